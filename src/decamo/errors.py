@@ -1,0 +1,113 @@
+"""One exception tree: everything a user can mend is a :class:`DecamoError`.
+
+::
+
+    DecamoError                  one line: what, got, remedy; the command line exits with 2
+    ├── SettingsError            a flag or a key of a config file cannot be meant
+    ├── DataError                a data set is missing, empty or contradicts itself
+    │   ├── UnreadableImage      one file cannot be decoded (named; skipped with a count)
+    │   └── TooManyBadImages     over 1 % of a data set cannot be decoded
+    ├── ModelError               the network cannot be built as asked
+    │   ├── UnknownBackbone      timm knows no such feature extractor
+    │   └── WeightsUnavailable   pretrained weights cannot be had or do not fit
+    ├── CheckpointError          a checkpoint cannot be used
+    │   ├── CheckpointMissing    no such file
+    │   ├── CheckpointDamaged    truncated or altered: its digest does not match
+    │   ├── CheckpointForeign    not written by decamo; never executed
+    │   └── CheckpointMismatch   its network is not the one the flags describe
+    ├── StorageError             the disk is full, read-only or gone
+    └── TrainingDiverged         loss or gradient stayed non-finite
+"""
+
+__all__ = [
+    "CheckpointDamaged",
+    "CheckpointError",
+    "CheckpointForeign",
+    "CheckpointMismatch",
+    "CheckpointMissing",
+    "DataError",
+    "DecamoError",
+    "ModelError",
+    "SettingsError",
+    "StorageError",
+    "TooManyBadImages",
+    "TrainingDiverged",
+    "UnknownBackbone",
+    "UnreadableImage",
+    "WeightsUnavailable",
+]
+
+
+class DecamoError(Exception):
+    """A mistake a person can mend, told in one line.
+
+    Args:
+        what: the flag, file or thing at fault, such as ``--min-lr`` or a path.
+        got: what was found there, in a few words.
+        remedy: what to do now; complete enough to act on.
+    """
+
+    def __init__(self, what: object, got: str, remedy: str) -> None:
+        self.what = str(what)
+        self.got = " ".join(got.split())
+        self.remedy = " ".join(remedy.split())
+        super().__init__(what, got, remedy)  # the three arguments, so that it survives pickling
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.got}; {self.remedy}"
+
+
+class SettingsError(DecamoError):
+    """A flag or a key of a config file cannot be meant."""
+
+
+class DataError(DecamoError):
+    """A data set is missing, empty or contradicts itself."""
+
+
+class UnreadableImage(DataError):
+    """One file cannot be decoded."""
+
+
+class TooManyBadImages(DataError):
+    """Over 1 % of a data set cannot be decoded."""
+
+
+class ModelError(DecamoError):
+    """The network cannot be built as asked."""
+
+
+class UnknownBackbone(ModelError):
+    """The library of backbones knows no such feature extractor."""
+
+
+class WeightsUnavailable(ModelError):
+    """Pretrained weights cannot be had or do not fit."""
+
+
+class CheckpointError(DecamoError):
+    """A checkpoint cannot be used."""
+
+
+class CheckpointMissing(CheckpointError):
+    """There is no such file."""
+
+
+class CheckpointDamaged(CheckpointError):
+    """The file is truncated or altered: its digest does not match."""
+
+
+class CheckpointForeign(CheckpointError):
+    """The file was not written by decamo; nothing in it is executed."""
+
+
+class CheckpointMismatch(CheckpointError):
+    """The network in the file is not the one that the flags describe."""
+
+
+class StorageError(DecamoError):
+    """The disk is full, read-only or gone."""
+
+
+class TrainingDiverged(DecamoError):
+    """Loss or gradient stayed non-finite for too many steps in a row."""

@@ -1,0 +1,23 @@
+"""What a user may choose: frozen dataclasses, validated at birth; no torch."""
+
+from decamo.settings.groups import (
+    DataSettings,
+    ModelSettings,
+    OptimiseSettings,
+    RunSettings,
+    TrainSettings,
+)
+from decamo.settings.option import Option, flag_of, option
+from decamo.settings.schedule import ScheduleSettings
+
+__all__ = [
+    "DataSettings",
+    "ModelSettings",
+    "OptimiseSettings",
+    "Option",
+    "RunSettings",
+    "ScheduleSettings",
+    "TrainSettings",
+    "flag_of",
+    "option",
+]

@@ -1,0 +1,115 @@
+"""What a user may choose about data, network, optimisation and the run itself."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from decamo.errors import SettingsError
+from decamo.settings.option import at_least, one_of, option, within
+from decamo.settings.schedule import ScheduleSettings
+
+__all__ = ["DataSettings", "ModelSettings", "OptimiseSettings", "RunSettings", "TrainSettings"]
+
+NONCAM = ("drop", "negatives")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Where images come from and which of them train."""
+
+    dataset_path: tuple[Path, ...] = option(
+        (), "folder of a data set; give it several times, or several folders, to train on all"
+    )
+    noncam: str = option(
+        "drop",
+        "images without a camouflaged object (empty masks): leave out, or train on as negatives",
+        choices=NONCAM,
+    )
+    val_fraction: float = option(
+        0.1, "share of the training images held out to choose the best checkpoint"
+    )
+    num_workers: int = option(4, "processes that read images; 0 reads in the main one")
+
+    def __post_init__(self) -> None:
+        one_of("noncam", self.noncam, NONCAM)
+        within("val_fraction", self.val_fraction, 0.001, 0.9)
+        at_least("num_workers", self.num_workers, 0)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The network: a timm backbone, experts at each pyramid level, a top-down decoder."""
+
+    backbone: str = option("edgenext_base", "a timm model that can give feature pyramids")
+    num_experts: int = option(7, "experts at each pyramid level", unit="experts")
+    pretrained: bool = option(True, "start the backbone from ImageNet weights")
+    backbone_weights: Path | None = option(
+        None, "start the backbone from this file instead (a state dict; loaded safely)"
+    )
+    input_mean: tuple[float, float, float] | None = option(
+        None, "mean of the input channels, RGB in [0,1] (default: the backbone's own)"
+    )
+    input_std: tuple[float, float, float] | None = option(
+        None, "standard deviation of the input channels (default: the backbone's own)"
+    )
+    gradient_checkpointing: bool = option(
+        False, "spend time to save memory: recompute the backbone in the backward pass"
+    )
+
+    def __post_init__(self) -> None:
+        within("num_experts", self.num_experts, 1, 28)
+        for name, triple in (("input_mean", self.input_mean), ("input_std", self.input_std)):
+            if triple is not None:
+                for value in triple:
+                    within(name, value, 0 if name == "input_mean" else 1e-6, 1)
+
+
+@dataclass(frozen=True)
+class OptimiseSettings:
+    """Loss, optimiser and weight averaging."""
+
+    deep_supervision: bool = option(False, "also train a prediction at every pyramid level")
+    weight_decay: float = option(0.01, "decoupled weight decay of AdamW")
+    clip_grad: float = option(1.0, "largest gradient norm; 0 does not clip")
+    use_ema: bool = option(False, "validate and ship an exponential moving average of the weights")
+    ema_decay: float = option(0.999, "decay of that average, reached by a warm-up", unit="per step")
+    reset_moments: bool = option(False, "forget Adam's moments at a resume")
+
+    def __post_init__(self) -> None:
+        within("weight_decay", self.weight_decay, 0, 1)
+        at_least("clip_grad", self.clip_grad, 0)
+        within("ema_decay", self.ema_decay, 0, 0.999999)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Where and how the run takes place."""
+
+    checkpoint_dir: Path = option(Path("runs/latest"), "the run folder")
+    resume_from: Path | None = option(None, "go on from this checkpoint")
+    device: str = option("auto", "auto, cpu, cuda or cuda:N")
+    precision: str = option("auto", "number format of the forward pass", choices=PRECISIONS)
+    seed: int = option(0, "one number that fixes initial weights, data order and augmentation")
+
+    def __post_init__(self) -> None:
+        one_of("precision", self.precision, PRECISIONS)
+        within("seed", self.seed, 0, 2**63 - 1)
+        kind, _, index = self.device.partition(":")
+        known = kind in ("auto", "cpu", "cuda") and (
+            not index or (kind == "cuda" and index.isdigit())
+        )
+        if not known or self.device.endswith(":"):
+            raise SettingsError(
+                "--device", f"got {self.device!r}", "choose auto, cpu, cuda or cuda:N"
+            )
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything ``decamo train`` takes, by section; the sections are those of ``config.toml``."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    optimise: OptimiseSettings = field(default_factory=OptimiseSettings)
+    run: RunSettings = field(default_factory=RunSettings)
