@@ -1,1 +1,1 @@
-"""commands"""
+"""The room: commands."""

@@ -1,1 +1,1 @@
-"""data"""
+"""The room: data."""

@@ -1,1 +1,1 @@
-"""evaluation"""
+"""The room: evaluation."""

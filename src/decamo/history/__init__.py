@@ -1,1 +1,1 @@
-"""history"""
+"""The room: history."""

@@ -1,1 +1,1 @@
-"""inference"""
+"""The room: inference."""

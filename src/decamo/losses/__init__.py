@@ -1,1 +1,1 @@
-"""losses"""
+"""The room: losses."""

@@ -1,1 +1,1 @@
-"""metrics"""
+"""The room: metrics."""

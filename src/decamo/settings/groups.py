@@ -95,7 +95,8 @@ class RunSettings:
         one_of("precision", self.precision, PRECISIONS)
         within("seed", self.seed, 0, 2**63 - 1)
         kind, _, index = self.device.partition(":")
-        known = kind in ("auto", "cpu", "cuda") and (
+        bare = not index or (kind == "cuda" and index.isdigit())
+        known = kind in ("auto", "cpu", "cuda") and bare
             not index or (kind == "cuda" and index.isdigit())
         )
         if not known or self.device.endswith(":"):

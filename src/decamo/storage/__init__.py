@@ -1,1 +1,1 @@
-"""storage"""
+"""The room: storage."""

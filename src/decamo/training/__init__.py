@@ -1,1 +1,1 @@
-"""training"""
+"""The room: training."""
