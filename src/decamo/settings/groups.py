@@ -97,8 +97,6 @@ class RunSettings:
         kind, _, index = self.device.partition(":")
         bare = not index or (kind == "cuda" and index.isdigit())
         known = kind in ("auto", "cpu", "cuda") and bare
-            not index or (kind == "cuda" and index.isdigit())
-        )
         if not known or self.device.endswith(":"):
             raise SettingsError(
                 "--device", f"got {self.device!r}", "choose auto, cpu, cuda or cuda:N"
