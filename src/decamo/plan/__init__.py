@@ -1,1 +1,25 @@
-"""The room: plan."""
+"""The plan: stages and learning-rate curves as pure functions; no torch, no scheduler state."""
+
+from decamo.plan.curves import Curve
+from decamo.plan.ledger import Ledger, Segment, plan_of, steps_per_epoch
+from decamo.plan.plan import Plan, Position
+from decamo.plan.resume import Resumption, resume
+from decamo.plan.review import review
+from decamo.plan.stage import HEAD, Opening, Stage, backbone_group
+
+__all__ = [
+    "HEAD",
+    "Curve",
+    "Ledger",
+    "Opening",
+    "Plan",
+    "Position",
+    "Resumption",
+    "Segment",
+    "Stage",
+    "backbone_group",
+    "plan_of",
+    "resume",
+    "review",
+    "steps_per_epoch",
+]

@@ -1,0 +1,73 @@
+"""The journal: one JSON object a line, only ever appended to; the truth about a run.
+
+Kinds of line: ``run`` (a start or resume: settings, segment), ``step``, ``epoch``, ``note``.
+After a resume from an earlier checkpoint the lines written since that checkpoint stay; a reader
+lets the later line of an epoch win.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from decamo.history.records import EpochRecord
+
+__all__ = ["Journal", "read_epochs", "read_journal"]
+
+
+class Journal:
+    """An open journal. Each line is handed to the operating system as it is written."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Append one line. NaN and infinity become null, so that any JSON reader can follow."""
+        line = json.dumps({"kind": kind, **_finite(values)}, allow_nan=False)
+        self._file.write(line + "\n")
+        self._file.flush()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+def read_journal(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines as dicts; a line cut short by a crash is passed over."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(entry, dict):
+                yield entry
+
+
+def read_epochs(path: Path) -> list[EpochRecord]:
+    """The epoch records in order of their number, the later line of an epoch winning."""
+    epochs = {
+        entry["epoch"]: EpochRecord.from_plain(entry)
+        for entry in read_journal(path)
+        if entry.get("kind") == "epoch"
+    }
+    return [epochs[number] for number in sorted(epochs)]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return value

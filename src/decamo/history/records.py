@@ -1,0 +1,84 @@
+"""What a run leaves behind: one record a step, one an epoch."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+__all__ = ["EpochRecord", "StepRecord"]
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One optimiser step.
+
+    Attributes:
+        step: absolute number of the step, from 0.
+        epoch: number of its epoch, from 1.
+        loss: weighted total.
+        parts: its named terms, already weighted.
+        lr: learning rate of each group; 0 while frozen.
+        grad_norm: norm of the gradient before clipping.
+        skipped: whether the step was left out because its gradient was not finite.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    parts: Mapping[str, float]
+    lr: Mapping[str, float]
+    grad_norm: float
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch.
+
+    Attributes:
+        epoch: its number, from 1.
+        stage: number of its stage.
+        step: absolute steps made by its end.
+        loss: mean over the training images of the weighted total.
+        parts: means of its named terms.
+        iou: validation IoU, mean per image at native size and threshold 0.5.
+        dice: validation Dice, likewise.
+        mae: validation mean absolute error.
+        lr: learning rate of each group at the epoch's first step.
+        train_seconds: time spent in training steps.
+        val_seconds: time spent in validation.
+        img_size: training size in px.
+        usage: running mean of each expert's gate, averaged over the pyramid levels.
+    """
+
+    epoch: int
+    stage: int
+    step: int
+    loss: float
+    parts: Mapping[str, float]
+    iou: float
+    dice: float
+    mae: float
+    lr: Mapping[str, float]
+    train_seconds: float
+    val_seconds: float
+    img_size: int
+    usage: tuple[float, ...] = ()
+
+    def line(self) -> str:
+        """The epoch line; its form is a contract with whoever reads logs."""
+        return (
+            f"Epoch {self.epoch}: Loss: {self.loss:.4f} | IoU: {self.iou:.4f} |"
+            f" Dice: {self.dice:.4f} | LR: {self.lr['head']:.6f}"
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values, for the journal and for checkpoints."""
+        plain = asdict(self)
+        return plain | {"usage": list(self.usage)}
+
+    @staticmethod
+    def from_plain(plain: Mapping[str, Any]) -> "EpochRecord":
+        """The inverse of :meth:`to_plain`; keys of later versions are passed over."""
+        known = {f.name for f in fields(EpochRecord)}
+        values = {k: v for k, v in plain.items() if k in known}
+        return EpochRecord(**values | {"usage": tuple(values.get("usage", ()))})

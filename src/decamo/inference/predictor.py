@@ -1,0 +1,87 @@
+"""Files or arrays in, probability maps at native size out."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from decamo.geometry import Squash
+from decamo.nn import Segmenter
+
+__all__ = ["Predictor", "evaluating"]
+
+
+class Predictor:
+    """A network, the size it sees images at, and where it runs.
+
+    Args:
+        model: a segmenter; put into evaluation mode for each call and back after it.
+        size: side of the square that images are resized to, in px.
+        device: where the model lives.
+        dtype: half-precision type for the forward pass under autocast, or None for float32.
+    """
+
+    def __init__(
+        self,
+        model: Segmenter,
+        size: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.model = model
+        self.size = size
+        self.device = torch.device(device)
+        self.dtype = dtype
+
+    def predict(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.float32]]:
+        """Probability that each pixel belongs to a camouflaged object.
+
+        Args:
+            images: RGB uint8 ``[H, W, 3]`` each, of any sizes.
+
+        Returns:
+            float32 ``[H, W]`` in [0, 1] for each image, at its own size.
+        """
+        squashes = [Squash((i.shape[0], i.shape[1]), self.size) for i in images]
+        batch = torch.stack(
+            [
+                s.apply(torch.from_numpy(np.ascontiguousarray(i)).permute(2, 0, 1))
+                for s, i in zip(squashes, images, strict=True)
+            ]
+        )
+        logits = self._logits(batch)
+        # The field's way: logits are resized, then squeezed; see any COD method's test script.
+        return [
+            s.undo(one[None]).sigmoid()[0, 0].numpy()
+            for s, one in zip(squashes, logits, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _logits(self, batch: torch.Tensor) -> torch.Tensor:
+        """uint8 ``[B, 3, S, S]`` -> float32 logits ``[B, 1, S, S]`` on the CPU."""
+        with evaluating(self.model), self._autocast():
+            image = self.model.normalise(batch.to(self.device, non_blocking=True))
+            logits: torch.Tensor = self.model(image).logits
+        return logits.float().cpu()
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        if self.dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+
+class evaluating:  # noqa: N801 - reads as a statement: `with evaluating(model):`
+    """Evaluation mode within the block, the mode from before after it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._before = model.training
+
+    def __enter__(self) -> None:
+        self._model.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self._model.train(self._before)

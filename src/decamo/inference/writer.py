@@ -1,0 +1,66 @@
+"""Predictions as files: probability maps and overlays, PNG, at native size."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from decamo.metrics import THRESHOLD
+from decamo.storage.durable import storage_error
+
+__all__ = ["outline", "overlay", "write_overlay", "write_probability"]
+
+_TINT = np.array([255, 64, 0], dtype=np.float32)  # orange: rare among natural camouflage
+_TRUTH = np.array([0, 220, 255], dtype=np.uint8)  # cyan outline for the true mask
+
+
+def write_probability(path: Path, probability: npt.NDArray[np.float32]) -> None:
+    """Write a ``[H, W]`` map in [0, 1] as an 8-bit grey PNG: 0 is background, 255 is object."""
+    _save(path, Image.fromarray(np.rint(probability * 255).astype(np.uint8)))
+
+
+def write_overlay(
+    path: Path,
+    image: npt.NDArray[np.uint8],
+    probability: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.bool_] | None = None,
+) -> None:
+    """Write the picture of :func:`overlay`."""
+    _save(path, Image.fromarray(overlay(image, probability, mask)))
+
+
+def overlay(
+    image: npt.NDArray[np.uint8],
+    probability: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.bool_] | None = None,
+) -> npt.NDArray[np.uint8]:
+    """The image with the predicted object in orange and, where known, the true outline in cyan.
+
+    Args:
+        image: RGB uint8 ``[H, W, 3]``.
+        probability: float32 ``[H, W]`` in [0, 1].
+        mask: bool ``[H, W]``, or None.
+
+    Returns:
+        RGB uint8 ``[H, W, 3]``.
+    """
+    strength = 0.5 * probability[..., None] * (probability[..., None] >= THRESHOLD)
+    picture = np.rint(image * (1 - strength) + _TINT * strength).astype(np.uint8)
+    if mask is not None:
+        picture[outline(mask)] = _TRUTH
+    return picture
+
+
+def outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Pixels of a bool ``[H, W]`` mask that touch its outside (4-neighbours), about 1 px wide."""
+    padded = np.pad(mask, 1, mode="edge")
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~inner
+
+
+def _save(path: Path, picture: Image.Image) -> None:
+    try:
+        picture.save(path)
+    except OSError as error:
+        raise storage_error(path, error) from error

@@ -1,0 +1,142 @@
+"""Resuming is one of three words: continue, extend or branch. This room decides which."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+from decamo.errors import SettingsError
+from decamo.plan.ledger import Ledger, Segment, plan_of
+from decamo.plan.plan import Position
+from decamo.plan.stage import Stage
+from decamo.settings.option import flag_of
+from decamo.settings.schedule import ScheduleSettings
+
+__all__ = ["Resumption", "resume"]
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """How a run goes on.
+
+    Attributes:
+        word: ``continue`` (the same plan, bit-exact), ``extend`` (the same curve with a later
+            horizon) or ``branch`` (a new segment from here).
+        ledger: the ledger in force from now on.
+        position: where training goes on; a branch starts an interrupted epoch anew.
+        reason: what decided it, for people.
+    """
+
+    word: str
+    ledger: Ledger
+    position: Position
+    reason: str
+
+
+def resume(
+    ledger: Ledger,
+    wanted: ScheduleSettings,
+    position: Position,
+    *,
+    images: int,
+    world: int = 1,
+    other_changes: Mapping[str, str] | None = None,
+) -> Resumption:
+    """Decide how a run at ``position`` goes on under the ``wanted`` schedule.
+
+    What counts is the effect: a flag that changes nothing from here on (``--lr`` after stage 1,
+    say) leaves ``continue``.
+
+    Args:
+        ledger: the run's past.
+        wanted: the schedule asked for now.
+        position: where the checkpoint stands.
+        images: training images in an epoch now.
+        world: devices now.
+        other_changes: flags outside the schedule that make a branch, with their change in words.
+
+    Raises:
+        SettingsError: ``--epochs`` is not beyond the checkpoint, or the plan cannot be laid.
+    """
+    if position.epoch >= wanted.last_epoch:
+        raise SettingsError(
+            "--epochs",
+            f"got {wanted.epochs}, but the checkpoint has {position.epoch} epochs behind it",
+            f"give more than {position.epoch}",
+        )
+    last = ledger.last
+    same_run = (images, world) == (last.images, last.world) and not other_changes
+    if same_run and _ahead(last, wanted, position) == _ahead(last, last.schedule, position):
+        return Resumption("continue", ledger, position, "no flag changes what lies ahead")
+    if same_run and _only_later(last, wanted, position):
+        reason = f"--epochs {last.schedule.epochs} -> {wanted.epochs}"
+        segment = replace(
+            last,
+            word="extend",
+            at_epoch=position.epoch,
+            at_step=position.step,
+            schedule=wanted,
+            reason=reason,
+        )
+        return Resumption("extend", ledger.with_segment(segment), position, reason)
+    changes = _changes(last, wanted, images, world) | dict(other_changes or {})
+    reason = ", ".join(f"{flag} {change}" for flag, change in changes.items())
+    segment = Segment(
+        word="branch",
+        at_epoch=position.epoch,
+        at_step=position.step,
+        origin_epoch=position.epoch,
+        origin_step=position.step,
+        schedule=wanted,
+        images=images,
+        world=world,
+        levels=last.levels,
+        opened=tuple(sorted(_opened(ledger, position.step))),
+        reason=reason,
+    )
+    plan_of(segment)  # a plan that cannot be laid is refused here
+    branched = ledger.with_segment(segment)
+    return Resumption("branch", branched, replace(position, micro=0), reason)
+
+
+def _ahead(last: Segment, schedule: ScheduleSettings, position: Position) -> tuple[Stage, ...]:
+    """The stages not yet finished, were ``schedule`` followed from the segment's origin."""
+    try:
+        plan = plan_of(replace(last, schedule=schedule))
+    except SettingsError:
+        return ()
+    ahead = tuple(s for s in plan.stages if s.end_step > position.step)
+    return ahead or plan.stages[-1:]  # a finished run still has the curve that it ended on
+
+
+def _only_later(last: Segment, wanted: ScheduleSettings, position: Position) -> bool:
+    """Whether the sole change in effect is a later end of stage 2, and stage 3 has not begun."""
+    old = last.schedule
+    if wanted.epochs <= old.epochs or (old.stage3_epochs and position.epoch >= old.epochs):
+        return False
+    try:
+        as_before = replace(wanted, epochs=old.epochs)
+    except SettingsError:
+        return False
+    return _ahead(last, as_before, position) == _ahead(last, old, position)
+
+
+def _changes(last: Segment, wanted: ScheduleSettings, images: int, world: int) -> dict[str, str]:
+    changes = {
+        flag_of(f.name): f"{getattr(last.schedule, f.name)} -> {getattr(wanted, f.name)}"
+        for f in fields(wanted)
+        if getattr(last.schedule, f.name) != getattr(wanted, f.name)
+    }
+    if images != last.images:
+        changes["training images"] = f"{last.images} -> {images}"
+    if world != last.world:
+        changes["devices"] = f"{last.world} -> {world}"
+    return changes
+
+
+def _opened(ledger: Ledger, step: int) -> set[str]:
+    """Groups that learned in any step before ``step``."""
+    opened: set[str] = set()
+    for plan, begin, end in ledger.lived():
+        last_step = min(end, step) - 1
+        if last_step >= begin:
+            opened |= plan.learning(last_step)
+    return opened

@@ -1,0 +1,81 @@
+"""Writes that are whole or absent, whatever happens in between."""
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from decamo.errors import StorageError
+
+__all__ = ["keep_copy", "make_folder", "write_whole"]
+
+_REMEDIES = {
+    errno.ENOSPC: "free space or name another --checkpoint-dir",
+    errno.EDQUOT: "free space within the quota or name another --checkpoint-dir",
+    errno.EROFS: "name a --checkpoint-dir on a disk that can be written",
+    errno.EACCES: "make it writable or name another --checkpoint-dir",
+    errno.EPERM: "make it writable or name another --checkpoint-dir",
+}
+
+
+def write_whole(path: Path, *chunks: bytes | memoryview, previous: Path | None = None) -> None:
+    """Put ``chunks`` at ``path`` so that a reader sees the old file or the new one, whole.
+
+    Order: a temporary in the same folder, fsync, keep the old file as ``previous`` (a hard link,
+    or a copy where the file system has no links), rename, fsync of the folder.
+
+    Raises:
+        StorageError: the disk is full, read-only or broken; the old file is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            keep_copy(path, previous)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise storage_error(path, error) from error
+
+
+def keep_copy(path: Path, copy: Path) -> None:
+    """Let ``copy`` name the bytes that ``path`` has now, whatever becomes of ``path`` later."""
+    temporary = copy.with_name(f".{copy.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(path, temporary)
+    except OSError:  # exFAT and some network drives know no hard links
+        temporary.write_bytes(path.read_bytes())
+    temporary.replace(copy)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents.
+
+    Raises:
+        StorageError: it cannot be made, or a file stands there.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """What the operating system said, in one line with a remedy."""
+    said = error.strerror or str(error)
+    return StorageError(path, said, _REMEDIES.get(error.errno or 0, "check the disk"))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

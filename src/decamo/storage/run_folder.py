@@ -1,0 +1,88 @@
+"""The run folder: which file lies where."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from decamo.errors import SettingsError
+from decamo.storage.durable import keep_copy, make_folder, storage_error
+
+__all__ = ["RunFolder"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """``--checkpoint-dir`` and the names of what a run leaves there."""
+
+    root: Path
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best validation IoU."""
+        return self.root / "best_model.pth"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.root / "last.pth"
+
+    @property
+    def journal(self) -> Path:
+        """What happened, a JSON object a line, only ever appended to."""
+        return self.root / "journal.jsonl"
+
+    @property
+    def config(self) -> Path:
+        """The settings in force, to repeat the run with ``--config``."""
+        return self.root / "config.toml"
+
+    @property
+    def census(self) -> Path:
+        """What was seen of the data, so that an unchanged file is not decoded again."""
+        return self.root / "census.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files for TensorBoard."""
+        return self.root / "tensorboard"
+
+    @property
+    def picture(self) -> Path:
+        """The plan's learning rates as a picture."""
+        return self.root / "plan.png"
+
+    def open(self, resume_from: Path | None) -> None:
+        """Make the folder, unless another run lives there.
+
+        Raises:
+            SettingsError: it holds a run that is not the one to be resumed.
+            StorageError: it cannot be made.
+        """
+        make_folder(self.root)
+        held = [p.name for p in (self.best, self.last) if p.exists()]
+        same = resume_from is not None and resume_from.resolve().parent == self.root.resolve()
+        if held and not same:
+            raise SettingsError(
+                "--checkpoint-dir",
+                f"{self.root} already holds a run ({', '.join(held)})",
+                f"go on with --resume-from {self.root / held[-1]}, or name another folder",
+            )
+
+    def protect(self, resume_from: Path, epoch: int) -> Path | None:
+        """Keep the file resumed from, if this run would write over it.
+
+        Returns:
+            the copy's path, or None where the file is in no danger.
+
+        Raises:
+            StorageError: the copy cannot be made.
+        """
+        mine = {p.resolve() for p in (self.best, self.last)}
+        if resume_from.resolve() not in mine:
+            return None
+        copy = self.root / f"{resume_from.stem}.epoch-{epoch:04d}.pth"
+        try:
+            if not copy.exists():
+                keep_copy(resume_from, copy)
+        except OSError as error:
+            raise storage_error(copy, error) from error
+        return copy
