@@ -1,1 +1,1 @@
-"""The room: commands."""
+"""Verbs: thin wiring between the command line and the rooms."""

@@ -1,6 +1,32 @@
-"""Past numbers: records, and the journal that holds them."""
+"""What happened: events as they come, records, and the journal that holds them."""
 
+from decamo.history.events import (
+    EpochDone,
+    Event,
+    GroupsOpened,
+    Interrupted,
+    Listener,
+    Saved,
+    StageStarted,
+    StepDone,
+    Validating,
+)
 from decamo.history.journal import Journal, read_epochs, read_journal
 from decamo.history.records import EpochRecord, StepRecord
 
-__all__ = ["EpochRecord", "Journal", "StepRecord", "read_epochs", "read_journal"]
+__all__ = [
+    "EpochDone",
+    "EpochRecord",
+    "Event",
+    "GroupsOpened",
+    "Interrupted",
+    "Journal",
+    "Listener",
+    "Saved",
+    "StageStarted",
+    "StepDone",
+    "StepRecord",
+    "Validating",
+    "read_epochs",
+    "read_journal",
+]

@@ -1,6 +1,7 @@
 """The journal: one JSON object a line, only ever appended to; the truth about a run.
 
-Kinds of line: ``run`` (a start or resume: settings, segment), ``step``, ``epoch``, ``note``.
+Kinds of line: ``run`` (a start or resume: settings, word, segment), ``stage``, ``opened``,
+``step``, ``epoch``, ``interrupted``.
 After a resume from an earlier checkpoint the lines written since that checkpoint stay; a reader
 lets the later line of an epoch win.
 """
@@ -8,10 +9,19 @@ lets the later line of an epoch win.
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from decamo.history.events import (
+    EpochDone,
+    Event,
+    GroupsOpened,
+    Interrupted,
+    StageStarted,
+    StepDone,
+)
 from decamo.history.records import EpochRecord
 
 __all__ = ["Journal", "read_epochs", "read_journal"]
@@ -28,6 +38,19 @@ class Journal:
         line = json.dumps({"kind": kind, **_finite(values)}, allow_nan=False)
         self._file.write(line + "\n")
         self._file.flush()
+
+    def hear(self, event: Event) -> None:
+        """Write down what an event tells."""
+        if isinstance(event, StepDone):
+            self.write("step", asdict(event.record))
+        elif isinstance(event, EpochDone):
+            self.write("epoch", event.record.to_plain() | {"best": event.best})
+        elif isinstance(event, GroupsOpened):
+            self.write("opened", {"step": event.step, "learning": sorted(event.learning)})
+        elif isinstance(event, StageStarted):
+            self.write("stage", {"number": event.stage.number, "epoch": event.epoch})
+        elif isinstance(event, Interrupted):
+            self.write("interrupted", asdict(event.position))
 
     def __enter__(self) -> "Journal":
         return self

@@ -1,6 +1,12 @@
 """The run folder, durable atomic writes, safe loads."""
 
-from decamo.storage.durable import keep_copy, make_folder, write_whole
+from decamo.storage.durable import (
+    keep_copy,
+    make_folder,
+    replace_by_copy,
+    storage_error,
+    write_whole,
+)
 from decamo.storage.run_folder import RunFolder
 from decamo.storage.sealed import FORMAT, load_sealed, previous_of, save_sealed
 
@@ -11,6 +17,8 @@ __all__ = [
     "load_sealed",
     "make_folder",
     "previous_of",
+    "replace_by_copy",
     "save_sealed",
+    "storage_error",
     "write_whole",
 ]

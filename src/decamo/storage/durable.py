@@ -7,7 +7,7 @@ from pathlib import Path
 
 from decamo.errors import StorageError
 
-__all__ = ["keep_copy", "make_folder", "write_whole"]
+__all__ = ["keep_copy", "make_folder", "replace_by_copy", "storage_error", "write_whole"]
 
 _REMEDIES = {
     errno.ENOSPC: "free space or name another --checkpoint-dir",
@@ -53,6 +53,21 @@ def keep_copy(path: Path, copy: Path) -> None:
     except OSError:  # exFAT and some network drives know no hard links
         temporary.write_bytes(path.read_bytes())
     temporary.replace(copy)
+
+
+def replace_by_copy(source: Path, path: Path, previous: Path) -> None:
+    """Put a copy of ``source`` at ``path``, whole or not at all; the old file becomes ``previous``.
+
+    Raises:
+        StorageError: it could not be done; ``path`` is untouched.
+    """
+    try:
+        if path.exists():
+            keep_copy(path, previous)
+        keep_copy(source, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error(path, error) from error
 
 
 def make_folder(path: Path) -> None:

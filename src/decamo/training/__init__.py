@@ -1,1 +1,18 @@
-"""The room: training."""
+"""The run itself: runtime, groups, step, average, state, events, trainer."""
+
+from decamo.training.prepare import Prepared, prepare, resumption_of
+from decamo.training.runtime import Runtime, close_runtime, open_runtime
+from decamo.training.supply import Supply, supply
+from decamo.training.trainer import Trainer
+
+__all__ = [
+    "Prepared",
+    "Runtime",
+    "Supply",
+    "Trainer",
+    "close_runtime",
+    "open_runtime",
+    "prepare",
+    "resumption_of",
+    "supply",
+]

@@ -1,0 +1,82 @@
+"""The command line: ``decamo COMMAND ...``; flags -> settings -> command.
+
+Exit codes: 0 done; 2 a mistake that one line explains; 128 + signal number when stopped by one.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from decamo import __version__
+from decamo.errors import DecamoError, SettingsError
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "train": "train a model, or go on from a checkpoint with the same or another schedule",
+    "plan": "show stages and learning rates before a GPU hour is spent",
+    "evaluate": "score a checkpoint on data sets",
+    "predict": "write probability maps and overlays for images",
+    "data": "make procedural camouflage scenes",
+    "bench": "measure the network: parameters and FLOPs beside the bare backbone",
+}
+
+_USAGE = """usage: decamo COMMAND [flags]
+
+Train, rescue, measure and ship models that segment camouflaged objects.
+
+commands:
+{commands}
+
+`decamo COMMAND --help` lists a command's flags; --debug shows tracebacks.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [w for w in words if w != "--debug"]
+    try:
+        return _dispatch(words)
+    except DecamoError as error:
+        if debug:
+            raise
+        print(f"decamo: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("decamo: stopped at once", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as in `decamo plan | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        lines = "\n".join(f"  {name:10}{summary}" for name, summary in COMMANDS.items())
+        print(_USAGE.format(commands=lines), end="")
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(f"decamo {__version__}")
+        return 0
+    name, *rest = words
+    if name not in COMMANDS:
+        raise SettingsError(name, "no such command", f"choose from {', '.join(COMMANDS)}")
+    # Imported when asked for: `decamo --help` should not wait for torch.
+    command = importlib.import_module(f"decamo.commands.{name}")
+    return _run(command, name, rest)
+
+
+def _run(command: ModuleType, name: str, rest: list[str]) -> int:
+    flags = importlib.import_module("decamo.flags")
+    parser = flags.Parser(prog=f"decamo {name}", description=COMMANDS[name])
+    command.add_arguments(parser)
+    exit_code: int = command.run(parser.parse(rest))
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""``decamo train``: start a run, or go on with one under the same or another schedule."""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import tomli_w
+
+from decamo.flags import Parser, add_settings, chosen_settings, write_json
+from decamo.errors import DataError
+from decamo.history import Event, Interrupted, Journal, Listener
+from decamo.plan import review
+from decamo.report import Console, TensorBoard, draw_plan
+from decamo.settings import TrainSettings
+from decamo.settings.plain import to_plain
+from decamo.storage import RunFolder, write_whole
+from decamo.training import Prepared, Runtime, close_runtime, open_runtime, prepare, supply
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: Parser) -> None:
+    """Flags of ``decamo train``."""
+    add_settings(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome here as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; returns the exit code: 0, or 128 + the number of the signal that stopped the run."""
+    settings, checkpoint = chosen_settings(args)
+    if not settings.data.dataset_path:
+        raise DataError("--dataset-path", "not given", "name the folder of a data set")
+    folder = RunFolder(settings.run.checkpoint_dir)
+    folder.open(settings.run.resume_from)
+    runtime = open_runtime(settings.run.device, settings.run.precision)
+    with closing_runtime(), stop_signals() as caught, Console(_out(runtime), time.monotonic) as con:
+        images = supply(settings.data, folder.census, con.progress("looking at the images"))
+        prepared = prepare(
+            settings,
+            folder,
+            runtime,
+            images,
+            checkpoint,
+            stop=lambda: bool(caught),
+            clock=time.monotonic,
+        )
+        _announce(con, settings, prepared)
+        if runtime.is_main:
+            _leave_traces(con, settings, folder, prepared)
+        stopped = _train(settings, folder, prepared, con)
+    best = prepared.trainer.state.best
+    con.say(f"best IoU {best.iou:.4f} at epoch {best.epoch}: {folder.best}")
+    write_json(args.json, _outcome(prepared, folder))
+    return 128 + caught[0] if stopped and caught else 0
+
+
+def _train(settings: TrainSettings, folder: RunFolder, prepared: Prepared, con: Console) -> bool:
+    """Run the trainer with its listeners; whether it was stopped on request."""
+    trainer = prepared.trainer
+    listeners: list[Listener] = [con]
+    last: Event | None = None
+    with ExitStack() as stack:
+        if trainer.runtime.is_main:
+            journal = stack.enter_context(Journal(folder.journal))
+            journal.write("run", _run_line(settings, prepared))
+            board = stack.enter_context(
+                closing(TensorBoard(folder.tensorboard, prepared.resumption.position.step))
+            )
+            listeners += [journal, board]
+        for event in trainer.run():
+            last = event
+            for listener in listeners:
+                listener.hear(event)
+    return isinstance(last, Interrupted)
+
+
+def _announce(con: Console, settings: TrainSettings, prepared: Prepared) -> None:
+    """What a person wants to know before hours are spent."""
+    images, trainer, resumption = prepared.supply, prepared.trainer, prepared.resumption
+    for source in images.sources:
+        con.say(source)
+    for bad in images.bad:
+        con.say(f"left out: {bad.path}: {bad.reason}")
+    for orphan in images.orphans:
+        con.say(f"left out: {orphan}: no partner of that name")
+    con.say(
+        f"{len(images.split.train)} images train, {len(images.split.val)} are held out of them"
+        f" for validation; left out: {images.dropped} without an object, {len(images.bad)}"
+        " unreadable"
+    )
+    model = trainer.state.model
+    parameters = sum(p.numel() for p in model.parameters())
+    con.say(
+        f"{settings.model.backbone} with {settings.model.num_experts} experts a level:"
+        f" {parameters / 1e6:.2f} M parameters, on {trainer.runtime.device}"
+        f" in {trainer.runtime.dtype or 'torch.float32'}"
+    )
+    plan = resumption.ledger.plan
+    step = resumption.position.step
+    con.say(
+        f"{resumption.word}: epoch {resumption.position.epoch + 1} to {plan.last_epoch}, step"
+        f" {step} to {plan.end_step - 1}, LR {plan.lr(step):.6f} -> {plan.lr(plan.end_step - 1):.6f}"
+        f" ({resumption.reason})"
+    )
+    for warning in review(resumption.ledger):
+        con.say(f"warning: {warning}")
+
+
+def _leave_traces(
+    con: Console, settings: TrainSettings, folder: RunFolder, prepared: Prepared
+) -> None:
+    """What the run folder holds from the first minute: settings, picture, the file resumed from."""
+    resume_from = settings.run.resume_from
+    if resume_from is not None:
+        copy = folder.protect(resume_from, prepared.resumption.position.epoch)
+        if copy is not None:
+            con.say(f"kept: {copy} is the checkpoint that this run goes on from")
+    config = tomli_w.dumps(_without_none(to_plain(settings)))
+    write_whole(folder.config, config.encode())
+    draw_plan(folder.picture, prepared.resumption.ledger, prepared.resumption.position)
+
+
+def _run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
+    return {
+        "word": prepared.resumption.word,
+        "reason": prepared.resumption.reason,
+        "settings": to_plain(settings),
+        "ledger": prepared.resumption.ledger.to_plain(),
+        "train_images": len(prepared.supply.split.train),
+        "val_images": len(prepared.supply.split.val),
+        "device": str(prepared.trainer.runtime.device),
+        "dtype": str(prepared.trainer.runtime.dtype or "torch.float32"),
+    }
+
+
+def _outcome(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
+    state = prepared.trainer.state
+    return {
+        "word": prepared.resumption.word,
+        "reason": prepared.resumption.reason,
+        "epoch": state.position.epoch,
+        "step": state.position.step,
+        "best_iou": state.best.iou,
+        "best_epoch": state.best.epoch,
+        "best_model": str(folder.best),
+        "epochs": [record.to_plain() for record in state.history],
+    }
+
+
+def _without_none(plain: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """TOML has no null: an option without a value is left out."""
+    return {s: {k: v for k, v in values.items() if v is not None} for s, values in plain.items()}
+
+
+def _out(runtime: Runtime) -> Any:
+    """Only the first process talks."""
+    return sys.stdout if runtime.is_main else _Silence()
+
+
+class _Silence:
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None: ...
+
+
+@contextmanager
+def closing_runtime() -> Iterator[None]:
+    """Leave the other processes at the end, also after an error."""
+    try:
+        yield
+    finally:
+        close_runtime()
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM; a second one stops at once.
+
+    Yields:
+        the numbers of the signals received so far.
+    """
+    caught: list[int] = []
+
+    def take(number: int, frame: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    before = {s: signal.signal(s, take) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,216 @@
+"""One look at every file before an hour is spent on them."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from decamo.data.pairs import Pair
+from decamo.data.reading import read_pair
+from decamo.errors import DataError, TooManyBadImages, UnreadableImage
+from decamo.settings.option import one_of
+from decamo.storage import write_whole
+
+__all__ = [
+    "BadFile",
+    "Census",
+    "Entry",
+    "apply_noncam",
+    "load_cache",
+    "refuse_if_bad",
+    "save_cache",
+    "take_census",
+]
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A pair that can be read.
+
+    Attributes:
+        pair: the two files.
+        height: of the image as displayed, in px.
+        width: of the image as displayed, in px.
+        foreground: share of the mask's pixels that belong to the object, in [0, 1].
+    """
+
+    pair: Pair
+    height: int
+    width: int
+    foreground: float
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A pair that cannot be read: its key, the file at fault and why."""
+
+    pair_key: str
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Census:
+    """What a look at every pair found.
+
+    Attributes:
+        entries: the pairs that can be read, in the order given.
+        bad: the others.
+        cache: what :func:`save_cache` keeps, so that the next census need not decode again.
+    """
+
+    entries: tuple[Entry, ...]
+    bad: tuple[BadFile, ...]
+    cache: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+
+def take_census(
+    pairs: Sequence[Pair],
+    *,
+    workers: int,
+    seen: Mapping[str, object] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Census:
+    """Decode every image and mask to its last byte.
+
+    A JPEG is decoded at an eighth of its size: that reads its whole stream and so finds every
+    truncation, at a fraction of the time.
+
+    Args:
+        pairs: what to look at.
+        workers: threads (Pillow decodes outside of the interpreter's lock); at least one is used.
+        seen: an earlier census's ``cache``. A pair is not decoded again where path, size in bytes
+            and time of change of both files are as they were.
+        on_progress: called in this thread after each pair with (done, total).
+    """
+    known = dict(seen or {})
+    fresh: dict[str, object] = {}
+    entries: list[Entry] = []
+    bad: list[BadFile] = []
+    pool = ThreadPoolExecutor(max(1, workers))
+    try:
+        looks = pool.map(lambda pair: _look(pair, known.get(_name(pair))), pairs)
+        for done, (pair, (look, stamp)) in enumerate(zip(pairs, looks, strict=True), start=1):
+            if isinstance(look, Entry):
+                entries.append(look)
+                fresh[_name(pair)] = [*stamp, look.height, look.width, look.foreground]
+            else:
+                bad.append(look)
+            on_progress(done, len(pairs))
+    finally:
+        pool.shutdown(cancel_futures=True)  # so that Ctrl-C does not wait for the rest
+    return Census(tuple(entries), tuple(bad), known | fresh)
+
+
+def refuse_if_bad(census: Census, limit: float = 0.01) -> None:
+    """Stop before training where too much is broken.
+
+    Args:
+        census: of the pairs that are to train.
+        limit: largest share of pairs, in [0, 1], that may be unreadable and are then left out.
+
+    Raises:
+        TooManyBadImages: the share is larger; names the count and the first three files.
+    """
+    count, total = len(census.bad), len(census.bad) + len(census.entries)
+    if count <= limit * total:
+        return
+    first = "; ".join(f"{bad.path}: {bad.reason}" for bad in census.bad[:3])
+    raise TooManyBadImages(
+        "--dataset-path",
+        f"{count} of {total} pairs ({count / total:.1%}) cannot be read, such as {first}",
+        "unpack or download the data set again, or remove these pairs",
+    )
+
+
+def apply_noncam(
+    entries: Iterable[Entry], policy: str
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """Separate the images in which nothing is camouflaged.
+
+    Args:
+        entries: of a census.
+        policy: ``drop`` leaves out empty masks and images that COD10K calls NonCAM; ``negatives``
+            keeps them, to be trained on as background.
+
+    Returns:
+        What is kept and what is dropped, each in the order given.
+
+    Raises:
+        SettingsError: ``--noncam`` knows no such policy.
+        DataError: nothing is left.
+    """
+    one_of("noncam", policy, ("drop", "negatives"))
+    entries = tuple(entries)
+    kept = tuple(e for e in entries if policy == "negatives" or not _is_noncam(e))
+    dropped = tuple(e for e in entries if policy == "drop" and _is_noncam(e))
+    if entries and not kept:
+        raise DataError(
+            "--noncam drop",
+            f"all {len(entries)} images are without a camouflaged object: their masks are empty",
+            "check that the mask folder is the right one",
+        )
+    return kept, dropped
+
+
+def load_cache(path: Path) -> dict[str, object]:
+    """What :func:`save_cache` wrote; empty where the file is missing, damaged or of another age."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):  # a cache that cannot be read only costs time
+        return {}
+    if not isinstance(held, dict) or held.get("version") != _VERSION:
+        return {}
+    pairs = held.get("pairs")
+    return pairs if isinstance(pairs, dict) else {}
+
+
+def save_cache(path: Path, census: Census) -> None:
+    """Keep what the census found; the file is whole or absent.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    held = {"version": _VERSION, "pairs": dict(census.cache)}
+    write_whole(path, json.dumps(held, indent=0, ensure_ascii=False).encode())
+
+
+def _look(pair: Pair, known: object) -> tuple[Entry | BadFile, list[int]]:
+    try:
+        stamp = _stamp(pair)
+        remembered = _recall(pair, stamp, known)
+        if remembered:
+            return remembered, stamp
+        _, mask = read_pair(pair, at_least=1)
+    except UnreadableImage as error:
+        return BadFile(pair.key, Path(error.what), error.got), []
+    except OSError as error:
+        return BadFile(pair.key, Path(error.filename), error.strerror or str(error)), []
+    height, width = mask.shape
+    return Entry(pair, height, width, float(mask.mean())), stamp
+
+
+def _recall(pair: Pair, stamp: list[int], known: object) -> Entry | None:
+    if not isinstance(known, list | tuple) or len(known) != 7 or list(known[:4]) != stamp:
+        return None
+    height, width, share = known[4:]
+    whole = all(type(side) is int and side > 0 for side in (height, width))
+    if not whole or not isinstance(share, int | float) or not 0 <= share <= 1:
+        return None
+    return Entry(pair, height, width, float(share))
+
+
+def _stamp(pair: Pair) -> list[int]:
+    stats = [path.stat() for path in (pair.image, pair.mask)]
+    return [number for stat in stats for number in (stat.st_size, stat.st_mtime_ns)]
+
+
+def _name(pair: Pair) -> str:
+    return f"{pair.image.absolute()}|{pair.mask.absolute()}"
+
+
+def _is_noncam(entry: Entry) -> bool:
+    return entry.foreground == 0 or entry.pair.noncam_by_name

@@ -1,0 +1,67 @@
+"""Pair -> sample: read, augment, squash."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from decamo.data.augment import Augmentation, apply, draw
+from decamo.data.pairs import Pair
+from decamo.data.reading import read_pair
+
+__all__ = ["CamouflageDataset", "Sample"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training example.
+
+    Attributes:
+        image: uint8 ``[3, S, S]``, RGB.
+        mask: uint8 ``[1, S, S]`` in {0, 1}.
+        key: the pair's.
+    """
+
+    image: Tensor
+    mask: Tensor
+    key: str
+
+
+class CamouflageDataset(Dataset[Sample]):
+    """Samples of one size, addressed by (epoch, index): the same address gives the same pixels.
+
+    Args:
+        pairs: what to read.
+        size: side of every sample, in px.
+        seed: fixes the augmentation.
+        augment: augment, and read large JPEGs at a fraction of their size where the result has
+            no use for the rest. Without it a sample is the squashed image, exactly.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], size: int, *, seed: int, augment: bool) -> None:
+        self.pairs = tuple(pairs)
+        self.size = size
+        self.seed = seed
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, at: tuple[int, int]) -> Sample:
+        """The sample at (epoch, index).
+
+        Raises:
+            UnreadableImage: a file cannot be decoded.
+        """
+        epoch, index = at
+        pair = self.pairs[index]
+        aug = draw(self.seed, epoch, index) if self.augment else Augmentation()
+        # what is cropped away must be decoded too, so a small window needs a larger picture
+        enough = math.ceil(self.size / min(aug.crop[2:])) if self.augment else None
+        pixels, inside = read_pair(pair, at_least=enough)
+        image = torch.from_numpy(pixels).permute(2, 0, 1)
+        mask = torch.from_numpy(inside).unsqueeze(0)
+        return Sample(*apply(aug, image, mask, self.size), key=pair.key)

@@ -1,0 +1,90 @@
+"""Training images that are kept from training, to choose the best checkpoint by."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from decamo.data.census import Entry
+from decamo.data.pairs import Pair
+from decamo.errors import DataError
+
+__all__ = ["Split", "fingerprint", "hold_out"]
+
+# Shares of the image that an object covers. Measured on a tenth of the training images, the median
+# is 5.4 % in COD10K and 14.6 % in CAMO, and 90 % lie below 17 % and 30 %.
+_SIZE_BINS = (0.05, 0.20)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training and validation entries: no pair in both, none lost, each in the order of keys."""
+
+    train: tuple[Entry, ...]
+    val: tuple[Entry, ...]
+
+
+def hold_out(entries: Sequence[Entry], fraction: float) -> Split:
+    """Hold out a share of the images, stratified by data set and by size of the object.
+
+    Size bins: empty mask, below 5 %, 5 % to 20 %, above 20 % of the image. Each stratum gives its
+    exact share, rounded by largest remainders (Hamilton's method), so that the total is
+    ``round(n * fraction)`` and no stratum is off by one or more. Within a stratum the SHA-256 of
+    the file's stem decides, so that the choice depends neither on paths nor on the order of
+    entries, and is the same on every machine.
+
+    Args:
+        entries: of the training images.
+        fraction: share to hold out, in (0, 1).
+
+    Raises:
+        DataError: that would leave either side empty.
+    """
+    total = round(len(entries) * fraction)
+    if not 0 < total < len(entries):
+        lowest = 1 / max(len(entries), 1)
+        raise DataError(
+            "--val-fraction",
+            f"{fraction:g} of {len(entries)} images holds out {max(total, 0)} and leaves "
+            f"{max(len(entries) - total, 0)} to train on",
+            f"give from {lowest:.2g} to {1 - lowest:.2g}"
+            if len(entries) > 1
+            else "add images: at least two are needed",
+        )
+    strata: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        strata[entry.pair.dataset, _size_bin(entry.foreground)].append(entry)
+    held: set[str] = set()
+    for stratum, count in _shares({k: len(v) for k, v in strata.items()}, total).items():
+        ranked = sorted(strata[stratum], key=_rank)
+        held.update(entry.pair.key for entry in ranked[:count])
+    ordered = sorted(entries, key=lambda entry: entry.pair.key)
+    return Split(
+        train=tuple(entry for entry in ordered if entry.pair.key not in held),
+        val=tuple(entry for entry in ordered if entry.pair.key in held),
+    )
+
+
+def fingerprint(pairs: Iterable[Pair]) -> str:
+    """12 hex digits that name a set of pairs by their keys, whatever their order and folders."""
+    keys = "\n".join(sorted(pair.key for pair in pairs))
+    return hashlib.sha256(keys.encode()).hexdigest()[:12]
+
+
+def _size_bin(foreground: float) -> int:
+    return 0 if foreground == 0 else 1 + sum(foreground >= edge for edge in _SIZE_BINS)
+
+
+def _shares(sizes: dict[tuple[str, int], int], total: int) -> dict[tuple[str, int], int]:
+    """Whole numbers that add up to ``total`` and are each within 1 of the proportional share."""
+    everything = sum(sizes.values())
+    shares = {stratum: size * total // everything for stratum, size in sizes.items()}
+    left = total - sum(shares.values())
+    by_remainder = sorted(sizes, key=lambda s: (-(sizes[s] * total % everything), s))
+    for stratum in by_remainder[:left]:
+        shares[stratum] += 1
+    return shares
+
+
+def _rank(entry: Entry) -> tuple[str, str]:
+    return hashlib.sha256(entry.pair.stem.encode()).hexdigest(), entry.pair.key

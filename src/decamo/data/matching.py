@@ -1,0 +1,58 @@
+"""Images and masks of two folders, matched by name."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+from decamo.data.finding import Source
+from decamo.data.pairs import Pair
+from decamo.errors import DataError
+
+__all__ = ["match_stems"]
+
+_EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+def match_stems(source: Source, split: str) -> tuple[list[Pair], list[Path]]:
+    """Pair the files of a source by stem; the extension and its case do not matter.
+
+    Args:
+        source: where images and masks lie.
+        split: what the pairs are to say of themselves.
+
+    Returns:
+        The pairs, and the orphans: images without a mask and masks without an image (in any of
+        the folders that share the masks).
+
+    Raises:
+        DataError: two files of one folder have the same stem.
+    """
+    images, masks = _by_stem(source.images), _by_stem(source.masks)
+    pairs = [
+        Pair(images[stem], masks[stem], stem, source.name, split)
+        for stem in sorted(images.keys() & masks.keys())
+    ]
+    elsewhere = {stem for folder in source.sharing for stem in _by_stem(folder)}
+    lone = [images[stem] for stem in images.keys() - masks.keys()]
+    lone += [masks[stem] for stem in masks.keys() - images.keys() - elsewhere]
+    return pairs, sorted(lone)
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_file())
+    for name in names:
+        stem, extension = Path(name).stem, Path(name).suffix
+        # "._photo.jpg" is a resource fork that macOS leaves on foreign disks
+        if extension.lower() not in _EXTENSIONS or name.startswith("."):
+            continue
+        stem = unicodedata.normalize("NFC", stem)  # macOS archives decompose accents
+        if stem in found:
+            raise DataError(
+                folder,
+                f"{found[stem].name} and {name} have the same name but for the extension",
+                "keep one of them: files are matched by that name",
+            )
+        found[stem] = folder / name
+    return found

@@ -1,0 +1,45 @@
+"""An image and its mask, by name."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Pair"]
+
+# COD10K-CAM-<super class number>-<super class>-<sub class number>-<sub class>-<image number>
+_COD10K = re.compile(r"COD10K-(?:CAM|NonCAM)-\d+-([A-Za-z]+)-", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One image file and the mask file that belongs to it; nothing is read yet.
+
+    Attributes:
+        image: path of the photograph.
+        mask: path of the binary mask.
+        stem: file name without its extension, which image and mask share.
+        dataset: name of the data set's folder, such as ``COD10K-v3``.
+        split: ``train`` or ``test``.
+    """
+
+    image: Path
+    mask: Path
+    stem: str
+    dataset: str
+    split: str
+
+    @property
+    def key(self) -> str:
+        """``dataset/stem``: names the pair wherever its files may lie."""
+        return f"{self.dataset}/{self.stem}"
+
+    @property
+    def noncam_by_name(self) -> bool:
+        """Whether COD10K's own naming says that nothing camouflaged is in the image."""
+        return self.stem.casefold().startswith("cod10k-noncam-")
+
+    @property
+    def super_class(self) -> str:
+        """COD10K's super class (Fan et al., 2020), such as ``Aquatic``; empty for other names."""
+        match = _COD10K.match(self.stem)
+        return match.group(1) if match else ""

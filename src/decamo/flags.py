@@ -1,0 +1,160 @@
+"""Flags made from the settings dataclasses, so that a flag exists in one place."""
+
+import argparse
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from decamo.errors import SettingsError
+from decamo.recipes import RECIPES
+from decamo.settings import Option, TrainSettings, flag_of
+from decamo.settings.plain import SECTIONS, Kind, from_plain, kinds, merged, section_of
+from decamo.storage import load_sealed, write_whole
+
+__all__ = ["Parser", "add_settings", "chosen_settings", "write_json"]
+
+# A resume says anew what these are; the checkpoint's own are not carried on.
+_NOT_CARRIED = {"run": ("resume_from", "checkpoint_dir"), "optimise": ("reset_moments",)}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line, with the nearest flag as remedy."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(
+            *args,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **kwargs,
+        )
+
+    def parse(self, argv: list[str]) -> argparse.Namespace:
+        """Parse all of ``argv``.
+
+        Raises:
+            SettingsError: an unknown flag, or a value of the wrong type.
+        """
+        known, unknown = self.parse_known_args(argv)
+        if unknown:
+            flags = [s for action in self._actions for s in action.option_strings]
+            close = difflib.get_close_matches(unknown[0].partition("=")[0], flags, n=2)
+            remedy = f"did you mean {' or '.join(close)}?" if close else f"see {self.prog} --help"
+            raise SettingsError(unknown[0], f"unknown to {self.prog}", remedy)
+        return known
+
+    def error(self, message: str) -> NoReturn:
+        """Turn argparse's complaint into one of ours."""
+        what, _, got = message.removeprefix("argument ").partition(": ")
+        if not got:
+            what, got = self.prog, message
+        raise SettingsError(what.split("/")[0], got, f"see {self.prog} --help")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config``, ``--recipe`` and every option of :class:`TrainSettings`, by section."""
+    first = parser.add_argument_group("where settings come from (later ones win)")
+    first.add_argument("--config", type=Path, help="a TOML file such as a run folder's config.toml")
+    first.add_argument(
+        "--recipe", choices=sorted(RECIPES), help="named settings; flags given beside it win"
+    )
+    for section, cls in SECTIONS.items():
+        summary = (cls.__doc__ or "").splitlines()[0]
+        group = parser.add_argument_group(f"{section}: {summary}")
+        known = kinds(cls)
+        for field in fields(cls):
+            _add_flag(group, field, known[field.name])
+
+
+def _add_flag(group: argparse._ArgumentGroup, field: Field[Any], kind: Kind) -> None:
+    option: Option = field.metadata["option"]
+    unit = f"{option.unit}; " if option.unit else ""
+    default = "" if field.default in (None, ()) else f"{unit}default {_shown(field.default)}"
+    help = f"{option.help} ({default or unit.rstrip('; ')})" if default or unit else option.help
+    keywords: dict[str, Any] = {
+        "dest": field.name,
+        "default": argparse.SUPPRESS,
+        "help": help.replace("%", "%%"),
+    }
+    if kind.base is bool:
+        group.add_argument(flag_of(field.name), action=argparse.BooleanOptionalAction, **keywords)
+        return
+    if option.choices:
+        keywords["choices"] = option.choices
+    else:
+        keywords["metavar"] = {int: "N", float: "X", Path: "PATH", str: "NAME"}[kind.base]
+    if kind.many:
+        keywords |= {"nargs": "+", "action": "extend"}
+    group.add_argument(flag_of(field.name), type=kind.base, **keywords)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def chosen_settings(args: argparse.Namespace) -> tuple[TrainSettings, dict[str, Any] | None]:
+    """Settings from all their sources, and the checkpoint to resume from, if any.
+
+    Later sources win: defaults, the checkpoint's own settings, ``--config``, ``--recipe``, flags.
+
+    Raises:
+        SettingsError: a source says what cannot be meant.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    config = read_config(args.config) if args.config else {}
+    recipe = RECIPES[args.recipe] if args.recipe else {}
+    flags = _given(args)
+    upper = merged(config, recipe, flags)
+    resume_from = upper.get("run", {}).get("resume_from")
+    checkpoint = load_sealed(Path(resume_from)) if resume_from else None
+    lower: dict[str, Any] = {}
+    if checkpoint is not None and resume_from:
+        home = {"run": {"checkpoint_dir": str(Path(resume_from).parent)}}
+        lower = merged(_carried(checkpoint["settings"]), home)
+    return from_plain(merged(lower, upper)), checkpoint
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A TOML file as nested plain values.
+
+    Raises:
+        SettingsError: it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(path, str(error), "give --config a readable TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(path, f"not TOML: {error}", "mend that line") from error
+
+
+def _given(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """The options that stand on the command line, by section."""
+    given: dict[str, dict[str, Any]] = {}
+    options = {f.name for cls in SECTIONS.values() for f in fields(cls)}
+    for name, value in vars(args).items():
+        if name in options:
+            given.setdefault(section_of(name), {})[name] = value
+    return given
+
+
+def _carried(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        section: {k: v for k, v in values.items() if k not in _NOT_CARRIED.get(section, ())}
+        for section, values in settings.items()
+    }
+
+
+def write_json(path: Path | None, report: Mapping[str, Any]) -> None:
+    """Write a command's report where ``--json`` asks for it.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    if path is not None:
+        write_whole(path, (json.dumps(report, indent=2, default=str) + "\n").encode())

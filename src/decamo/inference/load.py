@@ -1,0 +1,42 @@
+"""A checkpoint as a network that is ready to predict."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from decamo.nn import Segmenter, from_architecture
+from decamo.storage import load_sealed
+
+__all__ = ["Loaded", "load_model"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network and how it was trained.
+
+    Attributes:
+        model: in evaluation mode, on the CPU; the moving average where the run had one.
+        img_size: side of the training images, in px.
+        weights: ``average`` or ``raw``.
+        epoch: epochs behind it.
+    """
+
+    model: Segmenter
+    img_size: int
+    weights: str
+    epoch: int
+
+
+def load_model(path: Path) -> Loaded:
+    """Build the network of a checkpoint and load its weights.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or foreign.
+    """
+    plain = load_sealed(path)
+    model = from_architecture(plain["architecture"])
+    average = plain["ema"]
+    model.load_state_dict(plain["model"] if average is None else average["weights"])
+    history = plain["history"]
+    size = history[-1]["img_size"] if history else plain["settings"]["schedule"]["img_size"]
+    weights = "raw" if average is None else "average"
+    return Loaded(model.eval(), size, weights, plain["position"]["epoch"])

@@ -1,0 +1,108 @@
+"""The sum that training minimises: named terms, each with its weight."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from decamo.losses.boundary import boundary_loss
+from decamo.losses.pixel import pixel_loss, pixel_weights
+from decamo.losses.region import region_loss
+from decamo.losses.routing import balance_loss
+from decamo.nn import Prediction
+
+__all__ = ["DEFAULT_WEIGHTS", "Criterion", "Losses"]
+
+# bce and iou: 1 each, as in F3Net. boundary: half of either, since an outline says nothing of
+# which side is inside. side: below the main output, on which alone a user relies. balance: small
+# enough to break ties only, 0.01 as in Switch Transformers.
+DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {"bce": 1.0, "iou": 1.0, "boundary": 0.5, "side": 0.4, "balance": 0.01}
+)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """One batch's losses.
+
+    Attributes:
+        total: float32 scalar with gradient, the sum of ``parts``.
+        parts: the weighted terms ``bce``, ``iou``, ``boundary``, ``side`` and ``balance``.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+
+class Criterion:
+    """Weighted cross-entropy, IoU, outline, side outputs and balance of the experts.
+
+    Every term is a mean over images, so the trainer can weigh micro-batches by their size. All
+    is computed in float32 (float64 stays), under autocast too.
+
+    Args:
+        deep_supervision: also compare the side outputs.
+        weights: weight of each term; what is left out keeps its default.
+
+    Raises:
+        ValueError: a weight has no term, or is negative.
+    """
+
+    def __init__(self, deep_supervision: bool, weights: Mapping[str, float] | None = None) -> None:
+        self.deep_supervision = deep_supervision
+        self.weights: Mapping[str, float] = {**DEFAULT_WEIGHTS, **(weights or {})}
+        if unknown := self.weights.keys() - DEFAULT_WEIGHTS.keys():
+            raise ValueError(f"no loss term {sorted(unknown)}; there are {list(DEFAULT_WEIGHTS)}")
+        if min(self.weights.values()) < 0:
+            raise ValueError(f"a loss term has a negative weight: {dict(self.weights)}")
+
+    def __call__(self, prediction: Prediction, mask: Tensor) -> Losses:
+        """Compare a prediction with the truth.
+
+        Args:
+            prediction: with side outputs where deep supervision is on.
+            mask: float ``[B,1,H,W]`` in {0,1}, at the size of the logits.
+
+        Raises:
+            ValueError: the shapes differ, or side outputs are missing.
+        """
+        if mask.shape != prediction.logits.shape:
+            raise ValueError(f"mask {tuple(mask.shape)}, logits {tuple(prediction.logits.shape)}")
+        if self.deep_supervision and not prediction.side:
+            raise ValueError("deep supervision needs a prediction made with side_outputs=True")
+        with torch.autocast(mask.device.type, enabled=False):
+            terms = self._terms(prediction, _full_precision(mask))
+            parts = {name: self.weights[name] * term for name, term in terms.items()}
+            return Losses(torch.stack(list(parts.values())).sum(), parts)
+
+    def _terms(self, prediction: Prediction, mask: Tensor) -> dict[str, Tensor]:
+        logits = _full_precision(prediction.logits)
+        weights = pixel_weights(mask)
+        side = prediction.side if self.deep_supervision else ()
+        return {
+            "bce": pixel_loss(logits, mask, weights).mean(),
+            "iou": region_loss(logits, mask, weights).mean(),
+            "boundary": boundary_loss(logits, mask).mean(),
+            "side": _side_loss([_full_precision(level) for level in side], mask),
+            "balance": balance_loss(prediction.gates, prediction.usage),
+        }
+
+
+def _side_loss(side: list[Tensor], mask: Tensor) -> Tensor:
+    """Mean over levels of cross-entropy plus IoU against the mask's share of each cell."""
+    if not side:
+        return mask.new_zeros(())
+    losses = []
+    for logits in side:
+        share = F.interpolate(mask, size=logits.shape[-2:], mode="area")
+        weights = pixel_weights(share)
+        each = pixel_loss(logits, share, weights) + region_loss(logits, share, weights)
+        losses.append(each.mean())
+    return torch.stack(losses).mean()
+
+
+def _full_precision(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()

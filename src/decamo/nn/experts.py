@@ -1,0 +1,179 @@
+"""The experts: seven kinds of evidence by which a camouflaged object gives itself away.
+
+Each expert maps ``[B,d,h,w]`` to ``[B,d,h,w]``, is translation-equivariant up to its grid (global
+context excepted) and looks at one image at a time. The projections into and out of an expert are
+the mixture's, so what is here is only what makes a kind. Kinds come in order of merit; the eighth
+expert is the first kind again at the next scale.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = [
+    "KINDS",
+    "Contrast",
+    "Edges",
+    "FrequencySplit",
+    "GlobalContext",
+    "Strips",
+    "Texture",
+    "local_mean",
+    "make_expert",
+]
+
+SOBEL = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]) / 4
+
+
+class Texture(nn.Module):
+    """Local texture: a dense 3x3 convolution at one dilation."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B,d,h,w]`` -> the same shape."""
+        return F.gelu(self.conv(x))
+
+
+class GlobalContext(nn.Module):
+    """What the image holds elsewhere that resembles this position.
+
+    Gathers the image into a few slots and hands each position its own blend of them: double
+    attention (Chen et al., A2-Nets, NeurIPS 2018), linear in the number of positions.
+    """
+
+    def __init__(self, width: int, slots: int) -> None:
+        super().__init__()
+        self.assign = nn.Conv2d(width, 2 * slots, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B,d,h,w]`` -> the same shape."""
+        flat = x.flatten(2)
+        gather, hand_out = self.assign(x).flatten(2).chunk(2, dim=1)
+        slots = torch.bmm(flat, gather.softmax(2).to(flat.dtype).transpose(1, 2))
+        return torch.bmm(slots, hand_out.softmax(1).to(slots.dtype)).view_as(x)
+
+
+class Contrast(nn.Module):
+    """Centre against surround, in units of the surround's own variation.
+
+    The mean absolute deviation stands in for the standard deviation: it needs no square, which
+    half precision would overflow, and no square root, whose slope is infinite at 0.
+    """
+
+    def __init__(self, width: int, cell: int) -> None:
+        super().__init__()
+        self.cell = cell
+        # Deviation below which a surround counts as flat; the input is normalised to about 1.
+        self.floor = nn.Parameter(torch.full((width, 1, 1), 0.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B,d,h,w]`` -> the same shape, about 1 in size."""
+        offset = x - local_mean(x, self.cell)
+        deviation = local_mean(offset.abs(), self.cell)
+        return offset / (deviation + self.floor.abs() + 0.01)
+
+
+class FrequencySplit(nn.Module):
+    """Half of the channels keep the low frequencies, half the magnitude of the high ones."""
+
+    def __init__(self, width: int, cell: int) -> None:
+        super().__init__()
+        self.cell = cell
+        self.low = width // 2
+        self.mix = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B,d,h,w]`` -> the same shape."""
+        smooth = local_mean(x, self.cell)
+        rough = (x[:, self.low :] - smooth[:, self.low :]).abs()
+        return F.gelu(self.mix(torch.cat((smooth[:, : self.low], rough), dim=1)))
+
+
+class Edges(nn.Module):
+    """Strength of edges: a learnable filter pair per channel that starts as Sobel's.
+
+    The sum of absolute values measures the gradient; it is cheaper than the Euclidean norm and
+    has a bounded slope everywhere.
+    """
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.width = width
+        self.conv = nn.Conv2d(
+            width, 2 * width, 3, padding=dilation, dilation=dilation, groups=width, bias=False
+        )
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.stack((SOBEL, SOBEL.T)).repeat(width, 1, 1)[:, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B,d,h,w]`` -> the same shape, not negative."""
+        return self.conv(x).abs().unflatten(1, (self.width, 2)).sum(2)
+
+
+class Strips(nn.Module):
+    """Elongated structure: long thin depthwise kernels, one lying and one standing.
+
+    Limbs, stalks and the outlines of bodies are long in one direction (strip pooling, Hou et
+    al., CVPR 2020).
+    """
+
+    def __init__(self, width: int, length: int) -> None:
+        super().__init__()
+        pad = length // 2
+        self.lying = nn.Conv2d(width, width, (1, length), padding=(0, pad), groups=width)
+        self.standing = nn.Conv2d(width, width, (length, 1), padding=(pad, 0), groups=width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B,d,h,w]`` -> the same shape."""
+        return F.gelu(self.lying(x) + self.standing(x))
+
+
+def local_mean(x: Tensor, cell: int) -> Tensor:
+    """A smooth mean around each position, at a price that does not grow with the window.
+
+    Means over windows of ``2 cell`` on a grid of ``cell``, read between the grid's points
+    bilinearly; the border is continued outwards where the size is no multiple of ``cell``. Such
+    a window weighs about as a triangle of ``4 cell`` positions does. A constant stays itself.
+
+    Args:
+        x: ``[B,C,h,w]``.
+        cell: even, in positions.
+
+    Returns:
+        ``[B,C,h,w]``.
+    """
+    h, w = x.shape[-2:]
+    below, right = -h % cell, -w % cell
+    whole = F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
+    grid = F.avg_pool2d(whole, 2 * cell, cell, cell // 2, count_include_pad=False)
+    smooth = F.interpolate(grid, scale_factor=cell, mode="bilinear", align_corners=False)
+    return smooth[..., :h, :w] if below or right else smooth
+
+
+# Kind and the scale of its n-th appearance (n from 0), in positions of its level. The two textures
+# take the odd and the even dilations, so that no expert repeats another.
+KINDS: tuple[Callable[[int, int], nn.Module], ...] = (
+    lambda width, n: Texture(width, dilation=1 + 2 * n),
+    lambda width, n: GlobalContext(width, slots=8 * (n + 1)),
+    lambda width, n: Contrast(width, cell=4 * 2**n),
+    lambda width, n: FrequencySplit(width, cell=2 * 2**n),
+    lambda width, n: Edges(width, dilation=1 + n),
+    lambda width, n: Texture(width, dilation=2 + 2 * n),
+    lambda width, n: Strips(width, length=9 + 4 * n),
+)
+
+
+def make_expert(index: int, width: int) -> nn.Module:
+    """The expert of that index: kinds in turn, each turn at a larger scale.
+
+    Args:
+        index: from 0.
+        width: channels d, even.
+    """
+    turn, kind = divmod(index, len(KINDS))
+    return KINDS[kind](width, turn)

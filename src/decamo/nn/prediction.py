@@ -1,0 +1,25 @@
+"""What one forward pass of the network says."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+__all__ = ["Prediction"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The network's answer to one batch.
+
+    Attributes:
+        logits: float32 ``[B,1,H,W]`` at the input's size; a sigmoid makes probabilities of them.
+        side: deep-supervision logits, float32 ``[B,1,H/s,W/s]`` for strides s = 8, 16, 32;
+            empty unless asked for.
+        gates: float32 ``[levels,B,E]``, routing probabilities; each row sums to 1.
+        usage: float32 ``[levels,E]``, running average of the gates; carries no gradient.
+    """
+
+    logits: Tensor
+    side: tuple[Tensor, ...]
+    gates: Tensor
+    usage: Tensor

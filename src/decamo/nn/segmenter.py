@@ -1,0 +1,154 @@
+"""The network: only composes its parts, and says which parameters learn."""
+
+import contextlib
+from collections.abc import Collection
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from decamo.nn.backbone import STRIDES, Backbone
+from decamo.nn.decoder import Decoder
+from decamo.nn.heads import Lateral, LogitHead
+from decamo.nn.mixture import Mixture
+from decamo.nn.prediction import Prediction
+
+__all__ = ["Architecture", "Segmenter"]
+
+Architecture = dict[str, str | int | list[float]]
+
+# Channels inside an expert at strides 4 to 32: few where there are many positions, since there
+# element-wise work, not arithmetic, is what takes the time.
+EXPERT_WIDTHS = (16, 16, 24, 24)
+
+
+class Segmenter(nn.Module):
+    """Backbone, experts at each of four levels, a top-down decoder, one map of logits.
+
+    The backbone stays in eval mode always: frozen BatchNorm statistics and no stochastic depth,
+    which is sound at a micro-batch of 1. All else normalises image by image.
+
+    Attributes:
+        architecture: plain values from which ``build.from_architecture`` makes it again.
+
+    Args:
+        backbone: gives the pyramid.
+        num_experts: experts at each level.
+        width: channels of every level behind the backbone, a multiple of 8.
+        mean: mean of the input channels, RGB in [0,1].
+        std: standard deviation of the input channels, in the same unit.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        num_experts: int,
+        width: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+    ) -> None:
+        super().__init__()
+        self.architecture: Architecture = {
+            "backbone": backbone.name,
+            "num_experts": num_experts,
+            "width": width,
+            "input_mean": list(mean),
+            "input_std": list(std),
+        }
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        self.backbone = backbone
+        self.laterals = nn.ModuleList(Lateral(channels, width) for channels in backbone.channels)
+        self.mixtures = nn.ModuleList(Mixture(width, num_experts, d) for d in EXPERT_WIDTHS)
+        self.decoder = Decoder(width, len(STRIDES))
+        self.head = LogitHead(width)
+        # Always there, so that a checkpoint does not depend on how it was trained.
+        self.sides = nn.ModuleList(LogitHead(width) for _ in STRIDES[1:])
+        self._backbone_learns = True
+        self.train()
+
+    def forward(self, image: Tensor, side_outputs: bool = False) -> Prediction:
+        """Predict.
+
+        Args:
+            image: float32 ``[B,3,H,W]``, from :meth:`normalise`; H and W multiples of 32.
+            side_outputs: also give the logits of strides 8, 16 and 32.
+        """
+        frozen = contextlib.nullcontext() if self._backbone_learns else torch.no_grad()
+        with frozen:
+            features = self.backbone(image)
+        pyramid, gates = [], []
+        for feature, lateral, mixture in zip(features, self.laterals, self.mixtures, strict=True):
+            mixed, gate = mixture(lateral(feature))
+            pyramid.append(mixed)
+            gates.append(gate)
+        finest, *deeper = self.decoder(pyramid)
+        logits = F.interpolate(self.head(finest), size=image.shape[-2:], mode="bilinear")
+        pairs = zip(self.sides, deeper, strict=True) if side_outputs else ()
+        return Prediction(
+            logits=logits,
+            side=tuple(side(level) for side, level in pairs),
+            gates=torch.stack(gates),
+            usage=self._usage(),
+        )
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """Uint8 RGB ``[B,3,H,W]`` -> float32 of about zero mean and unit deviation.
+
+        Raises:
+            TypeError: the image is not uint8, so it may have been scaled before.
+        """
+        if image.dtype != torch.uint8:
+            raise TypeError(f"normalise takes uint8 in [0,255], got {image.dtype}")
+        return (image.float() / 255 - self.mean) / self.std
+
+    def groups(self) -> dict[str, dict[str, nn.Parameter]]:
+        """Parameters by group, ``head`` and ``backbone.0`` (shallowest) to ``backbone.3``.
+
+        Names are those of :meth:`named_parameters`; each parameter is in exactly one group.
+        """
+        every = dict(self.named_parameters())
+        groups: dict[str, dict[str, nn.Parameter]] = {
+            "head": {k: v for k, v in every.items() if not k.startswith("backbone.")}
+        }
+        for level, names in enumerate(self.backbone.levels):
+            groups[f"backbone.{level}"] = {f"backbone.{n}": every[f"backbone.{n}"] for n in names}
+        return groups
+
+    def set_learning(self, groups: Collection[str]) -> None:
+        """Let exactly these groups learn; without a backbone group no graph of it is kept.
+
+        Raises:
+            ValueError: there is no such group.
+        """
+        known = self.groups()
+        if unknown := set(groups) - known.keys():
+            raise ValueError(f"no parameter group {sorted(unknown)}; there are {list(known)}")
+        for name, parameters in known.items():
+            for parameter in parameters.values():
+                parameter.requires_grad_(name in groups)
+        self._backbone_learns = any(name != "head" for name in groups)
+
+    @property
+    def gradient_checkpointing(self) -> bool:
+        """Whether the backbone is recomputed in the backward pass, to save memory."""
+        return self.backbone.checkpointing
+
+    @gradient_checkpointing.setter
+    def gradient_checkpointing(self, enable: bool) -> None:
+        self.backbone.set_checkpointing(enable)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode for all but the backbone."""
+        super().train(mode)
+        self.backbone.eval()
+        return self
+
+    def _usage(self) -> Tensor:
+        # A copy: the buffers move at the next forward pass, perhaps before this one's backward.
+        return torch.stack([mixture.router.usage for mixture in self.mixtures])  # type: ignore[union-attr, misc]

@@ -1,0 +1,149 @@
+"""Backbone weights from a file or from the hub, and a plain word when they cannot be had."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import safetensors.torch
+import timm
+import torch
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from torch import Tensor, nn
+
+from decamo.errors import WeightsUnavailable
+
+__all__ = ["REMEDY", "check_pretrained", "load_weights_file"]
+
+REMEDY = "give --backbone-weights FILE, or --no-pretrained to start from random weights"
+PROBE_SECONDS = 5.0
+NESTS = ("state_dict", "model", "model_state_dict")
+PREFIXES = ("module.", "backbone.", "model.", "encoder.")
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+TOP_SEQUENTIAL = re.compile(r"^([A-Za-z]\w*)\.(\d+)\.")
+
+
+def check_pretrained(name: str) -> None:
+    """Find out within seconds whether pretrained weights of a timm model can be had.
+
+    The hub's client retries for three quarters of a minute without a network. One request with
+    a short timeout comes first; files that are cached need none.
+
+    Raises:
+        WeightsUnavailable: none are published, or the hub cannot be reached.
+    """
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if config is None or not config.has_weights:
+        raise WeightsUnavailable(
+            "--pretrained", f"nobody published weights of {name} for timm", REMEDY
+        )
+    repository = config.hf_hub_id
+    if config.file or config.state_dict or not repository:
+        return
+    repository, _, revision = repository.partition("@")
+    files = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
+    if any(_cached(repository, file, revision or None) for file in files):
+        return
+    url = huggingface_hub.hf_hub_url(repository, files[0], revision=revision or None)
+    try:
+        huggingface_hub.get_hf_file_metadata(url, timeout=PROBE_SECONDS)
+    except LocalEntryNotFoundError as error:
+        raise _unreachable(name, error) from error
+    except EntryNotFoundError:
+        return  # the hub answered: the weights lie there under another file name
+    except Exception as error:  # the hub's client changed its HTTP library twice, and may again
+        raise _unreachable(name, error) from error
+
+
+def load_weights_file(net: nn.Module, path: Path) -> None:
+    """Load a state dict from a file into a feature extractor; nothing in the file is executed.
+
+    The dict may be nested under ``state_dict``, ``model`` or ``model_state_dict`` and its keys
+    may carry the prefixes ``module.``, ``backbone.``, ``model.`` and ``encoder.``. Keys that the
+    feature extractor lacks (a classifier) are left out.
+
+    Args:
+        net: timm's feature extractor, changed in place.
+        path: ``.safetensors``, or anything that ``torch.save`` wrote.
+
+    Raises:
+        WeightsUnavailable: no such file, not a state dict, or a key is missing or of another
+            shape; then ``net`` is unchanged.
+    """
+    found = _by_name(_read(path))
+    wanted = net.state_dict()
+    absent, misfit = [], []
+    for key, value in wanted.items():
+        if key.endswith("num_batches_tracked"):
+            continue  # a counter without meaning here; older files lack it
+        if key not in found:
+            absent.append(key)
+        elif found[key].shape != value.shape:
+            misfit.append(f"{key} {tuple(found[key].shape)} for {tuple(value.shape)}")
+    if wrong := misfit + absent:
+        kind = "of another shape or missing" if misfit else "missing"
+        raise WeightsUnavailable(
+            path,
+            f"{len(wrong)} of {len(wanted)} weights are {kind}: {', '.join(wrong[:3])}",
+            "give a file that was saved from the same --backbone, or --no-pretrained",
+        )
+    net.load_state_dict({key: found.get(key, value) for key, value in wanted.items()})
+
+
+def _cached(repository: str, file: str, revision: str | None) -> bool:
+    hit = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
+    return isinstance(hit, str)
+
+
+def _unreachable(name: str, error: Exception) -> WeightsUnavailable:
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return WeightsUnavailable(
+        "--pretrained", f"the weights of {name} cannot be downloaded ({reason[0]:.120})", REMEDY
+    )
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise WeightsUnavailable(path, "no such file", REMEDY)
+    try:
+        if path.suffix == ".safetensors":
+            content: Any = safetensors.torch.load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each file format has its own family of errors
+        raise WeightsUnavailable(
+            path,
+            f"not a file of weights that can be loaded safely ({type(error).__name__})",
+            "give a state dict saved by torch.save or safetensors",
+        ) from error
+    for nest in NESTS:
+        if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
+            content = content[nest]
+    if not isinstance(content, Mapping):
+        raise WeightsUnavailable(
+            path, f"holds a {type(content).__name__}, not a state dict", "give a state dict"
+        )
+    return content
+
+
+def _by_name(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Each tensor under every name that a feature extractor may have for it.
+
+    timm's wrapper flattens a top-level ``Sequential`` (``stages.0.`` becomes ``stages_0.``), or
+    holds the whole model as ``model``.
+    """
+    found: dict[str, Tensor] = {}
+    for key, value in content.items():
+        if not isinstance(value, Tensor):
+            continue
+        bare = _without_prefixes(str(key))
+        for alias in (bare, TOP_SEQUENTIAL.sub(r"\1_\2.", bare), f"model.{bare}"):
+            found[alias] = value
+    return found
+
+
+def _without_prefixes(key: str) -> str:
+    while prefix := next((p for p in PREFIXES if key.startswith(p)), ""):
+        key = key.removeprefix(prefix)
+    return key

@@ -1,0 +1,8 @@
+"""Sentences and pictures for people."""
+
+from decamo.report.console import Console
+from decamo.report.plan_picture import draw_plan
+from decamo.report.plan_text import epoch_rows, plan_text, rates_by_epoch
+from decamo.report.tensorboard import TensorBoard
+
+__all__ = ["Console", "TensorBoard", "draw_plan", "epoch_rows", "plan_text", "rates_by_epoch"]

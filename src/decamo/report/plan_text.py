@@ -1,0 +1,81 @@
+"""A plan in words: the table of stages, learning rates by epoch, a plot for the terminal."""
+
+from collections.abc import Sequence
+
+from decamo.plan import HEAD, Ledger, Plan, Position
+
+__all__ = ["epoch_rows", "plan_text", "rates_by_epoch"]
+
+_HERE = "◀ you are here"
+_HEIGHT, _WIDTH = 10, 72
+
+
+def plan_text(ledger: Ledger, position: Position) -> str:
+    """Stages, learning rates and a plot of the plan in force, with the position marked."""
+    parts = (_stages(ledger), _rates(ledger.plan, position), _plot(ledger.plan, position))
+    return "\n\n".join(parts)
+
+
+def rates_by_epoch(plan: Plan) -> dict[int, dict[str, float]]:
+    """Epoch -> group -> learning rate at the epoch's first step; 0 while frozen."""
+    epochs = range(plan.first_epoch, plan.last_epoch + 1)
+    return {e: {g: plan.lr(plan.epoch_start(e), g) for g in plan.ratios} for e in epochs}
+
+
+def epoch_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width, right-aligned."""
+    table = [list(header), *[list(r) for r in rows]]
+    widths = [max(len(r[i]) for r in table if i < len(r)) for i in range(len(header))]
+    lines = ("  ".join(c.rjust(w) for c, w in zip(r, widths, strict=False)) for r in table)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _stages(ledger: Ledger) -> str:
+    world = ledger.last.world
+    rows = []
+    for s in ledger.plan.stages:
+        effective = s.micro_batch * s.accumulation * world
+        devices = f" x {world}" if world > 1 else ""
+        rows.append(
+            [
+                str(s.number),
+                f"{s.first_epoch}-{s.last_epoch}",
+                f"{s.steps_per_epoch}",
+                f"{s.first_step}-{s.end_step - 1}",
+                f"{s.micro_batch} x {s.accumulation}{devices} = {effective}",
+                f"{s.img_size}",
+                s.curve.kind,
+                f"{s.lr(s.first_step):.6f} -> {s.lr(s.end_step - 1):.6f}",
+            ]
+        )
+    header = ["stage", "epochs", "steps/epoch", "steps", "batch", "px", "curve", "head LR"]
+    return epoch_rows(header, rows)
+
+
+def _rates(plan: Plan, position: Position) -> str:
+    groups = [HEAD, *sorted((g for g in plan.ratios if g != HEAD), reverse=True)]
+    rows = []
+    for epoch, rates in rates_by_epoch(plan).items():
+        cells = [f"{rates[g]:.6f}" if rates[g] else "frozen" for g in groups]
+        mark = [f"  {_HERE}"] if epoch == position.epoch + 1 else []
+        rows.append([str(epoch), *cells, *mark])
+    return epoch_rows(["epoch", *groups], rows)
+
+
+def _plot(plan: Plan, position: Position) -> str:
+    """The head's learning rate over the steps of the plan, ``*``; ``|`` is the position."""
+    span = plan.end_step - plan.first_step
+    width = min(_WIDTH, span)
+    steps = [plan.first_step + round(i * (span - 1) / max(width - 1, 1)) for i in range(width)]
+    rates = [plan.lr(s) for s in steps]
+    top = max(rates)
+    grid = [[" "] * width for _ in range(_HEIGHT)]
+    here = next((i for i, s in enumerate(steps) if s >= position.step), width - 1)
+    for row in grid:
+        row[here] = "|"
+    for i, rate in enumerate(rates):
+        grid[_HEIGHT - 1 - round(rate / top * (_HEIGHT - 1))][i] = "*"
+    label = [f"{top * (_HEIGHT - 1 - i) / (_HEIGHT - 1):.6f}" for i in range(_HEIGHT)]
+    lines = [f"{text} {''.join(row)}".rstrip() for text, row in zip(label, grid, strict=True)]
+    foot = f"{'':8} epoch {plan.first_epoch} ... {plan.last_epoch}; | is epoch {position.epoch + 1}"
+    return "\n".join([*lines, foot])

@@ -1,0 +1,53 @@
+"""Exponential moving average of the weights, right from the first step."""
+
+import copy
+from typing import Any
+
+import torch
+
+from decamo.nn import Segmenter
+
+__all__ = ["Ema", "decay_at"]
+
+
+def decay_at(updates: int, decay: float) -> float:
+    """Decay of the next update: ``min(decay, (1 + n) / (10 + n))`` after ``n`` updates.
+
+    The warm-up of TensorFlow's ExponentialMovingAverage: a young average follows the weights
+    closely, so that its start has no say left when the decay reaches its final value.
+    """
+    return min(decay, (1 + updates) / (10 + updates))
+
+
+class Ema:
+    """A second model that follows the first; it starts as an exact copy, loaded weights included.
+
+    Args:
+        model: the model to follow.
+        decay: final decay per optimiser step, in [0, 1).
+    """
+
+    def __init__(self, model: Segmenter, decay: float) -> None:
+        self.model: Segmenter = copy.deepcopy(model).eval()
+        self.model.requires_grad_(False)
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, model: Segmenter) -> None:
+        """Move the average towards ``model``: parameters by the decay, buffers by copy."""
+        share = 1 - decay_at(self.updates, self.decay)
+        averaged, current = list(self.model.parameters()), list(model.parameters())
+        torch._foreach_lerp_(averaged, current, share)
+        for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
+            mine.copy_(theirs)
+        self.updates += 1
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values for a checkpoint."""
+        return {"weights": self.model.state_dict(), "updates": self.updates}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse of :meth:`state`."""
+        self.model.load_state_dict(state["weights"])
+        self.updates = state["updates"]

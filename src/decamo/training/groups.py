@@ -1,0 +1,70 @@
+"""Parameter groups: all exist from step 0 and are keyed by name; freezing rebuilds nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from decamo.nn import Segmenter
+from decamo.plan import Plan
+
+__all__ = ["build_optimiser", "load_optimiser_state", "optimiser_state", "set_rates"]
+
+# Loshchilov & Hutter 2019 (arXiv:1711.05101), with torch's own defaults for the moments.
+_BETAS = (0.9, 0.999)
+
+
+def build_optimiser(model: Segmenter, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW over every parameter of the model, frozen or not.
+
+    Each of the model's groups makes two of the optimiser's: matrices and kernels decay, vectors
+    (biases, norms) do not. Both carry ``name``, by which :func:`set_rates` finds them. Parameters
+    without a gradient are passed over by AdamW, their decay too.
+    """
+    groups: list[dict[str, Any]] = []
+    for name, parameters in model.groups().items():
+        kernels = [p for p in parameters.values() if p.ndim > 1]
+        vectors = [p for p in parameters.values() if p.ndim <= 1]
+        for members, decay in ((kernels, weight_decay), (vectors, 0.0)):
+            if members:
+                groups.append({"params": members, "name": name, "weight_decay": decay})
+    return torch.optim.AdamW(groups, lr=0.0, betas=_BETAS)
+
+
+def set_rates(optimiser: torch.optim.Optimizer, plan: Plan, step: int) -> dict[str, float]:
+    """Give each group the learning rate that the plan has for absolute ``step``.
+
+    Returns:
+        group name -> learning rate; 0 while frozen.
+    """
+    rates = {name: plan.lr(step, name) for name in plan.ratios}
+    for group in optimiser.param_groups:
+        group["lr"] = rates[group["name"]]
+    return rates
+
+
+def optimiser_state(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+    """Adam's moments and step counts by parameter name; what never learned has none."""
+    return {
+        name: dict(optimiser.state[parameter])
+        for name, parameter in model.named_parameters()
+        if parameter in optimiser.state
+    }
+
+
+def load_optimiser_state(
+    model: nn.Module, optimiser: torch.optim.Optimizer, state: Mapping[str, Any]
+) -> None:
+    """The inverse of :func:`optimiser_state`; what the model does not have is left out."""
+    for name, parameter in model.named_parameters():
+        if name in state:
+            optimiser.state[parameter] = {
+                key: _placed(key, value, parameter) for key, value in state[name].items()
+            }
+
+
+def _placed(key: str, value: Any, parameter: nn.Parameter) -> Any:
+    if not isinstance(value, torch.Tensor) or key == "step":  # torch keeps the count on the CPU
+        return value
+    return value.to(device=parameter.device, dtype=parameter.dtype, copy=True)

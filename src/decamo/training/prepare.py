@@ -1,0 +1,190 @@
+"""From settings to a trainer that is ready to run: data, network, ledger, state."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from decamo.data.dataset import CamouflageDataset
+from decamo.data.holdout import Split, fingerprint
+from decamo.errors import CheckpointMismatch
+from decamo.losses import Criterion
+from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
+from decamo.plan import Ledger, Position, Resumption, Segment, plan_of, resume
+from decamo.settings import TrainSettings, flag_of
+from decamo.settings.plain import from_plain
+from decamo.storage import RunFolder
+from decamo.training.ema import Ema
+from decamo.training.groups import build_optimiser
+from decamo.training.runtime import Runtime
+from decamo.training.scaler import GuardedScaler
+from decamo.training.state import Best, TrainState
+from decamo.training.step import Stepper
+from decamo.training.supply import Supply
+from decamo.training.trainer import Trainer
+
+__all__ = ["Prepared", "check_architecture", "prepare", "resumption_of"]
+
+# Images from which the statistics of an untrained backbone's BatchNorm are estimated.
+_CALIBRATION_IMAGES = 64
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A trainer, and what a person wants to know before it runs."""
+
+    trainer: Trainer
+    resumption: Resumption
+    supply: Supply
+
+
+def prepare(
+    settings: TrainSettings,
+    folder: RunFolder,
+    runtime: Runtime,
+    supply: Supply,
+    checkpoint: dict[str, Any] | None,
+    *,
+    stop: Callable[[], bool],
+    clock: Callable[[], float],
+) -> Prepared:
+    """Put a run together.
+
+    Args:
+        settings: what the user chose; on a resume already laid over the checkpoint's own.
+        folder: the run folder, open.
+        runtime: device and ranks.
+        supply: the images.
+        checkpoint: what :func:`decamo.storage.load_sealed` gave, or None for a new run.
+        stop: asked between steps; True saves and ends the run.
+        clock: seconds from any fixed moment, only ever rising.
+
+    Raises:
+        DecamoError: any mistake in settings, network or checkpoint.
+    """
+    split = supply.split
+    resumption = resumption_of(settings, checkpoint, images=len(split.train), world=runtime.world)
+    plan = resumption.ledger.plan
+    model = build_segmenter(
+        settings.model,
+        sizes=[stage.img_size for stage in plan.stages],
+        initialise=checkpoint is None,
+        seed=settings.run.seed,
+    )
+    if checkpoint is not None:
+        check_architecture(settings, model, checkpoint)
+    state = _state(settings, runtime, model, resumption, checkpoint, fingerprint(split.val))
+    if checkpoint is None and not _has_weights(settings) and needs_calibration(model):
+        _calibrate(state, split, plan.stages[0].img_size)
+    stepper = Stepper(
+        model=model,
+        criterion=Criterion(deep_supervision=settings.optimise.deep_supervision),
+        optimiser=state.optimiser,
+        scaler=state.scaler,
+        ema=state.ema,
+        runtime=runtime,
+        clip_grad=settings.optimise.clip_grad,
+        side_outputs=settings.optimise.deep_supervision,
+    )
+    trainer = Trainer(
+        settings, folder, runtime, state, stepper, split.train, split.val, stop, clock
+    )
+    return Prepared(trainer, resumption, supply)
+
+
+def resumption_of(
+    settings: TrainSettings, checkpoint: dict[str, Any] | None, *, images: int, world: int
+) -> Resumption:
+    """How the run starts or goes on."""
+    if checkpoint is None:
+        segment = Segment("start", 0, 0, 0, 0, settings.schedule, images, world)
+        plan_of(segment)
+        return Resumption("start", Ledger((segment,)), Position(), "a new run")
+    return resume(
+        Ledger.from_plain(checkpoint["ledger"]),
+        settings.schedule,
+        Position(**checkpoint["position"]),
+        images=images,
+        world=world,
+        other_changes=_other_changes(from_plain(checkpoint["settings"]), settings),
+    )
+
+
+def _other_changes(old: TrainSettings, new: TrainSettings) -> Mapping[str, str]:
+    """Flags outside of the schedule that make a branch, with their change in words."""
+    pairs = [(f.name, old.optimise, new.optimise) for f in fields(new.optimise)]
+    pairs += [("seed", old.run, new.run), ("val_fraction", old.data, new.data)]
+    changes = {
+        flag_of(name): f"{getattr(before, name)} -> {getattr(after, name)}"
+        for name, before, after in pairs
+        if name != "reset_moments" and getattr(before, name) != getattr(after, name)
+    }
+    if new.optimise.reset_moments:
+        changes["--reset-moments"] = "given"
+    return changes
+
+
+def check_architecture(
+    settings: TrainSettings, model: Segmenter, checkpoint: dict[str, Any]
+) -> None:
+    """Refuse to put a checkpoint's weights into another network.
+
+    Raises:
+        CheckpointMismatch: names the flags that differ.
+    """
+    held, built = checkpoint["architecture"], model.architecture
+    differing = {k: held.get(k) for k in built if held.get(k) != built[k]}
+    if differing:
+        flags = " ".join(f"{flag_of(name)} {_words(value)}" for name, value in differing.items())
+        got = ", ".join(f"{flag_of(name)} {_words(built[name])}" for name in differing)
+        raise CheckpointMismatch(
+            settings.run.resume_from or "--resume-from",
+            f"it was trained with another network than {got}",
+            f"give {flags}, or leave these flags out",
+        )
+
+
+def _words(value: Any) -> str:
+    return " ".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value)
+
+
+def _state(
+    settings: TrainSettings,
+    runtime: Runtime,
+    model: Segmenter,
+    resumption: Resumption,
+    checkpoint: dict[str, Any] | None,
+    validation: str,
+) -> TrainState:
+    model.to(runtime.device)
+    model.gradient_checkpointing = settings.model.gradient_checkpointing
+    ema = Ema(model, settings.optimise.ema_decay) if settings.optimise.use_ema else None
+    state = TrainState(
+        model=model,
+        optimiser=build_optimiser(model, settings.optimise.weight_decay),
+        scaler=GuardedScaler(runtime.device, enabled=str(runtime.dtype) == "torch.float16"),
+        ema=ema,
+        ledger=resumption.ledger,
+        position=resumption.position,
+        best=Best(images=validation),
+    )
+    if checkpoint is not None:
+        state.load_weights(checkpoint)
+        if not settings.optimise.reset_moments:
+            state.load_moments(checkpoint)
+        state.load_past(checkpoint, same_validation=validation)
+        if resumption.position.micro:
+            state.load_epoch_under_way(checkpoint)
+    return state
+
+
+def _has_weights(settings: TrainSettings) -> bool:
+    return settings.model.pretrained or settings.model.backbone_weights is not None
+
+
+def _calibrate(state: TrainState, split: Split, size: int) -> None:
+    data = CamouflageDataset(split.train[:_CALIBRATION_IMAGES], size, seed=0, augment=False)
+    device = next(state.model.parameters()).device
+    batches = (data[0, i].image[None].to(device) for i in range(len(data)))
+    calibrate_batchnorm(state.model, batches)
+    if state.ema is not None:
+        state.ema.model.load_state_dict(state.model.state_dict())

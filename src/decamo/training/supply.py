@@ -1,0 +1,63 @@
+"""The images of a run: found, looked at once, filtered by the NonCAM policy, split."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from decamo.data.census import (
+    BadFile,
+    apply_noncam,
+    load_cache,
+    refuse_if_bad,
+    save_cache,
+    take_census,
+)
+from decamo.data.holdout import Split, hold_out
+from decamo.data.layouts import find_pairs
+from decamo.settings import DataSettings
+
+__all__ = ["Supply", "supply"]
+
+
+@dataclass(frozen=True)
+class Supply:
+    """The images of a run.
+
+    Attributes:
+        split: those that train, and those held out of them.
+        sources: which data sets were found where, a line each.
+        orphans: images without a mask and masks without an image.
+        bad: pairs that cannot be decoded; they are left out.
+        dropped: images without an object that the NonCAM policy leaves out.
+    """
+
+    split: Split
+    sources: tuple[str, ...]
+    orphans: tuple[Path, ...]
+    bad: tuple[BadFile, ...]
+    dropped: int
+
+
+def supply(settings: DataSettings, cache: Path, on_progress: Callable[[int, int], None]) -> Supply:
+    """Find, check and split the training images.
+
+    Args:
+        settings: where they are and which of them train.
+        cache: what an earlier look found is read from here and kept here.
+        on_progress: called with (pairs looked at, pairs in all).
+
+    Raises:
+        DataError: nothing there, too much of it broken, or too little to split.
+    """
+    listing = find_pairs(settings.dataset_path, "train")
+    census = take_census(
+        listing.pairs,
+        workers=max(settings.num_workers, 1),
+        seen=load_cache(cache),
+        on_progress=on_progress,
+    )
+    save_cache(cache, census)
+    refuse_if_bad(census)
+    kept, dropped = apply_noncam(census.entries, settings.noncam)
+    split = hold_out(kept, settings.val_fraction)
+    return Supply(split, listing.sources, listing.orphans, census.bad, len(dropped))
