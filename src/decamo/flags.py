@@ -24,13 +24,9 @@ _NOT_CARRIED = {"run": ("resume_from", "checkpoint_dir"), "optimise": ("reset_mo
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are one line, with the nearest flag as remedy."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(
-            *args,
-            allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            **kwargs,
-        )
+    def __init__(self, prog: str, description: str = "", **kwargs: Any) -> None:
+        super().__init__(prog=prog, description=description, **kwargs)
+        self.allow_abbrev = False  # a flag added later must not change what an old command means
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
         """Parse all of ``argv``.

@@ -25,7 +25,12 @@ def add_arguments(parser: Parser) -> None:
     """Flags of ``decamo evaluate``."""
     parser.add_argument("checkpoint", type=Path, help="a checkpoint such as best_model.pth")
     parser.add_argument(
-        "--dataset-path", type=Path, nargs="+", action="extend", required=True, metavar="PATH",
+        "--dataset-path",
+        type=Path,
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="PATH",
         help="folders of data sets; each is scored by itself",
     )
     parser.add_argument("--split", default="test", choices=("test", "train"))
@@ -60,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
                 pairs,
                 batch=args.batch_size,
                 threads=args.num_workers,
-                on_progress=lambda done, _, task=task: progress.update(task, completed=done),
+                on_progress=lambda done, _: progress.update(task, completed=done),  # noqa: B023
             )
             mean = mean_scores([s.scores for s in scored])
             print_of = fingerprint(pairs)
@@ -72,9 +77,7 @@ def run(args: argparse.Namespace) -> int:
             )
     print(epoch_rows(["data set", "images", "IoU", "Dice", "MAE", "data"], rows))
     print(f"mean over images; {protocol}")
-    write_json(
-        args.json, {"checkpoint": args.checkpoint, "protocol": protocol, "datasets": report}
-    )
+    write_json(args.json, {"checkpoint": args.checkpoint, "protocol": protocol, "datasets": report})
     return 0
 
 

@@ -21,8 +21,10 @@ def add_arguments(parser: Parser) -> None:
     add_settings(parser)
     group = parser.add_argument_group("the plan")
     group.add_argument(
-        "--images", type=int, metavar="N", help="training images (default: counted at a resume or"
-        " in --dataset-path)",
+        "--images",
+        type=int,
+        metavar="N",
+        help="training images (default: counted at a resume or in --dataset-path)",
     )
     group.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs (default 1)")
     group.add_argument("--png", type=Path, metavar="FILE", help="draw the learning rates")

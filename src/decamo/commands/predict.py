@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from decamo.data.reading import IMAGE_SUFFIXES, read_image
+from decamo.data.matching import IMAGE_SUFFIXES
+from decamo.data.reading import read_image
 from decamo.errors import DataError, UnreadableImage
 from decamo.flags import Parser, write_json
 from decamo.inference import Predictor, load_model, write_overlay, write_probability

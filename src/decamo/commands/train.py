@@ -12,8 +12,8 @@ from typing import Any
 
 import tomli_w
 
-from decamo.flags import Parser, add_settings, chosen_settings, write_json
 from decamo.errors import DataError
+from decamo.flags import Parser, add_settings, chosen_settings, write_json
 from decamo.history import Event, Interrupted, Journal, Listener
 from decamo.plan import review
 from decamo.report import Console, TensorBoard, draw_plan
@@ -90,7 +90,7 @@ def _announce(con: Console, settings: TrainSettings, prepared: Prepared) -> None
     for orphan in images.orphans:
         con.say(f"left out: {orphan}: no partner of that name")
     con.say(
-        f"{len(images.split.train)} images train, {len(images.split.val)} are held out of them"
+        f"{len(images.train)} images train, {len(images.val)} are held out of them"
         f" for validation; left out: {images.dropped} without an object, {len(images.bad)}"
         " unreadable"
     )
@@ -102,10 +102,10 @@ def _announce(con: Console, settings: TrainSettings, prepared: Prepared) -> None
         f" in {trainer.runtime.dtype or 'torch.float32'}"
     )
     plan = resumption.ledger.plan
-    step = resumption.position.step
+    first, last = resumption.position.step, plan.end_step - 1
     con.say(
         f"{resumption.word}: epoch {resumption.position.epoch + 1} to {plan.last_epoch}, step"
-        f" {step} to {plan.end_step - 1}, LR {plan.lr(step):.6f} -> {plan.lr(plan.end_step - 1):.6f}"
+        f" {first} to {last}, LR {plan.lr(first):.6f} -> {plan.lr(last):.6f}"
         f" ({resumption.reason})"
     )
     for warning in review(resumption.ledger):
@@ -132,8 +132,8 @@ def _run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
         "reason": prepared.resumption.reason,
         "settings": to_plain(settings),
         "ledger": prepared.resumption.ledger.to_plain(),
-        "train_images": len(prepared.supply.split.train),
-        "val_images": len(prepared.supply.split.val),
+        "train_images": len(prepared.supply.train),
+        "val_images": len(prepared.supply.val),
         "device": str(prepared.trainer.runtime.device),
         "dtype": str(prepared.trainer.runtime.dtype or "torch.float32"),
     }

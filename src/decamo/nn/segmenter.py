@@ -149,6 +149,10 @@ class Segmenter(nn.Module):
         self.backbone.eval()
         return self
 
+    def usage_buffers(self) -> list[Tensor]:
+        """Each level's running average of the gates, float32 ``[E]``: the buffers themselves."""
+        return [mixture.router.usage for mixture in self.mixtures]  # type: ignore[union-attr, misc]
+
     def _usage(self) -> Tensor:
         # A copy: the buffers move at the next forward pass, perhaps before this one's backward.
-        return torch.stack([mixture.router.usage for mixture in self.mixtures])  # type: ignore[union-attr, misc]
+        return torch.stack(self.usage_buffers())

@@ -5,6 +5,7 @@ from decamo.plan.ledger import Ledger, Segment, plan_of, steps_per_epoch
 from decamo.plan.plan import Plan, Position
 from decamo.plan.resume import Resumption, resume
 from decamo.plan.review import review
+from decamo.plan.spending import Spending
 from decamo.plan.stage import HEAD, Opening, Stage, backbone_group
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Position",
     "Resumption",
     "Segment",
+    "Spending",
     "Stage",
     "backbone_group",
     "plan_of",

@@ -2,7 +2,35 @@
 
 from collections.abc import Sequence
 
+from decamo.plan import Spending
 from decamo.report.plan_text import epoch_rows
-from decamo.training.spending import Spending
 
 __all__ = ["duration", "spending_text"]
+
+
+def duration(seconds: float) -> str:
+    """``4210`` -> ``1h10m``; under a minute in seconds, under an hour in minutes."""
+    if seconds < 60:
+        return f"{seconds:.0f}s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}h{minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m"
+
+
+def spending_text(spending: Sequence[Spending]) -> str:
+    """A table of time and memory by stage; without numbers, how to get them."""
+    if all(s.seconds_per_epoch is None for s in spending):
+        return "time and memory: not measured yet; --measure times each stage on this machine"
+    rows = []
+    for s in spending:
+        known = s.seconds_per_epoch is not None
+        rows.append(
+            [
+                str(s.stage),
+                str(s.epochs),
+                duration(s.seconds_per_epoch or 0) if known else "?",
+                duration((s.seconds_per_epoch or 0) * s.epochs) if known else "?",
+                f"{s.memory_bytes / 2**30:.2f} GiB" if s.memory_bytes else "?",
+                s.source,
+            ]
+        )
+    return epoch_rows(["stage", "epochs left", "an epoch", "in all", "memory", "from"], rows)

@@ -2,6 +2,7 @@
 
 from decamo.training.prepare import Prepared, prepare, resumption_of
 from decamo.training.runtime import Runtime, close_runtime, open_runtime
+from decamo.training.spending import expected_spending
 from decamo.training.supply import Supply, supply
 from decamo.training.trainer import Trainer
 
@@ -11,6 +12,7 @@ __all__ = [
     "Supply",
     "Trainer",
     "close_runtime",
+    "expected_spending",
     "open_runtime",
     "prepare",
     "resumption_of",

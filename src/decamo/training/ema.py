@@ -37,7 +37,8 @@ class Ema:
     def update(self, model: Segmenter) -> None:
         """Move the average towards ``model``: parameters by the decay, buffers by copy."""
         share = 1 - decay_at(self.updates, self.decay)
-        averaged, current = list(self.model.parameters()), list(model.parameters())
+        averaged: list[torch.Tensor] = list(self.model.parameters())
+        current: list[torch.Tensor] = list(model.parameters())
         torch._foreach_lerp_(averaged, current, share)
         for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
             mine.copy_(theirs)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from decamo.data.dataset import CamouflageDataset
-from decamo.data.holdout import Split, fingerprint
+from decamo.data.holdout import fingerprint
+from decamo.data.pairs import Pair
 from decamo.errors import CheckpointMismatch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
@@ -61,8 +62,7 @@ def prepare(
     Raises:
         DecamoError: any mistake in settings, network or checkpoint.
     """
-    split = supply.split
-    resumption = resumption_of(settings, checkpoint, images=len(split.train), world=runtime.world)
+    resumption = resumption_of(settings, checkpoint, images=len(supply.train), world=runtime.world)
     plan = resumption.ledger.plan
     model = build_segmenter(
         settings.model,
@@ -72,9 +72,9 @@ def prepare(
     )
     if checkpoint is not None:
         check_architecture(settings, model, checkpoint)
-    state = _state(settings, runtime, model, resumption, checkpoint, fingerprint(split.val))
+    state = _state(settings, runtime, model, resumption, checkpoint, fingerprint(supply.val))
     if checkpoint is None and not _has_weights(settings) and needs_calibration(model):
-        _calibrate(state, split, plan.stages[0].img_size)
+        _calibrate(state, supply.train, plan.stages[0].img_size)
     stepper = Stepper(
         model=model,
         criterion=Criterion(deep_supervision=settings.optimise.deep_supervision),
@@ -86,7 +86,7 @@ def prepare(
         side_outputs=settings.optimise.deep_supervision,
     )
     trainer = Trainer(
-        settings, folder, runtime, state, stepper, split.train, split.val, stop, clock
+        settings, folder, runtime, state, stepper, supply.train, supply.val, stop, clock
     )
     return Prepared(trainer, resumption, supply)
 
@@ -111,7 +111,9 @@ def resumption_of(
 
 def _other_changes(old: TrainSettings, new: TrainSettings) -> Mapping[str, str]:
     """Flags outside of the schedule that make a branch, with their change in words."""
-    pairs = [(f.name, old.optimise, new.optimise) for f in fields(new.optimise)]
+    pairs: list[tuple[str, object, object]] = [
+        (f.name, old.optimise, new.optimise) for f in fields(new.optimise)
+    ]
     pairs += [("seed", old.run, new.run), ("val_fraction", old.data, new.data)]
     changes = {
         flag_of(name): f"{getattr(before, name)} -> {getattr(after, name)}"
@@ -181,8 +183,8 @@ def _has_weights(settings: TrainSettings) -> bool:
     return settings.model.pretrained or settings.model.backbone_weights is not None
 
 
-def _calibrate(state: TrainState, split: Split, size: int) -> None:
-    data = CamouflageDataset(split.train[:_CALIBRATION_IMAGES], size, seed=0, augment=False)
+def _calibrate(state: TrainState, pairs: tuple[Pair, ...], size: int) -> None:
+    data = CamouflageDataset(pairs[:_CALIBRATION_IMAGES], size, seed=0, augment=False)
     device = next(state.model.parameters()).device
     batches = (data[0, i].image[None].to(device) for i in range(len(data)))
     calibrate_batchnorm(state.model, batches)

@@ -13,32 +13,13 @@ import torch
 
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter
-from decamo.plan import Resumption, Stage
+from decamo.plan import Resumption, Spending, Stage
 from decamo.settings import TrainSettings
 from decamo.training.runtime import Runtime, open_runtime
 
-__all__ = ["Spending", "expected_spending"]
+__all__ = ["expected_spending"]
 
 _REPEATS = 3  # timed passes; the fastest counts, since everything else on a machine only slows
-
-
-@dataclass(frozen=True)
-class Spending:
-    """What a stage will take.
-
-    Attributes:
-        stage: its number.
-        epochs: epochs still to train.
-        seconds_per_epoch: training and validation, or None where nothing is known.
-        memory_bytes: largest need of the device, or None where it was not counted.
-        source: where the numbers come from, for people.
-    """
-
-    stage: int
-    epochs: int
-    seconds_per_epoch: float | None
-    memory_bytes: int | None
-    source: str
 
 
 def expected_spending(
@@ -133,7 +114,7 @@ class _Probe:
         """Time of one forward and backward pass."""
         self._wait()
         began = time.perf_counter()
-        self._loss(batch, size).backward()  # type: ignore[no-untyped-call]
+        self._loss(batch, size).backward()
         self.model.zero_grad(set_to_none=True)
         self._wait()
         return time.perf_counter() - began

@@ -81,20 +81,20 @@ class Stepper:
         with self.runtime.autocast():
             prediction = self.model(image, side_outputs=self.side_outputs)
             losses = self.criterion(prediction, mask)
-        self.scaler.scale(losses.total * weight).backward()  # type: ignore[no-untyped-call]
+        self.scaler.scale(losses.total * weight).backward()
         return {name: part.detach() * weight for name, part in losses.parts.items()}
 
     def _shared(self, sums: dict[str, torch.Tensor]) -> dict[str, float]:
         if self.runtime.world == 1:
             return {name: float(part) for name, part in sums.items()}
-        names = self.criterion.names  # the same on every rank, also where all batches were empty
+        names = list(self.criterion.weights)  # all ranks', also where every batch was empty
         zero = torch.zeros((), device=self.runtime.device)
         total = self.runtime.sum(torch.stack([sums.get(n, zero) for n in names]))
         return dict(zip(names, total.tolist(), strict=True))
 
     def _update(self, parts: dict[str, float]) -> Outcome:
         self.runtime.sum_gradients(self.model.parameters())
-        self.runtime.average(self.model.buffers())
+        self.runtime.average(self.model.usage_buffers())
         self.scaler.unscale(self.optimiser)
         learning = [p for p in self.model.parameters() if p.grad is not None]
         norm = float(nn.utils.clip_grad_norm_(learning, self.clip_grad or float("inf")))

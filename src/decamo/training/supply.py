@@ -12,8 +12,9 @@ from decamo.data.census import (
     save_cache,
     take_census,
 )
-from decamo.data.holdout import Split, hold_out
+from decamo.data.holdout import hold_out
 from decamo.data.layouts import find_pairs
+from decamo.data.pairs import Pair
 from decamo.settings import DataSettings
 
 __all__ = ["Supply", "supply"]
@@ -24,14 +25,16 @@ class Supply:
     """The images of a run.
 
     Attributes:
-        split: those that train, and those held out of them.
+        train: images that train, in the order of their keys.
+        val: images held out of them.
         sources: which data sets were found where, a line each.
         orphans: images without a mask and masks without an image.
         bad: pairs that cannot be decoded; they are left out.
         dropped: images without an object that the NonCAM policy leaves out.
     """
 
-    split: Split
+    train: tuple[Pair, ...]
+    val: tuple[Pair, ...]
     sources: tuple[str, ...]
     orphans: tuple[Path, ...]
     bad: tuple[BadFile, ...]
@@ -60,4 +63,11 @@ def supply(settings: DataSettings, cache: Path, on_progress: Callable[[int, int]
     refuse_if_bad(census)
     kept, dropped = apply_noncam(census.entries, settings.noncam)
     split = hold_out(kept, settings.val_fraction)
-    return Supply(split, listing.sources, listing.orphans, census.bad, len(dropped))
+    return Supply(
+        tuple(entry.pair for entry in split.train),
+        tuple(entry.pair for entry in split.val),
+        listing.sources,
+        listing.orphans,
+        census.bad,
+        len(dropped),
+    )

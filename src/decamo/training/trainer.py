@@ -4,6 +4,8 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+import torch
+
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.loader import Batch, EpochSampler, make_loader, micro_batches_per_epoch
 from decamo.data.pairs import Pair
@@ -52,6 +54,7 @@ class Trainer:
         val_pairs: images held out of them.
         stop: asked between steps; True saves and ends the run.
         clock: seconds from any fixed moment, only ever rising.
+        learning: groups that learn now.
     """
 
     settings: TrainSettings
@@ -63,6 +66,7 @@ class Trainer:
     val_pairs: tuple[Pair, ...]
     stop: Callable[[], bool]
     clock: Callable[[], float]
+    learning: frozenset[str] = frozenset()
 
     def run(self) -> Iterator[Event]:
         """Train from the state's position to the end of its plan.
@@ -124,13 +128,12 @@ class Trainer:
     ) -> Generator[Event, None, bool]:
         """Train the rest of an epoch; returns whether it was stopped on request before its end."""
         self.state.model.train()
-        learning: frozenset[str] = frozenset()
         of = self._micro_batches(stage)
         while self.state.position.micro < of:
-            if (now := stage.learning(self.state.position.step)) != learning:
-                learning = now
-                self.state.model.set_learning(learning)
-                yield GroupsOpened(self.state.position.step, learning)
+            if (now := stage.learning(self.state.position.step)) != self.learning:
+                self.learning = now
+                self.state.model.set_learning(now)
+                yield GroupsOpened(self.state.position.step, now)
             record = self._step(stage, epoch, batches)
             done = -(-self.state.position.micro // stage.accumulation)
             yield StepDone(record, done, stage.steps_per_epoch)
@@ -223,7 +226,7 @@ class Trainer:
             train_seconds=self.state.sums.seconds,
             val_seconds=seconds,
             img_size=stage.img_size,
-            usage=tuple(self.state.model.usage().mean(0).tolist()),
+            usage=tuple(torch.stack(self.state.model.usage_buffers()).mean(0).tolist()),
         )
 
     def _save(self, is_best: bool) -> Iterator[Saved]:

@@ -1,0 +1,134 @@
+import pytest
+import torch
+from torch import Tensor
+
+from decamo.losses import (
+    DEFAULT_WEIGHTS,
+    Criterion,
+    balance_loss,
+    boundary_loss,
+    pixel_loss,
+    pixel_weights,
+    region_loss,
+)
+from decamo.nn import Prediction
+
+NAMES = {"bce", "iou", "boundary", "side", "balance"}
+
+
+def mask_of(kind: str, size: int = 64) -> Tensor:
+    mask = torch.zeros(1, 1, size, size)
+    if kind == "full":
+        mask += 1
+    elif kind == "pixel":
+        mask[..., 40, 21] = 1
+    elif kind == "block":
+        mask[..., 10:37, 20:50] = 1
+    return mask
+
+
+def predict(batch: int = 1, size: int = 64, seed: int = 0) -> Prediction:
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator).requires_grad_()
+
+    return Prediction(
+        logits=draw(batch, 1, size, size),
+        side=tuple(draw(batch, 1, size // s, size // s) for s in (8, 16, 32)),
+        gates=draw(4, batch, 7).softmax(2),
+        usage=torch.full((4, 7), 1 / 7),
+    )
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_the_total_is_exactly_the_sum_of_the_named_parts(deep: bool) -> None:
+    losses = Criterion(deep)(predict(), mask_of("block"))
+    assert set(losses.parts) == NAMES
+    total = torch.zeros(())
+    for part in losses.parts.values():
+        total = total + part
+    assert torch.equal(losses.total, total)
+    assert (float(losses.parts["side"].detach()) > 0) == deep
+
+
+def test_parts_are_the_weighted_means_over_images_of_the_terms() -> None:
+    prediction, mask = predict(2), torch.cat((mask_of("block"), mask_of("empty")))
+    weights = {"bce": 2.0, "iou": 3.0, "boundary": 5.0, "side": 7.0, "balance": 11.0}
+    parts = Criterion(True, weights)(prediction, mask).parts
+    w = pixel_weights(mask)
+    assert torch.allclose(parts["bce"], 2 * pixel_loss(prediction.logits, mask, w).mean())
+    assert torch.allclose(parts["iou"], 3 * region_loss(prediction.logits, mask, w).mean())
+    assert torch.allclose(parts["boundary"], 5 * boundary_loss(prediction.logits, mask).mean())
+    assert torch.allclose(parts["balance"], 11 * balance_loss(prediction.gates, prediction.usage))
+    side = 0.0
+    for logits, stride in zip(prediction.side, (8, 16, 32), strict=True):
+        cells = mask.unflatten(3, (-1, stride)).unflatten(2, (-1, stride)).mean((3, 5))
+        w = pixel_weights(cells)
+        each = pixel_loss(logits, cells, w) + region_loss(logits, cells, w)
+        side += float(each.mean().detach()) / 3
+    assert float(parts["side"].detach()) == pytest.approx(7 * side, rel=1e-5)
+
+
+def test_weights_left_out_keep_their_default() -> None:
+    assert Criterion(False, {"iou": 4.0}).weights == {**DEFAULT_WEIGHTS, "iou": 4.0}
+    assert set(DEFAULT_WEIGHTS) == NAMES
+
+
+@pytest.mark.parametrize("kind", ["empty", "full", "pixel", "block"])
+@pytest.mark.parametrize("level", [-30.0, -2.0, 0.0, 30.0])
+def test_any_mask_gives_a_finite_loss_with_a_gradient_the_right_way(
+    kind: str, level: float
+) -> None:
+    logits = torch.full((1, 1, 64, 64), level, requires_grad=True)
+    even = predict()
+    mask = mask_of(kind)
+    losses = Criterion(False)(Prediction(logits, (), even.gates, even.usage), mask)
+    losses.total.backward()
+    assert logits.grad is not None
+    assert losses.total.isfinite()
+    assert logits.grad.isfinite().all()
+    foreground, background = logits.grad[mask == 1], logits.grad[mask == 0]
+    assert foreground.sum() <= 0
+    assert background.sum() >= 0
+    if abs(level) < 10:
+        assert logits.grad.abs().max() > 1e-5
+
+
+def test_a_batch_is_the_mean_of_its_images() -> None:
+    """So that a trainer may split it and weigh the pieces by their size."""
+    masks = torch.cat([mask_of(kind) for kind in ("block", "empty", "pixel")])
+    whole, criterion = predict(3), Criterion(True)
+    single = [
+        Prediction(
+            whole.logits[i : i + 1],
+            tuple(s[i : i + 1] for s in whole.side),
+            whole.gates[:, i : i + 1],
+            whole.usage,
+        )
+        for i in range(3)
+    ]
+    losses = [criterion(p, masks[i : i + 1]).total for i, p in enumerate(single)]
+    assert torch.allclose(criterion(whole, masks).total, torch.stack(losses).mean())
+
+
+def test_half_precision_logits_under_autocast_give_float32_losses() -> None:
+    prediction, mask = predict(), mask_of("block")
+    half = Prediction(prediction.logits.half(), (), prediction.gates, prediction.usage)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = Criterion(False)(half, mask)
+    assert losses.total.dtype == torch.float32
+    expected = Criterion(False)(prediction, mask).total
+    assert torch.allclose(losses.total, expected, rtol=1e-3)
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ValueError, match="edge"):
+        Criterion(False, {"edge": 1.0})
+    with pytest.raises(ValueError, match="negative"):
+        Criterion(False, {"iou": -1.0})
+    bare = Prediction(predict().logits, (), predict().gates, predict().usage)
+    with pytest.raises(ValueError, match="side_outputs=True"):
+        Criterion(True)(bare, mask_of("block"))
+    with pytest.raises(ValueError, match="mask"):
+        Criterion(False)(bare, mask_of("block", 32))

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+
+from decamo.errors import ModelError
+from decamo.nn import Segmenter, build_segmenter, from_architecture
+from decamo.settings import ModelSettings
+from tests.nn.conftest import Make
+
+NAME = "mobilenetv2_035"
+
+
+def equal(a: Segmenter, b: Segmenter) -> bool:
+    ours, theirs = a.state_dict(), b.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(v, theirs[k]) for k, v in ours.items())
+
+
+def test_the_seed_fixes_the_weights_and_touches_no_generator(make: Make) -> None:
+    before = torch.get_rng_state()
+    first, again, other = make(seed=5), make(seed=5), make(seed=6)
+    assert torch.equal(before, torch.get_rng_state())
+    assert equal(first, again)
+    assert not equal(first, other)
+    assert not torch.equal(first.backbone.net.conv_stem.weight, other.backbone.net.conv_stem.weight)  # type: ignore[arg-type, union-attr]
+
+
+@pytest.mark.parametrize(
+    ("size", "remedy"), [(350, "give 320 or 352"), (385, "give 384 or 416"), (33, "give 32 or 64")]
+)
+def test_a_size_that_is_no_multiple_gets_its_two_neighbours(size: int, remedy: str) -> None:
+    with pytest.raises(ModelError, match=f"--img-size: got {size}.*{remedy}"):
+        build_segmenter(ModelSettings(NAME, pretrained=False), sizes=[384, size], seed=0)
+
+
+@pytest.mark.parametrize("name", [NAME, "edgenext_xx_small"])
+def test_the_architecture_alone_makes_it_again(make: Make, name: str) -> None:
+    settings = {"num_experts": 3, "input_mean": (0.1, 0.2, 0.3), "input_std": (0.4, 0.5, 0.6)}
+    first = make(name, **settings)
+    assert first.architecture == {
+        "backbone": name,
+        "num_experts": 3,
+        "width": 64,
+        "input_mean": [0.1, 0.2, 0.3],
+        "input_std": [0.4, 0.5, 0.6],
+    }
+    before = torch.get_rng_state()
+    second = from_architecture(first.architecture)
+    assert torch.equal(before, torch.get_rng_state())
+    assert second.architecture == first.architecture
+    second.load_state_dict(first.state_dict())
+    assert equal(first, second)
+    pixels = torch.full((1, 3, 32, 32), 9, dtype=torch.uint8)
+    assert torch.equal(first.normalise(pixels), second.normalise(pixels))
+
+
+def test_a_weights_file_wins_over_pretrained(tmp_path: Path) -> None:
+    state = timm.create_model(NAME).state_dict()
+    torch.save(state, tmp_path / "w.pth")
+    settings = ModelSettings(NAME, backbone_weights=tmp_path / "w.pth")
+    segmenter = build_segmenter(settings, sizes=[64], seed=0)
+    stem = segmenter.backbone.net.state_dict()["conv_stem.weight"]
+    assert torch.equal(stem, state["conv_stem.weight"])
+
+
+def test_without_initialisation_nothing_is_read_or_fetched(tmp_path: Path) -> None:
+    gone = ModelSettings(NAME, backbone_weights=tmp_path / "gone.pth")
+    build_segmenter(gone, sizes=[64], initialise=False, seed=0)
+    build_segmenter(ModelSettings(NAME, pretrained=True), sizes=[64], initialise=False, seed=0)
+
+
+def test_checkpointing_is_a_setting(make: Make) -> None:
+    assert make(gradient_checkpointing=True).gradient_checkpointing
+    assert not make().gradient_checkpointing
