@@ -73,9 +73,11 @@ class Contrast(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B,d,h,w]`` -> the same shape, about 1 in size."""
-        offset = x - local_mean(x, self.cell)
-        deviation = local_mean(offset.abs(), self.cell)
-        return offset / (deviation + self.floor.abs() + 0.01)
+        surround = local_mean(x, self.cell)
+        # The centre grows with the surround: with a point as the centre all scales look alike.
+        centre = local_mean(x, self.cell // 4) if self.cell >= 8 else x
+        deviation = local_mean((x - surround).abs(), self.cell)
+        return (centre - surround) / (deviation + self.floor.abs() + 0.01)
 
 
 class FrequencySplit(nn.Module):
@@ -142,12 +144,14 @@ def local_mean(x: Tensor, cell: int) -> Tensor:
 
     Args:
         x: ``[B,C,h,w]``.
-        cell: even, in positions.
+        cell: even, in positions; cut to the smaller side, where it gives the mean of a square.
 
     Returns:
         ``[B,C,h,w]``.
     """
     h, w = x.shape[-2:]
+    side = min(h, w)
+    cell = min(cell, side + side % 2)  # a larger one would average the continued border
     below, right = -h % cell, -w % cell
     whole = F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
     grid = F.avg_pool2d(whole, 2 * cell, cell, cell // 2, count_include_pad=False)

@@ -163,7 +163,8 @@ def _curve(s: ScheduleSettings, number: int, steps: int, warmup: int) -> Curve:
     if number == 3:
         return Curve("none", s.stage3_lr, min(s.min_lr, s.stage3_lr), steps)
     kind, peak = (s.stage1_scheduler, s.lr) if number == 1 else (s.scheduler, s.stage2_lr)
-    return Curve(kind, peak, min(s.min_lr, peak), steps, warmup, s.cycles, s.t_mult)
+    cycles, t_mult = (s.cycles, s.t_mult) if kind == "cosine_restart" else (1, 1.0)
+    return Curve(kind, peak, min(s.min_lr, peak), steps, warmup, cycles, t_mult)
 
 
 def _openings(
