@@ -48,7 +48,7 @@ class DecamoError(Exception):
     """
 
     def __init__(self, what: object, got: str, remedy: str) -> None:
-        self.what = str(what)
+        self.what = " ".join(str(what).splitlines())  # a path may hold a line break
         self.got = " ".join(got.split())
         self.remedy = " ".join(remedy.split())
         super().__init__(what, got, remedy)  # the three arguments, so that it survives pickling

@@ -19,6 +19,7 @@ __all__ = ["Parser", "add_settings", "chosen_settings", "write_json"]
 
 # A resume says anew what these are; the checkpoint's own are not carried on.
 _NOT_CARRIED = {"run": ("resume_from", "checkpoint_dir"), "optimise": ("reset_moments",)}
+_RESUME_FROM = kinds(SECTIONS["run"])["resume_from"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,8 +37,7 @@ class Parser(argparse.ArgumentParser):
         """
         known, unknown = self.parse_known_args(argv)
         if unknown:
-            flags = [s for action in self._actions for s in action.option_strings]
-            close = difflib.get_close_matches(unknown[0].partition("=")[0], flags, n=2)
+            close = difflib.get_close_matches(unknown[0].partition("=")[0], _flags_of(self), n=2)
             remedy = f"did you mean {' or '.join(close)}?" if close else f"see {self.prog} --help"
             raise SettingsError(unknown[0], f"unknown to {self.prog}", remedy)
         return known
@@ -48,6 +48,13 @@ class Parser(argparse.ArgumentParser):
         if not got:
             what, got = self.prog, message
         raise SettingsError(what.split("/")[0], got, f"see {self.prog} --help")
+
+
+def _flags_of(parser: argparse.ArgumentParser) -> list[str]:
+    """Every flag of a parser and of its verbs."""
+    flags = [flag for action in parser._actions for flag in action.option_strings]
+    verbs = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    return flags + [f for a in verbs for verb in a.choices.values() for f in _flags_of(verb)]
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +89,9 @@ def _add_flag(group: argparse._ArgumentGroup, field: Field[Any], kind: Kind) -> 
         keywords["choices"] = option.choices
     else:
         keywords["metavar"] = {int: "N", float: "X", Path: "PATH", str: "NAME"}[kind.base]
-    if kind.many:
+    if kind.count:
+        keywords["nargs"] = kind.count
+    elif kind.many:
         keywords |= {"nargs": "+", "action": "extend"}
     group.add_argument(flag_of(field.name), type=kind.base, **keywords)
 
@@ -106,11 +115,11 @@ def chosen_settings(args: argparse.Namespace) -> tuple[TrainSettings, dict[str, 
     recipe = RECIPES[args.recipe] if args.recipe else {}
     flags = _given(args)
     upper = merged(config, recipe, flags)
-    resume_from = upper.get("run", {}).get("resume_from")
-    checkpoint = load_sealed(Path(resume_from)) if resume_from else None
+    resume_from = _RESUME_FROM.convert("resume_from", upper.get("run", {}).get("resume_from"))
+    checkpoint = load_sealed(resume_from) if resume_from else None
     lower: dict[str, Any] = {}
-    if checkpoint is not None and resume_from:
-        home = {"run": {"checkpoint_dir": str(Path(resume_from).parent)}}
+    if checkpoint is not None:
+        home = {"run": {"checkpoint_dir": str(resume_from.parent)}}
         lower = merged(_carried(checkpoint["settings"]), home)
     return from_plain(merged(lower, upper)), checkpoint
 
@@ -125,7 +134,7 @@ def read_config(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(path, str(error), "give --config a readable TOML file") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         raise SettingsError(path, f"not TOML: {error}", "mend that line") from error
 
 

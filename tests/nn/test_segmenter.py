@@ -165,6 +165,17 @@ def test_the_usage_of_a_prediction_survives_the_next_forward_pass(
     (first.usage * first.gates.mean(1)).sum().backward()
 
 
+def test_autocast_changes_little_and_gives_float32(make: Make, image: Tensor) -> None:
+    segmenter = make("edgenext_xx_small").eval()
+    plain = segmenter(image)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = segmenter(image, side_outputs=True)
+        Criterion(deep_supervision=True)(cast, (plain.logits > -2).float()).total.backward()
+    assert {t.dtype for t in (cast.logits, *cast.side, cast.gates)} == {torch.float32}
+    assert torch.allclose(cast.logits, plain.logits, atol=0.05)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in segmenter.parameters())
+
+
 def test_normalise_gives_the_backbone_s_units(make: Make) -> None:
     segmenter = make()
     black, white = torch.zeros(1, 3, 1, 1, dtype=torch.uint8), torch.full((1, 3, 1, 1), 255)

@@ -8,6 +8,7 @@ lets the later line of an epoch win.
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -31,7 +32,10 @@ class Journal:
     """An open journal. Each line is handed to the operating system as it is written."""
 
     def __init__(self, path: Path) -> None:
+        cut = _ends_midline(path)
         self._file = path.open("a", encoding="utf-8")
+        if cut:  # by a crash; the next line must not be glued to what is left of it
+            self._file.write("\n")
 
     def write(self, kind: str, values: Mapping[str, Any]) -> None:
         """Append one line. NaN and infinity become null, so that any JSON reader can follow."""
@@ -77,13 +81,33 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_epochs(path: Path) -> list[EpochRecord]:
-    """The epoch records in order of their number, the later line of an epoch winning."""
+    """The epoch records in order of their number, the later line of an epoch winning.
+
+    A null is read as NaN: nothing else in a record is written as one.
+    """
     epochs = {
-        entry["epoch"]: EpochRecord.from_plain(entry)
+        entry["epoch"]: EpochRecord.from_plain(_numbers(entry))
         for entry in read_journal(path)
         if entry.get("kind") == "epoch"
     }
     return [epochs[number] for number in sorted(epochs)]
+
+
+def _ends_midline(path: Path) -> bool:
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
+
+
+def _numbers(value: Any) -> Any:
+    """The inverse of :func:`_finite`, but for the sign of an infinity."""
+    if isinstance(value, Mapping):
+        return {k: _numbers(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_numbers(v) for v in value]
+    return math.nan if value is None else value
 
 
 def _finite(value: Any) -> Any:

@@ -77,7 +77,8 @@ class Contrast(nn.Module):
         # The centre grows with the surround: with a point as the centre all scales look alike.
         centre = local_mean(x, self.cell // 4) if self.cell >= 8 else x
         deviation = local_mean((x - surround).abs(), self.cell)
-        return (centre - surround) / (deviation + self.floor.abs() + 0.01)
+        floor = self.floor.abs().to(x.dtype) + 0.01
+        return (centre - surround) / (deviation + floor)
 
 
 class FrequencySplit(nn.Module):

@@ -99,9 +99,9 @@ def resume(
 
 def _ahead(last: Segment, schedule: ScheduleSettings, position: Position) -> tuple[Stage, ...]:
     """The stages not yet finished, were ``schedule`` followed from the segment's origin."""
-    if position.epoch >= schedule.stage1_epochs:  # too late to skip stage 1, or not to
-        schedule = replace(schedule, skip_stage1=last.schedule.skip_stage1)
     try:
+        if position.epoch >= schedule.stage1_epochs:  # too late to skip stage 1, or not to
+            schedule = replace(schedule, skip_stage1=last.schedule.skip_stage1)
         plan = plan_of(replace(last, schedule=schedule))
     except SettingsError:
         return ()

@@ -39,7 +39,7 @@ class Console:
     """
 
     def __init__(self, out: TextIO, clock: Callable[[], float]) -> None:
-        self._console = RichConsole(file=out, highlight=False, markup=False)
+        self._console = RichConsole(file=out, highlight=False, markup=False, emoji=False)
         self._clock = clock
         self._heard = clock()
         self._progress: Progress | None = None

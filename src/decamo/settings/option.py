@@ -36,16 +36,22 @@ def flag_of(name: str) -> str:
 def within(name: str, value: float, low: float, high: float, remedy: str = "") -> None:
     """Refuse a number outside ``[low, high]`` (NaN is outside of everything)."""
     if not low <= value <= high:
-        default = f"give a number from {low:g} to {high:g}"
-        raise SettingsError(flag_of(name), f"got {value:g}", remedy or default)
+        default = f"give a number from {_shown(low)} to {_shown(high)}"
+        raise SettingsError(flag_of(name), f"got {_shown(value)}", remedy or default)
 
 
 def at_least(name: str, value: float, low: float, remedy: str = "") -> None:
     """Refuse a number under ``low`` (NaN and infinity too)."""
     if not (low <= value < float("inf")):
         raise SettingsError(
-            flag_of(name), f"got {value:g}", remedy or f"give a number of at least {low:g}"
+            flag_of(name),
+            f"got {_shown(value)}",
+            remedy or f"give a number of at least {_shown(low)}",
         )
+
+
+def _shown(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 import difflib
 import types
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -42,11 +43,10 @@ class Kind:
         return tuple(self._one(name, v) for v in values)
 
     def _one(self, name: str, value: Any) -> Any:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if self.base is float and number:
-            return float(value)
-        if self.base is int and number and value == int(value):
-            return int(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            with suppress(OverflowError, ValueError):  # int() of inf or NaN, float() of 10**400
+                if self.base is float or (self.base is int and value == int(value)):
+                    return self.base(value)
         if self.base in (Path, str) and isinstance(value, str | Path):
             return self.base(value)
         if self.base is bool and isinstance(value, bool):

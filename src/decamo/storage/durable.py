@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 from pathlib import Path
 
 from decamo.errors import StorageError
@@ -27,8 +28,10 @@ def write_whole(path: Path, *chunks: bytes | memoryview, previous: Path | None =
     Raises:
         StorageError: the disk is full, read-only or broken; the old file is untouched.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = _temporary(path)
     try:
+        # Left by a crash, it may be a hard link to a checkpoint: not to be written into.
+        temporary.unlink(missing_ok=True)
         with temporary.open("wb") as file:
             for chunk in chunks:
                 file.write(chunk)
@@ -45,14 +48,36 @@ def write_whole(path: Path, *chunks: bytes | memoryview, previous: Path | None =
 
 
 def keep_copy(path: Path, copy: Path) -> None:
-    """Let ``copy`` name the bytes that ``path`` has now, whatever becomes of ``path`` later."""
-    temporary = copy.with_name(f".{copy.name}.tmp")
+    """Let ``copy`` name the bytes that ``path`` has now, whatever becomes of ``path`` later.
+
+    Raises:
+        OSError: it could not be done; ``copy`` is untouched.
+    """
+    if copy.exists() and copy.samefile(path):  # POSIX: a rename between two links does nothing
+        return
+    temporary = _temporary(copy)
     temporary.unlink(missing_ok=True)
     try:
-        os.link(path, temporary)
+        _link_or_copy(path, temporary)
+        temporary.replace(copy)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _link_or_copy(path: Path, new: Path) -> None:
+    try:
+        os.link(path, new)
     except OSError:  # exFAT and some network drives know no hard links
-        temporary.write_bytes(path.read_bytes())
-    temporary.replace(copy)
+        with path.open("rb") as source, new.open("wb") as file:
+            shutil.copyfileobj(source, file, 2**20)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
 
 
 def replace_by_copy(source: Path, path: Path, previous: Path) -> None:

@@ -1,10 +1,13 @@
 """The run folder: which file lies where."""
 
+import filecmp
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from decamo.errors import SettingsError
 from decamo.storage.durable import keep_copy, make_folder, storage_error
+from decamo.storage.sealed import previous_of
 
 __all__ = ["RunFolder"]
 
@@ -76,13 +79,18 @@ class RunFolder:
         Raises:
             StorageError: the copy cannot be made.
         """
-        mine = {p.resolve() for p in (self.best, self.last)}
-        if resume_from.resolve() not in mine:
+        rewritten = (self.best, self.last, previous_of(self.best), previous_of(self.last))
+        if resume_from.resolve() not in {p.resolve() for p in rewritten}:
             return None
-        copy = self.root / f"{resume_from.stem}.epoch-{epoch:04d}.pth"
+        name = f"{resume_from.stem}.epoch-{epoch:04d}"
+        copy = self.root / f"{name}.pth"
         try:
-            if not copy.exists():
-                keep_copy(resume_from, copy)
+            # Another branch may have left its own checkpoint of this epoch there.
+            for number in count(2):
+                if not copy.exists() or filecmp.cmp(resume_from, copy, shallow=False):
+                    break
+                copy = self.root / f"{name}-{number}.pth"
+            keep_copy(resume_from, copy)
         except OSError as error:
             raise storage_error(copy, error) from error
         return copy

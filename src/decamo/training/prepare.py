@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import torch
+
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.holdout import fingerprint
 from decamo.data.pairs import Pair
@@ -27,6 +29,7 @@ __all__ = ["Prepared", "check_architecture", "prepare", "resumption_of"]
 
 # Images from which the statistics of an untrained backbone's BatchNorm are estimated.
 _CALIBRATION_IMAGES = 64
+_CALIBRATION_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,8 @@ def _has_weights(settings: TrainSettings) -> bool:
 def _calibrate(state: TrainState, pairs: tuple[Pair, ...], size: int) -> None:
     data = CamouflageDataset(pairs[:_CALIBRATION_IMAGES], size, seed=0, augment=False)
     device = next(state.model.parameters()).device
-    batches = (data[0, i].image[None].to(device) for i in range(len(data)))
+    images = torch.stack([data[0, i].image for i in range(len(data))])
+    batches = (b.to(device) for b in images.tensor_split(max(len(data) // _CALIBRATION_BATCH, 1)))
     calibrate_batchnorm(state.model, batches)
     if state.ema is not None:
         state.ema.model.load_state_dict(state.model.state_dict())

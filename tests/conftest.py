@@ -1,0 +1,37 @@
+"""Shared by all tests: offline, one thread, and a small data set of procedural scenes."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test that needs the network is wrong
+
+import pytest
+import torch
+
+from decamo.data.scenes import write_scenes
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny tensors: threads cost more than they bring."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """15 training and 4 test scenes of 64 px in COD10K-v3 layout; one training scene is empty."""
+    root = tmp_path_factory.mktemp("data") / "scenes"
+    write_scenes(
+        root,
+        train=15,
+        test=4,
+        size=64,
+        noncam_share=0.1,
+        seed=1,
+        on_progress=lambda _done, _of: None,
+    )
+    return root

@@ -1,0 +1,163 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from decamo.errors import StorageError, TrainingDiverged
+from decamo.history import EpochDone, GroupsOpened, Interrupted, Saved, StageStarted, StepDone
+from decamo.storage import load_sealed
+from decamo.training import Trainer
+from tests.training.conftest import Make
+
+
+def everything(trainer: Trainer) -> dict[str, Any]:
+    """All that a run is, as plain values, without what is allowed to differ."""
+    plain = trainer.state.to_plain(trainer.settings)
+    del plain["settings"]  # the run folder's path
+    return plain
+
+
+def assert_equal(a: Any, b: Any, path: str = "") -> None:
+    """Bit equality of nested plain values and tensors."""
+    assert type(a) is type(b), path
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), path
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            assert_equal(a[key], b[key], f"{path}/{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), path
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_equal(x, y, f"{path}/{i}")
+    else:
+        assert a == b, path
+
+
+def test_a_run_tells_its_story_in_order(make: Make) -> None:
+    trainer = make("run")
+    events = list(trainer.run())
+    # 11 images: stage 1 has 6 micro-batches in 2 steps, stage 2 has 11 in 4
+    assert [type(e).__name__ for e in events if isinstance(e, StageStarted | Interrupted)] == [
+        "StageStarted",
+        "StageStarted",
+    ]
+    steps = [e.record.step for e in events if isinstance(e, StepDone)]
+    assert steps == list(range(2 + 3 * 4))
+    epochs = [e.record for e in events if isinstance(e, EpochDone)]
+    assert [(r.epoch, r.stage) for r in epochs] == [(1, 1), (2, 2), (3, 2), (4, 2)]
+    assert epochs[1].lr["head"] == 0.002
+    assert epochs[1].loss == pytest.approx(sum(epochs[1].parts.values()))
+    opened = [e.learning for e in events if isinstance(e, GroupsOpened)]
+    assert [len(o) for o in opened] == [1, 2, 3, 5]
+    best = max(r.iou for r in epochs)
+    assert trainer.state.best.iou == best
+    assert {e.path.name for e in events if isinstance(e, Saved)} == {"best_model.pth", "last.pth"}
+
+
+# Steps: 0-1 in stage 1, 2-13 in stage 2, whose levels open at 2, 6 and 10.
+@pytest.mark.parametrize("stops", [[1], [2, 4], [3], [7, 1, 1], [6], [11]])
+def test_stopped_anywhere_and_continued_the_run_ends_bit_equal(
+    make: Make, stops: list[int]
+) -> None:
+    whole = make("whole")
+    list(whole.run())
+    resume_from: Path | None = None
+    for stop in stops:
+        part = make("parts", resume_from=resume_from, stop_after=stop)
+        events = list(part.run())
+        assert isinstance(events[-1], Interrupted)
+        resume_from = part.folder.last
+    torch.manual_seed(999)  # nothing may lean on the generator of the process
+    rest = make("parts", resume_from=resume_from)
+    list(rest.run())
+    assert_equal(everything(rest), everything(whole))
+
+
+def test_the_number_of_workers_changes_nothing(make: Make) -> None:
+    short = {"epochs": 2, "progressive_unfreeze": False}
+    alone, helped = make("alone", schedule=short), make("helped", schedule=short)
+    list(alone.run())
+    helped = make("helped", schedule=short, data={"num_workers": 2})
+    list(helped.run())
+    assert_equal(everything(alone), everything(helped))
+
+
+def test_a_frozen_backbone_stays_what_it_was(make: Make) -> None:
+    trainer = make("run", schedule={"epochs": 2}, optimise={"weight_decay": 0.5})
+    before = {k: v.clone() for k, v in trainer.state.model.state_dict().items()}
+    events = trainer.run()
+    next(e for e in events if isinstance(e, EpochDone))
+    after = trainer.state.model.state_dict()
+    moved = {k for k in before if not torch.equal(before[k], after[k])}
+    assert moved
+    assert not [k for k in moved if k.startswith("backbone.")]
+
+
+def test_a_branch_takes_weights_and_moments_and_a_new_schedule(make: Make) -> None:
+    first = make("run", schedule={"epochs": 3})
+    list(first.run())
+    new = {"epochs": 5, "stage2_lr": 0.004, "scheduler": "onecycle", "img_size": 64}
+    branch = make("run", resume_from=first.folder.last, schedule=new)
+    assert branch.state.ledger.last.word == "branch"
+    assert_equal(branch.state.model.state_dict(), first.state.model.state_dict())
+    assert_equal(everything(branch)["optimiser"], everything(first)["optimiser"])
+    records = [e.record for e in branch.run() if isinstance(e, EpochDone)]
+    assert [(r.epoch, r.img_size) for r in records] == [(4, 64), (5, 64)]
+    assert [r.epoch for r in branch.state.history] == [1, 2, 3, 4, 5]
+
+
+def test_moments_are_forgotten_on_request(make: Make) -> None:
+    first = make("run", schedule={"epochs": 2})
+    list(first.run())
+    fresh = make(
+        "run",
+        resume_from=first.folder.last,
+        schedule={"epochs": 3},
+        optimise={"reset_moments": True},
+    )
+    assert everything(fresh)["optimiser"] == {}
+    assert fresh.state.ledger.last.word == "branch"
+
+
+def test_an_average_begun_at_a_resume_starts_from_the_loaded_weights(make: Make) -> None:
+    first = make("run", schedule={"epochs": 2}, optimise={"use_ema": False})
+    list(first.run())
+    later = make("run", resume_from=first.folder.last, schedule={"epochs": 3})
+    assert later.state.ema is not None
+    assert_equal(later.state.ema.model.state_dict(), first.state.model.state_dict())
+
+
+def test_gradients_that_stay_infinite_end_the_run(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make("run", schedule={"epochs": 20})
+    before = {k: v.clone() for k, v in trainer.state.model.named_parameters()}
+    criterion = trainer.stepper.criterion
+
+    def broken(prediction: Any, mask: torch.Tensor) -> Any:
+        losses = criterion(prediction, mask)
+        return type(losses)(losses.total * float("nan"), losses.parts)
+
+    monkeypatch.setattr(trainer.stepper, "criterion", broken)
+    with pytest.raises(TrainingDiverged, match="no finite gradient in 20 steps"):
+        list(trainer.run())
+    assert all(torch.equal(before[k], v) for k, v in trainer.state.model.named_parameters())
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make("run")
+    events = trainer.run()
+    next(e for e in events if isinstance(e, Saved))
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StorageError, match=r"No space left on device; free space"):
+        list(events)
+    assert load_sealed(trainer.folder.last)["position"]["epoch"] == 1
+    assert not list(trainer.folder.root.glob(".*.tmp"))
