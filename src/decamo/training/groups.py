@@ -19,17 +19,21 @@ def build_optimiser(model: Segmenter, weight_decay: float) -> torch.optim.AdamW:
     """AdamW over every parameter of the model, frozen or not.
 
     Each of the model's groups makes two of the optimiser's: matrices and kernels decay, vectors
-    (biases, norms) do not. Both carry ``name``, by which :func:`set_rates` finds them. Parameters
+    (biases, norms, a number for each channel in any shape) do not. Both carry ``name``, by which :func:`set_rates` finds them. Parameters
     without a gradient are passed over by AdamW, their decay too.
     """
     groups: list[dict[str, Any]] = []
     for name, parameters in model.groups().items():
-        kernels = [p for p in parameters.values() if p.ndim > 1]
-        vectors = [p for p in parameters.values() if p.ndim <= 1]
+        kernels = [p for p in parameters.values() if _is_kernel(p)]
+        vectors = [p for p in parameters.values() if not _is_kernel(p)]
         for members, decay in ((kernels, weight_decay), (vectors, 0.0)):
             if members:
                 groups.append({"params": members, "name": name, "weight_decay": decay})
     return torch.optim.AdamW(groups, lr=0.0, betas=_BETAS)
+
+
+def _is_kernel(parameter: nn.Parameter) -> bool:
+    return parameter.ndim in (2, 4) or parameter.squeeze().ndim > 1
 
 
 def set_rates(optimiser: torch.optim.Optimizer, plan: Plan, step: int) -> dict[str, float]:

@@ -118,7 +118,8 @@ def _with_ranks_of(values: Field, model: Field) -> Field:
         return values
     ranks = np.empty(len(values))
     ranks[np.argsort(values, kind="stable")] = (np.arange(len(values)) + 0.5) / len(values)
-    return np.quantile(model, ranks)
+    matched: Field = np.quantile(model, ranks).astype(np.float64)
+    return matched
 
 
 def _rim(outline: Field) -> Field:

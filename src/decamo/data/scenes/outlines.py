@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -52,7 +53,8 @@ def draw_outline(kind: Kind, rng: np.random.Generator, size: int, area: float) -
     heading, flip = float(rng.uniform(0, 2 * np.pi)), 1 if rng.random() < 0.5 else -1
     x, y = _pixels(48)
     for _ in range(12):
-        centre = rng.uniform(0.08, 0.92, 2)
+        # The mean of two: mostly off the middle, seldom on the border.
+        centre = 0.05 + 0.9 * rng.uniform(0, 1, (2, 2)).mean(axis=0)
         u, v = _to_creature(x, y, centre, heading, flip, scale)
         if (distance(u, v) < 0).mean() >= _VISIBLE * area:
             break
@@ -127,9 +129,8 @@ def _union(*parts: Distance) -> Distance:
 
 def _chain(points: Field, radii: Field) -> list[Distance]:
     """Limbs along a polyline ``[N, 2]`` with a radius at each of its points."""
-    return [
-        _limb(*points[i], *points[i + 1], radii[i], radii[i + 1]) for i in range(len(points) - 1)
-    ]
+    stations = [(*xy, radius) for xy, radius in zip(points.tolist(), radii.tolist(), strict=True)]
+    return [_limb(ax, ay, bx, by, ra, rb) for (ax, ay, ra), (bx, by, rb) in pairwise(stations)]
 
 
 def _fish(rng: np.random.Generator) -> Distance:

@@ -142,9 +142,7 @@ def _bent_grid(rng: np.random.Generator, size: int, texture: Texture) -> tuple[F
     return along, across
 
 
-def _two_nearest(
-    rng: np.random.Generator, u: Field, v: Field
-) -> tuple[Field, Field, Field, Field]:
+def _two_nearest(rng: np.random.Generator, u: Field, v: Field) -> tuple[Field, Field, Field, Field]:
     """Distances to the two nearest seeds, the nearest's tone, and the offset across it."""
     column, row = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
     left, top = int(column.min()) - 1, int(row.min()) - 1
@@ -169,7 +167,9 @@ def _two_nearest(
 
 def _frequencies(size: int) -> tuple[Field, Field]:
     """Vertical ``[size, 1]`` and horizontal ``[1, size//2+1]`` frequency, cycles an image."""
-    return np.fft.fftfreq(size, 1 / size)[:, None], np.fft.rfftfreq(size, 1 / size)[None, :]
+    vertical = np.fft.fftfreq(size, 1 / size).astype(np.float64)
+    horizontal = np.fft.rfftfreq(size, 1 / size).astype(np.float64)
+    return vertical[:, None], horizontal[None, :]
 
 
 def _filtered(rng: np.random.Generator, size: int, amplitude: Field) -> Field:

@@ -1,7 +1,6 @@
 """A folder of scenes on disk, in the layout of COD10K-v3."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -135,4 +134,4 @@ def _save(picture: Image.Image, path: Path, **options: int) -> None:
     """Save under a temporary name first: a file that exists is whole."""
     part = path.with_name(f".{path.name}.part")
     picture.save(part, format="JPEG" if path.suffix == ".jpg" else "PNG", **options)
-    os.replace(part, path)
+    part.replace(path)

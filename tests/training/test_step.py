@@ -1,0 +1,103 @@
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from decamo.data.loader import Batch
+from decamo.losses import Criterion
+from decamo.nn import build_segmenter
+from decamo.settings import ModelSettings
+from decamo.training import Runtime
+from decamo.training.ema import Ema
+from decamo.training.groups import build_optimiser
+from decamo.training.scaler import GuardedScaler
+from decamo.training.step import Stepper
+
+CPU = torch.device("cpu")
+
+
+def stepper(clip_grad: float = 0.0, ema: bool = False) -> Stepper:
+    settings = ModelSettings("edgenext_xx_small", num_experts=2, pretrained=False)
+    model = build_segmenter(settings, sizes=[64], seed=3)
+    optimiser = build_optimiser(model, 0.0)
+    for group in optimiser.param_groups:
+        group["lr"] = 1e-3
+    return Stepper(
+        model=model,
+        # the balance of the experts looks at a running average, which each micro-batch moves
+        criterion=Criterion(deep_supervision=True, weights={"balance": 0.0}),
+        optimiser=optimiser,
+        scaler=GuardedScaler(CPU, enabled=False),
+        ema=Ema(model, 0.9) if ema else None,
+        runtime=Runtime(CPU),
+        clip_grad=clip_grad,
+        side_outputs=True,
+    )
+
+
+def batches(sizes: Sequence[int]) -> list[Batch]:
+    generator = torch.Generator().manual_seed(0)
+    count = sum(sizes)
+    image = torch.randint(0, 256, (count, 3, 64, 64), dtype=torch.uint8, generator=generator)
+    mask = (image[:, :1] > 128).to(torch.uint8)
+    return [
+        Batch(i, m, tuple("x" * len(i)))
+        for i, m in zip(image.split(list(sizes)), mask.split(list(sizes)), strict=True)
+    ]
+
+
+def gradients(sizes: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    one = stepper()
+    seen: list[torch.Tensor] = []
+
+    def look(*_: object, **__: object) -> None:
+        seen.extend(p.grad.clone() for p in one.model.parameters() if p.grad is not None)
+
+    monkeypatch.setattr(one.optimiser, "step", look)
+    one.step(batches(sizes), sum(sizes))
+    return seen
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 1), (1, 1, 1, 1, 1), (4, 0, 1)])
+def test_micro_batches_of_any_size_give_the_gradient_of_one_batch(
+    sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, apart = gradients((5,), monkeypatch), gradients(sizes, monkeypatch)
+    assert len(together) == len(apart) > 50
+    largest = max(float(g.abs().max()) for g in together)
+    for a, b in zip(together, apart, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * largest)
+
+
+def test_the_loss_told_is_the_mean_over_images() -> None:
+    together, apart = stepper().step(batches((5,)), 5), stepper().step(batches((3, 2)), 5)
+    assert together.loss == pytest.approx(apart.loss, rel=1e-5)
+    assert together.loss == pytest.approx(sum(together.parts.values()))
+
+
+def test_clipping_bounds_the_norm_and_tells_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = stepper(clip_grad=0.01)
+    norms: list[float] = []
+
+    def look(*_: object, **__: object) -> None:
+        squares = [p.grad.square().sum() for p in one.model.parameters() if p.grad is not None]
+        norms.append(float(torch.stack(squares).sum().sqrt()))
+
+    monkeypatch.setattr(one.optimiser, "step", look)
+    outcome = one.step(batches((2,)), 2)
+    assert outcome.grad_norm > 0.01
+    assert norms == [pytest.approx(0.01, rel=1e-3)]
+
+
+def test_a_step_that_is_not_finite_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = stepper(ema=True)
+    assert one.ema is not None
+    before = [p.clone() for p in one.model.parameters()]
+    next(one.model.parameters()).register_hook(lambda g: g * float("inf"))
+    outcome = one.step(batches((2,)), 2)
+    assert outcome.skipped
+    assert all(torch.equal(a, b) for a, b in zip(before, one.model.parameters(), strict=True))
+    assert one.ema.updates == 0
+    assert all(p.grad is None for p in one.model.parameters())
