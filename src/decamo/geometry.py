@@ -14,8 +14,8 @@ __all__ = ["Squash"]
 class Squash:
     """The field's standard geometry: squash to a square, score at the native size.
 
-    The aspect ratio is given up on purpose: SINet, ZoomNet and their successors all train and
-    test on squares, so published numbers are only comparable under this geometry.
+    The aspect ratio is given up on purpose: SINet and most methods after it train and test on
+    squares, so that published numbers compare best under this geometry.
 
     Attributes:
         native: height and width of the image as displayed, in px.

@@ -8,9 +8,9 @@ from decamo.data.finding import Source
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
 
-__all__ = ["match_stems"]
+__all__ = ["IMAGE_SUFFIXES", "match_stems"]
 
-_EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def match_stems(source: Source, split: str) -> tuple[list[Pair], list[Path]]:
@@ -45,7 +45,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     for name in names:
         stem, extension = Path(name).stem, Path(name).suffix
         # "._photo.jpg" is a resource fork that macOS leaves on foreign disks
-        if extension.lower() not in _EXTENSIONS or name.startswith("."):
+        if extension.lower() not in IMAGE_SUFFIXES or name.startswith("."):
             continue
         stem = unicodedata.normalize("NFC", stem)  # macOS archives decompose accents
         if stem in found:

@@ -1,51 +1,48 @@
-"""A plan as a picture: every group's learning rate over the whole run, past segments included."""
+"""A plan as a picture: learning rates over the whole run, past segments too, and who learns."""
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from decamo.plan import HEAD, Ledger, Plan, Position
+from decamo.plan import HEAD, Ledger, Plan, Position, Stage
 from decamo.storage import storage_error
 
 __all__ = ["draw_plan"]
 
-_COLOURS = ("#1b6ca8", "#e07b39", "#c94c4c", "#7a5195", "#5b8c5a", "#8c6d31")
-_BANDS = {1: "#eef3f8", 2: "#fbf4ea", 3: "#eef6ee"}
+_HEAD_COLOUR, _BACKBONE_COLOUR = "#1b6ca8", "#d9722b"
+_BANDS = {1: "#eaf1f8", 2: "#fbf4ea", 3: "#eaf5ea"}
 _POINTS = 2000  # more cannot be told apart at this size
+_PAST = 0.4  # opacity of what lies behind the position
+_LABEL = 0.16  # share of the width that a name above the axes may take
+_NARROW = 0.06  # a band of a smaller share of the width goes without its name
 
 
 def draw_plan(path: Path, ledger: Ledger, position: Position) -> None:
-    """Write a PNG with the learning rate of each group against the epoch.
+    """Write a PNG: above, learning rates against the epoch; below, which groups learn when.
 
-    Steps that were followed under an earlier segment are drawn by that segment's plan; a dashed
-    line marks each resume, a solid one where the run stands.
+    Steps that were followed under an earlier segment are drawn by that segment's plan, and pale; a
+    dashed line marks each resume, a solid one where the run stands.
 
     Raises:
         StorageError: the file cannot be written.
     """
-    figure = Figure(figsize=(10, 4.5), dpi=120, layout="constrained")
+    figure = Figure(figsize=(10, 5.5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    axes: Axes = figure.add_subplot()
-    _bands(axes, ledger)
-    for i, group in enumerate(_groups(ledger.plan)):
-        epochs, rates = _line(ledger, group)
-        colour = _COLOURS[i % len(_COLOURS)]
-        axes.plot(epochs, rates, color=colour, label=group, lw=2 if group == HEAD else 1.2)
-    for segment in ledger.segments[1:]:
-        axes.axvline(segment.at_epoch + 1, color="#555555", ls="--", lw=1)
-        axes.annotate(
-            f" {segment.word}",
-            (segment.at_epoch + 1, 1.01),
-            xycoords=("data", "axes fraction"),
-            fontsize=8,
-            color="#555555",
-        )
-    axes.axvline(position.epoch + 1, color="#111111", lw=1.5, label="you are here")
-    axes.set(xlabel="epoch", ylabel="learning rate", yscale="log")
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, loc="best")
+    rates, learning = figure.subplots(2, sharex=True, height_ratios=(4, 1))
+    _stages(rates, ledger)
+    _rates(rates, ledger, position)
+    _learning(learning, ledger, position)
+    _marks(rates, learning, ledger, position)
+    rates.set(ylabel="learning rate", yscale="log")
+    rates.margins(y=0.1)  # room for the names of the stages
+    rates.grid(alpha=0.25)
+    learning.set(xlabel="epoch", xlim=_limits(ledger))
+    learning.grid(alpha=0.25, axis="x")
+    figure.legend(fontsize=8, ncols=2, loc="outside lower right")  # there it hides no curve
     try:
         figure.savefig(path)
     except OSError as error:
@@ -57,32 +54,116 @@ def _groups(plan: Plan) -> list[str]:
     return [HEAD, *sorted((g for g in plan.ratios if g != HEAD), reverse=True)]
 
 
-def _line(ledger: Ledger, group: str) -> tuple[list[float], list[float]]:
-    """Fractional epochs and learning rates; NaN, a gap, while the group is frozen."""
-    epochs: list[float] = []
-    rates: list[float] = []
-    for plan, begin, end in ledger.lived():
-        stride = max((end - begin) // _POINTS, 1)
-        for step in range(begin, end, stride):
-            stage = plan.stage_at(step)
-            epochs.append(stage.first_epoch + (step - stage.first_step) / stage.steps_per_epoch)
-            rates.append(plan.lr(step, group) or float("nan"))
-    return epochs, rates
+def _epoch(stage: Stage, step: int) -> float:
+    """The fractional epoch of an absolute step; epoch 1 begins at 1.0."""
+    return stage.first_epoch + (step - stage.first_step) / stage.steps_per_epoch
 
 
-def _bands(axes: Axes, ledger: Ledger) -> None:
+def _limits(ledger: Ledger) -> tuple[int, int]:
+    return next(ledger.lived())[0].first_epoch, ledger.plan.last_epoch + 1
+
+
+def _pieces(ledger: Ledger, position: Position) -> Iterator[tuple[Stage, Plan, range, bool]]:
+    """Stages with the absolute steps over which they were or will be followed, and whether past."""
     for plan, begin, end in ledger.lived():
-        for stage in plan.stages:
-            first, last = max(stage.first_step, begin), min(stage.end_step, end)
-            if first < last:
-                left = stage.first_epoch + (first - stage.first_step) / stage.steps_per_epoch
-                right = stage.first_epoch + (last - stage.first_step) / stage.steps_per_epoch
-                axes.axvspan(left, right, color=_BANDS[stage.number], zorder=0)
-                axes.annotate(
-                    f"stage {stage.number}",
-                    ((left + right) / 2, 0.02),
-                    xycoords=("data", "axes fraction"),
-                    ha="center",
-                    fontsize=8,
-                    color="#777777",
-                )
+        here = min(max(position.step, begin), end)
+        for first, last, past in ((begin, here, True), (here, end, False)):
+            for stage in plan.stages:
+                steps = range(max(stage.first_step, first), min(stage.end_step, last))
+                if steps:
+                    yield stage, plan, steps, past
+
+
+def _rates(axes: Axes, ledger: Ledger, position: Position) -> None:
+    """One line for the head and one for the backbone, whose levels share a rate once they learn."""
+    head, *backbone = _groups(ledger.plan)
+    _line(axes, ledger, position, [head], "head", _HEAD_COLOUR)
+    _line(axes, ledger, position, backbone, "backbone, where it learns", _BACKBONE_COLOUR)
+
+
+def _line(
+    axes: Axes,
+    ledger: Ledger,
+    position: Position,
+    groups: Sequence[str],
+    label: str,
+    colour: str,
+) -> None:
+    axes.plot([], [], color=colour, lw=2, label=label)
+    for past, run in groupby(_pieces(ledger, position), key=lambda piece: piece[3]):
+        epochs: list[float] = []
+        rates: list[float] = []
+        for stage, plan, steps, _ in run:
+            for step in (*steps[:: max(len(steps) // _POINTS, 1)], steps[-1]):
+                epochs.append(_epoch(stage, step))
+                rates.append(max(plan.lr(step, g) for g in groups) or float("nan"))
+        axes.plot(epochs, rates, color=colour, lw=2, alpha=_PAST if past else 1)
+
+
+def _learning(axes: Axes, ledger: Ledger, position: Position) -> None:
+    """A row for each group, filled where it learns."""
+    groups = _groups(ledger.plan)
+    for row, group in enumerate(groups):
+        colour = _HEAD_COLOUR if group == HEAD else _BACKBONE_COLOUR
+        for stage, _, steps, past in _pieces(ledger, position):
+            opens = min((o.step for o in stage.openings if group in o.groups), default=steps.stop)
+            left, right = _epoch(stage, max(opens, steps.start)), _epoch(stage, steps.stop)
+            if left < right:
+                alpha = _PAST if past else 1
+                axes.barh(row, right - left, 0.6, left, color=colour, alpha=alpha, lw=0)
+    axes.set_yticks(range(len(groups)), groups, fontsize=8)
+    axes.invert_yaxis()
+
+
+def _stages(axes: Axes, ledger: Ledger) -> None:
+    """A band for each stage, joined over resumes, with its number at the foot."""
+    first, last = _limits(ledger)
+    pieces = _pieces(ledger, Position())
+    for number, run in groupby(pieces, key=lambda piece: piece[0].number):
+        ends = [
+            (_epoch(stage, steps.start), _epoch(stage, steps.stop)) for stage, _, steps, _ in run
+        ]
+        left, right = ends[0][0], ends[-1][1]
+        axes.axvspan(left, right, color=_BANDS[number], zorder=0, lw=0)
+        if right - left >= _NARROW * (last - first):
+            axes.annotate(
+                f"stage {number}",
+                ((left + right) / 2, 0.02),
+                xycoords=("data", "axes fraction"),
+                ha="center",
+                fontsize=8,
+                color="#777777",
+            )
+
+
+def _marks(rates: Axes, learning: Axes, ledger: Ledger, position: Position) -> None:
+    """Resumes and the position as lines through both axes, named above."""
+    here = position.epoch + 1
+    resumes = [(s.at_epoch + 1, s.word) for s in ledger.segments[1:]]
+    for axes in (rates, learning):
+        for epoch, _ in resumes:
+            axes.axvline(epoch, color="#555555", ls="--", lw=1)
+        axes.axvline(here, color="#111111", lw=1.5)
+    _names(rates, sorted([*resumes, (here, "you are here")]), _limits(ledger))
+
+
+def _names(axes: Axes, marks: Sequence[tuple[int, str]], limits: tuple[int, int]) -> None:
+    """Names above the axes at their epochs; one that would run into another goes a row higher."""
+    width = limits[1] - limits[0]
+    ends: list[float] = []  # how far each row is taken
+    for epoch, run in groupby(marks, key=lambda mark: mark[0]):
+        text = ", ".join(dict.fromkeys(word for _, word in run))
+        turned = epoch > limits[1] - _LABEL * width
+        left = epoch - turned * _LABEL * width
+        row = next((i for i, end in enumerate(ends) if end <= left), len(ends))
+        ends[row : row + 1] = [left + _LABEL * width]
+        axes.annotate(
+            text,
+            (epoch, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(-2 if turned else 2, 4 + 11 * row),
+            textcoords="offset points",
+            ha="right" if turned else "left",
+            fontsize=8,
+            color="#333333",
+        )

@@ -23,11 +23,14 @@ def rates_by_epoch(plan: Plan) -> dict[int, dict[str, float]]:
 
 
 def epoch_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width, right-aligned."""
+    """Columns of equal width, right-aligned; a cell beyond the header is a remark, as it is."""
     table = [list(header), *[list(r) for r in rows]]
     widths = [max(len(r[i]) for r in table if i < len(r)) for i in range(len(header))]
-    lines = ("  ".join(c.rjust(w) for c, w in zip(r, widths, strict=False)) for r in table)
-    return "\n".join(line.rstrip() for line in lines)
+    lines = []
+    for cells in table:
+        aligned = [cell.rjust(width) for cell, width in zip(cells, widths, strict=False)]
+        lines.append("  ".join([*aligned, *cells[len(header) :]]).rstrip())
+    return "\n".join(lines)
 
 
 def _stages(ledger: Ledger) -> str:

@@ -118,7 +118,8 @@ def _with_ranks_of(values: Field, model: Field) -> Field:
         return values
     ranks = np.empty(len(values))
     ranks[np.argsort(values, kind="stable")] = (np.arange(len(values)) + 0.5) / len(values)
-    matched: Field = np.quantile(model, ranks).astype(np.float64)
+    steps = (np.arange(len(model)) + 0.5) / len(model)
+    matched: Field = np.interp(ranks, steps, np.sort(model)).astype(np.float64)
     return matched
 
 

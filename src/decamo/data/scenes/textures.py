@@ -132,7 +132,8 @@ def _cells(rng: np.random.Generator, size: int, texture: Texture) -> Field:
 def _bent_grid(rng: np.random.Generator, size: int, texture: Texture) -> tuple[Field, Field]:
     """Pixel coordinates in cells: turned, stretched, and bent so that no lattice shows."""
     y, x = np.mgrid[0:size, 0:size] / size
-    bend = 0.3 * texture.wavelength
+    # Pebbles are hard: bent as much as leaves, they look like bark.
+    bend = (0.1 if texture.family == "pebbles" else 0.3) * texture.wavelength
     x = x + bend * slow_noise(rng, size, 2.5 * texture.wavelength)
     y = y + bend * slow_noise(rng, size, 2.5 * texture.wavelength)
     cos, sin = np.cos(texture.angle), np.sin(texture.angle)

@@ -1,6 +1,7 @@
 """A folder of scenes on disk, in the layout of COD10K-v3."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from decamo.data.scenes.compose import make_scene, scene_name
-from decamo.errors import DataError
+from decamo.errors import DataError, StorageError
 from decamo.settings.option import at_least, within
 
 __all__ = ["write_scenes"]
@@ -60,12 +61,14 @@ def write_scenes(
         train: number of training scenes, NonCAM included.
         test: number of test scenes, NonCAM included.
         size: side in px.
-        noncam_share: share of scenes without an animal in each split, in [0, 1], spread evenly.
+        noncam_share: share of scenes without an animal in each split, in [0, 1]; rounded down to
+            whole scenes, spread evenly.
         seed: world to draw from.
         on_progress: called with (done, total) after every scene.
 
     Raises:
         DataError: ``root`` is not a folder, or holds files of another origin.
+        StorageError: the disk is full, read-only or gone.
         SettingsError: a number is out of its range.
     """
     at_least("train", train, 0)
@@ -74,30 +77,35 @@ def write_scenes(
     within("noncam_share", noncam_share, 0, 1)
     within("seed", seed, 0, 2**63 - 1)
     order = _Order(train, test, size, float(noncam_share), seed)
-    _claim(root, order)
-    items = list(_items(order))
-    for done, item in enumerate(items, start=1):
-        _write_item(root, order, item)
-        on_progress(done, len(items))
+    try:
+        _claim(root, order)
+        items = list(_items(order))
+        for done, item in enumerate(items, start=1):
+            _write_item(root, order, item)
+            on_progress(done, len(items))
+    except OSError as error:
+        remedy = "free space there, or name a folder that can be written"
+        raise StorageError(error.filename or root, error.strerror or str(error), remedy) from error
 
 
 def _claim(root: Path, order: _Order) -> None:
     """Make the folder ours, or refuse it."""
     manifest = root / _MANIFEST
-    wanted = json.dumps(asdict(order), indent=2) + "\n"
     remedy = "give an empty or a new folder, or the same numbers as before"
     if root.exists() and not root.is_dir():
         raise DataError(root, "is a file", "give a folder")
     if manifest.is_file():
         if _read(manifest) != asdict(order):
             raise DataError(root, "holds scenes made from other numbers", remedy)
-        return
-    if root.is_dir() and any(root.iterdir()):
+    elif root.is_dir() and any(root.iterdir()):
         raise DataError(root, "holds files that are not scenes of this generator", remedy)
+    else:
+        # First of all files, so that an interrupted folder is known as ours.
+        root.mkdir(parents=True, exist_ok=True)
+        manifest.write_text(json.dumps(asdict(order), indent=2) + "\n", encoding="utf-8")
     for split in ("Train", "Test"):
         for folder in ("Image", "GT_Object"):
             (root / split / folder).mkdir(parents=True, exist_ok=True)
-    manifest.write_text(wanted, encoding="utf-8")
 
 
 def _read(manifest: Path) -> object:
@@ -112,11 +120,15 @@ def _items(order: _Order) -> Iterator[_Item]:
     first = 0
     for split, count in (("Train", order.train), ("Test", order.test)):
         for i in range(count):
-            # One without an animal wherever the rounded running total rises: evenly spread, and
-            # round(count * share) of them in the end.
-            empty = round((i + 1) * order.noncam_share) > round(i * order.noncam_share)
+            # Without an animal wherever the running total reaches a whole number: evenly spread.
+            empty = _empty_of(i + 1, order.noncam_share) > _empty_of(i, order.noncam_share)
             yield _Item(split, first + i, not empty)
         first += count
+
+
+def _empty_of(count: int, share: float) -> int:
+    """How many of ``count`` scenes have no animal: rounded down, but 0.29 of 100 is 29."""
+    return math.floor(count * share + 1e-9)
 
 
 def _write_item(root: Path, order: _Order, item: _Item) -> None:

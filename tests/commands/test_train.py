@@ -1,0 +1,232 @@
+"""``decamo train`` as the action plan's readers use it, through the parser, on real files."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from decamo.cli import main
+from decamo.history import read_journal
+from decamo.storage import load_sealed
+from tests.commands.conftest import STUCK_FLAGS
+
+EPOCH = re.compile(
+    r"^Epoch (\d+): Loss: (\d+\.\d{4}) \| IoU: (0\.\d{4}|1\.0000) \| Dice: (0\.\d{4}|1\.0000)"
+    r" \| LR: (\d\.\d{6})$",
+    re.M,
+)
+
+# Word for word but for paths, epochs, backbone and size; the resume takes workers 0.
+OPTION_1 = """train
+    --dataset-path {data}
+    --checkpoint-dir {folder}
+    --resume-from {folder}/best_model.pth
+    --skip-stage1
+    --backbone mobilenetv2_035
+    --num-experts 7
+    --batch-size 2
+    --stage2-batch-size 1
+    --accumulation-steps 4
+    --img-size 32
+    --epochs {epochs}
+    --stage1-epochs 30
+    --lr 0.00025
+    --stage2-lr 0.0002
+    --scheduler cosine
+    --min-lr 0.00001
+    --progressive-unfreeze
+    --deep-supervision
+    --num-workers 0"""
+OPTION_2 = OPTION_1.replace("--stage2-lr 0.0002", "--stage2-lr 0.0003").replace(
+    "--min-lr 0.00001", "--min-lr 0.00002"
+)
+OPTION_3 = OPTION_2.replace("--img-size 32", "--img-size 64 --warmup-epochs 3")
+
+
+def rates(text: str) -> dict[int, str]:
+    """Epoch -> learning rate as printed."""
+    return {int(m[1]): m[5] for m in EPOCH.finditer(text)}
+
+
+def command(option: str, stuck: Path, scenes: Path, epochs: int, *more: str) -> list[str]:
+    words = option.format(data=scenes, folder=stuck.parent, epochs=epochs).split()
+    return [*words, *more]
+
+
+def test_option_1_goes_on_at_epoch_87_with_the_new_rate(
+    stuck: Path, scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(OPTION_1, stuck, scenes, 90)) == 0
+    out = capsys.readouterr().out
+    assert "branch: epoch 87 to 90" in out
+    assert "--scheduler none -> cosine" in out
+    assert rates(out)[87] == "0.000200"
+    assert list(rates(out)) == [87, 88, 89, 90]
+    folder = stuck.parent
+    steps = [e for e in read_journal(folder / "journal.jsonl") if e["kind"] == "step"]
+    assert steps[-1]["lr"]["head"] == 0.00001  # the plan's last step, exactly
+    for step in steps:
+        for level in range(4):
+            backbone = step["lr"][f"backbone.{level}"]
+            assert backbone == pytest.approx(0.1 * step["lr"]["head"])
+    assert {p.name for p in folder.iterdir()} >= {
+        "best_model.pth", "last.pth", "best_model.epoch-0086.pth", "config.toml", "plan.png",
+    }  # fmt: skip
+    assert load_sealed(folder / "best_model.epoch-0086.pth")["position"]["epoch"] == 86
+
+
+def test_options_2_and_3(stuck: Path, scenes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(OPTION_2, stuck, scenes, 88)) == 0
+    assert rates(capsys.readouterr().out)[87] == "0.000300"
+    (stuck.parent / "last.pth").unlink()
+    (stuck.parent / "best_model.epoch-0086.pth").replace(stuck)
+    assert main(command(OPTION_3, stuck, scenes, 91)) == 0
+    out = capsys.readouterr().out
+    assert "at 64 px" in out
+    warm = rates(out)
+    assert float(warm[87]) < float(warm[88]) < float(warm[89]) < float(warm[90]) == 0.0003
+
+
+def test_the_schedules_origin_can_be_the_stage(
+    stuck: Path, scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = command(OPTION_1, stuck, scenes, 120, "--schedule-origin", "stage")
+    assert main(["plan", *words[1:]]) == 0
+    here = next(line for line in capsys.readouterr().out.splitlines() if "you are here" in line)
+    assert here.split()[0] == "87"
+    assert float(here.split()[1]) == pytest.approx(0.000069, rel=0.01)
+
+
+def test_the_same_command_again_continues(
+    stuck: Path, scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(OPTION_1, stuck, scenes, 88)) == 0
+    again = command(OPTION_1, stuck, scenes, 89)
+    again[again.index("--resume-from") + 1] = str(stuck.parent / "last.pth")
+    capsys.readouterr()
+    assert main(again) == 0
+    out = capsys.readouterr().out
+    assert "extend: epoch 89 to 89" in out
+    assert "--epochs 88 -> 89" in out
+
+
+def test_a_run_is_repeated_from_its_config(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*STUCK_FLAGS, "--epochs", "2", "--stage1-epochs", "1", "--seed", "5"]
+    first = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path / "a")]
+    assert main([*first, *flags]) == 0
+    one = EPOCH.findall(capsys.readouterr().out)
+    config = str(tmp_path / "a" / "config.toml")
+    assert main(["train", "--config", config, "--checkpoint-dir", str(tmp_path / "b")]) == 0
+    assert EPOCH.findall(capsys.readouterr().out) == one
+    assert len(one) == 2
+
+
+def test_a_run_is_not_written_over(
+    stuck: Path, scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(stuck.parent)]
+    assert main([*words, *STUCK_FLAGS]) == 2
+    assert "already holds a run (best_model.pth)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        (["--epochs", "86"], "--epochs: got 86, but the checkpoint has 86 epochs behind it"),
+        (["--stage1-epochs", "120", "--no-skip-stage1"], "--stage1-epochs: got 120"),
+        (["--epochs", "88", "--warmup-epochs", "2"], "--warmup-epochs: got 2, but stage 2 has 2"),
+        (["--backbone", "edgenext_xx_small"], "give --backbone mobilenetv2_035"),
+        (["--num-experts", "5"], "give --num-experts 7"),
+        (["--img-size", "100"], "--img-size: got 100"),
+        (["--min-lr", "0.1"], "--min-lr: got 0.1, above --stage2-lr"),
+        (["--dataset-path", "/nowhere"], "--dataset-path"),
+        (["--resume-from", "/nowhere/best_model.pth"], "/nowhere/best_model.pth: No such file"),
+        (["--device", "cuda:99"], "--device: got cuda:99"),
+        (["--precision", "fp16", "--device", "cpu"], "--precision: got fp16 on a CPU"),
+        (["--schedular", "cosine"], "did you mean --scheduler"),
+        (["--lr", "fast"], "--lr: invalid float value: 'fast'"),
+    ],
+)
+def test_a_mistake_is_one_line_with_a_remedy(
+    extra: list[str],
+    named: str,
+    stuck: Path,
+    scenes: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = command(OPTION_1, stuck, scenes, 120)
+    if extra[0] == "--dataset-path":  # it collects, so it is replaced
+        words[words.index("--dataset-path") + 1] = extra[1]
+        extra = []
+    assert main([*words, *extra]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert named in captured.err
+    assert "; " in captured.err
+    assert load_sealed(stuck)["position"]["epoch"] == 86
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        (["--backbone", "edgenext_bse"], "edgenext_base"),
+        (["--backbone", "edgenext_small", "--pretrained"], "--backbone-weights"),
+    ],
+)
+def test_a_backbone_that_cannot_be_had(
+    extra: list[str],
+    named: str,
+    scenes: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path / "run")]
+    began = time.monotonic()
+    assert main([*words, *STUCK_FLAGS, *extra]) == 2
+    assert time.monotonic() - began < 20  # a hub that cannot be reached is not waited for
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert named in captured.err
+
+
+def test_one_unreadable_image_in_a_hundred_is_left_out_and_two_stop_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "make-scenes", str(tmp_path / "d"), "--train", "120", "--test", "1",
+                 "--size", "32", "--noncam-share", "0"]) == 0  # fmt: skip
+    images = sorted((tmp_path / "d" / "Train" / "Image").iterdir())
+    words = ["train", "--dataset-path", str(tmp_path / "d"), *STUCK_FLAGS, "--epochs", "1",
+             "--skip-stage1", "--val-fraction", "0.9"]  # fmt: skip
+    images[3].write_bytes(b"<html>not found</html>")
+    assert main([*words, "--checkpoint-dir", str(tmp_path / "one")]) == 0
+    out = capsys.readouterr().out
+    assert f"left out: {images[3]}" in out
+    assert "1 unreadable" in out
+    images[4].write_bytes(images[4].read_bytes()[:200])
+    assert main([*words, "--checkpoint-dir", str(tmp_path / "two")]) == 2
+    assert images[4].name in capsys.readouterr().err
+
+
+def test_a_signal_saves_and_the_run_goes_on_where_it_stopped(scenes: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "decamo.cli", "train", "--dataset-path", str(scenes),
+             "--checkpoint-dir", str(tmp_path), *STUCK_FLAGS, "--epochs", "400",
+             "--stage1-epochs", "1"]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    run = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
+    assert run.stdout is not None
+    for line in run.stdout:
+        if line.startswith("Epoch 2:"):
+            run.send_signal(signal.SIGTERM)
+            break
+    rest = run.stdout.read()
+    assert run.wait(60) == 128 + signal.SIGTERM
+    run.stdout.close()
+    assert "stopped on request" in rest
+    assert load_sealed(tmp_path / "last.pth")["position"]["step"] > 0
