@@ -40,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
     folder.open(settings.run.resume_from)
     runtime = open_runtime(settings.run.device, settings.run.precision)
     with closing_runtime(), stop_signals() as caught, Console(_out(runtime), time.monotonic) as con:
-        images = supply(settings.data, folder.census, con.progress("looking at the images"))
+        with runtime.main_first():
+            looking = con.progress("looking at the images")
+            images = supply(settings.data, folder.census, looking, keep=runtime.is_main)
         prepared = prepare(
             settings,
             folder,

@@ -141,7 +141,7 @@ def _recoloured(aug: Augmentation, image: Tensor) -> Tensor:
 
 def _changes_colour(aug: Augmentation) -> bool:
     factors = (aug.brightness, aug.contrast, aug.saturation)
-    return factors != (1, 1, 1) or aug.hue != 0 or aug.grey
+    return any(factor != 1 for factor in factors) or aug.hue != 0 or aug.grey
 
 
 def _colour_matrix(aug: Augmentation) -> Tensor:

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 
-__all__ = ["Curve"]
+__all__ = ["Curve", "mix"]
 
 # Smith & Topin 2018 (arXiv:1708.07120) as torch.optim.lr_scheduler.OneCycleLR has it by default:
 # rise over 30 % of the steps, from a 25th of the peak.

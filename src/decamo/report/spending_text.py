@@ -10,7 +10,7 @@ __all__ = ["duration", "spending_text"]
 
 def duration(seconds: float) -> str:
     """``4210`` -> ``1h10m``; under a minute in seconds, under an hour in minutes."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f}s"
     minutes = round(seconds / 60)
     return f"{minutes // 60}h{minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m"

@@ -7,8 +7,8 @@ care which parameters are frozen (see docs/decisions/0003).
 """
 
 import os
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,15 @@ class Runtime:
         if self.world == 1:
             return flag
         return bool(self.sum(torch.tensor(float(flag), device=self.device)) > 0)
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The main process goes through this block before the others enter it."""
+        if self.world > 1 and not self.is_main:
+            dist.barrier()
+        yield
+        if self.world > 1 and self.is_main:
+            dist.barrier()
 
     def gather(self, items: list[Any]) -> list[Any]:
         """Items of all processes, interleaved as ``pairs[rank::world]`` had dealt them."""

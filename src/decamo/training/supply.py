@@ -41,13 +41,20 @@ class Supply:
     dropped: int
 
 
-def supply(settings: DataSettings, cache: Path, on_progress: Callable[[int, int], None]) -> Supply:
+def supply(
+    settings: DataSettings,
+    cache: Path,
+    on_progress: Callable[[int, int], None],
+    *,
+    keep: bool = True,
+) -> Supply:
     """Find, check and split the training images.
 
     Args:
         settings: where they are and which of them train.
         cache: what an earlier look found is read from here and kept here.
         on_progress: called with (pairs looked at, pairs in all).
+        keep: whether to write ``cache``; of several processes only one should.
 
     Raises:
         DataError: nothing there, too much of it broken, or too little to split.
@@ -59,7 +66,8 @@ def supply(settings: DataSettings, cache: Path, on_progress: Callable[[int, int]
         seen=load_cache(cache),
         on_progress=on_progress,
     )
-    save_cache(cache, census)
+    if keep:
+        save_cache(cache, census)
     refuse_if_bad(census)
     kept, dropped = apply_noncam(census.entries, settings.noncam)
     split = hold_out(kept, settings.val_fraction)

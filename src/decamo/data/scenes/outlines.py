@@ -52,9 +52,8 @@ def draw_outline(kind: Kind, rng: np.random.Generator, size: int, area: float) -
     # 0.98, not 1: the areas are counted on two coarse grids.
     visible = 0.98 if rng.random() < _WHOLE_SHARE else _VISIBLE
     x, y = _pixels(48)
-    for _ in range(16):
-        # The mean of two: mostly off the middle, seldom on the border.
-        centre = 0.05 + 0.9 * rng.uniform(0, 1, (2, 2)).mean(axis=0)
+    for _ in range(30):
+        centre = rng.uniform(0.1, 0.9, 2)
         u, v = _to_creature(x, y, centre, heading, flip, scale)
         if (distance(u, v) < 0).mean() >= visible * area:
             break

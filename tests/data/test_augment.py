@@ -1,0 +1,228 @@
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+import torchvision.transforms.v2.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decamo.data.augment import Augmentation, apply, draw
+from decamo.geometry import Squash
+
+PLAIN = Augmentation()
+
+
+def scene(height: int = 90, width: int = 120) -> tuple[torch.Tensor, torch.Tensor]:
+    """A marker: the object is exactly where the image is bright, smooth at its border."""
+    ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    inside = ((ys - 0.55 * height) / (0.3 * height)) ** 2 + ((xs - 0.4 * width) / 30) ** 2 < 1
+    inside |= (ys < 20) & (xs > width - 25)
+    image = torch.where(inside, 220, 30).to(torch.uint8).expand(3, height, width).contiguous()
+    return image, inside[None]
+
+
+def photo(height: int = 60, width: int = 80) -> torch.Tensor:
+    rng = np.random.default_rng(0)
+    return torch.from_numpy(rng.integers(60, 190, (3, height, width), dtype=np.uint8))
+
+
+def geometry_of(aug: Augmentation) -> Augmentation:
+    return Augmentation(flip=aug.flip, crop=aug.crop, angle=aug.angle)
+
+
+# ---------------------------------------------------------------- drawing
+
+
+def test_a_draw_is_a_function_of_its_three_numbers() -> None:
+    assert draw(3, 5, 7) == draw(3, 5, 7)
+    others = [draw(4, 5, 7), draw(3, 6, 7), draw(3, 5, 8), draw(3, 7, 5)]
+    assert len({draw(3, 5, 7), *others}) == 5
+
+
+def test_a_draw_leaves_global_generators_alone() -> None:
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
+    draw(0, 0, 0)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.random.get_state()[1].tolist() == before[1]  # type: ignore[index]  # noqa: NPY002
+
+
+def test_draws_occur_as_often_as_is_said_and_stay_in_range() -> None:
+    n = 4000
+    drawn = [draw(1, epoch, index) for epoch in range(4) for index in range(n // 4)]
+    rates = {
+        "flip": (sum(a.flip for a in drawn), 0.5),
+        "crop": (sum(a.crop != PLAIN.crop for a in drawn), 0.7),
+        "angle": (sum(a.angle != 0 for a in drawn), 0.3),
+        "brightness": (sum(a.brightness != 1 for a in drawn), 0.8),
+        "hue": (sum(a.hue != 0 for a in drawn), 0.3),
+        "blur": (sum(a.blur != 0 for a in drawn), 0.1),
+        "grey": (sum(a.grey for a in drawn), 0.05),
+    }
+    for name, (count, p) in rates.items():
+        assert abs(count - n * p) < 5 * math.sqrt(n * p * (1 - p)), name
+    for aug in drawn:
+        top, left, height, width = aug.crop
+        assert min(top, left) >= 0
+        assert max(top + height, left + width) <= 1 + 1e-12
+        assert 0.3 <= height * width <= 1  # 0.4, less what a long side over the image loses
+        assert abs(aug.angle) <= 15
+        assert all(0.8 <= f <= 1.2 for f in (aug.brightness, aug.contrast, aug.saturation))
+        assert abs(aug.hue) <= 0.03
+    angles = [a.angle for a in drawn if a.angle]
+    assert min(angles) < -13
+    assert max(angles) > 13
+
+
+def test_golden_draw_never_changes() -> None:
+    assert [getattr(draw(7, 3, 11), f.name) for f in fields(Augmentation)] == pytest.approx(
+        GOLDEN, abs=1e-12
+    )
+
+
+# ---------------------------------------------------------------- applying
+
+
+def test_no_augmentation_is_exactly_the_squash() -> None:
+    image, mask = scene()
+    got, on = apply(PLAIN, image, mask, 48)
+    squash = Squash((90, 120), 48)
+    assert torch.equal(got, squash.apply(image))
+    assert torch.equal(on.bool(), squash.apply_mask(mask))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_shapes_types_and_replay(epoch: int, index: int) -> None:
+    image, mask = scene(45, 61)
+    aug = draw(0, epoch, index)
+    got, on = apply(aug, image, mask, 32)
+    assert got.dtype == on.dtype == torch.uint8
+    assert got.shape == (3, 32, 32)
+    assert on.shape == (1, 32, 32)
+    assert on.max() <= 1
+    again = apply(aug, image.clone(), mask.to(torch.uint8), 32)
+    assert torch.equal(got, again[0])
+    assert torch.equal(on, again[1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_mask_and_image_move_together(index: int) -> None:
+    image, mask = scene()
+    aug = geometry_of(draw(0, 1, index))
+    got, on = apply(aug, image, mask, 96)
+    bright = got[0] > 125
+    assert on.any()
+    # pixels on the border may round either way; a shift by one pixel would cost far more
+    assert (bright != on[0].bool()).float().mean() < 0.002
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_mask_of_another_size_moves_with_its_drafted_image(index: int) -> None:
+    image, mask = scene(180, 240)
+    aug = geometry_of(draw(0, 2, index))
+    half, _ = scene(180, 240)
+    half = torch.nn.functional.avg_pool2d(half.float(), 2).to(torch.uint8)
+    got, on = apply(aug, half, mask, 64)
+    whole, _ = apply(aug, image, mask, 64)
+    assert ((got[0] > 125) != on[0].bool()).float().mean() < 0.02
+    assert (got.float() - whole.float()).abs().mean() < 6
+
+
+def test_flip_is_a_mirror() -> None:
+    image, mask = scene()
+    plain, flipped = apply(PLAIN, image, mask, 40), apply(Augmentation(flip=True), image, mask, 40)
+    assert all(torch.equal(f, p.flip(-1)) for f, p in zip(flipped, plain, strict=True))
+    assert not torch.equal(flipped[0], plain[0])
+
+
+def test_a_crop_is_the_squash_of_that_window() -> None:
+    image, mask = photo(), torch.ones(1, 60, 80, dtype=torch.bool)
+    got, _ = apply(Augmentation(crop=(0.25, 0.5, 0.5, 0.5)), image, mask, 32)
+    assert torch.equal(got, Squash((30, 40), 32).apply(image[:, 15:45, 40:]))
+
+
+@pytest.mark.parametrize(("kept", "cropped"), [(29, False), (30, True), (31, True), (0, False)])
+def test_a_crop_must_keep_three_tenths_of_the_object(kept: int, cropped: bool) -> None:
+    image, mask = photo(100, 100), torch.zeros(1, 100, 100, dtype=torch.bool)
+    mask[0, 0, :kept] = True  # inside the window
+    mask[0, 99, : 100 - kept] = True  # outside
+    aug = Augmentation(crop=(0.0, 0.0, 0.5, 1.0))
+    want = image[:, :50] if cropped else image
+    got, _ = apply(aug, image, mask, 32)
+    assert torch.equal(got, Squash((want.shape[1], 100), 32).apply(want))
+
+
+def test_an_empty_mask_may_be_cropped() -> None:
+    image, mask = photo(100, 100), torch.zeros(1, 100, 100, dtype=torch.bool)
+    got, on = apply(Augmentation(crop=(0.0, 0.0, 0.5, 1.0)), image, mask, 32)
+    assert torch.equal(got, Squash((50, 100), 32).apply(image[:, :50]))
+    assert not on.any()
+
+
+def test_one_pixel_high_images_can_be_cropped() -> None:
+    image, mask = photo(1, 50), torch.ones(1, 1, 50, dtype=torch.bool)
+    assert apply(Augmentation(crop=(0.9, 0.5, 0.1, 0.5)), image, mask, 32)[1].all()
+
+
+@pytest.mark.parametrize("angle", [-15.0, -3.0, 7.0, 15.0])
+@pytest.mark.parametrize("size", [32, 65])
+def test_rotation_leaves_no_black_corner(angle: float, size: int) -> None:
+    image = torch.full((3, 50, 70), 200, dtype=torch.uint8)
+    mask = torch.ones(1, 50, 70, dtype=torch.bool)
+    got, on = apply(Augmentation(angle=angle), image, mask, size)
+    assert got.min() >= 199
+    assert on.all()
+
+
+def test_rotation_turns_counter_clockwise_by_the_angle() -> None:
+    image, mask = torch.zeros(3, 101, 101, dtype=torch.uint8), torch.zeros(1, 101, 101).bool()
+    mask[0, 48:53, 85:90] = True  # 37 px to the right of the centre
+    _, on = apply(Augmentation(angle=15.0), image, mask, 101)
+    y, x = (axis.float().mean().item() for axis in torch.where(on[0]))
+    assert (x - 50, 50 - y) == pytest.approx(
+        (37 * math.cos(math.radians(15)), 37 * math.sin(math.radians(15))), abs=0.6
+    )
+
+
+def test_colour_leaves_the_mask_alone() -> None:
+    image, mask = scene()
+    aug = Augmentation(brightness=0.8, contrast=1.2, saturation=0.8, hue=0.03, blur=1.5)
+    assert torch.equal(apply(aug, image, mask, 40)[1], apply(PLAIN, image, mask, 40)[1])
+    assert not torch.equal(apply(aug, image, mask, 40)[0], apply(PLAIN, image, mask, 40)[0])
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation"])
+@pytest.mark.parametrize("factor", [0.8, 1.0, 1.2])
+def test_each_colour_change_agrees_with_torchvision(name: str, factor: float) -> None:
+    image, mask = photo(32, 32), torch.ones(1, 32, 32, dtype=torch.bool)
+    got, _ = apply(replace(PLAIN, **{name: factor}), image, mask, 32)
+    oracle = getattr(F, f"adjust_{name}")(image, factor)
+    assert (got.int() - oracle.int()).abs().max() <= 1
+
+
+def test_grey_agrees_with_torchvision() -> None:
+    image, mask = photo(32, 32), torch.ones(1, 32, 32, dtype=torch.bool)
+    got, _ = apply(Augmentation(grey=True), image, mask, 32)
+    assert (got.int() - F.rgb_to_grayscale(image, 3).int()).abs().max() <= 1
+
+
+def test_hue_keeps_greys_and_turns_colours_the_way_torchvision_does() -> None:
+    mask = torch.ones(1, 32, 32, dtype=torch.bool)
+    grey = torch.full((3, 32, 32), 90, dtype=torch.uint8)
+    assert (apply(Augmentation(hue=0.03), grey, mask, 32)[0].int() - 90).abs().max() <= 1
+    luma = torch.tensor([0.299, 0.587, 0.114])
+    for colour in ((180, 90, 60), (60, 180, 90), (90, 60, 180), (150, 150, 60)):
+        flat = torch.tensor(colour, dtype=torch.uint8)[:, None, None].expand(3, 32, 32)
+        for shift in (-0.03, 0.03):
+            ours = apply(Augmentation(hue=shift), flat, mask, 32)[0][:, 0, 0].float()
+            theirs = F.adjust_hue(flat, shift)[:, 0, 0].float()
+            base = torch.tensor(colour).float()
+            assert torch.dot(ours - base, theirs - base) > 0, (colour, shift)
+            assert abs(torch.dot(ours - base, luma)) < 1.5, "luminance stays"
+
+
+GOLDEN: list[object] = []

@@ -1,0 +1,32 @@
+from dataclasses import FrozenInstanceError
+from typing import get_args
+
+import pytest
+
+from decamo import history
+from decamo.history import Event, Interrupted, Journal, Listener
+from decamo.history.events import __all__ as names
+from decamo.plan import Position
+from decamo.report import Console, TensorBoard
+
+
+def test_an_event_is_any_of_the_room_but_the_listener() -> None:
+    assert {cls.__name__ for cls in get_args(Event)} == set(names) - {"Event", "Listener"}
+
+
+def test_every_event_can_be_had_from_the_room() -> None:
+    assert set(names) <= set(history.__all__)
+
+
+def test_listeners_cannot_change_an_event_for_those_after_them() -> None:
+    event = Interrupted(Position())
+
+    with pytest.raises(FrozenInstanceError):
+        event.position = Position(3)  # type: ignore[misc]
+
+
+def test_who_hears_is_a_listener() -> None:
+    # Checked by mypy: each of them fits the protocol.
+    listeners: list[type[Listener]] = [Journal, Console, TensorBoard]
+
+    assert all(callable(cls.hear) for cls in listeners)

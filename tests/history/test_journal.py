@@ -1,0 +1,154 @@
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decamo.history import (
+    EpochDone,
+    GroupsOpened,
+    Interrupted,
+    Journal,
+    Saved,
+    StageStarted,
+    StepDone,
+    StepRecord,
+    Validating,
+    read_epochs,
+    read_journal,
+)
+from decamo.plan import Ledger, Position, Segment
+from decamo.settings import ScheduleSettings
+from tests.history.test_records import RECORD
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.jsonl"
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    """As any strict JSON reader sees them: NaN and Infinity are no JSON (RFC 8259, 6)."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    text = path.read_text(encoding="utf-8")
+    return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+
+def test_each_event_leaves_its_kind_of_line(path: Path) -> None:
+    stage = Ledger((Segment("start", 0, 0, 0, 0, ScheduleSettings(), 80),)).plan.stages[0]
+    step = StepRecord(4, 1, 0.5, {"bce": 0.5}, {"head": 0.1}, 2.0, skipped=True)
+
+    with Journal(path) as journal:
+        journal.write("run", {"word": "start"})
+        for event in (
+            StageStarted(stage, 1),
+            GroupsOpened(0, frozenset({"head", "backbone.3"})),
+            StepDone(step, 5, 10),
+            Validating(1, 2),
+            EpochDone(RECORD, best=True),
+            Saved(path, Position()),
+            Interrupted(Position(1, 14, 3)),
+        ):
+            journal.hear(event)
+
+    assert [line["kind"] for line in lines(path)] == [
+        *("run", "stage", "opened", "step", "epoch", "interrupted")
+    ]
+    _, started, opened, stepped, epoch, interrupted = lines(path)
+    assert started == {"kind": "stage", "number": 1, "epoch": 1}
+    assert opened["learning"] == ["backbone.3", "head"]
+    assert (stepped["step"], stepped["skipped"], stepped["lr"]) == (4, True, {"head": 0.1})
+    assert (epoch["iou"], epoch["best"]) == (0.6350, True)
+    assert interrupted == {"kind": "interrupted", "epoch": 1, "step": 14, "micro": 3}
+
+
+def test_a_line_is_readable_as_soon_as_it_is_written(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.write("run", {"a": 1})
+
+        assert list(read_journal(path)) == [{"kind": "run", "a": 1}]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_becomes_null(path: Path, value: float) -> None:
+    with Journal(path) as journal:
+        journal.write("step", {"loss": value, "parts": {"bce": value}, "list": [1.0, (value,)]})
+
+    assert lines(path) == [
+        {"kind": "step", "loss": None, "parts": {"bce": None}, "list": [1.0, [None]]}
+    ]
+
+
+def test_a_diverged_epoch_is_read_back_as_not_a_number(path: Path) -> None:
+    diverged = replace(RECORD, loss=math.nan, parts={"bce": math.inf})
+    with Journal(path) as journal:
+        journal.hear(EpochDone(diverged, best=False))
+
+    (epoch,) = read_epochs(path)
+    assert math.isnan(epoch.loss)
+    assert math.isnan(epoch.parts["bce"])
+    assert "Loss: nan" in epoch.line()
+
+
+def test_later_line_of_an_epoch_wins_and_epochs_come_in_order(path: Path) -> None:
+    with Journal(path) as journal:
+        for epoch, iou in ((1, 0.1), (2, 0.2), (3, 0.3), (2, 0.9)):
+            journal.hear(EpochDone(replace(RECORD, epoch=epoch, iou=iou), best=False))
+
+    assert [(e.epoch, e.iou) for e in read_epochs(path)] == [(1, 0.1), (2, 0.9), (3, 0.3)]
+
+
+def test_records_come_back_equal(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.hear(EpochDone(RECORD, best=True))
+
+    assert read_epochs(path) == [RECORD]
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_a_crash_anywhere_costs_the_cut_line_alone(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("cut") / "journal.jsonl"
+    with Journal(path) as journal:
+        for number in range(3):
+            journal.write("step", {"step": number, "word": "größer"})
+    whole = path.read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:cut])
+
+    with Journal(path) as journal:
+        journal.write("run", {"word": "continue"})
+
+    survivors = [e["step"] for e in read_journal(path) if e["kind"] == "step"]
+    # A line whose end alone is missing is whole.
+    complete = sum(1 for end in _ends(whole) if end - 1 <= cut)
+    assert survivors == list(range(complete))
+    assert [e for e in read_journal(path) if e["kind"] == "run"] == [
+        {"kind": "run", "word": "continue"}
+    ]
+
+
+def _ends(text: bytes) -> list[int]:
+    return [i + 1 for i, byte in enumerate(text) if byte == ord("\n")]
+
+
+def test_what_was_written_before_stays(path: Path) -> None:
+    for word in ("start", "continue", "branch"):
+        with Journal(path) as journal:
+            journal.write("run", {"word": word})
+
+    assert [line["word"] for line in lines(path)] == ["start", "continue", "branch"]
+
+
+def test_lines_that_are_no_objects_are_passed_over(path: Path) -> None:
+    path.write_bytes(b'3\n"x"\n\xff\xfe\n\n{"kind": "run"}\n[1]\n')
+
+    assert list(read_journal(path)) == [{"kind": "run"}]

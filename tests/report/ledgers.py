@@ -1,0 +1,24 @@
+"""Runs to report on: the action plan's, at epoch 86 of 120."""
+
+from dataclasses import replace
+
+from decamo.plan import Ledger, Position, Resumption, Segment, resume
+from decamo.settings import ScheduleSettings
+
+__all__ = ["IMAGES", "SCHEDULE", "branched", "started"]
+
+IMAGES = 80
+SCHEDULE = ScheduleSettings(progressive_unfreeze=True, stage2_lr=0.00005)
+
+
+def started(schedule: ScheduleSettings = SCHEDULE, world: int = 1) -> Ledger:
+    """The ledger of a new run."""
+    return Ledger((Segment("start", 0, 0, 0, 0, schedule, IMAGES, world),))
+
+
+def branched(epoch: int = 86) -> Resumption:
+    """Option 1 on a run that stands at ``epoch``."""
+    ledger = started()
+    wanted = replace(SCHEDULE, stage2_lr=0.0002, skip_stage1=True, stage2_batch_size=1)
+    position = Position(epoch, ledger.plan.epoch_start(epoch + 1))
+    return resume(ledger, wanted, position, images=IMAGES)

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from decamo.history import EpochDone, Interrupted, StepDone, StepRecord
+from decamo.plan import Position
+from decamo.report import TensorBoard
+from tests.history.test_records import RECORD
+
+
+def step(number: int, loss: float = 0.5) -> StepDone:
+    record = StepRecord(number, 1, loss, {"bce": 0.25}, {"head": 0.1, "backbone.0": 0.0}, 2.0)
+    return StepDone(record, number, 10)
+
+
+def read(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    events = EventAccumulator(str(folder)).Reload()
+    tags = events.Tags()["scalars"]
+    return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in tags}
+
+
+def test_scalars_are_read_back(tmp_path: Path) -> None:
+    board = TensorBoard(tmp_path, 0)
+    for event in (step(0), step(1), EpochDone(RECORD, best=True), Interrupted(Position())):
+        board.hear(event)
+    board.close()
+
+    scalars = read(tmp_path)
+
+    assert scalars["loss/total"] == [(0, 0.5), (1, 0.5)]
+    assert scalars["loss/bce"] == [(0, 0.25), (1, 0.25)]
+    assert scalars["gradient/norm"] == [(0, 2.0), (1, 2.0)]
+    assert scalars["lr/head"][0] == (0, pytest.approx(0.1))
+    assert scalars["lr/backbone.0"] == [(0, 0.0), (1, 0.0)]
+    assert scalars["validation/iou"] == [(RECORD.step, pytest.approx(0.635))]
+    assert scalars["validation/mae"] == [(RECORD.step, pytest.approx(0.05))]
+    assert scalars["experts/1"] == [(RECORD.step, 0.75)]
+
+
+def test_an_abandoned_future_is_hidden(tmp_path: Path) -> None:
+    first = TensorBoard(tmp_path, 0)
+    for number in range(5):
+        first.hear(step(number, loss=1.0))
+    first.close()
+    second = TensorBoard(tmp_path, 3)
+    for number in range(3, 5):
+        second.hear(step(number, loss=2.0))
+    second.close()
+
+    assert read(tmp_path)["loss/total"] == [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2)]

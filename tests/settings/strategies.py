@@ -1,0 +1,98 @@
+"""Valid settings of every kind, for hypothesis."""
+
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from decamo.settings import (
+    DataSettings,
+    ModelSettings,
+    OptimiseSettings,
+    RunSettings,
+    ScheduleSettings,
+    TrainSettings,
+)
+
+__all__ = ["schedules", "train_settings"]
+
+# Names as people have them, with blanks, quotes, backslashes and letters of other scripts.
+_WORDS = st.text(st.sampled_from("abzÄß木 '\"\\#=[]._-%:"), min_size=1, max_size=8)
+_PATHS = st.lists(_WORDS, min_size=1, max_size=3).map(lambda parts: Path(*parts))
+_CURVES = st.sampled_from(["onecycle", "cosine", "cosine_restart", "none"])
+
+
+def _unit(low: float = 0, high: float = 1) -> st.SearchStrategy[float]:
+    return st.floats(low, high)
+
+
+def _triples(low: float) -> st.SearchStrategy[tuple[float, float, float] | None]:
+    return st.none() | st.tuples(_unit(low), _unit(low), _unit(low))
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> ScheduleSettings:
+    """Any valid schedule."""
+    epochs = draw(st.integers(2, 300))
+    stage1 = draw(st.integers(0, epochs - 1))
+    lr, stage2_lr = draw(st.floats(1e-6, 1)), draw(st.floats(1e-6, 1))
+    return ScheduleSettings(
+        epochs=epochs,
+        stage1_epochs=stage1,
+        skip_stage1=draw(st.booleans()),
+        lr=lr,
+        stage2_lr=stage2_lr,
+        backbone_lr_ratio=draw(_unit()),
+        stage1_scheduler=draw(_CURVES),
+        scheduler=draw(_CURVES),
+        min_lr=draw(st.floats(0, min(lr, stage2_lr))),
+        warmup_epochs=draw(st.integers(0, epochs - stage1 - 1)),
+        t_mult=draw(st.floats(1, 4)),
+        cycles=draw(st.integers(1, 5)),
+        progressive_unfreeze=draw(st.booleans()),
+        schedule_origin=draw(st.sampled_from(["resume", "stage"])),
+        stage3_epochs=draw(st.integers(0, 50)),
+        stage3_lr=draw(st.floats(1e-9, 1)),
+        stage3_img_size=draw(st.none() | st.integers(32, 1024)),
+        img_size=draw(st.integers(32, 1024)),
+        batch_size=draw(st.integers(1, 64)),
+        stage2_batch_size=draw(st.none() | st.integers(1, 64)),
+        accumulation_steps=draw(st.integers(1, 16)),
+    )
+
+
+@st.composite
+def train_settings(draw: st.DrawFn) -> TrainSettings:
+    """Any valid settings, every option drawn."""
+    return TrainSettings(
+        data=DataSettings(
+            dataset_path=tuple(draw(st.lists(_PATHS, max_size=3))),
+            noncam=draw(st.sampled_from(["drop", "negatives"])),
+            val_fraction=draw(_unit(0.001, 0.9)),
+            num_workers=draw(st.integers(0, 16)),
+        ),
+        model=ModelSettings(
+            backbone=draw(_WORDS),
+            num_experts=draw(st.integers(1, 28)),
+            pretrained=draw(st.booleans()),
+            backbone_weights=draw(st.none() | _PATHS),
+            input_mean=draw(_triples(0)),
+            input_std=draw(_triples(1e-6)),
+            gradient_checkpointing=draw(st.booleans()),
+        ),
+        schedule=draw(schedules()),
+        optimise=OptimiseSettings(
+            deep_supervision=draw(st.booleans()),
+            weight_decay=draw(_unit()),
+            clip_grad=draw(_unit(0, 100)),
+            use_ema=draw(st.booleans()),
+            ema_decay=draw(_unit(0, 0.999999)),
+            reset_moments=draw(st.booleans()),
+        ),
+        run=RunSettings(
+            checkpoint_dir=draw(_PATHS),
+            resume_from=draw(st.none() | _PATHS),
+            device=draw(st.sampled_from(["auto", "cpu", "cuda", "cuda:1"])),
+            precision=draw(st.sampled_from(["auto", "fp32", "fp16", "bf16"])),
+            seed=draw(st.integers(0, 2**63 - 1)),
+        ),
+    )

@@ -1,0 +1,76 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from decamo.errors import CheckpointMismatch
+from decamo.training import Trainer
+from tests.training.conftest import Make
+
+
+@pytest.fixture
+def first(make: Make) -> Trainer:
+    trainer = make("run", schedule={"epochs": 2})
+    list(trainer.run())
+    return trainer
+
+
+def test_the_same_seed_gives_the_same_network_and_another_another(make: Make) -> None:
+    one, same, other = make("a"), make("b"), make("c", run={"seed": 1})
+    weights = [torch.cat([p.flatten() for p in t.state.model.parameters()]) for t in
+               (one, same, other)]  # fmt: skip
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_an_untrained_backbones_batchnorm_is_estimated_from_images(make: Make) -> None:
+    norms = [m for m in make("run").state.model.backbone.modules()
+             if isinstance(m, torch.nn.BatchNorm2d)]  # fmt: skip
+    assert norms
+    assert all(m.running_mean is not None and float(m.running_mean.abs().max()) > 0 for m in norms)
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ({"num_experts": 2}, "give --num-experts 3"),
+        ({"backbone": "edgenext_xx_small"}, "give --backbone mobilenetv2_035"),
+        ({"input_mean": [0.1, 0.2, 0.3]}, "give --input-mean"),
+    ],
+)
+def test_another_network_is_refused_by_its_flags(
+    first: Trainer, make: Make, model: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(CheckpointMismatch, match=named):
+        make("run", resume_from=first.folder.last, model=model, schedule={"epochs": 3})
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "named"),
+    [
+        ("optimise", {"deep_supervision": False}, "--deep-supervision True -> False"),
+        ("optimise", {"weight_decay": 0.3}, "--weight-decay 0.01 -> 0.3"),
+        ("run", {"seed": 7}, "--seed 0 -> 7"),
+    ],
+)
+def test_changes_that_branch_are_named(
+    first: Trainer, make: Make, section: str, change: dict[str, Any], named: str
+) -> None:
+    sections = {"schedule": {"epochs": 3}} | {section: change}
+    segment = make("run", resume_from=first.folder.last, **sections).state.ledger.last
+    assert segment.word == "branch"
+    assert named in segment.reason
+
+
+def test_more_workers_alone_continue(make: Make) -> None:
+    part = make("run", stop_after=2)
+    list(part.run())
+    rest = make("run", resume_from=part.folder.last, data={"num_workers": 1})
+    assert [s.word for s in rest.state.ledger.segments] == ["start"]
+
+
+def test_a_resume_needs_no_pretrained_weights(first: Trainer, make: Make) -> None:
+    wanted = {"pretrained": True, "backbone_weights": str(Path("/nowhere/gone.pth"))}
+    again = make("run", resume_from=first.folder.last, model=wanted, schedule={"epochs": 3})
+    assert again.state.position.epoch == 2
