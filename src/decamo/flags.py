@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into one of ours."""
         what, _, got = message.removeprefix("argument ").partition(": ")
-        if not got:
+        if not message.startswith("argument "):  # it speaks of the whole line, not of one flag
             what, got = self.prog, message
         raise SettingsError(what.split("/")[0], got, f"see {self.prog} --help")
 

@@ -49,9 +49,7 @@ def test_sizes_and_foreground_are_the_native_ones(tmp_path: Path, workers: int) 
     assert census.bad == ()
     assert [entry.pair for entry in census.entries] == pairs
     assert [(e.height, e.width) for e in census.entries] == [(20 + n, 30) for n in range(5)]
-    assert [e.foreground for e in census.entries] == pytest.approx(
-        [n / (20 + n) for n in range(5)]
-    )
+    assert [e.foreground for e in census.entries] == pytest.approx([n / (20 + n) for n in range(5)])
 
 
 def test_progress_counts_every_pair(tmp_path: Path) -> None:
@@ -64,7 +62,7 @@ def test_the_file_at_fault_is_named(tmp_path: Path) -> None:
     pairs = make(tmp_path, 5)
     pairs[0].image.write_text("<html>")
     whole = pairs[1].image.read_bytes()
-    pairs[1].image.write_bytes(whole[: len(whole) // 2])
+    pairs[1].image.write_bytes(whole[: len(whole) * 9 // 10])
     pairs[2].mask.write_bytes(b"")
     pairs[3].mask.unlink()
     census = take_census(pairs, workers=2)
@@ -117,7 +115,15 @@ def test_broken_files_are_looked_at_anew_and_other_sets_are_remembered(tmp_path:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"\xff\xfe", b'{"version": 99, "pairs": {}}', b'{"version": 1}', b"[" * 9999],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b'{"version": 99, "pairs": {}}',
+        b'{"version": 1}',
+        b"[" * 9999,
+    ],
 )
 def test_a_damaged_cache_is_an_empty_one(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "census.json").write_bytes(content)

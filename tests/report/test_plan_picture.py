@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from decamo.errors import StorageError
@@ -18,7 +20,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     saved: list[Figure] = []
     save = Figure.savefig
 
-    def spy(self: Figure, *args: object, **kwargs: object) -> None:
+    def spy(self: Figure, *args: Any, **kwargs: Any) -> None:
         saved.append(self)
         save(self, *args, **kwargs)
 
@@ -44,8 +46,8 @@ def test_curves_are_those_followed_and_to_be_followed(
 
     (figure,) = figures
     rates = figure.axes[0]
-    curves = [line for line in rates.lines if len(line.get_xdata()) > 2]
-    head_past, head_ahead, backbone_past, backbone_ahead = (c.get_xydata() for c in curves)
+    points = [np.asarray(line.get_xydata()) for line in rates.lines]
+    head_past, head_ahead, backbone_past, backbone_ahead = (p for p in points if len(p) > 2)
     plan = resumption.ledger.plan
     assert head_past[0].tolist() == [1, pytest.approx(before.lr(0))]
     assert head_past[-1][0] == pytest.approx(86.9)
@@ -55,7 +57,8 @@ def test_curves_are_those_followed_and_to_be_followed(
     assert backbone_ahead[0].tolist() == [87, pytest.approx(plan.ratios["backbone.3"] * 0.0002)]
     learned = backbone_past[~np.isnan(backbone_past[:, 1])]
     assert learned[0][0] == 31, "frozen before"
-    assert [c.get_alpha() for c in curves] == [0.4, 1, 0.4, 1]
+    opacity = [c.get_alpha() for c, p in zip(rates.lines, points, strict=True) if len(p) > 2]
+    assert opacity == [0.4, 1, 0.4, 1]
 
 
 def test_bars_below_show_when_each_group_learns(tmp_path: Path, figures: list[Figure]) -> None:
@@ -65,6 +68,7 @@ def test_bars_below_show_when_each_group_learns(tmp_path: Path, figures: list[Fi
     names = [t.get_text() for t in axes.get_yticklabels()]
     first: dict[str, float] = {}
     for bar in axes.patches:
+        assert isinstance(bar, Rectangle)
         name = names[round(bar.get_y() + bar.get_height() / 2)]
         first[name] = min(first.get(name, 1e9), bar.get_x())
     assert first == {
@@ -95,7 +99,7 @@ def test_names_never_lie_on_each_other_nor_outside(
     draw_plan(tmp_path / "plan.png", ledger, here)
 
     figure = figures[0]
-    figure.canvas.draw()  # type: ignore[no-untyped-call]
+    figure.canvas.draw()
     boxes = [t.get_window_extent() for t in figure.axes[0].texts]
     width, height = figure.bbox.width, figure.bbox.height
     for i, box in enumerate(boxes):

@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+    EventAccumulator,
+)
 
 from decamo.history import EpochDone, Interrupted, StepDone, StepRecord
 from decamo.plan import Position
@@ -31,10 +33,12 @@ def test_scalars_are_read_back(tmp_path: Path) -> None:
     assert scalars["loss/total"] == [(0, 0.5), (1, 0.5)]
     assert scalars["loss/bce"] == [(0, 0.25), (1, 0.25)]
     assert scalars["gradient/norm"] == [(0, 2.0), (1, 2.0)]
-    assert scalars["lr/head"][0] == (0, pytest.approx(0.1))
+    assert [value for _, value in scalars["lr/head"]] == pytest.approx([0.1, 0.1])
     assert scalars["lr/backbone.0"] == [(0, 0.0), (1, 0.0)]
-    assert scalars["validation/iou"] == [(RECORD.step, pytest.approx(0.635))]
-    assert scalars["validation/mae"] == [(RECORD.step, pytest.approx(0.05))]
+    for name, score in (("iou", 0.635), ("dice", 0.7456), ("mae", 0.05)):
+        ((at, value),) = scalars[f"validation/{name}"]
+        assert at == RECORD.step
+        assert value == pytest.approx(score)
     assert scalars["experts/1"] == [(RECORD.step, 0.75)]
 
 

@@ -128,7 +128,7 @@ def test_unknown_key_without_a_near_one_lists_all() -> None:
 
 
 def test_later_layers_win_key_by_key() -> None:
-    lower = {"schedule": {"epochs": 1, "lr": 0.1}, "run": {"seed": 5}}
+    lower: dict[str, dict[str, Any]] = {"schedule": {"epochs": 1, "lr": 0.1}, "run": {"seed": 5}}
     upper = {"schedule": {"epochs": 2}}
 
     assert merged(lower, upper) == {"schedule": {"epochs": 2, "lr": 0.1}, "run": {"seed": 5}}

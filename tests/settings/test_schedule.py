@@ -45,7 +45,9 @@ def test_zero_is_refused_where_it_cannot_be_meant(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*COUNTS_FROM_0, "min_lr", "backbone_lr_ratio"])
 def test_zero_is_taken_where_it_means_none(name: str) -> None:
-    assert getattr(ScheduleSettings(**{name: 0}), name) == 0
+    nothing: dict[str, Any] = {name: 0}
+
+    assert getattr(ScheduleSettings(**nothing), name) == 0
 
 
 @pytest.mark.parametrize("name", ["scheduler", "stage1_scheduler", "schedule_origin"])
@@ -117,10 +119,11 @@ class TestWarmup:
 @pytest.mark.parametrize(("size", "valid"), [(31, False), (32, True), (4096, True), (4097, False)])
 @pytest.mark.parametrize("name", ["img_size", "stage3_img_size"])
 def test_image_sizes_have_borders(name: str, size: int, valid: bool) -> None:
+    choice: dict[str, Any] = {name: size}
     if valid:
-        assert getattr(ScheduleSettings(**{name: size}), name) == size
+        assert getattr(ScheduleSettings(**choice), name) == size
     else:
-        assert refusal(**{name: size}).what == flag_of(name)
+        assert refusal(**choice).what == flag_of(name)
 
 
 def test_fine_tune_batch_is_the_first_stages_unless_given() -> None:

@@ -5,7 +5,16 @@ import pytest
 import torch
 
 from decamo.errors import StorageError, TrainingDiverged
-from decamo.history import EpochDone, GroupsOpened, Interrupted, Saved, StageStarted, StepDone
+from decamo.history import (
+    Baseline,
+    EpochDone,
+    GroupsOpened,
+    Interrupted,
+    Saved,
+    StageStarted,
+    StepDone,
+    Validating,
+)
 from decamo.storage import load_sealed
 from decamo.training import Trainer
 from tests.training.conftest import Make
@@ -43,6 +52,8 @@ def test_a_run_tells_its_story_in_order(make: Make) -> None:
         "StageStarted",
         "StageStarted",
     ]
+    assert isinstance(events[0], Validating)
+    assert isinstance(events[1], Baseline)
     steps = [e.record.step for e in events if isinstance(e, StepDone)]
     assert steps == list(range(2 + 3 * 4))
     epochs = [e.record for e in events if isinstance(e, EpochDone)]

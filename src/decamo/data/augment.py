@@ -38,7 +38,7 @@ class Augmentation:
         brightness: factor on every value.
         contrast: factor on the distance from the mean grey.
         saturation: factor on the distance from the pixel's own grey.
-        hue: shift along the colour circle, in turns.
+        hue: shift along the colour circle, in turns; positive from red to yellow.
         blur: standard deviation of a Gaussian, in px of the result; 0 for none.
         grey: drop the colour.
     """
@@ -147,7 +147,8 @@ def _changes_colour(aug: Augmentation) -> bool:
 def _colour_matrix(aug: Augmentation) -> Tensor:
     """Hue as a rotation of YIQ's colour plane, saturation as its scale; greys stay as they are."""
     to_yiq = torch.tensor((_LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)))
-    turn, scale = math.tau * aug.hue, 0.0 if aug.grey else aug.saturation
+    # from red to yellow, YIQ's plane runs clockwise
+    turn, scale = -math.tau * aug.hue, 0.0 if aug.grey else aug.saturation
     cos, sin = scale * math.cos(turn), scale * math.sin(turn)
     plane = torch.tensor(((1.0, 0.0, 0.0), (0.0, cos, -sin), (0.0, sin, cos)))
     return torch.linalg.inv(to_yiq) @ plane @ to_yiq

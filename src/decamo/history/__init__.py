@@ -1,6 +1,7 @@
 """What happened: events as they come, records, and the journal that holds them."""
 
 from decamo.history.events import (
+    Baseline,
     EpochDone,
     Event,
     GroupsOpened,
@@ -15,6 +16,7 @@ from decamo.history.journal import Journal, read_epochs, read_journal
 from decamo.history.records import EpochRecord, StepRecord
 
 __all__ = [
+    "Baseline",
     "EpochDone",
     "EpochRecord",
     "Event",

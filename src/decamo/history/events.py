@@ -8,6 +8,7 @@ from decamo.history.records import EpochRecord, StepRecord
 from decamo.plan import Position, Stage
 
 __all__ = [
+    "Baseline",
     "EpochDone",
     "Event",
     "GroupsOpened",
@@ -54,6 +55,16 @@ class Validating:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """Validation scores of the weights that a start or a branch sets out from."""
+
+    epoch: int
+    iou: float
+    dice: float
+    mae: float
+
+
+@dataclass(frozen=True)
 class EpochDone:
     """An epoch was trained and validated; ``best`` if no epoch scored a higher IoU before."""
 
@@ -83,4 +94,6 @@ class Listener(Protocol):
         """Take note of one event."""
 
 
-Event = StageStarted | GroupsOpened | StepDone | Validating | EpochDone | Saved | Interrupted
+Event = (
+    Baseline | StageStarted | GroupsOpened | StepDone | Validating | EpochDone | Saved | Interrupted
+)

@@ -1,7 +1,7 @@
 """The journal: one JSON object a line, only ever appended to; the truth about a run.
 
-Kinds of line: ``run`` (a start or resume: settings, word, segment), ``stage``, ``opened``,
-``step``, ``epoch``, ``interrupted``.
+Kinds of line: ``run`` (a start or resume: settings, word, segment), ``baseline``, ``stage``,
+``opened``, ``step``, ``epoch``, ``interrupted``.
 After a resume from an earlier checkpoint the lines written since that checkpoint stay; a reader
 lets the later line of an epoch win.
 """
@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from decamo.history.events import (
+    Baseline,
     EpochDone,
     Event,
     GroupsOpened,
@@ -47,6 +48,8 @@ class Journal:
         """Write down what an event tells."""
         if isinstance(event, StepDone):
             self.write("step", asdict(event.record))
+        elif isinstance(event, Baseline):
+            self.write("baseline", asdict(event))
         elif isinstance(event, EpochDone):
             self.write("epoch", event.record.to_plain() | {"best": event.best})
         elif isinstance(event, GroupsOpened):

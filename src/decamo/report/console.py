@@ -15,6 +15,7 @@ from rich.progress import (
 )
 
 from decamo.history import (
+    Baseline,
     EpochDone,
     Event,
     GroupsOpened,
@@ -57,6 +58,11 @@ class Console:
             self._show("validating", event.done, event.of)
         elif isinstance(event, EpochDone):
             self.say(event.record.line())
+        elif isinstance(event, Baseline):
+            self.say(
+                f"before epoch {event.epoch}, on the held-out images: IoU {event.iou:.4f},"
+                f" Dice {event.dice:.4f}, MAE {event.mae:.4f}"
+            )
         elif isinstance(event, StageStarted):
             stage = event.stage
             self.say(

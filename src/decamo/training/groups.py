@@ -19,8 +19,9 @@ def build_optimiser(model: Segmenter, weight_decay: float) -> torch.optim.AdamW:
     """AdamW over every parameter of the model, frozen or not.
 
     Each of the model's groups makes two of the optimiser's: matrices and kernels decay, vectors
-    (biases, norms, a number for each channel in any shape) do not. Both carry ``name``, by which :func:`set_rates` finds them. Parameters
-    without a gradient are passed over by AdamW, their decay too.
+    (biases, norms, a number for each channel in any shape) do not. Both carry ``name``, by which
+    :func:`set_rates` finds them. Parameters without a gradient are passed over by AdamW, their
+    decay too.
     """
     groups: list[dict[str, Any]] = []
     for name, parameters in model.groups().items():

@@ -12,6 +12,7 @@ from decamo.data.pairs import Pair
 from decamo.errors import TrainingDiverged
 from decamo.evaluation import ImageScores, score_pairs
 from decamo.history import (
+    Baseline,
     EpochDone,
     EpochRecord,
     Event,
@@ -76,6 +77,7 @@ class Trainer:
             StorageError: a checkpoint could not be written.
             UnreadableImage: a file that could be read before can not be read now.
         """
+        yield from self._baseline()
         for stage in self.state.ledger.plan.stages:
             if self.state.position.step < stage.end_step:
                 yield StageStarted(stage, self.state.position.epoch + 1)
@@ -83,6 +85,15 @@ class Trainer:
                 if stopped:
                     yield Interrupted(self.state.position)
                     return
+
+    def _baseline(self) -> Iterator[Event]:
+        """What the weights are worth before they move; an unchanged run knows that already."""
+        segment = self.state.ledger.last
+        if segment.word != "extend" and self.state.position.step == segment.at_step:
+            epoch = self.state.position.epoch + 1
+            stage = self.state.ledger.plan.stage_of_epoch(epoch)
+            scores = yield from self._validate(stage)
+            yield Baseline(epoch, scores.iou, scores.dice, scores.mae)
 
     def _stage(self, stage: Stage) -> Generator[Event, None, bool]:
         """Train the rest of a stage; returns whether it was stopped on request."""
@@ -180,13 +191,7 @@ class Trainer:
 
     def _end_epoch(self, stage: Stage, epoch: int) -> Iterator[Event]:
         began = self.clock()
-        scores: Scores | None = None
-        for update in self._validate(stage):
-            if isinstance(update, Validating):
-                yield update
-            else:
-                scores = update
-        assert scores is not None
+        scores = yield from self._validate(stage)
         record = self._record(stage, epoch, scores, self.clock() - began)
         best = record.iou > self.state.best.iou
         if best:
@@ -197,7 +202,7 @@ class Trainer:
         yield EpochDone(record, best)
         yield from self._save(best)
 
-    def _validate(self, stage: Stage) -> Iterator[Validating | Scores]:
+    def _validate(self, stage: Stage) -> Generator[Event, None, Scores]:
         predictor = Predictor(
             self.state.shipped, stage.img_size, self.runtime.device, self.runtime.dtype
         )
@@ -207,7 +212,7 @@ class Trainer:
         for i in range(0, len(mine), size):
             scored += score_pairs(predictor, mine[i : i + size])
             yield Validating(len(scored), len(mine))
-        yield mean_scores([s.scores for s in self.runtime.gather(scored)])
+        return mean_scores([s.scores for s in self.runtime.gather(scored)])
 
     def _record(self, stage: Stage, epoch: int, scores: Scores, seconds: float) -> EpochRecord:
         parts = self.state.sums.means()

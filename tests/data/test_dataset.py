@@ -1,0 +1,91 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from decamo.data.dataset import CamouflageDataset
+from decamo.data.pairs import Pair
+from decamo.data.reading import read_pair
+from decamo.errors import UnreadableImage
+from decamo.geometry import Squash
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> list[Pair]:
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(3):
+        image, mask = tmp_path / f"{number}.jpg", tmp_path / f"{number}.png"
+        soft = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
+        Image.fromarray(soft).resize((160, 120), Image.Resampling.BICUBIC).save(image, quality=95)
+        on = np.zeros((120, 160), dtype=np.uint8)
+        on[20:90, 30:120] = 255
+        Image.fromarray(on).save(mask)
+        made.append(Pair(image, mask, str(number), "set", "train"))
+    return made
+
+
+def test_without_augmentation_a_sample_is_the_squashed_pair(pairs: list[Pair]) -> None:
+    data = CamouflageDataset(pairs, 40, seed=0, augment=False)
+    image, mask = read_pair(pairs[1])
+    squash = Squash((120, 160), 40)
+    for epoch in (0, 9):
+        sample = data[epoch, 1]
+        assert sample.key == "set/1"
+        assert torch.equal(sample.image, squash.apply(torch.from_numpy(image).permute(2, 0, 1)))
+        assert torch.equal(sample.mask[0].bool(), squash.apply_mask(torch.from_numpy(mask)))
+        assert sample.image.is_contiguous()
+        assert sample.mask.dtype == torch.uint8
+
+
+def test_the_same_address_gives_the_same_pixels_and_another_epoch_others(
+    pairs: list[Pair],
+) -> None:
+    data = CamouflageDataset(pairs, 40, seed=5, augment=True)
+    twin = pickle.loads(pickle.dumps(data))
+    first = data[3, 2]
+    assert torch.equal(first.image, twin[3, 2].image)
+    assert torch.equal(first.mask, twin[3, 2].mask)
+    images = [data[epoch, 2].image for epoch in range(6)]
+    assert len({image.numpy().tobytes() for image in images}) == 6
+    other = CamouflageDataset(pairs, 40, seed=6, augment=True)
+    assert any(not torch.equal(images[e], other[e, 2].image) for e in range(6))
+
+
+def test_global_generators_change_nothing(pairs: list[Pair]) -> None:
+    data = CamouflageDataset(pairs, 40, seed=5, augment=True)
+    first = data[1, 0].image
+    torch.manual_seed(99)
+    assert torch.equal(first, data[1, 0].image)
+
+
+def test_decoding_at_a_fraction_changes_a_sample_but_little(
+    pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = CamouflageDataset(pairs, 16, seed=1, augment=True)
+    drafted = [data[epoch, 0] for epoch in range(12)]
+    asked: list[int | None] = []
+
+    def whole(pair: Pair, at_least: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(at_least)
+        return read_pair(pair)
+
+    monkeypatch.setattr("decamo.data.dataset.read_pair", whole)
+    full = [data[epoch, 0] for epoch in range(12)]
+    assert min(a for a in asked if a) >= 16
+    assert max(a for a in asked if a) <= 16 / 0.5
+    assert any(not torch.equal(a.image, b.image) for a, b in zip(drafted, full, strict=True))
+    for a, b in zip(drafted, full, strict=True):
+        assert (a.image.float() - b.image.float()).abs().mean() < 6
+        assert torch.equal(a.mask, b.mask)
+
+
+def test_a_broken_file_is_named(pairs: list[Pair]) -> None:
+    pairs[0].mask.write_bytes(b"")
+    data = CamouflageDataset(pairs, 40, seed=5, augment=False)
+    assert len(data) == 3
+    with pytest.raises(UnreadableImage, match=r"0\.png"):
+        data[0, 0]

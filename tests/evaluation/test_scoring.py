@@ -1,0 +1,98 @@
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from decamo.data.pairs import Pair
+from decamo.errors import UnreadableImage
+from decamo.evaluation import score_pairs
+from decamo.inference import Predictor
+from decamo.nn import build_segmenter
+from decamo.settings import ModelSettings
+
+Array = npt.NDArray[np.uint8]
+
+
+class RedIsObject(Predictor):
+    """An oracle: the red channel is the probability. Remembers the batches it saw."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def predict(self, images: Sequence[Array]) -> list[npt.NDArray[np.float32]]:
+        self.batches.append(len(images))
+        return [(i[..., 0] / 255).astype(np.float32) for i in images]
+
+
+def write_pair(folder: Path, number: int, image: Array, mask: npt.NDArray[np.bool_]) -> Pair:
+    stem = f"p{number}"
+    paths = folder / f"{stem}.png", folder / f"{stem}_mask.png"
+    Image.fromarray(image).save(paths[0])
+    Image.fromarray(mask.astype(np.uint8) * 255).save(paths[1])
+    return Pair(*paths, stem, "made", "test")
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> list[Pair]:
+    """Five pairs of different sizes; in pair n, n of the 10 rows of the object are found."""
+    made = []
+    for n in range(5):
+        height, width = 20, 8 + n
+        image = np.zeros((height, width, 3), np.uint8)
+        image[:n, :, 0] = 255
+        mask = np.zeros((height, width), np.bool_)
+        mask[:10] = True
+        made.append(write_pair(tmp_path, n, image, mask))
+    return made
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 8])
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_scores_are_in_the_order_of_the_pairs(pairs: list[Pair], batch: int, threads: int) -> None:
+    predictor = RedIsObject()
+
+    scored = score_pairs(predictor, pairs, batch=batch, threads=threads)
+
+    assert [s.pair for s in scored] == pairs
+    for n, s in enumerate(scored):
+        assert s.scores.iou == n / 10
+        assert s.scores.dice == pytest.approx(2 * n / (10 + n))
+        assert s.scores.mae == pytest.approx((10 - n) / 20)
+    assert sum(predictor.batches) == 5
+    assert max(predictor.batches) == min(batch, 5)
+
+
+def test_progress_ends_at_all(pairs: list[Pair]) -> None:
+    told: list[tuple[int, int]] = []
+
+    score_pairs(RedIsObject(), pairs, batch=2, on_progress=lambda *p: told.append(p))
+
+    assert told == [(2, 5), (4, 5), (5, 5)]
+
+
+def test_no_pair_gives_no_score() -> None:
+    assert score_pairs(RedIsObject(), []) == []
+
+
+def test_an_unreadable_file_is_named_and_no_thread_stays(pairs: list[Pair]) -> None:
+    pairs[3].image.write_bytes(b"")
+    before = threading.active_count()
+
+    with pytest.raises(UnreadableImage, match=r"p3\.png"):
+        score_pairs(RedIsObject(), pairs, batch=2)
+
+    assert threading.active_count() == before
+
+
+def test_a_network_scores_the_same_in_any_batch(pairs: list[Pair]) -> None:
+    chosen = ModelSettings("mobilenetv2_035", num_experts=2, pretrained=False)
+    predictor = Predictor(build_segmenter(chosen, sizes=[64], seed=0), 64)
+
+    one, many = (score_pairs(predictor, pairs, batch=b) for b in (1, 4))
+
+    for a, b in zip(one, many, strict=True):
+        assert a.scores.mae == pytest.approx(b.scores.mae, abs=1e-5)
