@@ -26,9 +26,7 @@ def tree() -> dict[str, str]:
 
 def test_every_file_is_in_the_tree_and_no_other() -> None:
     files = {
-        str(path.relative_to(SOURCE))
-        for path in SOURCE.rglob("*.py")
-        if path.name != "__init__.py"
+        str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if path.name != "__init__.py"
     }
     assert {name for name in tree() if name.endswith(".py")} == files
 

@@ -131,7 +131,8 @@ def make_loader(
     """One loader for all epochs of a sampler; its workers live as long.
 
     The batches do not depend on ``num_workers``, and no global generator is touched. Workers
-    compute on one thread each and ignore Ctrl-C: the main process ends them when it has saved.
+    compute on one thread each and ignore Ctrl-C and SIGTERM: the main process ends them when it
+    has saved.
 
     Args:
         dataset: what to read.
@@ -198,5 +199,8 @@ class _Collate:
 
 
 def _quiet_worker(_: int) -> None:
+    # Ctrl-C and a scheduler's SIGTERM reach the whole process group; a worker that died of one
+    # would keep the main process from saving. It ends them itself, and they end when it is gone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(1)
