@@ -2,7 +2,7 @@
 # The main job on two CPU cores, without data or weights: `make demo` runs this.
 set -eu
 : "${DECAMO:=decamo}"
-out=demo
+out=${DEMO:-demo}
 scenes=$out/scenes
 run=$out/run
 
@@ -11,18 +11,18 @@ say() { printf '\n== %s\n' "$1"; }
 rm -rf "$run" "$out/predictions"
 
 say "1. procedural camouflage: what you will have as COD10K"
-"$DECAMO" data make-scenes "$scenes" --train 280 --test 40 --size 128
+$DECAMO data make-scenes "$scenes" --train 280 --test 40 --size 128
 
 say "2. the plan, before an hour is spent"
-"$DECAMO" plan --recipe demo --dataset-path "$scenes" --png "$out/plan.png"
+$DECAMO plan --recipe demo --dataset-path "$scenes" --png "$out/plan.png"
 
 say "3. two stages: frozen backbone, then all of it"
-"$DECAMO" train --recipe demo --dataset-path "$scenes" --checkpoint-dir "$run"
+$DECAMO train --recipe demo --dataset-path "$scenes" --checkpoint-dir "$run"
 
 say "4. scores on test scenes that training never saw"
-"$DECAMO" evaluate "$run/best_model.pth" --dataset-path "$scenes" --json "$out/scores.json"
+$DECAMO evaluate "$run/best_model.pth" --dataset-path "$scenes" --json "$out/scores.json"
 
 say "5. predictions to look at"
-"$DECAMO" predict "$run/best_model.pth" "$scenes/Test/Image" --out "$out/predictions"
+$DECAMO predict "$run/best_model.pth" "$scenes/Test/Image" --out "$out/predictions"
 
 say "done: look at $out/plan.png, $run/journal.jsonl and $out/predictions/*_overlay.png"

@@ -8,7 +8,13 @@ SOURCE = Path(decamo.__file__).parent
 TESTS = Path(__file__).parent
 
 # Tests of the tree as a whole.
-OF_THE_TREE = {"test_ladder.py", "test_mirror.py", "test_public_names.py", "test_readme.py"}
+OF_THE_TREE = {
+    "test_ladder.py",
+    "test_mirror.py",
+    "test_public_names.py",
+    "test_readme.py",
+    "test_demo.py",
+}
 
 
 def test_every_source_file_is_mirrored() -> None:

@@ -64,9 +64,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     first.add_argument(
         "--recipe", choices=sorted(RECIPES), help="named settings; flags given beside it win"
     )
+    parser.usage = f"{parser.prog} [flags]"  # seventy flags in a heap tell nothing
     for section, cls in SECTIONS.items():
         summary = (cls.__doc__ or "").splitlines()[0]
-        group = parser.add_argument_group(f"{section}: {summary}")
+        group = parser.add_argument_group(f"{section}: {summary.rstrip('.')}")
         known = kinds(cls)
         for field in fields(cls):
             _add_flag(group, field, known[field.name])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from decamo.plan import HEAD, Ledger, Plan, Position
+from decamo.plan import HEAD, Ledger, Plan, Position, Stage
 
 __all__ = ["epoch_rows", "plan_text", "rates_by_epoch"]
 
@@ -48,11 +48,18 @@ def _stages(ledger: Ledger) -> str:
                 f"{s.micro_batch} x {s.accumulation}{devices} = {effective}",
                 f"{s.img_size}",
                 s.curve.kind,
-                f"{s.lr(s.first_step):.6f} -> {s.lr(s.end_step - 1):.6f}",
+                _course(s),
             ]
         )
     header = ["stage", "epochs", "steps/epoch", "steps", "batch", "px", "curve", "head LR"]
     return epoch_rows(header, rows)
+
+
+def _course(stage: Stage) -> str:
+    """First and last rate of the head, and the peak between them where there is one."""
+    rates = [stage.lr(step) for step in range(stage.first_step, stage.end_step)]
+    turns = [rates[0], max(rates), rates[-1]] if max(rates) > rates[0] else [rates[0], rates[-1]]
+    return " -> ".join(f"{rate:.6f}" for rate in turns)
 
 
 def _rates(plan: Plan, position: Position) -> str:
