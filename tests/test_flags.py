@@ -381,7 +381,8 @@ class TestHelp:
 
     def test_groups_are_the_sections(self, text: str) -> None:
         for section, cls in SECTIONS.items():
-            assert f"\n{section}: {(cls.__doc__ or '').splitlines()[0]}" in text
+            summary = (cls.__doc__ or "").splitlines()[0].removesuffix(".")
+            assert f"\n{section}: {summary}:\n" in text
 
     def test_recipes_are_named(self, text: str) -> None:
         assert all(name in text for name in RECIPES)
