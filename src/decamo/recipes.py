@@ -46,7 +46,7 @@ RECIPES: Mapping[str, Plain] = {
         "data": {"num_workers": 0, "val_fraction": 0.15},
         "model": {"backbone": "mobilenetv2_035", "num_experts": 7, "pretrained": False},
         "schedule": {
-            "epochs": 36,
+            "epochs": 42,
             "stage1_epochs": 3,
             "batch_size": 8,
             "accumulation_steps": 1,
