@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from decamo.errors import SettingsError
 from decamo.recipes import RECIPES
-from decamo.settings import Option, TrainSettings, flag_of
+from decamo.settings import Option, TrainSettings, flag_of, shown
 from decamo.settings.plain import SECTIONS, Kind, from_plain, kinds, merged, section_of
 from decamo.storage import load_sealed, write_whole
 
@@ -76,7 +76,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 def _add_flag(group: argparse._ArgumentGroup, field: Field[Any], kind: Kind) -> None:
     option: Option = field.metadata["option"]
     unit = f"{option.unit}; " if option.unit else ""
-    default = "" if field.default in (None, ()) else f"{unit}default {_shown(field.default)}"
+    default = "" if field.default in (None, ()) else f"{unit}default {shown(field.default)}"
     help = f"{option.help} ({default or unit.rstrip('; ')})" if default or unit else option.help
     keywords: dict[str, Any] = {
         "dest": field.name,
@@ -95,12 +95,6 @@ def _add_flag(group: argparse._ArgumentGroup, field: Field[Any], kind: Kind) -> 
     elif kind.many:
         keywords |= {"nargs": "+", "action": "extend"}
     group.add_argument(flag_of(field.name), type=kind.base, **keywords)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def chosen_settings(args: argparse.Namespace) -> tuple[TrainSettings, dict[str, Any] | None]:

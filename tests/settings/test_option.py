@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 import pytest
 
 from decamo.errors import SettingsError
-from decamo.settings.option import Option, at_least, flag_of, one_of, option, within
+from decamo.settings.option import Option, at_least, flag_of, one_of, option, shown, within
 
 
 def test_option_makes_a_field_that_carries_what_the_command_line_needs() -> None:
@@ -64,3 +64,22 @@ def test_one_of_lists_the_choices() -> None:
     one_of("scheduler", "cosine", ("cosine", "none"))
     with pytest.raises(SettingsError, match="--scheduler: got 'linear'; choose from cosine, none"):
         one_of("scheduler", "linear", ("cosine", "none"))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.00005, "0.00005"),
+        (2.0, "2"),
+        (0.1, "0.1"),
+        (True, "on"),
+        (False, "off"),
+        (7, "7"),
+        ("x", "x"),
+        (1e-12, "0.000000000001"),
+        (1e6, "1000000"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_values_are_shown_as_they_would_be_typed(value: object, words: str) -> None:
+    assert shown(value) == words

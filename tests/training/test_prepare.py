@@ -49,7 +49,7 @@ def test_another_network_is_refused_by_its_flags(
 @pytest.mark.parametrize(
     ("section", "change", "named"),
     [
-        ("optimise", {"deep_supervision": False}, "--deep-supervision True -> False"),
+        ("optimise", {"deep_supervision": False}, "--deep-supervision on -> off"),
         ("optimise", {"weight_decay": 0.3}, "--weight-decay 0.01 -> 0.3"),
         ("run", {"seed": 7}, "--seed 0 -> 7"),
     ],

@@ -16,7 +16,7 @@ from decamo.history import (
     Validating,
 )
 from decamo.storage import load_sealed
-from decamo.training import Trainer
+from decamo.training import Trainer, open_runtime
 from tests.training.conftest import Make
 
 
@@ -172,3 +172,23 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
         list(events)
     assert load_sealed(trainer.folder.last)["position"]["epoch"] == 1
     assert not list(trainer.folder.root.glob(".*.tmp"))
+
+
+def test_stage_3_polishes_at_its_own_size_and_rate(make: Make) -> None:
+    third = {"epochs": 2, "stage3_epochs": 2, "stage3_img_size": 64, "stage3_lr": 0.00002}
+    trainer = make("run", schedule=third)
+    records = [e.record for e in trainer.run() if isinstance(e, EpochDone)]
+    assert [(r.stage, r.img_size) for r in records] == [(1, 32), (2, 32), (3, 64), (3, 64)]
+    assert records[2].lr["head"] == records[3].lr["head"] == 0.00002
+    assert records[3].lr["backbone.0"] == pytest.approx(0.000002)
+
+
+def test_half_precision_trains_and_keeps_float32_weights(make: Make) -> None:
+    trainer = make("run", runtime=open_runtime("cpu", "bf16"), schedule={"epochs": 2})
+    records = [e.record for e in trainer.run() if isinstance(e, EpochDone)]
+    full = make("full", schedule={"epochs": 2})
+    for half, plain in zip(records, (e.record for e in full.run() if isinstance(e, EpochDone)),
+                           strict=True):  # fmt: skip
+        assert half.loss == pytest.approx(plain.loss, rel=0.02)
+        assert half.loss != plain.loss
+    assert all(p.dtype == torch.float32 for p in trainer.state.model.parameters())

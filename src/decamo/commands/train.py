@@ -1,6 +1,7 @@
 """``decamo train``: start a run, or go on with one under the same or another schedule."""
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -110,6 +111,9 @@ def _announce(con: Console, settings: TrainSettings, prepared: Prepared) -> None
         f" {first} to {last}, LR {plan.lr(first):.6f} -> {plan.lr(last):.6f}"
         f" ({resumption.reason})"
     )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if cores and settings.data.num_workers > cores:
+        con.say(f"warning: --num-workers {settings.data.num_workers} on {cores} cores; {cores} do")
     for warning in review(resumption.ledger):
         con.say(f"warning: {warning}")
 

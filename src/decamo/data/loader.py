@@ -158,6 +158,9 @@ def make_loader(
 
 
 class _Loader(DataLoader[Any]):
+    def check_worker_number_rationality(self) -> None:
+        """Say nothing: torch would warn, twice a stage, what the command says once."""
+
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         for batch in super().__iter__():
             if isinstance(batch, DecamoError):

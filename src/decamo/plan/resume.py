@@ -7,7 +7,7 @@ from decamo.errors import SettingsError
 from decamo.plan.ledger import Ledger, Segment, plan_of
 from decamo.plan.plan import Position
 from decamo.plan.stage import Stage
-from decamo.settings.option import flag_of
+from decamo.settings.option import flag_of, shown
 from decamo.settings.schedule import ScheduleSettings
 
 __all__ = ["Resumption", "resume"]
@@ -123,7 +123,9 @@ def _only_later(last: Segment, wanted: ScheduleSettings, position: Position) -> 
 
 def _changes(last: Segment, wanted: ScheduleSettings, images: int, world: int) -> dict[str, str]:
     changes = {
-        flag_of(f.name): f"{getattr(last.schedule, f.name)} -> {getattr(wanted, f.name)}"
+        flag_of(
+            f.name
+        ): f"{shown(getattr(last.schedule, f.name))} -> {shown(getattr(wanted, f.name))}"
         for f in fields(wanted)
         if getattr(last.schedule, f.name) != getattr(wanted, f.name)
     }

@@ -7,7 +7,7 @@ from decamo.settings.groups import (
     RunSettings,
     TrainSettings,
 )
-from decamo.settings.option import Option, flag_of, option
+from decamo.settings.option import Option, flag_of, option, shown
 from decamo.settings.schedule import ScheduleSettings
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "TrainSettings",
     "flag_of",
     "option",
+    "shown",
 ]

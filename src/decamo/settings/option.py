@@ -1,11 +1,13 @@
 """One place for a flag: the dataclass field that holds it."""
 
+import math
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from decamo.errors import SettingsError
 
-__all__ = ["Option", "at_least", "flag_of", "one_of", "option", "within"]
+__all__ = ["Option", "at_least", "flag_of", "one_of", "option", "shown", "within"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,20 @@ def flag_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def shown(value: object) -> str:
+    """A value as a person would type it: ``0.00005``, never ``5e-05``; ``on`` and ``off``."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{Decimal(repr(value)).normalize():f}"
+    return str(value)
+
+
 def within(name: str, value: float, low: float, high: float, remedy: str = "") -> None:
     """Refuse a number outside ``[low, high]`` (NaN is outside of everything)."""
     if not low <= value <= high:
-        default = f"give a number from {_shown(low)} to {_shown(high)}"
-        raise SettingsError(flag_of(name), f"got {_shown(value)}", remedy or default)
+        default = f"give a number from {shown(low)} to {shown(high)}"
+        raise SettingsError(flag_of(name), f"got {shown(value)}", remedy or default)
 
 
 def at_least(name: str, value: float, low: float, remedy: str = "") -> None:
@@ -45,13 +56,9 @@ def at_least(name: str, value: float, low: float, remedy: str = "") -> None:
     if not (low <= value < float("inf")):
         raise SettingsError(
             flag_of(name),
-            f"got {_shown(value)}",
-            remedy or f"give a number of at least {_shown(low)}",
+            f"got {shown(value)}",
+            remedy or f"give a number of at least {shown(low)}",
         )
-
-
-def _shown(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from decamo.errors import CheckpointMismatch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
 from decamo.plan import Ledger, Position, Resumption, Segment, plan_of, resume
-from decamo.settings import TrainSettings, flag_of
+from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.plain import from_plain
 from decamo.storage import RunFolder
 from decamo.training.ema import Ema
@@ -119,7 +119,7 @@ def _other_changes(old: TrainSettings, new: TrainSettings) -> Mapping[str, str]:
     ]
     pairs += [("seed", old.run, new.run), ("val_fraction", old.data, new.data)]
     changes = {
-        flag_of(name): f"{getattr(before, name)} -> {getattr(after, name)}"
+        flag_of(name): f"{shown(getattr(before, name))} -> {shown(getattr(after, name))}"
         for name, before, after in pairs
         if name != "reset_moments" and getattr(before, name) != getattr(after, name)
     }
