@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decamo.errors import StorageError
 from decamo.history import (
     EpochDone,
     GroupsOpened,
@@ -152,3 +153,11 @@ def test_lines_that_are_no_objects_are_passed_over(path: Path) -> None:
     path.write_bytes(b'3\n"x"\n\xff\xfe\n\n{"kind": "run"}\n[1]\n')
 
     assert list(read_journal(path)) == [{"kind": "run"}]
+
+
+def test_a_full_disk_is_told_in_one_line() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    with pytest.raises(StorageError, match="No space left on device"), Journal(full) as journal:
+        journal.write("note", {})

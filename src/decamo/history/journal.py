@@ -6,6 +6,7 @@ After a resume from an earlier checkpoint the lines written since that checkpoin
 lets the later line of an epoch win.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -25,6 +26,7 @@ from decamo.history.events import (
     StepDone,
 )
 from decamo.history.records import EpochRecord
+from decamo.storage import storage_error
 
 __all__ = ["Journal", "read_epochs", "read_journal"]
 
@@ -39,10 +41,17 @@ class Journal:
             self._file.write("\n")
 
     def write(self, kind: str, values: Mapping[str, Any]) -> None:
-        """Append one line. NaN and infinity become null, so that any JSON reader can follow."""
+        """Append one line. NaN and infinity become null, so that any JSON reader can follow.
+
+        Raises:
+            StorageError: the disk is full or gone.
+        """
         line = json.dumps({"kind": kind, **_finite(values)}, allow_nan=False)
-        self._file.write(line + "\n")
-        self._file.flush()
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise storage_error(Path(self._file.name), error) from error
 
     def hear(self, event: Event) -> None:
         """Write down what an event tells."""
@@ -68,7 +77,8 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk was told when the line was written
+            self._file.close()
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
