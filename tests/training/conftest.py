@@ -9,7 +9,7 @@ import pytest
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged
 from decamo.storage import RunFolder, load_sealed
-from decamo.training import Runtime, Trainer, open_runtime, prepare, supply
+from decamo.training import Runtime, Trainer, find_supply, open_runtime, prepare
 
 Make = Callable[..., Trainer]
 
@@ -56,7 +56,7 @@ def make(scenes: Path, tmp_path: Path) -> Make:
         settings = tiny_settings(scenes, tmp_path / name, **changes)
         folder = RunFolder(settings.run.checkpoint_dir)
         folder.root.mkdir(exist_ok=True)
-        images = supply(settings.data, folder.census, lambda _done, _of: None)
+        images = find_supply(settings.data, folder.census, lambda _done, _of: None)
         checkpoint = load_sealed(resume_from) if resume_from else None
         asked: list[bool] = []
 

@@ -11,7 +11,7 @@ from decamo.errors import SettingsError
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, to_plain
 from decamo.storage import RunFolder, load_sealed
-from decamo.training import close_runtime, open_runtime, prepare, supply
+from decamo.training import close_runtime, find_supply, open_runtime, prepare
 from tests.training.conftest import tiny_settings
 
 
@@ -41,7 +41,7 @@ def _train(settings: TrainSettings) -> None:
     folder = RunFolder(settings.run.checkpoint_dir)
     runtime = open_runtime("cpu", "fp32")
     with runtime.main_first():
-        images = supply(settings.data, folder.census, lambda *_: None, keep=runtime.is_main)
+        images = find_supply(settings.data, folder.census, lambda *_: None, keep=runtime.is_main)
     prepared = prepare(
         settings, folder, runtime, images, None, stop=lambda: False, clock=lambda: 0.0
     )

@@ -21,9 +21,11 @@ from decamo.report import Console, TensorBoard, draw_plan
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, write_whole
-from decamo.training import Prepared, Runtime, close_runtime, open_runtime, prepare, supply
+from decamo.training import Prepared, Runtime, close_runtime, find_supply, open_runtime, prepare
 
 __all__ = ["add_arguments", "run"]
+
+_MOST_NAMED = 10  # files named one by one on the console
 
 
 def add_arguments(parser: Parser) -> None:
@@ -43,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     with closing_runtime(), stop_signals() as caught, Console(_out(runtime), time.monotonic) as con:
         with runtime.main_first():
             looking = con.progress("looking at the images")
-            images = supply(settings.data, folder.census, looking, keep=runtime.is_main)
+            images = find_supply(settings.data, folder.census, looking, keep=runtime.is_main)
         prepared = prepare(
             settings,
             folder,
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             stop=lambda: bool(caught),
             clock=time.monotonic,
         )
-        _announce(con, settings, prepared)
+        _announce(con, settings, prepared, folder.journal)
         if runtime.is_main:
             _leave_traces(con, settings, folder, prepared)
         stopped = _train(settings, folder, prepared, con)
@@ -83,15 +85,17 @@ def _train(settings: TrainSettings, folder: RunFolder, prepared: Prepared, con: 
     return isinstance(last, Interrupted)
 
 
-def _announce(con: Console, settings: TrainSettings, prepared: Prepared) -> None:
+def _announce(con: Console, settings: TrainSettings, prepared: Prepared, journal: Path) -> None:
     """What a person wants to know before hours are spent."""
     images, trainer, resumption = prepared.supply, prepared.trainer, prepared.resumption
     for source in images.sources:
         con.say(source)
-    for bad in images.bad:
-        con.say(f"left out: {bad.path}: {bad.reason}")
-    for orphan in images.orphans:
-        con.say(f"left out: {orphan}: no partner of that name")
+    left_out = [f"{bad.path}: {bad.reason}" for bad in images.bad]
+    left_out += [f"{orphan}: no partner of that name" for orphan in images.orphans]
+    for line in left_out[:_MOST_NAMED]:
+        con.say(f"left out: {line}")
+    if len(left_out) > _MOST_NAMED:
+        con.say(f"left out: {len(left_out) - _MOST_NAMED} more; all are in {journal}")
     con.say(
         f"{len(images.train)} images train, {len(images.val)} are held out of them"
         f" for validation; left out: {images.dropped} without an object, {len(images.bad)}"
@@ -140,6 +144,8 @@ def _run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
         "ledger": prepared.resumption.ledger.to_plain(),
         "train_images": len(prepared.supply.train),
         "val_images": len(prepared.supply.val),
+        "unreadable": {str(bad.path): bad.reason for bad in prepared.supply.bad},
+        "orphans": [str(path) for path in prepared.supply.orphans],
         "device": str(prepared.trainer.runtime.device),
         "dtype": str(prepared.trainer.runtime.dtype or "torch.float32"),
     }

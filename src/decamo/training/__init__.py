@@ -3,7 +3,7 @@
 from decamo.training.prepare import Prepared, prepare, resumption_of
 from decamo.training.runtime import Runtime, close_runtime, open_runtime
 from decamo.training.spending import expected_spending
-from decamo.training.supply import Supply, supply
+from decamo.training.supply import Supply, find_supply
 from decamo.training.trainer import Trainer
 
 __all__ = [
@@ -13,8 +13,8 @@ __all__ = [
     "Trainer",
     "close_runtime",
     "expected_spending",
+    "find_supply",
     "open_runtime",
     "prepare",
     "resumption_of",
-    "supply",
 ]

@@ -17,7 +17,7 @@ from decamo.data.layouts import find_pairs
 from decamo.data.pairs import Pair
 from decamo.settings import DataSettings
 
-__all__ = ["Supply", "supply"]
+__all__ = ["Supply", "find_supply"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Supply:
     dropped: int
 
 
-def supply(
+def find_supply(
     settings: DataSettings,
     cache: Path,
     on_progress: Callable[[int, int], None],
