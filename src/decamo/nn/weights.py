@@ -1,6 +1,7 @@
 """Backbone weights from a file or from the hub, and a plain word when they cannot be had."""
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,10 @@ def _read(path: Path) -> Mapping[str, Any]:
         if path.suffix == ".safetensors":
             content: Any = safetensors.torch.load_file(path)
         else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                # torch muses about pickle protocols before it refuses a foreign pickle
+                warnings.simplefilter("ignore", UserWarning)
+                content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each file format has its own family of errors
         raise WeightsUnavailable(
             path,
