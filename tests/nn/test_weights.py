@@ -1,6 +1,5 @@
 import os
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,6 +135,8 @@ def no_network(*_: Any, **__: Any) -> Any:
     raise socket.gaierror(-2, "Name or service not known")
 
 
+# The hub's client by itself tries for about 45 s.
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize("offline", [True, False])
 def test_without_a_network_pretrained_fails_within_seconds(
     offline: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -143,10 +144,8 @@ def test_without_a_network_pretrained_fails_within_seconds(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
-    start = time.monotonic()
     with pytest.raises(WeightsUnavailable) as caught:
         build_segmenter(ModelSettings(backbone="mobilenetv2_100"), sizes=[64], seed=0)
-    assert time.monotonic() - start < 8
     for word in ("--pretrained", "--backbone-weights FILE", "--no-pretrained"):
         assert word in str(caught.value)
 
