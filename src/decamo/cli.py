@@ -19,7 +19,7 @@ COMMANDS = {
     "plan": "show stages and learning rates before a GPU hour is spent",
     "evaluate": "score a checkpoint on data sets",
     "predict": "write probability maps and overlays for images",
-    "data": "make procedural camouflage scenes",
+    "data": "audit data sets; make procedural camouflage scenes",
     "bench": "measure the network: parameters and FLOPs beside the bare backbone",
 }
 

@@ -1,13 +1,18 @@
 """``decamo data``: what concerns data sets as such."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from rich.progress import Progress
 
+from decamo.data import save_cache
+from decamo.data.audit import audit_data, previews
 from decamo.data.scenes import write_scenes
-from decamo.flags import Parser
+from decamo.flags import Parser, write_json
+from decamo.report import audit_page, audit_text
+from decamo.storage import write_whole
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,10 +31,51 @@ def add_arguments(parser: Parser) -> None:
         "--noncam-share", type=float, default=0.1, metavar="X", help="share without object (0.1)"
     )
     scenes.add_argument("--seed", type=int, default=0, metavar="N", help="which scenes (0)")
+    _add_audit(
+        verbs.add_parser(
+            "audit",
+            help="what is in data sets and what is wrong with them: broken files, pairs that do"
+            " not fit, copies across splits",
+            epilog="Exit code 0, whatever is found; with --strict 2 where a file or pair is broken"
+            " or an image leaks from one split into another.",
+        )
+    )
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> None:
+    audit.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="data sets, or folders that hold some"
+    )
+    audit.add_argument("--json", type=Path, metavar="FILE", help="write everything found here")
+    audit.add_argument("--html", type=Path, metavar="FILE", help="write one page to read here")
+    audit.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="write what training would look up; as CHECKPOINT_DIR/census.json it spares training"
+        " its own look at every file",
+    )
+    audit.add_argument(
+        "--workers",
+        type=int,
+        default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
+        metavar="N",
+        help="reading processes (as many as cores)",
+    )
+    audit.add_argument(
+        "--timeout", type=float, default=60.0, metavar="S", help="longest time for one file (60 s)"
+    )
+    audit.add_argument(
+        "--strict", action="store_true", help="exit code 2 on broken files or pairs, or on leaks"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make scenes; returns the exit code."""
+    """Do what the verb says; returns the exit code."""
+    return {"make-scenes": _make_scenes, "audit": _audit}[args.verb](args)
+
+
+def _make_scenes(args: argparse.Namespace) -> int:
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         task = progress.add_task("scenes", total=args.train + args.test)
         write_scenes(
@@ -43,3 +89,23 @@ def run(args: argparse.Namespace) -> int:
         )
     print(f"{args.train} training and {args.test} test scenes in {args.out}")
     return 0
+
+
+def _audit(args: argparse.Namespace) -> int:
+    with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
+        task = progress.add_task("files", total=None)
+        audit = audit_data(
+            args.folders,
+            workers=args.workers,
+            timeout_s=args.timeout,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    print(audit_text(audit))
+    write_json(args.json, audit.to_plain())
+    if args.manifest is not None:
+        save_cache(args.manifest, audit.census)
+    if args.html is not None:
+        page = audit_page(audit, previews(audit.copies, workers=args.workers))
+        write_whole(args.html, page.encode("utf-8", "replace"))
+    amiss = audit.counts["broken"] + audit.counts["leak"]
+    return 2 if args.strict and amiss else 0

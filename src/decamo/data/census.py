@@ -18,6 +18,7 @@ __all__ = [
     "Entry",
     "apply_noncam",
     "load_cache",
+    "recorded",
     "refuse_if_bad",
     "save_cache",
     "take_census",
@@ -156,6 +157,19 @@ def apply_noncam(
     return kept, dropped
 
 
+def recorded(entries: Iterable[tuple[Entry, Sequence[int]]], bad: Iterable[BadFile]) -> Census:
+    """A census out of a look that was taken elsewhere, such as by ``decamo data audit``.
+
+    Args:
+        entries: each with the image's size in bytes and time of change in ns, then the mask's, as
+            they were before the look.
+        bad: the pairs that cannot be read.
+    """
+    taken = list(entries)
+    cache = {_name(e.pair): [*stamp, e.height, e.width, e.foreground] for e, stamp in taken}
+    return Census(tuple(entry for entry, _ in taken), tuple(bad), cache)
+
+
 def load_cache(path: Path) -> dict[str, object]:
     """What :func:`save_cache` wrote; empty where the file is missing, damaged or of another age."""
     try:
@@ -175,7 +189,7 @@ def save_cache(path: Path, census: Census) -> None:
         StorageError: it cannot be written.
     """
     held = {"version": _VERSION, "pairs": dict(census.cache)}
-    write_whole(path, json.dumps(held, indent=0, ensure_ascii=False).encode())
+    write_whole(path, json.dumps(held, indent=0).encode())  # ASCII: names may not be UTF-8
 
 
 def _look(pair: Pair, known: object) -> tuple[Entry | BadFile, list[int]]:

@@ -13,12 +13,12 @@ from decamo.data.normalise import to_mask, to_rgb
 from decamo.data.pairs import Pair
 from decamo.errors import UnreadableImage
 
-__all__ = ["read_image", "read_mask", "read_pair"]
+__all__ = ["FORMATS", "read_image", "read_mask", "read_pair"]
 
 _ORIENTATION = 0x0112  # the tag's number in EXIF 2.3 and TIFF 6.0
 # Pillow knows more, and starts Ghostscript for some: an .eps named .jpg must not run a program
 Image.init()
-_FORMATS: list[str] = [
+FORMATS: list[str] = [
     name
     for name in ("JPEG", "MPO", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
     if name in Image.OPEN  # Pillow can be built without some
@@ -136,7 +136,7 @@ class _Decoded:
 def _decode(path: Path, at_least: int | None = None) -> _Decoded:
     # By a file object: given a path, Pillow (13.0 at least) maps an uncompressed grey TIFF into
     # memory with height and width the wrong way round if its orientation swaps them.
-    with path.open("rb") as file, Image.open(file, formats=_FORMATS) as picture:
+    with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
         width, height = picture.size
         limit = Image.MAX_IMAGE_PIXELS
         if limit is not None and width * height > limit:  # Pillow itself only warns up to twice

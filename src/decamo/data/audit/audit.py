@@ -1,0 +1,174 @@
+"""Folders -> everything that is to be known about the data sets in them."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from decamo.data.audit.copies import Copy, Shown, copy_findings, find_copies
+from decamo.data.audit.findings import (
+    SEVERITIES,
+    Finding,
+    file_findings,
+    pair_findings,
+)
+from decamo.data.audit.inventory import Holding, take_inventory
+from decamo.data.audit.look import Facts, look_at, preview
+from decamo.data.audit.summary import QUANTILES, Summary, size_label, summarise
+from decamo.data.audit.workers import Lost, Work, in_processes
+from decamo.data.census import BadFile, Census, Entry, recorded
+
+__all__ = ["Audit", "audit_data", "previews"]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        roots: the folders given.
+        summaries: one for each split of each data set, in order of path.
+        findings: worst first, then by kind and path.
+        copies: images that occur more than once, leaks first.
+        facts: of every file, by path.
+        census: of the usable pairs; what training keeps as ``census.json``.
+    """
+
+    roots: tuple[Path, ...]
+    summaries: tuple[Summary, ...]
+    findings: tuple[Finding, ...]
+    copies: tuple[Copy, ...]
+    facts: Mapping[str, Facts] = field(repr=False)
+    census: Census = field(repr=False)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Findings by severity, worst first; every severity is there."""
+        tally = Counter(finding.severity for finding in self.findings)
+        return {severity: tally[severity] for severity in SEVERITIES}
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON: numbers, findings, copies, and each file's facts without its thumbnail."""
+        files = []
+        for facts in self.facts.values():
+            plain = asdict(facts)
+            del plain["grid"], plain["thumb"]
+            files.append(plain)
+        return {
+            "roots": [str(root) for root in self.roots],
+            "counts": self.counts,
+            "quantiles": QUANTILES,
+            "size_bins": [size_label(i) for i in range(len(self.summaries[0].sizes))],
+            "datasets": [asdict(s) | {"noncam_share": s.noncam_share} for s in self.summaries],
+            "findings": [
+                {"severity": f.severity, "kind": f.kind, "path": str(f.path), "detail": f.detail}
+                for f in self.findings
+            ],
+            "copies": [asdict(copy) | _paths(copy) for copy in self.copies],
+            "files": files,
+        }
+
+
+def audit_data(
+    roots: Sequence[Path],
+    *,
+    workers: int,
+    timeout_s: float = 60.0,
+    look: Work = look_at,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Audit:
+    """Look at every file of every data set below some folders.
+
+    Files are decoded in other processes, one file at a time each, so that neither a decoder that
+    crashes nor one that hangs ends the audit: the file is named and the rest goes on.
+
+    Args:
+        roots: folders of one or more data sets.
+        workers: processes.
+        timeout_s: longest time for one file.
+        look: what a process does with a path and a role.
+        on_progress: called after each file with (done, total).
+
+    Raises:
+        DataError: a root is no folder, or no data set lies below it.
+    """
+    inventory = take_inventory(roots)
+    tasks = _tasks(inventory.holdings)
+    answers = in_processes(
+        look, tasks, workers=workers, timeout_s=timeout_s, on_progress=on_progress
+    )
+    facts = {
+        path: _facts(path, role, answer)
+        for (path, role), answer in zip(tasks, answers, strict=True)
+    }
+    findings = [*inventory.findings]
+    findings += [finding for known in facts.values() for finding in file_findings(known)]
+    shown, summaries = [], []
+    entries: list[tuple[Entry, list[int]]] = []
+    bad: list[BadFile] = []
+    for holding in inventory.holdings:
+        fits, misfits = _fitting(holding, facts)
+        findings += misfits
+        entries += fits
+        bad += [
+            BadFile(p.key, Path(f.path), f.reason)
+            for p in holding.pairs
+            for f in (facts[str(p.image)], facts[str(p.mask)])
+            if f.fault
+        ]
+        summaries.append(summarise(holding, facts, [entry for entry, _ in fits]))
+        shown += [Shown(facts[str(i)], holding.name, holding.split) for i in holding.images]
+    copies = find_copies(shown)
+    findings += copy_findings(copies)
+    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), f.kind, f.path, f.detail))
+    return Audit(
+        tuple(roots),
+        tuple(summaries),
+        tuple(findings),
+        tuple(copies),
+        facts,
+        recorded(entries, bad),
+    )
+
+
+def previews(copies: Sequence[Copy], *, workers: int) -> dict[Path, str]:
+    """A small JPEG, base64, of every image that is a copy; made in processes likewise."""
+    paths = sorted({path for copy in copies for path in (copy.left, copy.right)})
+    answers = in_processes(preview, [(str(path),) for path in paths], workers=workers)
+    return {
+        path: str(answer["jpeg"])
+        for path, answer in zip(paths, answers, strict=True)
+        if not isinstance(answer, Lost)
+    }
+
+
+def _tasks(holdings: Sequence[Holding]) -> list[tuple[str, str]]:
+    tasks = {(str(path), "image"): None for holding in holdings for path in holding.images}
+    tasks |= {(str(path), "mask"): None for holding in holdings for path in holding.masks}
+    return list(tasks)
+
+
+def _facts(path: str, role: str, answer: dict[str, Any] | Lost) -> Facts:
+    if isinstance(answer, Lost):
+        return Facts(path, role, fault="reader-died", reason=answer.reason)
+    return Facts.from_plain(answer)
+
+
+def _fitting(
+    holding: Holding, facts: Mapping[str, Facts]
+) -> tuple[list[tuple[Entry, list[int]]], list[Finding]]:
+    fits, misfits = [], []
+    for pair in holding.pairs:
+        image, mask = facts[str(pair.image)], facts[str(pair.mask)]
+        found = pair_findings(pair, image, mask)
+        misfits += found
+        if not (image.fault or mask.fault or found):
+            height, width = image.shown
+            stamp = [image.size, image.changed, mask.size, mask.changed]
+            fits.append((Entry(pair, height, width, mask.foreground), stamp))
+    return fits, misfits
+
+
+def _paths(copy: Copy) -> dict[str, str]:
+    return {"left": str(copy.left), "right": str(copy.right)}

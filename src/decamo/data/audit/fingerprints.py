@@ -1,0 +1,131 @@
+"""Images that are copies of each other though their bytes differ.
+
+Two measures must agree before a pair is named. First a 64-bit difference hash (Krawetz, "Kind of
+like that", 2013): is each cell of an 8 x 8 grid brighter than its left neighbour? Then the
+normalised correlation of the 32 x 32 grey thumbnails, and the aspect ratio.
+
+The thresholds come from the 848 images of a tenth of COD10K-v3 and CAMO: 359 128 pairs, each also
+mirrored. The four that are copies to the eye, one of them cropped by a caption's rows, differ in at
+most 5 bits and correlate by at least 0.900; of all others within 10 bits, none exceeds 0.734.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = [
+    "MAX_BITS",
+    "MIN_CORRELATION",
+    "Likeness",
+    "Print",
+    "alike",
+    "fingerprint_of",
+]
+
+MAX_BITS = 10
+MIN_CORRELATION = 0.85
+_MAX_STRETCH = 1.1  # of the aspect ratio: a crop that removes a caption stays within
+_MIN_CONTRAST = 2.0  # grey levels; a flatter picture has no structure that could be compared
+_SIDE = 32
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Print:
+    """What is kept of an image to compare it by.
+
+    Attributes:
+        grid: uint8 ``[8, 9]``, mean grey of the cells.
+        thumb: uint8 ``[32, 32]``, mean grey of the cells.
+        aspect: width / height of the image.
+    """
+
+    grid: bytes
+    thumb: bytes
+    aspect: float
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Two images that are alike.
+
+    Attributes:
+        left: position of one in the sequence given.
+        right: position of the other, which is larger.
+        bits: in which the difference hashes differ, 0 to 64.
+        correlation: of the thumbnails, -1 to 1.
+        mirrored: whether one is the other's mirror image.
+    """
+
+    left: int
+    right: int
+    bits: int
+    correlation: float
+    mirrored: bool
+
+
+def fingerprint_of(pixels: NDArray[np.uint8]) -> Print:
+    """The fingerprint of an RGB image, uint8 ``[H, W, 3]``, as displayed."""
+    grey = Image.fromarray(pixels).convert("L")
+    height, width = pixels.shape[:2]
+    box = Image.Resampling.BOX
+    return Print(
+        grey.resize((9, 8), box).tobytes(),
+        grey.resize((_SIDE, _SIDE), box).tobytes(),
+        width / height,
+    )
+
+
+def alike(prints: Sequence[Print]) -> list[Likeness]:
+    """Every pair within ``MAX_BITS`` and above ``MIN_CORRELATION``, in order.
+
+    Exhaustive, in blocks: 10 000 images are 50 million pairs, two matrix products each.
+    """
+    if len(prints) < 2:
+        return []
+    grids = np.stack([np.frombuffer(p.grid, np.uint8).reshape(8, 9) for p in prints]).astype(int)
+    thumbs = np.stack([np.frombuffer(p.thumb, np.uint8) for p in prints]).astype(np.float32)
+    thumbs -= thumbs.mean(axis=1, keepdims=True)
+    contrast = np.sqrt((thumbs**2).mean(axis=1))
+    flat = contrast < _MIN_CONTRAST
+    thumbs /= np.maximum(contrast, 1e-6)[:, None] * _SIDE
+    thumbs[flat] = 0  # correlates with nothing
+    aspects = np.array([p.aspect for p in prints])
+    found = []
+    for mirrored in (False, True):
+        other = thumbs.reshape(-1, _SIDE, _SIDE)[:, :, :: -1 if mirrored else 1]
+        candidates = _close(_hash(grids), _hash(grids[:, :, ::-1] if mirrored else grids))
+        for left, right, bits in candidates:
+            stretch = aspects[left] / aspects[right]
+            if not 1 / _MAX_STRETCH <= stretch <= _MAX_STRETCH:
+                continue
+            correlation = float(thumbs[left] @ other[right].ravel())
+            if correlation >= MIN_CORRELATION:
+                found.append(Likeness(left, right, bits, min(correlation, 1.0), mirrored))
+    best: dict[tuple[int, int], Likeness] = {}
+    for like in found:  # a symmetric picture is its own mirror image: the closer reading counts
+        rival = best.get((like.left, like.right))
+        if rival is None or like.correlation > rival.correlation:
+            best[like.left, like.right] = like
+    return [best[key] for key in sorted(best)]
+
+
+def _hash(grids: NDArray[np.int_]) -> NDArray[np.float32]:
+    """``[N, 64]`` of -1 and 1, whose products count bits."""
+    return np.where(grids[:, :, 1:] > grids[:, :, :-1], 1, -1).reshape(-1, 64).astype(np.float32)
+
+
+def _close(lefts: NDArray[np.float32], rights: NDArray[np.float32]) -> list[tuple[int, int, int]]:
+    pairs = []
+    for start in range(0, len(lefts), _BLOCK):
+        bits = (64 - lefts[start : start + _BLOCK] @ rights.T) / 2
+        rows, columns = np.nonzero(bits <= MAX_BITS)
+        pairs += [
+            (start + int(row), int(column), int(bits[row, column]))
+            for row, column in zip(rows, columns, strict=True)
+            if column > start + row
+        ]
+    return pairs

@@ -1,0 +1,183 @@
+"""Work on untrusted files in processes whose death is survived and named."""
+
+import json
+import multiprocessing as mp
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from decamo.errors import DataError
+
+__all__ = ["Lost", "Work", "in_processes"]
+
+Work = Callable[..., dict[str, Any]]
+
+_START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A task without an answer, and why: the process died, hung, or ran into an exception."""
+
+    reason: str
+
+
+def in_processes(
+    work: Work,
+    tasks: Sequence[tuple[str, ...]],
+    *,
+    workers: int,
+    timeout_s: float = 60.0,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[dict[str, Any] | Lost]:
+    """Call ``work(*task)`` for every task in other processes.
+
+    A process has one task at a time, so that its death names the task; a new one takes its place.
+    Answers travel as JSON and not as pickles: a process that a hostile file took over can tell
+    lies, but cannot make this one run anything.
+
+    Args:
+        work: a module's function; what it returns must be plain JSON.
+        tasks: the arguments of each call.
+        workers: processes; at least one is used.
+        timeout_s: longest time for one task; the process is then killed.
+        on_progress: called in this thread after each task with (done, total).
+
+    Returns:
+        An answer for each task, in their order.
+
+    Raises:
+        DataError: the processes do not even start.
+    """
+    crew = _Crew(work, tasks, timeout_s)
+    try:
+        crew.hire(min(max(1, workers), len(tasks)))
+        while crew.answers_due:
+            for _ in range(crew.round()):
+                on_progress(len(crew.answers), len(tasks))
+    finally:
+        crew.dismiss()
+    return [crew.answers[index] for index in range(len(tasks))]
+
+
+@dataclass(eq=False)
+class _Hand:
+    process: Any
+    pipe: Connection
+    deadline: float
+    ready: bool = False
+    task: int | None = None
+
+
+class _Crew:
+    def __init__(self, work: Work, tasks: Sequence[tuple[str, ...]], timeout_s: float) -> None:
+        self.work, self.tasks, self.timeout_s = work, tasks, timeout_s
+        self.answers: dict[int, dict[str, Any] | Lost] = {}
+        self.waiting = deque(range(len(tasks)))
+        self.hands: list[_Hand] = []
+        methods = mp.get_all_start_methods()
+        # A fork of this process could inherit a lock that some thread of torch or rich holds
+        self.context: Any = mp.get_context("forkserver" if "forkserver" in methods else "spawn")
+        if "forkserver" in methods:
+            self.context.set_forkserver_preload([work.__module__])
+
+    @property
+    def answers_due(self) -> bool:
+        return len(self.answers) < len(self.tasks)
+
+    def hire(self, count: int) -> None:
+        for _ in range(count):
+            ours, theirs = self.context.Pipe()
+            process = self.context.Process(target=_serve, args=(theirs, self.work), daemon=True)
+            process.start()
+            theirs.close()
+            self.hands.append(_Hand(process, ours, time.monotonic() + _START_S))
+
+    def round(self) -> int:
+        """Hand out work, wait for the first thing to happen; returns how many answers came."""
+        before = len(self.answers)
+        for hand in list(self.hands):
+            if hand.ready and hand.task is None and self.waiting:
+                self._give(hand, self.waiting.popleft())
+        busy = [hand for hand in self.hands if hand.task is not None or not hand.ready]
+        patience = min((hand.deadline for hand in busy), default=0) - time.monotonic()
+        spoke = wait([hand.pipe for hand in busy], max(0.0, patience))
+        for hand in busy:
+            if hand.pipe in spoke:
+                self._hear(hand)
+            elif time.monotonic() >= hand.deadline:
+                self._lose(hand, f"reading it took longer than {self.timeout_s:g} s")
+        return len(self.answers) - before
+
+    def _give(self, hand: _Hand, task: int) -> None:
+        hand.task, hand.deadline = task, time.monotonic() + self.timeout_s
+        try:
+            hand.pipe.send_bytes(json.dumps(self.tasks[task]).encode())
+        except OSError:
+            self._lose(hand, _death(hand))
+
+    def _hear(self, hand: _Hand) -> None:
+        try:
+            word = hand.pipe.recv_bytes()
+            answer = json.loads(word[1:]) if word else None
+        except (EOFError, OSError, ValueError):
+            self._lose(hand, _death(hand))
+            return
+        if not hand.ready:
+            hand.ready = True
+        elif hand.task is not None:
+            self.answers[hand.task] = answer if isinstance(answer, dict) else Lost(str(answer))
+            hand.task = None
+
+    def _lose(self, hand: _Hand, reason: str) -> None:
+        if hand.task is None:
+            raise DataError(
+                "decamo data audit", f"the reading processes do not start ({reason})",
+                "free memory, or look at `ulimit -u`",
+            )  # fmt: skip
+        self.answers[hand.task] = Lost(reason)
+        self.hands.remove(hand)
+        _end(hand)
+        if self.waiting:
+            self.hire(1)
+
+    def dismiss(self) -> None:
+        for hand in self.hands:
+            _end(hand)
+        self.hands.clear()
+
+
+def _end(hand: _Hand) -> None:
+    hand.process.kill()
+    hand.process.join()
+    hand.process.close()
+    hand.pipe.close()
+
+
+def _death(hand: _Hand) -> str:
+    hand.process.join(5)
+    code = hand.process.exitcode
+    if code is not None and code < 0:
+        return f"the process that read it died of {signal.Signals(-code).name}"
+    return f"the process that read it died with exit code {code}"
+
+
+def _serve(pipe: Connection, work: Work) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    pipe.send_bytes(b"")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # C libraries complain about files there
+    while True:
+        try:
+            task = json.loads(pipe.recv_bytes())
+        except (EOFError, OSError):
+            return
+        try:
+            answer = b"+" + json.dumps(work(*task)).encode()
+        except Exception as error:  # whatever it is, it belongs to this file
+            answer = b"-" + json.dumps(f"{type(error).__name__}: {error}").encode()
+        pipe.send_bytes(answer)
