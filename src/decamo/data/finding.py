@@ -153,10 +153,17 @@ def _split_of(inside: list[Path], root: Path) -> str:
 def _subfolders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            names = [e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
+            names = [e.name for e in entries if _is_folder(e) and not e.name.startswith(".")]
     except PermissionError:  # such as lost+found, where the root is a whole disk
         return []
     return [folder / name for name in sorted(names)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _first(folders: list[Path], words: tuple[str, ...]) -> Path | None:

@@ -41,7 +41,7 @@ def match_stems(source: Source, split: str) -> tuple[list[Pair], list[Path]]:
 def _by_stem(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_file())
+        names = sorted(entry.name for entry in entries if _is_file(entry))
     for name in names:
         stem, extension = Path(name).stem, Path(name).suffix
         # "._photo.jpg" is a resource fork that macOS leaves on foreign disks
@@ -56,3 +56,10 @@ def _by_stem(folder: Path) -> dict[str, Path]:
             )
         found[stem] = folder / name
     return found
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False

@@ -151,7 +151,7 @@ def _findings(findings: Sequence[Finding]) -> str:
         name = "" if kind == severity else f" {kind}"
         opened = " open" if severity in ("broken", "leak") or len(group) <= 5 else ""
         parts.append(
-            f'<details{opened}><summary><b class="{severity}">{severity}</b> {kind}:'
+            f'<details{opened}><summary><b class="{severity}">{severity}</b>{name}:'
             f" {len(group)}</summary><ul>{items}</ul></details>"
         )
     return "\n".join(parts)

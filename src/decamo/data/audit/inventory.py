@@ -90,7 +90,7 @@ def _list(folder: Path, known: set[Path], findings: list[Finding]) -> list[Path]
     for entry in found:
         path = Path(entry.path)
         like_image = path.suffix.lower() in IMAGE_SUFFIXES
-        if entry.is_dir():
+        if path.is_dir():  # Path's, because DirEntry's raises on a link that leads to itself
             if like_image:
                 findings.append(Finding("folder-like-image", path, "a folder, not a file"))
             elif path not in known:
@@ -98,7 +98,7 @@ def _list(folder: Path, known: set[Path], findings: list[Finding]) -> list[Path]
         elif entry.is_symlink() and not path.exists():
             target = Path(os.readlink(path))  # noqa: PTH115 -- Path.readlink differs by version
             findings.append(Finding("dead-link", path, f"a link to {target}, which is not there"))
-        elif not entry.is_file():
+        elif not path.is_file():
             findings.append(Finding("other-file", path, "neither a file nor a folder"))
         elif not like_image:
             findings.append(Finding("other-file", path, "its extension is no image's: ignored"))

@@ -123,8 +123,7 @@ class _Crew:
 
     def _hear(self, hand: _Hand) -> None:
         try:
-            word = hand.pipe.recv_bytes()
-            answer = json.loads(word[1:]) if word else None
+            answer = json.loads(hand.pipe.recv_bytes())
         except (EOFError, OSError, ValueError):
             self._lose(hand, _death(hand))
             return
@@ -169,7 +168,7 @@ def _death(hand: _Hand) -> str:
 
 def _serve(pipe: Connection, work: Work) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
-    pipe.send_bytes(b"")
+    pipe.send_bytes(b"null")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # C libraries complain about files there
     while True:
         try:
@@ -177,7 +176,7 @@ def _serve(pipe: Connection, work: Work) -> None:
         except (EOFError, OSError):
             return
         try:
-            answer = b"+" + json.dumps(work(*task)).encode()
+            answer = json.dumps(work(*task)).encode()
         except Exception as error:  # whatever it is, it belongs to this file
-            answer = b"-" + json.dumps(f"{type(error).__name__}: {error}").encode()
+            answer = json.dumps(f"{type(error).__name__}: {error}").encode()
         pipe.send_bytes(answer)
