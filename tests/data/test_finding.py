@@ -60,3 +60,10 @@ def test_a_glimpse_names_the_first_few(tmp_path: Path) -> None:
     assert glimpse(tmp_path) == "f0, f1, f2, f3, f4, f5 and 2 more"
     assert glimpse(tmp_path / "f0") == "nothing"
     assert "cannot be listed" in glimpse(tmp_path / "gone")
+
+
+def test_a_link_to_itself_is_no_folder(tmp_path: Path) -> None:
+    for name in ("Image", "GT"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ring.png").symlink_to("ring.png")
+    assert len(sources_under(tmp_path)) == 1

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from decamo.data.finding import Source
+from decamo.data.finding import Source, sources_under
 from decamo.data.matching import match_stems
 from decamo.errors import DataError
 
@@ -50,3 +50,11 @@ def test_accents_match_however_they_are_written(source: Source) -> None:
     touch(source.images, unicodedata.normalize("NFD", "gökkuş") + ".jpg")
     touch(source.masks, unicodedata.normalize("NFC", "gökkuş") + ".png")
     assert len(match_stems(source, "train")[0]) == 1
+
+
+def test_a_link_to_itself_is_no_file(tmp_path: Path) -> None:
+    for name in ("Image", "GT"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ring.png").symlink_to("ring.png")
+    (source,) = sources_under(tmp_path)
+    assert match_stems(source, "train") == ([], [])

@@ -33,7 +33,7 @@ def outline(size: tuple[int, int] = SIZE) -> np.ndarray:
 def encoded(pixels: np.ndarray | Image.Image, form: str, **options: object) -> bytes:
     picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     out = io.BytesIO()
-    picture.save(out, form, **options)  # type: ignore[arg-type]
+    picture.save(out, form, **options)
     return out.getvalue()
 
 

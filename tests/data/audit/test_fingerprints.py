@@ -24,13 +24,16 @@ def smooth(seed: int) -> np.ndarray:
     return np.asarray(Image.fromarray(coarse).resize((320, 240), Image.Resampling.BICUBIC))
 
 
+SIGNATURE = np.zeros((240, 320, 1), dtype=bool)
+SIGNATURE[-10:, 20:100] = True
+
 COPIES = {
     "recompressed": lambda a: recompressed(a, 30),
     "half": lambda a: resized(a, (160, 120)),
     "brighter": lambda a: np.clip(a.astype(int) * 0.8 + 40, 0, 255).astype(np.uint8),
     "grey": lambda a: np.asarray(Image.fromarray(a).convert("L").convert("RGB")),
     "cropped": lambda a: a[3:, 2:].copy(),
-    "captioned": lambda a: np.concatenate([a[:-8], np.zeros_like(a[:8])]),
+    "signed": lambda a: np.where(SIGNATURE, 0, a).astype(np.uint8),
 }
 
 

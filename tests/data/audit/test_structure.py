@@ -27,7 +27,8 @@ def test_whole_files_are_whole(form: str) -> None:
 @pytest.mark.parametrize("form", sorted(set(FORMS) - {"gif"}))
 def test_every_cut_is_seen_wherever_it_is(form: str) -> None:
     data = FORMS[form]
-    for end in [*range(30, 700, 7), *range(700, len(data), 97), len(data) - 2, len(data) - 1]:
+    ends = {*range(30, 700, 7), *range(700, len(data), 97), len(data) - 2, len(data) - 1}
+    for end in sorted(end for end in ends if end < len(data)):
         assert inspect(data[:end]).cut, end
 
 
