@@ -58,3 +58,11 @@ def test_strict_is_for_scripts(leaky: Path, scenes: Path) -> None:
 def test_audit_of_nothing_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "audit", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["--workers", "0"], ["--timeout", "-1"], ["--timeout", "nan"]])
+def test_audit_needs_time_and_hands(
+    scenes: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "audit", str(scenes), *words]) == 2
+    assert words[0] in capsys.readouterr().err

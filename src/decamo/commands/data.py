@@ -10,6 +10,7 @@ from rich.progress import Progress
 from decamo.data import save_cache
 from decamo.data.audit import audit_data, previews
 from decamo.data.scenes import write_scenes
+from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import audit_page, audit_text
 from decamo.storage import write_whole
@@ -92,6 +93,9 @@ def _make_scenes(args: argparse.Namespace) -> int:
 
 
 def _audit(args: argparse.Namespace) -> int:
+    for flag, value in (("--workers", args.workers), ("--timeout", args.timeout)):
+        if not value > 0:
+            raise SettingsError(flag, f"got {value:g}", "give a number above 0")
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         task = progress.add_task("files", total=None)
         audit = audit_data(

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +42,7 @@ def test_sizes_against_counting_one_by_one() -> None:
     s = summarise(*holding())
     edges = (0.0, *SIZE_EDGES, 1.01)
     expected = [
-        sum(low <= share < high and share > 0 for share in SHARES)
-        for low, high in zip(edges, edges[1:], strict=False)
+        sum(low <= share < high and share > 0 for share in SHARES) for low, high in pairwise(edges)
     ]
     assert list(s.sizes) == expected
     assert [size_label(i) for i in (0, 1, 6)] == ["0-1 %", "1-2 %", "40-100 %"]

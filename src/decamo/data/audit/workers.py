@@ -137,7 +137,7 @@ class _Crew:
         if hand.task is None:
             raise DataError(
                 "decamo data audit", f"the reading processes do not start ({reason})",
-                "free memory, or look at `ulimit -u`",
+                "free memory, see `ulimit -u`; a script of yours needs `if __name__ == '__main__':`",
             )  # fmt: skip
         self.answers[hand.task] = Lost(reason)
         self.hands.remove(hand)
@@ -162,8 +162,8 @@ def _death(hand: _Hand) -> str:
     hand.process.join(5)
     code = hand.process.exitcode
     if code is not None and code < 0:
-        return f"the process that read it died of {signal.Signals(-code).name}"
-    return f"the process that read it died with exit code {code}"
+        return f"the reading process died of {signal.Signals(-code).name}"
+    return f"the reading process died with exit code {code}"
 
 
 def _serve(pipe: Connection, work: Work) -> None:
