@@ -37,7 +37,7 @@ def leaky(tmp_path: Path, scenes: Path) -> Path:
 def test_audit_writes_what_is_asked_for(
     leaky: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report, page, manifest = (tmp_path / name for name in ("a.json", "a.html", "census.json"))
+    report, page, manifest = (tmp_path / name for name in ("a.json", "a.html", "run/census.json"))
     words = ["--json", str(report), "--html", str(page), "--manifest", str(manifest)]
     assert main(["data", "audit", str(leaky), *words, "--workers", "1"]) == 0
     out = capsys.readouterr().out

@@ -13,7 +13,7 @@ from decamo.data.scenes import write_scenes
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import audit_page, audit_text
-from decamo.storage import write_whole
+from decamo.storage import make_folder, write_whole
 
 __all__ = ["add_arguments", "run"]
 
@@ -107,6 +107,7 @@ def _audit(args: argparse.Namespace) -> int:
     print(audit_text(audit))
     write_json(args.json, audit.to_plain())
     if args.manifest is not None:
+        make_folder(args.manifest.parent)  # of a run that is still to come
         save_cache(args.manifest, audit.census)
     if args.html is not None:
         page = audit_page(audit, previews(audit.copies, workers=args.workers))

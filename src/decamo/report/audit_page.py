@@ -14,7 +14,7 @@ _MOST_COPIES = 100
 _MOST_CLASSES = 12
 
 _MEANING = {
-    "broken": "training cannot use these",
+    "broken": "cannot be read, or only in part, or do not fit",
     "leak": "one picture on both sides of a split: scores on it are too good",
     "warning": "rarely meant",
     "note": "read as documented; good to know",

@@ -43,6 +43,7 @@ def test_sound_files_have_none() -> None:
         (replace(IMAGE, suffix_fits=False), "wrong-extension"),
         (replace(IMAGE, frames=2), "several-frames"),
         (replace(IMAGE, trailing=1), "trailing-bytes"),
+        (replace(IMAGE, trailing=1, frames=2, format="MPO"), "several-frames"),
         (replace(IMAGE, shown=(15, 60)), "tiny"),
         (replace(MASK, mode="RGBA"), "unusual-mode"),
         (replace(MASK, foreground=0.0), "empty-mask"),

@@ -13,7 +13,7 @@ SEVERITIES = ("broken", "leak", "warning", "note")
 FULL = 0.99  # share of object from which on a mask was rather inverted or forgotten
 
 _SEVERITY = {
-    # training cannot use these
+    # training leaves these out, or reads what a lenient decoder makes of them
     "dead-link": "broken",
     "empty-file": "broken",
     "not-an-image": "broken",
@@ -105,7 +105,7 @@ def _oddities(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "wrong-extension", f"the content is {facts.format}"
     if facts.frames > 1:
         yield "several-frames", f"{facts.frames} pictures in one file; only the first is read"
-    if facts.trailing:
+    if facts.trailing and facts.format != "MPO":  # where the other pictures lie there
         yield "trailing-bytes", f"{facts.trailing} bytes after the picture's end"
     if min(facts.shown) < _TINY:
         yield "tiny", f"{facts.shown[0]} x {facts.shown[1]} px (height x width)"

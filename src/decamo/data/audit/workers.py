@@ -58,8 +58,10 @@ def in_processes(
     try:
         crew.hire(min(max(1, workers), len(tasks)))
         while crew.answers_due:
-            for _ in range(crew.round()):
-                on_progress(len(crew.answers), len(tasks))
+            before = len(crew.answers)
+            crew.round()
+            for done in range(before + 1, len(crew.answers) + 1):
+                on_progress(done, len(tasks))
     finally:
         crew.dismiss()
     return [crew.answers[index] for index in range(len(tasks))]
@@ -98,9 +100,8 @@ class _Crew:
             theirs.close()
             self.hands.append(_Hand(process, ours, time.monotonic() + _START_S))
 
-    def round(self) -> int:
-        """Hand out work, wait for the first thing to happen; returns how many answers came."""
-        before = len(self.answers)
+    def round(self) -> None:
+        """Hand out work, then wait for the first thing to happen."""
         for hand in list(self.hands):
             if hand.ready and hand.task is None and self.waiting:
                 self._give(hand, self.waiting.popleft())
@@ -112,7 +113,6 @@ class _Crew:
                 self._hear(hand)
             elif time.monotonic() >= hand.deadline:
                 self._lose(hand, f"reading it took longer than {self.timeout_s:g} s")
-        return len(self.answers) - before
 
     def _give(self, hand: _Hand, task: int) -> None:
         hand.task, hand.deadline = task, time.monotonic() + self.timeout_s
@@ -137,7 +137,7 @@ class _Crew:
         if hand.task is None:
             raise DataError(
                 "decamo data audit", f"the reading processes do not start ({reason})",
-                "free memory, see `ulimit -u`; a script of yours needs `if __name__ == '__main__':`",
+                "free memory, see `ulimit -u`; in a script guard `__name__ == '__main__'`",
             )  # fmt: skip
         self.answers[hand.task] = Lost(reason)
         self.hands.remove(hand)
