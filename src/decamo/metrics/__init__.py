@@ -1,7 +1,30 @@
 """Scalars to publish: one file a measure, ``suite`` joins them."""
 
+from decamo.metrics.boundary_iou import boundary_iou
+from decamo.metrics.e_measure import e_measure
+from decamo.metrics.f_measure import f_measure
 from decamo.metrics.mae import mae
+from decamo.metrics.measures import ImageMeasures, SetMeasures, summarise
 from decamo.metrics.overlap import dice, iou
-from decamo.metrics.suite import THRESHOLD, Scores, mean_scores, score
+from decamo.metrics.s_measure import s_measure
+from decamo.metrics.suite import THRESHOLD, Scores, mean_scores, measure, score
+from decamo.metrics.weighted_f import weighted_f
 
-__all__ = ["THRESHOLD", "Scores", "dice", "iou", "mae", "mean_scores", "score"]
+__all__ = [
+    "THRESHOLD",
+    "ImageMeasures",
+    "Scores",
+    "SetMeasures",
+    "boundary_iou",
+    "dice",
+    "e_measure",
+    "f_measure",
+    "iou",
+    "mae",
+    "mean_scores",
+    "measure",
+    "s_measure",
+    "score",
+    "summarise",
+    "weighted_f",
+]

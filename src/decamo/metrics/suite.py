@@ -1,4 +1,8 @@
-"""The scores of an image, and their mean over images: per image first, means after."""
+"""All measures of an image, and of a set of images: per image first, means after.
+
+:func:`score` is the short list that training watches, :func:`measure` the full list that papers
+print.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -6,12 +10,25 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from decamo.metrics.boundary_iou import boundary_iou
+from decamo.metrics.counts import Counts, Curve
+from decamo.metrics.e_measure import e_measure
+from decamo.metrics.f_measure import f_measure
 from decamo.metrics.mae import mae
+from decamo.metrics.measures import ImageMeasures
 from decamo.metrics.overlap import dice, iou
+from decamo.metrics.s_measure import s_measure
+from decamo.metrics.tally import Cut
+from decamo.metrics.tally_bytes import scale_of, tally_bytes
+from decamo.metrics.tally_floats import Floats, tally_floats
+from decamo.metrics.weighted_f import weighted_f
 
-__all__ = ["THRESHOLD", "Scores", "mean_scores", "score"]
+__all__ = ["THRESHOLD", "Scores", "mean_scores", "measure", "score"]
 
 THRESHOLD = 0.5
+
+Prediction = npt.NDArray[np.uint8] | Floats
+Mask = npt.NDArray[np.bool_] | npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -44,3 +61,100 @@ def mean_scores(scores: Sequence[Scores]) -> Scores:
     if not scores:
         return Scores(*(float("nan") for _ in fields(Scores)))
     return Scores(*(float(np.mean([getattr(s, f.name) for s in scores])) for f in fields(Scores)))
+
+
+def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> ImageMeasures:
+    """All measures of one image at its mask's native size.
+
+    Args:
+        prediction: ``[H, W]``; uint8 grey levels, ``k`` meaning ``k / 255``, or float32 or float64
+            in [0, 1].
+        mask: ``[H, W]``; bool, or uint8: where no value is above 1, pixels of 1 are object,
+            otherwise those above 128, as in the reference toolbox.
+        stretch: whether the prediction is first stretched so that its extremes are 0 and 1, as
+            the field's toolboxes do unless told otherwise; one of a single value is left alone.
+
+    IoU and Dice at 0.5 take values of 0.5 and above: grey levels 128 to 255 of an unstretched
+    uint8 prediction.
+
+    Raises:
+        ValueError: shapes that differ, are not two-dimensional or empty; values outside [0, 1].
+        TypeError: other types of numbers.
+    """
+    truth = _binary(mask)
+    if prediction.ndim != 2 or prediction.shape != truth.shape or truth.size == 0:
+        raise ValueError(f"want [H, W] as the mask, {truth.shape}; got {prediction.shape}")
+    if prediction.dtype == np.uint8:
+        scale = scale_of(prediction, stretch=stretch)
+        tally = tally_bytes(prediction, truth, scale)
+        value = scale.values[prediction]
+        half = np.asarray(2 * (prediction.astype(np.int64) - scale.low) >= scale.span)
+    else:
+        floats = _unit(prediction, stretch=stretch)
+        tally = tally_floats(floats, truth)
+        value = floats.astype(np.float64)
+        half = np.asarray(floats >= 0.5)
+    counts = tally.counts
+    precision, recall = counts.precision(), counts.recall()
+    e = _alignments(counts, tally.adaptive)
+    iou_half, dice_half = _overlap(tally.half, counts.n_object, both_empty=1.0)
+    iou_adaptive, dice_adaptive = _overlap(tally.adaptive, counts.n_object, both_empty=0.0)
+    return ImageMeasures(
+        s=s_measure(tally),
+        weighted_f=weighted_f(value, truth),
+        mae=tally.error / counts.n,
+        f_adaptive=_f_of(tally.adaptive, counts.n_object),
+        e_adaptive=float(e[-1]),
+        iou=iou_half,
+        dice=dice_half,
+        iou_adaptive=iou_adaptive,
+        dice_adaptive=dice_adaptive,
+        boundary_iou=boundary_iou(half, truth),
+        precision=precision,
+        recall=recall,
+        f=f_measure(precision, recall),
+        e=e[:-1],
+        iou_curve=counts.iou(),
+        dice_curve=counts.dice(),
+    )
+
+
+def _binary(mask: Mask) -> npt.NDArray[np.bool_]:
+    if mask.dtype == np.bool_:
+        return mask
+    if mask.dtype != np.uint8:
+        raise TypeError(f"want a mask of bool or uint8; got {mask.dtype}")
+    return np.asarray(mask > (0 if mask.max(initial=0) <= 1 else 128))
+
+
+def _unit(prediction: Prediction, *, stretch: bool) -> Floats:
+    if prediction.dtype not in (np.float32, np.float64):
+        raise TypeError(f"want a prediction of uint8, float32 or float64; got {prediction.dtype}")
+    low, high = prediction.min(), prediction.max()
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"want values in [0, 1]; got {low} to {high}")
+    if stretch and low != high:
+        return (prediction - low) / (high - low)
+    return prediction
+
+
+def _alignments(counts: Counts, adaptive: Cut) -> Curve:
+    """E at the 256 thresholds, then at the adaptive one."""
+    tp = np.append(counts.tp, adaptive.tp)
+    fp = np.append(counts.fp, adaptive.fp)
+    return e_measure(tp, fp, counts.n_object, counts.n)
+
+
+def _f_of(cut: Cut, n_object: int) -> float:
+    if cut.tp == 0:
+        return 0.0
+    precision, recall = cut.tp / (cut.tp + cut.fp), cut.tp / n_object
+    return float(f_measure(np.array([precision]), np.array([recall]))[0])
+
+
+def _overlap(cut: Cut, n_object: int, *, both_empty: float) -> tuple[float, float]:
+    """IoU and Dice of a cut."""
+    union, total = cut.fp + n_object, cut.tp + cut.fp + n_object
+    if union == 0:
+        return both_empty, both_empty
+    return cut.tp / union, 2 * cut.tp / total

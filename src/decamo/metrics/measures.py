@@ -1,0 +1,104 @@
+"""The full list of measures that papers print: what an image has, and what a set has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from decamo.metrics.counts import Curve
+
+__all__ = ["ImageMeasures", "SetMeasures", "summarise"]
+
+
+@dataclass(frozen=True)
+class ImageMeasures:
+    """The measures of one image; curves are float64 ``[256]``, indexed by threshold.
+
+    At threshold ``t`` the pixels of grey level ``t`` and above are object (see
+    :class:`~decamo.metrics.counts.Counts`). ``adaptive`` is at twice the mean of the prediction,
+    at most 1, pixels on it being object. All but ``e`` lie in [0, 1]; see
+    :func:`~decamo.metrics.e_measure`.
+
+    On an empty mask ``weighted_f``, ``f_*``, the recall and the curves of IoU and Dice are 0, as
+    in the field; ``iou``, ``dice`` and ``boundary_iou`` are 1 where the prediction is empty too.
+    """
+
+    s: float
+    weighted_f: float
+    mae: float
+    f_adaptive: float
+    e_adaptive: float
+    iou: float
+    dice: float
+    iou_adaptive: float
+    dice_adaptive: float
+    boundary_iou: float
+    precision: Curve
+    recall: Curve
+    f: Curve
+    e: Curve
+    iou_curve: Curve
+    dice_curve: Curve
+
+
+@dataclass(frozen=True)
+class SetMeasures:
+    """The measures of a set of images: each is the mean of its images' values.
+
+    Curves are averaged over the images first; ``mean`` and ``max`` are then taken over the 256
+    thresholds of that one curve, as the field does. The largest value of a set is therefore at one
+    threshold for all images. NaN where there is no image.
+    """
+
+    s: float
+    weighted_f: float
+    f_adaptive: float
+    f_mean: float
+    f_max: float
+    e_adaptive: float
+    e_mean: float
+    e_max: float
+    mae: float
+    iou: float
+    iou_adaptive: float
+    iou_mean: float
+    iou_max: float
+    dice: float
+    dice_adaptive: float
+    dice_mean: float
+    dice_max: float
+    boundary_iou: float
+    count: int
+    precision: Curve
+    recall: Curve
+    f: Curve
+    e: Curve
+    iou_curve: Curve
+    dice_curve: Curve
+
+
+def summarise(images: Sequence[ImageMeasures]) -> SetMeasures:
+    """The measures of a set; see :class:`SetMeasures`."""
+
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(i, name) for i in images])) if images else float("nan")
+
+    def curve(name: str) -> Curve:
+        if not images:
+            return np.full(256, np.nan)
+        return np.mean([getattr(i, name) for i in images], axis=0)
+
+    curves = {k: curve(k) for k in ("precision", "recall", "f", "e", "iou_curve", "dice_curve")}
+    means = {
+        f"{name}_{word}": float(of(curves[source]))
+        for name, source in (("f", "f"), ("e", "e"), ("iou", "iou_curve"), ("dice", "dice_curve"))
+        for word, of in (("mean", np.mean), ("max", np.max))
+    }
+    scalars = {
+        name: mean(name)
+        for name in (
+            "s weighted_f f_adaptive e_adaptive mae iou iou_adaptive dice dice_adaptive "
+            "boundary_iou"
+        ).split()
+    }
+    return SetMeasures(count=len(images), **scalars, **means, **curves)
