@@ -87,12 +87,12 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
     if prediction.dtype == np.uint8:
         scale = scale_of(prediction, stretch=stretch)
         tally = tally_bytes(prediction, truth, scale)
-        value = scale.values[prediction]
+        values = scale.values
         half = np.asarray(2 * (prediction.astype(np.int64) - scale.low) >= scale.span)
     else:
         floats = _unit(prediction, stretch=stretch)
         tally = tally_floats(floats, truth)
-        value = floats.astype(np.float64)
+        prediction, values = floats, None
         half = np.asarray(floats >= 0.5)
     counts = tally.counts
     precision, recall = counts.precision(), counts.recall()
@@ -101,7 +101,9 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
     iou_adaptive, dice_adaptive = _overlap(tally.adaptive, counts.n_object, both_empty=0.0)
     return ImageMeasures(
         s=s_measure(tally),
-        weighted_f=weighted_f(value, truth),
+        weighted_f=weighted_f(
+            prediction, truth, tally.outside.mean * tally.outside.n, values
+        ),
         mae=tally.error / counts.n,
         f_adaptive=_f_of(tally.adaptive, counts.n_object),
         e_adaptive=float(e[-1]),
