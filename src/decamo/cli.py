@@ -20,7 +20,7 @@ COMMANDS = {
     "evaluate": "score a checkpoint on data sets",
     "predict": "write probability maps and overlays for images",
     "data": "audit data sets; make procedural camouflage scenes",
-    "bench": "measure the network: parameters and FLOPs beside the bare backbone",
+    "bench": "measure the network (parameters, FLOPs) and the measures (time)",
 }
 
 _USAGE = """usage: decamo COMMAND [flags]

@@ -6,6 +6,7 @@ CVPR 2021, pages 15334 to 15342.
 import numpy as np
 import numpy.typing as npt
 
+from decamo.metrics.nearness import box_of
 from decamo.metrics.overlap import iou
 
 __all__ = ["boundary_iou", "inner_boundary"]
@@ -29,10 +30,15 @@ def inner_boundary(binary: Binary, reach: int) -> Binary:
 
     What lies beyond the image's edge is outside, as in the authors' code.
     """
-    core = np.pad(binary, reach)
-    for axis in (0, 1):
-        core = _erode(core, reach, axis)
-    return binary & ~core
+    boundary = binary.copy()
+    box = box_of(binary)
+    if box is not None:
+        window = (slice(box.top, box.bottom), slice(box.left, box.right))
+        core = np.pad(binary[window], reach)
+        for axis in (0, 1):
+            core = _erode(core, reach, axis)
+        np.greater(boundary[window], core, out=boundary[window])  # and not in the core
+    return boundary
 
 
 def _erode(binary: Binary, reach: int, axis: int) -> Binary:

@@ -88,7 +88,7 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
         scale = scale_of(prediction, stretch=stretch)
         tally = tally_bytes(prediction, truth, scale)
         values = scale.values
-        half = np.asarray(2 * (prediction.astype(np.int64) - scale.low) >= scale.span)
+        half = prediction >= scale.low + (scale.span + 1) // 2
     else:
         floats = _unit(prediction, stretch=stretch)
         tally = tally_floats(floats, truth)

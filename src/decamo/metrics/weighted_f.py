@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.nearness import REACH, Box, box_of, fill_rim, strips
+from decamo.metrics.nearness import REACH, Box, box_of, distances, fill_rim
 
 __all__ = ["weighted_f"]
 
@@ -52,11 +52,13 @@ def weighted_f(
     n = int(np.count_nonzero(mask))
     missed = _missed(read, mask, box)
     false = 2 * on_ground
-    wanted = (prediction > zero) & ~mask
-    for window, squares in strips(mask, box, wanted):
+    wanted = prediction > zero
+    np.greater(wanted, mask, out=wanted)  # and not on the object
+    for window, want, squares in distances(mask, box, wanted):
+        grey = prediction[window][want]
+        error = grey.astype(np.float64) if values is None else values.take(grey)
         np.minimum(squares, REACH**2 + 1, out=squares)
-        # einsum, not BLAS: a threaded dot product costs more than it brings where cores are shared
-        false -= float(np.einsum("ij,ij->", read(window), _FALL.take(squares)))
+        false -= float((error * _FALL.take(squares)).sum())
     recall = 1 - missed / n
     precision = (n - missed) / (n - missed + false + EPS)
     return 2 * recall * precision / (recall + precision + EPS)
@@ -92,8 +94,9 @@ def _smooth(error: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     for _ in range(2):
         n = len(error) - 6
         mean = error[3 : 3 + n] * _HALF_KERNEL[0]
+        pair = np.empty_like(mean)
         for k in (1, 2, 3):
-            pair = error[3 - k : 3 - k + n] + error[3 + k : 3 + k + n]
+            np.add(error[3 - k : 3 - k + n], error[3 + k : 3 + k + n], out=pair)
             pair *= _HALF_KERNEL[k]
             mean += pair
         error = mean.T

@@ -1,0 +1,169 @@
+"""How near each ground pixel is to the object, exactly, as far as anything depends on it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isqrt
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["REACH", "Box", "box_of", "distances", "fill_rim"]
+
+REACH = 128  # pixels; beyond it a weight of 2 ** (-d / 5) is below 2e-8
+FAR = 48_000  # stands for "farther than REACH"; FAR + REACH ** 2 still fits uint16
+TILE = (48, 256)  # rows and columns handled at once, so that the work stays in the cache
+RIM = 3  # pixels around the object
+
+Binary = npt.NDArray[np.bool_]
+Squares = npt.NDArray[np.uint16]
+
+# Where the nearest object pixel of a rim pixel can lie, nearest first. Among equally near ones the
+# reference's distance transform takes the leftmost, then the topmost, and scores depend on it.
+_OFFSETS = sorted(
+    ((dy, dx) for dy in range(-4, 5) for dx in range(-4, 5) if 0 < dy**2 + dx**2 <= 2 * RIM**2),
+    key=lambda o: (o[0] ** 2 + o[1] ** 2, o[1], o[0]),
+)
+
+
+@dataclass(frozen=True)
+class Box:
+    """The least rectangle around an object: rows ``top`` to ``bottom``, the latter outside."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def box_of(mask: Binary) -> Box | None:
+    """The box of a bool ``[H, W]`` mask; None where it is empty."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return None
+    columns = np.flatnonzero(mask.any(axis=0))
+    return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+
+
+def fill_rim(values: npt.NDArray[np.float64], mask: Binary, inside: Binary) -> None:
+    """Give pixels within 3 of the object, by chessboard distance, their nearest object pixel's.
+
+    Args:
+        values: float64 ``[H, W]``, changed in place.
+        mask: bool ``[H, W]``, the object; nothing of it within 7 pixels of the edge.
+        inside: bool ``[H, W]``, the pixels that may be filled.
+    """
+    rim = mask
+    for axis in (0, 1):
+        for step in (1, 2):
+            rim = _widen(rim, step, axis)
+    width = mask.shape[1]
+    waiting = np.flatnonzero(rim & inside & ~mask)
+    flat, objects = values.reshape(-1), mask.reshape(-1)
+    for dy, dx in _OFFSETS:
+        source = waiting + (dy * width + dx)
+        hit = objects[source]
+        flat[waiting[hit]] = flat[source[hit]]
+        waiting = waiting[~hit]
+        if not waiting.size:
+            break
+
+
+def _widen(mask: Binary, step: int, axis: int) -> Binary:
+    """OR with itself ``step`` pixels to either side; steps 1 and 2 in turn make 3."""
+    wide = mask.copy()
+    low, high = [slice(None)] * 2, [slice(None)] * 2
+    low[axis], high[axis] = slice(None, -step), slice(step, None)
+    wide[tuple(low)] |= mask[tuple(high)]
+    wide[tuple(high)] |= mask[tuple(low)]
+    return wide
+
+
+def distances(
+    mask: Binary, box: Box, wanted: Binary
+) -> Iterator[tuple[tuple[slice, slice], Binary, Squares]]:
+    """Squared Euclidean distances to the object, tile by tile, where they are wanted.
+
+    Args:
+        mask: bool ``[H, W]``, the object.
+        box: its box.
+        wanted: bool ``[H, W]``, ground pixels.
+
+    Yields:
+        A window of the image, which of its pixels are wanted, and the uint16 squares of those,
+        in order; squares above ``REACH ** 2`` are as good as infinite. Wanted pixels in no window
+        are farther than ``REACH``. Windows do not overlap.
+
+    The distances along columns come first; the lower envelope over columns is then taken by
+    trying all column offsets as far as the farthest wanted pixel of the strip needs.
+    """
+    height, width = mask.shape
+    above, below = _last_and_next(mask[box.top : box.bottom, box.left : box.right], box.top)
+    first, last = max(box.top - REACH, 0), min(box.bottom + REACH, height)
+    near = slice(max(box.left - REACH, 0), min(box.right + REACH, width))
+    for start in range(first, last, TILE[0]):
+        rows = slice(start, min(start + TILE[0], last))
+        columns = np.flatnonzero(wanted[rows, near].any(axis=0))
+        if not columns.size:
+            continue
+        left, end = near.start + int(columns[0]), near.start + int(columns[-1]) + 1
+        vertical = _vertical(above, below, box, rows)
+        while left < end:
+            window = (rows, slice(left, min(left + TILE[1], end)))
+            want = wanted[window]
+            if want.any():
+                yield window, want, _envelope(vertical, box, window[1], want)[want]
+            left += TILE[1]
+
+
+def _vertical(
+    above: npt.NDArray[np.int16], below: npt.NDArray[np.int16], box: Box, rows: slice
+) -> Squares:
+    """Squared distances along the box's columns, for some rows of the image."""
+    here = np.arange(rows.start, rows.stop, dtype=np.int16)[:, None]
+    inner = np.clip(here[:, 0], box.top, box.bottom - 1) - box.top
+    distance = np.minimum(abs(here - above[inner]), abs(below[inner] - here)).astype(np.uint16)
+    np.minimum(distance, REACH + 1, out=distance)
+    distance *= distance
+    distance[distance > REACH**2] = FAR
+    return distance
+
+
+def _last_and_next(
+    mask: Binary, top: int
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    """For each pixel the rows of the nearest object pixels above and below, itself among them."""
+    rows = np.arange(top, top + len(mask), dtype=np.int16)[:, None]
+    above = np.where(mask, rows, np.int16(-10_000))
+    below = np.where(mask, rows, np.int16(20_000))
+    for i in range(1, len(mask)):
+        np.maximum(above[i], above[i - 1], out=above[i])
+    for i in range(len(mask) - 2, -1, -1):
+        np.minimum(below[i], below[i + 1], out=below[i])
+    return above, below
+
+
+def _envelope(vertical: Squares, box: Box, columns: slice, want: Binary) -> Squares:
+    """Least of ``vertical[x'] + (x - x') ** 2`` over the box, for some columns of the image."""
+    left, n = columns.start, columns.stop - columns.start
+    # A frame wide enough for every offset; the box's columns that it has lie at their place.
+    source = np.full((len(vertical), n + 2 * REACH), FAR, dtype=np.uint16)
+    low, high = max(box.left, left - REACH), min(box.right, columns.stop + REACH)
+    if low < high:
+        source[:, low - left + REACH : high - left + REACH] = vertical[
+            :, low - box.left : high - box.left
+        ]
+    best = source[:, REACH : REACH + n].copy()
+    trial = np.empty_like(best)
+    k = max(0, box.left - columns.stop, left - box.right)  # lesser offsets do not reach the box
+    bound = REACH
+    while k < bound:
+        for k in range(k + 1, min(k + 8, bound) + 1):
+            np.minimum(
+                source[:, REACH - k : REACH - k + n],
+                source[:, REACH + k : REACH + k + n],
+                out=trial,
+            )
+            trial += np.uint16(k * k)
+            np.minimum(best, trial, out=best)
+        bound = min(bound, isqrt(int(best.max(where=want, initial=0))))
+    return best
