@@ -4,7 +4,8 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from decamo.commands import bench_metrics
+from decamo.commands.bench_metrics import add_arguments as add_metrics_arguments
+from decamo.commands.bench_metrics import run as run_metrics
 from decamo.flags import Parser, write_json
 from decamo.nn import build_segmenter, measure_cost
 from decamo.report import epoch_rows
@@ -23,14 +24,14 @@ def add_arguments(parser: Parser) -> None:
     network.add_argument("--num-experts", type=int, default=7, metavar="N")
     network.add_argument("--img-size", type=int, default=384, metavar="N")
     network.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
-    bench_metrics.add_arguments(
+    add_metrics_arguments(
         verbs.add_parser("metrics", help="time of all measures of an image beside pysodmetrics")
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Count or time; returns the exit code."""
-    return bench_metrics.run(args) if args.verb == "metrics" else _network(args)
+    return run_metrics(args) if args.verb == "metrics" else _network(args)
 
 
 def _network(args: argparse.Namespace) -> int:

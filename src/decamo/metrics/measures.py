@@ -88,17 +88,31 @@ def summarise(images: Sequence[ImageMeasures]) -> SetMeasures:
             return np.full(256, np.nan)
         return np.mean([getattr(i, name) for i in images], axis=0)
 
-    curves = {k: curve(k) for k in ("precision", "recall", "f", "e", "iou_curve", "dice_curve")}
-    means = {
-        f"{name}_{word}": float(of(curves[source]))
-        for name, source in (("f", "f"), ("e", "e"), ("iou", "iou_curve"), ("dice", "dice_curve"))
-        for word, of in (("mean", np.mean), ("max", np.max))
-    }
-    scalars = {
-        name: mean(name)
-        for name in (
-            "s weighted_f f_adaptive e_adaptive mae iou iou_adaptive dice dice_adaptive "
-            "boundary_iou"
-        ).split()
-    }
-    return SetMeasures(count=len(images), **scalars, **means, **curves)
+    f, e, iou, dice = curve("f"), curve("e"), curve("iou_curve"), curve("dice_curve")
+    return SetMeasures(
+        s=mean("s"),
+        weighted_f=mean("weighted_f"),
+        f_adaptive=mean("f_adaptive"),
+        f_mean=float(f.mean()),
+        f_max=float(f.max()),
+        e_adaptive=mean("e_adaptive"),
+        e_mean=float(e.mean()),
+        e_max=float(e.max()),
+        mae=mean("mae"),
+        iou=mean("iou"),
+        iou_adaptive=mean("iou_adaptive"),
+        iou_mean=float(iou.mean()),
+        iou_max=float(iou.max()),
+        dice=mean("dice"),
+        dice_adaptive=mean("dice_adaptive"),
+        dice_mean=float(dice.mean()),
+        dice_max=float(dice.max()),
+        boundary_iou=mean("boundary_iou"),
+        count=len(images),
+        precision=curve("precision"),
+        recall=curve("recall"),
+        f=f,
+        e=e,
+        iou_curve=iou,
+        dice_curve=dice,
+    )

@@ -128,9 +128,7 @@ def _vertical(
     return distance
 
 
-def _last_and_next(
-    mask: Binary, top: int
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+def _last_and_next(mask: Binary, top: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
     """For each pixel the rows of the nearest object pixels above and below, itself among them."""
     rows = np.arange(top, top + len(mask), dtype=np.int16)[:, None]
     above = np.where(mask, rows, np.int16(-10_000))

@@ -6,6 +6,7 @@ print.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -81,18 +82,19 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
         ValueError: shapes that differ, are not two-dimensional or empty; values outside [0, 1].
         TypeError: other types of numbers.
     """
-    truth = _binary(mask)
+    truth, values = _binary(mask), None
     if prediction.ndim != 2 or prediction.shape != truth.shape or truth.size == 0:
         raise ValueError(f"want [H, W] as the mask, {truth.shape}; got {prediction.shape}")
     if prediction.dtype == np.uint8:
-        scale = scale_of(prediction, stretch=stretch)
-        tally = tally_bytes(prediction, truth, scale)
+        grey = cast(npt.NDArray[np.uint8], prediction)
+        scale = scale_of(grey, stretch=stretch)
+        tally = tally_bytes(grey, truth, scale)
         values = scale.values
         half = prediction >= scale.low + (scale.span + 1) // 2
     else:
         floats = _unit(prediction, stretch=stretch)
         tally = tally_floats(floats, truth)
-        prediction, values = floats, None
+        prediction = floats
         half = np.asarray(floats >= 0.5)
     counts = tally.counts
     precision, recall = counts.precision(), counts.recall()
@@ -101,9 +103,7 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
     iou_adaptive, dice_adaptive = _overlap(tally.adaptive, counts.n_object, both_empty=0.0)
     return ImageMeasures(
         s=s_measure(tally),
-        weighted_f=weighted_f(
-            prediction, truth, tally.outside.mean * tally.outside.n, values
-        ),
+        weighted_f=weighted_f(prediction, truth, tally.outside.mean * tally.outside.n, values),
         mae=tally.error / counts.n,
         f_adaptive=_f_of(tally.adaptive, counts.n_object),
         e_adaptive=float(e[-1]),
@@ -123,7 +123,7 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
 
 def _binary(mask: Mask) -> npt.NDArray[np.bool_]:
     if mask.dtype == np.bool_:
-        return mask
+        return cast(npt.NDArray[np.bool_], mask)
     if mask.dtype != np.uint8:
         raise TypeError(f"want a mask of bool or uint8; got {mask.dtype}")
     return np.asarray(mask > (0 if mask.max(initial=0) <= 1 else 128))
@@ -136,8 +136,8 @@ def _unit(prediction: Prediction, *, stretch: bool) -> Floats:
     if not (low >= 0 and high <= 1):
         raise ValueError(f"want values in [0, 1]; got {low} to {high}")
     if stretch and low != high:
-        return (prediction - low) / (high - low)
-    return prediction
+        return cast(Floats, (prediction - low) / (high - low))
+    return cast(Floats, prediction)
 
 
 def _alignments(counts: Counts, adaptive: Cut) -> Curve:

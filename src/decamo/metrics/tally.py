@@ -15,7 +15,7 @@ __all__ = ["Cut", "Part", "Quarter", "Tally", "centre_of"]
 
 
 class Cut(NamedTuple):
-    """A prediction cut at one threshold: object pixels found, and ground pixels taken for object."""
+    """A prediction cut at one threshold: object pixels found, ground pixels taken for object."""
 
     tp: int
     fp: int

@@ -106,7 +106,6 @@ def _quarter(
     if spread == 0 and n_object in (0, n) and 0 < first < n * scale.span:
         # One grey level, on pure ground or pure object: the reference scores 1 or 0 by whether its
         # float64 mean of equal values meets them exactly. Its rounding is part of the standard.
-        value = (first // n) / scale.span
         value = float(scale.values[first // n + scale.low])
         spread = n * (float(np.full(shape, value)[where].mean()) - value) ** 2
     joint = (n * first_object - first * n_object) / (n * scale.span)

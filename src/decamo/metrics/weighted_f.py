@@ -79,7 +79,9 @@ def _missed(
     own = (1 - read(window)) * mask[window]
     error[core] = own
     fill_rim(error, object_, _inside(shape, mask.shape, box))
-    return float(np.minimum(own, _smooth(error[FRAME - 3 : 3 - FRAME, FRAME - 3 : 3 - FRAME])).sum())
+    return float(
+        np.minimum(own, _smooth(error[FRAME - 3 : 3 - FRAME, FRAME - 3 : 3 - FRAME])).sum()
+    )
 
 
 def _inside(shape: tuple[int, int], image: tuple[int, int], box: Box) -> npt.NDArray[np.bool_]:

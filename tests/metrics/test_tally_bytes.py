@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from decamo.metrics.tally import Tally
+from decamo.metrics.tally_bytes import scale_of, tally_bytes
+from decamo.metrics.tally_floats import tally_floats
+from tests.metrics.reference import case
+
+
+def assert_alike(a: Tally, b: Tally) -> None:
+    assert (a.counts.inside == b.counts.inside).all()
+    assert (a.counts.outside == b.counts.outside).all()
+    assert a.adaptive == b.adaptive
+    for one, other in zip(
+        (a.inside, a.outside, *a.quarters), (b.inside, b.outside, *b.quarters), strict=True
+    ):
+        assert one == pytest.approx(other, abs=1e-10)
+    assert a.error == pytest.approx(b.error, abs=1e-9)
+
+
+@pytest.mark.parametrize("stretch", [False, True])
+def test_whole_numbers_and_floats_agree(stretch: bool) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        grey, mask = case(rng)
+        scale = scale_of(grey, stretch=stretch)
+        assert_alike(tally_bytes(grey, mask, scale), tally_floats(scale.values[grey], mask))
+
+
+def test_half_is_exact_where_levels_are_stretched() -> None:
+    # 2 / 4 of the way: stretched floats may round to just below one half.
+    for low in range(252):
+        grey = np.array([[low, low + 2, low + 4]], np.uint8)
+        tally = tally_bytes(grey, np.zeros((1, 3), np.bool_), scale_of(grey, stretch=True))
+        assert tally.half == (0, 2)
+
+
+def test_scale() -> None:
+    grey = np.array([[10, 60, 110]], np.uint8)
+    assert scale_of(grey, stretch=False)[:2] == (0, 255)
+    assert scale_of(grey[:, :1], stretch=True)[:2] == (0, 255)
+    low, span, values = scale_of(grey, stretch=True)
+    assert (low, span) == (10, 100)
+    assert values[grey[0]].tolist() == pytest.approx([0, 0.5, 1])
