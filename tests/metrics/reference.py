@@ -99,6 +99,7 @@ def _mask(rng: np.random.Generator, h: int, w: int) -> Mask:
 
 def _prediction(rng: np.random.Generator, mask: Mask) -> npt.NDArray[np.uint8]:
     h, w = mask.shape
+    grey: Any
     match int(rng.integers(9)):
         case 0:
             grey = np.full((h, w), rng.integers(256))

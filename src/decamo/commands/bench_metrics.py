@@ -1,4 +1,4 @@
-"""``decamo bench metrics``: the full suite of measures beside pysodmetrics, on the same pictures."""
+"""``decamo bench metrics``: all measures beside pysodmetrics, on the same pictures."""
 
 import argparse
 import importlib

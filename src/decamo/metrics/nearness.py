@@ -6,12 +6,14 @@ from math import isqrt
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 __all__ = ["REACH", "Box", "box_of", "distances", "fill_rim"]
 
 REACH = 128  # pixels; beyond it a weight of 2 ** (-d / 5) is below 2e-8
 FAR = 48_000  # stands for "farther than REACH"; FAR + REACH ** 2 still fits uint16
 TILE = (48, 256)  # rows and columns handled at once, so that the work stays in the cache
+FEW = 2000  # pixels of a tile, for which trying offsets pixel by pixel is the faster way
 RIM = 3  # pixels around the object
 
 Binary = npt.NDArray[np.bool_]
@@ -19,10 +21,13 @@ Squares = npt.NDArray[np.uint16]
 
 # Where the nearest object pixel of a rim pixel can lie, nearest first. Among equally near ones the
 # reference's distance transform takes the leftmost, then the topmost, and scores depend on it.
-_OFFSETS = sorted(
-    ((dy, dx) for dy in range(-4, 5) for dx in range(-4, 5) if 0 < dy**2 + dx**2 <= 2 * RIM**2),
-    key=lambda o: (o[0] ** 2 + o[1] ** 2, o[1], o[0]),
+_OFFSETS = np.array(
+    sorted(
+        ((dy, dx) for dy in range(-4, 5) for dx in range(-4, 5) if 0 < dy**2 + dx**2 <= 2 * RIM**2),
+        key=lambda o: (o[0] ** 2 + o[1] ** 2, o[1], o[0]),
+    )
 )
+EAGER = 12  # offsets tried one by one, which settle most pixels; the rest are tried at once
 
 
 @dataclass(frozen=True)
@@ -59,13 +64,14 @@ def fill_rim(values: npt.NDArray[np.float64], mask: Binary, inside: Binary) -> N
     width = mask.shape[1]
     waiting = np.flatnonzero(rim & inside & ~mask)
     flat, objects = values.reshape(-1), mask.reshape(-1)
-    for dy, dx in _OFFSETS:
-        source = waiting + (dy * width + dx)
-        hit = objects[source]
-        flat[waiting[hit]] = flat[source[hit]]
+    offsets = _OFFSETS[:, 0] * width + _OFFSETS[:, 1]
+    for offset in offsets[:EAGER].tolist():
+        hit = objects[waiting + offset]
+        filled = waiting[hit]
+        flat[filled] = flat[filled + offset]
         waiting = waiting[~hit]
-        if not waiting.size:
-            break
+    nearest = offsets[EAGER:][objects[waiting[:, None] + offsets[EAGER:]].argmax(axis=1)]
+    flat[waiting] = flat[waiting + nearest]
 
 
 def _widen(mask: Binary, step: int, axis: int) -> Binary:
@@ -152,10 +158,16 @@ def _envelope(vertical: Squares, box: Box, columns: slice, want: Binary) -> Squa
         ]
     best = source[:, REACH : REACH + n].copy()
     trial = np.empty_like(best)
-    k = max(0, box.left - columns.stop, left - box.right)  # lesser offsets do not reach the box
-    bound = REACH
-    while k < bound:
-        for k in range(k + 1, min(k + 8, bound) + 1):
+    done = max(0, box.left - columns.stop, left - box.right)  # lesser offsets do not reach the box
+    while True:
+        bound = min(REACH, isqrt(int(best.max(where=want, initial=0))))
+        if done >= bound:
+            return best
+        row, column = np.nonzero(want & (best > done**2))
+        if len(row) <= FEW:
+            best[row, column] = _least(source, row, column + REACH, bound)
+            return best
+        for k in range(done + 1, min(done + 8, bound) + 1):
             np.minimum(
                 source[:, REACH - k : REACH - k + n],
                 source[:, REACH + k : REACH + k + n],
@@ -163,5 +175,14 @@ def _envelope(vertical: Squares, box: Box, columns: slice, want: Binary) -> Squa
             )
             trial += np.uint16(k * k)
             np.minimum(best, trial, out=best)
-        bound = min(bound, isqrt(int(best.max(where=want, initial=0))))
-    return best
+        done += 8
+
+
+def _least(
+    source: Squares, row: npt.NDArray[np.intp], column: npt.NDArray[np.intp], bound: int
+) -> Squares:
+    """The envelope at single pixels, from all offsets up to ``bound`` at once."""
+    offsets = np.arange(-bound, bound + 1, dtype=np.int32)
+    windows = sliding_window_view(source, len(offsets), axis=1)[row, column - bound]
+    windows += (offsets**2).astype(np.uint16)
+    return np.asarray(windows.min(axis=1))

@@ -9,9 +9,13 @@ are gathered once, in whole numbers where the prediction has grey levels
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from decamo.metrics.counts import Counts
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["Cut", "Part", "Quarter", "Tally", "centre_of"]
+from decamo.metrics.counts import Counts
+from decamo.metrics.nearness import box_of
+
+__all__ = ["Cut", "Part", "Quarter", "Tally", "quarters_of"]
 
 
 class Cut(NamedTuple):
@@ -61,18 +65,23 @@ class Tally:
     error: float
 
 
-def centre_of(rows: int, columns: int, n: int, shape: tuple[int, int]) -> tuple[int, int]:
-    """Where the quarters meet: rows and columns of the top left one.
+def quarters_of(mask: npt.NDArray[np.bool_]) -> list[tuple[slice, slice]]:
+    """Windows of the four quarters of a bool ``[H, W]`` mask; see :class:`Tally` for the order.
 
-    Args:
-        rows: sum of the row numbers of the object's pixels.
-        columns: sum of their column numbers.
-        n: how many they are; with none, the quarters meet in the middle.
-        shape: height and width of the image.
-
-    The centroid is rounded half to even and belongs to the top left quarter, as in the authors'
-    MATLAB code, where ``1:X`` has ``X`` in it.
+    They meet at the object's centroid, rounded half to even, whose pixel belongs to the top left
+    one, as in the authors' MATLAB code, where ``1:X`` has ``X`` in it. Without an object they meet
+    in the middle.
     """
-    if n == 0:
-        return round(shape[0] / 2), round(shape[1] / 2)
-    return round(rows / n) + 1, round(columns / n) + 1
+    height, width = mask.shape
+    box = box_of(mask)
+    if box is None:
+        bottom, right = round(height / 2), round(width / 2)
+    else:
+        window = mask[box.top : box.bottom, box.left : box.right]
+        rows, columns = np.count_nonzero(window, axis=1), np.count_nonzero(window, axis=0)
+        n = int(rows.sum())
+        bottom = round(int(rows @ np.arange(box.top, box.bottom)) / n) + 1
+        right = round(int(columns @ np.arange(box.left, box.right)) / n) + 1
+    top_bottom = slice(0, bottom), slice(bottom, height)
+    left_right = slice(0, right), slice(right, width)
+    return [(rows_, columns_) for rows_ in top_bottom for columns_ in left_right]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.metrics.counts import Counts
-from decamo.metrics.tally import Cut, Part, Quarter, Tally, centre_of
+from decamo.metrics.tally import Cut, Part, Quarter, Tally, quarters_of
 
 __all__ = ["Scale", "scale_of", "tally_bytes"]
 
@@ -38,20 +38,9 @@ def scale_of(grey: npt.NDArray[np.uint8], *, stretch: bool) -> Scale:
 
 def tally_bytes(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], scale: Scale) -> Tally:
     """The tally of a uint8 prediction ``[H, W]`` and a bool mask ``[H, W]``."""
-    height, width = mask.shape
-    rows = np.count_nonzero(mask, axis=1)
-    columns = np.count_nonzero(mask, axis=0)
-    bottom, right = centre_of(
-        int(rows @ np.arange(height)), int(columns @ np.arange(width)), int(rows.sum()), mask.shape
-    )
+    slices = quarters_of(mask)
     code = mask.astype(np.uint16) << 8
     code |= grey
-    slices = [
-        (slice(0, bottom), slice(0, right)),
-        (slice(0, bottom), slice(right, width)),
-        (slice(bottom, height), slice(0, right)),
-        (slice(bottom, height), slice(right, width)),
-    ]
     tables = np.stack([np.bincount(code[s].ravel(), minlength=512) for s in slices])
     tables = tables.reshape(4, 2, 256)
     outside, inside = tables.sum(axis=0)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.metrics.counts import Counts
-from decamo.metrics.tally import Cut, Part, Quarter, Tally, centre_of
+from decamo.metrics.tally import Cut, Part, Quarter, Tally, quarters_of
 
 __all__ = ["Floats", "tally_floats"]
 
@@ -13,18 +13,7 @@ Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 def tally_floats(value: Floats, mask: npt.NDArray[np.bool_]) -> Tally:
     """The tally of a float prediction ``[H, W]`` in [0, 1] and a bool mask ``[H, W]``."""
-    height, width = mask.shape
-    rows = np.count_nonzero(mask, axis=1)
-    columns = np.count_nonzero(mask, axis=0)
-    bottom, right = centre_of(
-        int(rows @ np.arange(height)), int(columns @ np.arange(width)), int(rows.sum()), mask.shape
-    )
-    slices = [
-        (slice(0, bottom), slice(0, right)),
-        (slice(0, bottom), slice(right, width)),
-        (slice(bottom, height), slice(0, right)),
-        (slice(bottom, height), slice(right, width)),
-    ]
+    slices = quarters_of(mask)
     first, second, third, fourth = (_quarter(value[s], mask[s]) for s in slices)
     inside, outside = value[mask], value[~mask]
     threshold = min(2 * value.mean(), 1)
