@@ -12,7 +12,7 @@ __all__ = ["REACH", "Box", "box_of", "distances", "fill_rim"]
 
 REACH = 128  # pixels; beyond it a weight of 2 ** (-d / 5) is below 2e-8
 FAR = 48_000  # stands for "farther than REACH"; FAR + REACH ** 2 still fits uint16
-TILE = (48, 256)  # rows and columns handled at once, so that the work stays in the cache
+TILE = (96, 256)  # rows and columns handled at once, so that the work stays in the cache
 FEW = 2000  # pixels of a tile, for which trying offsets pixel by pixel is the faster way
 RIM = 3  # pixels around the object
 
@@ -104,6 +104,7 @@ def distances(
     """
     height, width = mask.shape
     above, below = _last_and_next(mask[box.top : box.bottom, box.left : box.right], box.top)
+    frame = np.empty((TILE[0], TILE[1] + 2 * REACH), dtype=np.uint16)
     first, last = max(box.top - REACH, 0), min(box.bottom + REACH, height)
     near = slice(max(box.left - REACH, 0), min(box.right + REACH, width))
     for start in range(first, last, TILE[0]):
@@ -117,7 +118,7 @@ def distances(
             window = (rows, slice(left, min(left + TILE[1], end)))
             want = wanted[window]
             if want.any():
-                yield window, want, _envelope(vertical, box, window[1], want)[want]
+                yield window, want, _envelope(vertical, box, window[1], want, frame)[want]
             left += TILE[1]
 
 
@@ -146,11 +147,17 @@ def _last_and_next(mask: Binary, top: int) -> tuple[npt.NDArray[np.int16], npt.N
     return above, below
 
 
-def _envelope(vertical: Squares, box: Box, columns: slice, want: Binary) -> Squares:
-    """Least of ``vertical[x'] + (x - x') ** 2`` over the box, for some columns of the image."""
+def _envelope(
+    vertical: Squares, box: Box, columns: slice, want: Binary, frame: Squares
+) -> Squares:
+    """Least of ``vertical[x'] + (x - x') ** 2`` over the box, for some columns of the image.
+
+    ``frame`` is scratch, given because fresh memory costs more than the work done in it.
+    """
     left, n = columns.start, columns.stop - columns.start
     # A frame wide enough for every offset; the box's columns that it has lie at their place.
-    source = np.full((len(vertical), n + 2 * REACH), FAR, dtype=np.uint16)
+    source = frame[: len(vertical), : n + 2 * REACH]
+    source.fill(FAR)
     low, high = max(box.left, left - REACH), min(box.right, columns.stop + REACH)
     if low < high:
         source[:, low - left + REACH : high - left + REACH] = vertical[
@@ -160,11 +167,13 @@ def _envelope(vertical: Squares, box: Box, columns: slice, want: Binary) -> Squa
     trial = np.empty_like(best)
     done = max(0, box.left - columns.stop, left - box.right)  # lesser offsets do not reach the box
     while True:
-        bound = min(REACH, isqrt(int(best.max(where=want, initial=0))))
+        np.multiply(best, want, out=trial)
+        bound = min(REACH, isqrt(int(trial.max())))
         if done >= bound:
             return best
-        row, column = np.nonzero(want & (best > done**2))
-        if len(row) <= FEW:
+        waiting = trial > done**2
+        if np.count_nonzero(waiting) <= FEW:
+            row, column = np.divmod(np.flatnonzero(waiting), n)
             best[row, column] = _least(source, row, column + REACH, bound)
             return best
         for k in range(done + 1, min(done + 8, bound) + 1):
