@@ -42,3 +42,14 @@ def test_scale() -> None:
     low, span, values = scale_of(grey, stretch=True)
     assert (low, span) == (10, 100)
     assert values[grey[0]].tolist() == pytest.approx([0, 0.5, 1])
+
+
+def test_large_quarters_are_counted_in_pairs_without_loss() -> None:
+    # The top left quarter has an odd number of pixels, above the size from which pairs pay.
+    rng = np.random.default_rng(2)
+    grey = rng.integers(0, 256, (301, 331)).astype(np.uint8)
+    mask = np.zeros(grey.shape, np.bool_)
+    mask[270:291, 300:321] = True
+    tally = tally_bytes(grey, mask, scale_of(grey, stretch=False))
+    assert tally.quarters[0].n == 281 * 311
+    assert_alike(tally, tally_floats(grey / 255, mask))

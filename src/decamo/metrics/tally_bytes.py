@@ -11,6 +11,7 @@ from decamo.metrics.tally import Cut, Part, Quarter, Tally, quarters_of
 __all__ = ["Scale", "scale_of", "tally_bytes"]
 
 LEVELS = np.arange(256)
+MANY = 1 << 16  # pixels from which counting them in pairs pays
 
 
 class Scale(NamedTuple):
@@ -39,10 +40,7 @@ def scale_of(grey: npt.NDArray[np.uint8], *, stretch: bool) -> Scale:
 def tally_bytes(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], scale: Scale) -> Tally:
     """The tally of a uint8 prediction ``[H, W]`` and a bool mask ``[H, W]``."""
     slices = quarters_of(mask)
-    code = mask.astype(np.uint16) << 8
-    code |= grey
-    tables = np.stack([np.bincount(code[s].ravel(), minlength=512) for s in slices])
-    tables = tables.reshape(4, 2, 256)
+    tables = np.stack([_table(grey[window], mask[window]) for window in slices])
     outside, inside = tables.sum(axis=0)
     steps = LEVELS - scale.low
     first, second, third, fourth = (
@@ -61,6 +59,19 @@ def tally_bytes(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], scale:
         quarters=(first, second, third, fourth),
         error=error / scale.span,
     )
+
+
+def _table(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Pixels outside and inside the mask at each grey level, int64 ``[2, 256]``."""
+    if grey.size < MANY:
+        code = (mask.astype(np.uint16) << 8) | grey
+        return np.bincount(code.ravel(), minlength=512).reshape(2, 256)
+    flat = grey.ravel()
+    even = flat.size // 2 * 2
+    pairs = np.bincount(flat[:even].view(np.uint16), minlength=1 << 16).reshape(256, 256)
+    both = pairs.sum(axis=0) + pairs.sum(axis=1) + np.bincount(flat[even:], minlength=256)
+    inside = np.bincount(grey[mask], minlength=256)
+    return np.stack([both - inside, inside])
 
 
 def _regrade(
