@@ -43,3 +43,15 @@ def test_box() -> None:
     assert box_of(mask) is None
     mask[1, 2] = mask[3, 4] = True
     assert box_of(mask) == Box(1, 4, 2, 5)
+
+
+def test_images_of_very_many_rows() -> None:
+    mask = np.zeros((40_000, 3), np.bool_)
+    mask[[5, 39_000], 1] = True
+    box = box_of(mask)
+    assert box is not None
+    got = np.full(mask.shape, np.inf)
+    for window, here, squares in distances(mask, box, ~mask):
+        got[window][here] = squares
+    assert got[[6, 100, 38_990], [1, 0, 2]].tolist() == [1, 95**2 + 1, 101]
+    assert got[20_000].min() > REACH**2

@@ -18,6 +18,7 @@ RIM = 3  # pixels around the object
 
 Binary = npt.NDArray[np.bool_]
 Squares = npt.NDArray[np.uint16]
+Rows = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
 # Where the nearest object pixel of a rim pixel can lie, nearest first. Among equally near ones the
 # reference's distance transform takes the leftmost, then the topmost, and scores depend on it.
@@ -103,7 +104,7 @@ def distances(
     trying all column offsets as far as the farthest wanted pixel of the strip needs.
     """
     height, width = mask.shape
-    above, below = _last_and_next(mask[box.top : box.bottom, box.left : box.right], box.top)
+    above, below = _last_and_next(mask[box.top : box.bottom, box.left : box.right], box.top, height)
     frame = np.empty((TILE[0], TILE[1] + 2 * REACH), dtype=np.uint16)
     first, last = max(box.top - REACH, 0), min(box.bottom + REACH, height)
     near = slice(max(box.left - REACH, 0), min(box.right + REACH, width))
@@ -122,24 +123,29 @@ def distances(
             left += TILE[1]
 
 
-def _vertical(
-    above: npt.NDArray[np.int16], below: npt.NDArray[np.int16], box: Box, rows: slice
-) -> Squares:
+def _vertical(above: Rows, below: Rows, box: Box, rows: slice) -> Squares:
     """Squared distances along the box's columns, for some rows of the image."""
-    here = np.arange(rows.start, rows.stop, dtype=np.int16)[:, None]
+    here = np.arange(rows.start, rows.stop, dtype=above.dtype)[:, None]
     inner = np.clip(here[:, 0], box.top, box.bottom - 1) - box.top
-    distance = np.minimum(abs(here - above[inner]), abs(below[inner] - here)).astype(np.uint16)
+    distance = np.minimum(abs(here - above[inner]), abs(below[inner] - here))
     np.minimum(distance, REACH + 1, out=distance)
-    distance *= distance
-    distance[distance > REACH**2] = FAR
-    return distance
+    squares = distance.astype(np.uint16)
+    squares *= squares
+    squares[squares > REACH**2] = FAR
+    return squares
 
 
-def _last_and_next(mask: Binary, top: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-    """For each pixel the rows of the nearest object pixels above and below, itself among them."""
-    rows = np.arange(top, top + len(mask), dtype=np.int16)[:, None]
-    above = np.where(mask, rows, np.int16(-10_000))
-    below = np.where(mask, rows, np.int16(20_000))
+def _last_and_next(mask: Binary, top: int, height: int) -> tuple[Rows, Rows]:
+    """For each pixel the rows of the nearest object pixels above and below, itself among them.
+
+    ``mask`` begins at row ``top`` of an image of ``height`` rows. Where there is none, the row is
+    far outside the image.
+    """
+    small = height < 10_000
+    kind, away = (np.int16, 10_000) if small else (np.int32, 1 << 29)  # differences must fit
+    rows = np.arange(top, top + len(mask), dtype=kind)[:, None]
+    above: Rows = np.where(mask, rows, kind(-away))
+    below: Rows = np.where(mask, rows, kind(2 * away))
     step = 1
     while step <= REACH:  # by doubling; rows farther than that do not matter
         np.maximum(above[step:], above[:-step], out=above[step:])

@@ -39,7 +39,8 @@ th:first-child,td:first-child{text-align:left}
 .broken{color:var(--broken)}.leak{color:var(--leak)}.warning{color:var(--warning)}
 .note{color:var(--note)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem}
-svg{width:100%;max-width:400px;height:auto;display:block}svg text{fill:currentColor;font:12px system-ui,sans-serif}
+svg{width:100%;max-width:400px;height:auto;display:block}
+svg text{fill:currentColor;font:12px system-ui,sans-serif}
 svg rect{fill:var(--bar)}
 .twins{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem}
 figure{margin:0;border:1px solid var(--line);border-radius:.5rem;padding:.6rem;
