@@ -1,12 +1,10 @@
-"""``decamo bench metrics``: all measures beside pysodmetrics, on the same pictures."""
+"""The time of all measures of an image beside pysodmetrics, on the same pictures."""
 
-import argparse
 import importlib
 import statistics
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,54 +13,34 @@ import numpy.typing as npt
 from PIL import Image
 
 from decamo.errors import SettingsError
-from decamo.flags import Parser, write_json
 from decamo.metrics import measure
-from decamo.report import epoch_rows
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["SHARES", "compare_speed"]
 
 Grey = npt.NDArray[np.uint8]
-SIZES = ((384, 384), (768, 1024))
 SHARES = (0.01, 0.04, 0.09, 0.2)  # of the image that is object; COD10K's mean is about 0.09
 
 
-def add_arguments(parser: Parser) -> None:
-    """Flags of ``decamo bench metrics``."""
-    parser.add_argument("--repeats", type=int, default=15, metavar="N", help="rounds of all images")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
+def compare_speed(shape: tuple[int, int], repeats: int) -> dict[str, float]:
+    """Milliseconds an image of both suites, timed image by image in turn in this process.
 
+    Args:
+        shape: height and width of the pictures, one for each of :data:`SHARES`.
+        repeats: rounds over all of them; medians over the rounds are returned.
 
-def run(args: argparse.Namespace) -> int:
-    """Time both suites, image by image in turn, in this process; returns the exit code."""
+    Returns:
+        ``decamo_ms``, ``pysodmetrics_ms``, and the median and quartiles of the rounds' ratios:
+        ``ratio``, ``ratio_low``, ``ratio_high``.
+
+    Raises:
+        SettingsError: pysodmetrics, an optional dependency, is not installed.
+    """
     try:
         reference = importlib.import_module("py_sod_metrics")
     except ImportError as error:
         raise SettingsError(
             "bench metrics", "pysodmetrics is not installed", "pip install pysodmetrics"
         ) from error
-    if args.repeats < 1:
-        raise SettingsError("--repeats", str(args.repeats), "give 1 or more")
-    results = {f"{h}x{w}": _compare(reference, (h, w), args.repeats) for h, w in SIZES}
-    rows = [
-        [
-            size,
-            f"{r['decamo_ms']:.2f}",
-            f"{r['pysodmetrics_ms']:.2f}",
-            f"{r['ratio']:.1f}",
-            f"{r['ratio_low']:.1f} to {r['ratio_high']:.1f}",
-        ]
-        for size, r in results.items()
-    ]
-    print(epoch_rows(["size", "decamo ms", "pysodmetrics ms", "ratio", "quartiles"], rows))
-    print(
-        f"an image, median of {args.repeats} rounds over {len(SHARES)} 8-bit maps with objects of "
-        f"{', '.join(f'{s:.0%}' for s in SHARES)}; one process; decamo adds boundary IoU"
-    )
-    write_json(args.json, results)
-    return 0
-
-
-def _compare(reference: ModuleType, shape: tuple[int, int], repeats: int) -> dict[str, float]:
     rng = np.random.default_rng(0)
     pictures = [_picture(rng, shape, share) for share in SHARES]
     suites: list[Callable[[Grey, Grey], object]] = [
