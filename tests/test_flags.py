@@ -404,3 +404,13 @@ class TestWriteJson:
     def test_unwritable_place_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(StorageError):
             write_json(tmp_path / "none" / "r.json", {})
+
+
+def test_a_list_of_paths_may_follow_a_flag() -> None:
+    parser = Parser("decamo evaluate")
+    parser.add_argument("checkpoint", nargs="*")
+    parser.add_argument("--device")
+    known = parser.parse(["--device", "cpu", "a.pth", "b.pth"])
+    assert (known.checkpoint, known.device) == (["a.pth", "b.pth"], "cpu")
+    with pytest.raises(SettingsError, match="did you mean --device"):
+        parser.parse(["a.pth", "--devise", "cpu"])

@@ -1,6 +1,7 @@
 """The command line: ``decamo COMMAND ...``; flags -> settings -> command.
 
-Exit codes: 0 done; 2 a mistake that one line explains; 128 + signal number when stopped by one.
+Exit codes: 0 done; 1 a score or its protocol is not the expected one (``evaluate --expect``); 2 a
+mistake that one line explains; 128 + signal number when stopped by one.
 """
 
 import importlib
@@ -17,7 +18,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "train": "train a model, or go on from a checkpoint with the same or another schedule",
     "plan": "show stages and learning rates before a GPU hour is spent",
-    "evaluate": "score a checkpoint on data sets",
+    "evaluate": "score checkpoints or any method's maps on data sets",
     "predict": "write probability maps and overlays for images",
     "data": "audit data sets; make procedural camouflage scenes",
     "bench": "measure the network (parameters, FLOPs) and the measures (time)",

@@ -35,7 +35,10 @@ class Parser(argparse.ArgumentParser):
         Raises:
             SettingsError: an unknown flag, or a value of the wrong type.
         """
-        known, unknown = self.parse_known_args(argv)
+        # argparse gives a positional that may be empty up as empty where a flag comes first
+        loose = any(a.nargs == "*" and not a.option_strings for a in self._actions)
+        read = self.parse_known_intermixed_args if loose else self.parse_known_args
+        known, unknown = read(argv)
         if unknown:
             close = difflib.get_close_matches(unknown[0].partition("=")[0], _flags_of(self), n=2)
             remedy = f"did you mean {' or '.join(close)}?" if close else f"see {self.prog} --help"

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,3 +35,131 @@ def test_a_data_set_without_test_images_is_told(
 ) -> None:
     assert main(["evaluate", str(trained), "--dataset-path", str(tmp_path)]) == 2
     assert "--dataset-path" in capsys.readouterr().err
+
+
+@pytest.fixture
+def maps(trained: Path, scenes: Path, tmp_path: Path) -> Path:
+    """What ``decamo predict`` writes, without the overlays."""
+    folder = tmp_path / "maps"
+    assert main(["predict", str(trained), str(scenes / "Test/Image"), "--out", str(folder)]) == 0
+    for overlay in folder.glob("*_overlay.png"):
+        overlay.unlink()
+    return folder
+
+
+def scores_of(path: Path) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = json.loads(path.read_text())["datasets"]
+    return entries
+
+
+def test_a_network_and_the_maps_it_wrote_have_equal_scores_and_prints(
+    trained: Path, scenes: Path, maps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "both.json"
+    assert main(["evaluate", "--noncam", "negatives", f"net={trained}", "--predictions",
+                 f"maps={maps}", "--dataset-path", str(scenes), "--json", str(report),
+                 "--compare", "net", "maps"]) == 0  # fmt: skip
+    net, written = scores_of(report)
+    assert net["mean"] == written["mean"]
+    assert net["curves"] == written["curves"]
+    assert net["protocol"]["masks"] == written["protocol"]["masks"]
+    assert "no difference can be told between net and maps" in capsys.readouterr().out
+
+
+def test_no_score_moves_with_batch_or_workers(trained: Path, scenes: Path, tmp_path: Path) -> None:
+    reports = []
+    for batch, workers in ((1, 1), (2, 1), (4, 2), (8, 1)):
+        report = tmp_path / f"{batch}.json"
+        assert main(["evaluate", str(trained), "--dataset-path", str(scenes), "--batch-size",
+                     str(batch), "--workers", str(workers), "--json",
+                     str(report)]) == 0  # fmt: skip
+        reports.append(report.read_bytes())
+    assert len(set(reports)) == 1
+
+
+def test_folders_against_folders_with_every_output(
+    scenes: Path, maps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = {flag: tmp_path / f"out.{flag}" for flag in ("json", "csv", "markdown", "latex")}
+    flags = [word for flag, path in out.items() for word in (f"--{flag}", str(path))]
+    assert main(["evaluate", "--predictions", str(maps), f"again={maps}", "--masks",
+                 f"S={scenes / 'Test/GT_Object'}", "--images", str(scenes / "Test/Image"), "--by",
+                 "class", "subclass", "--atlas", str(tmp_path / "atlas"), "--noncam",
+                 "negatives", *flags]) == 0  # fmt: skip
+    assert all(path.stat().st_size for path in out.values())
+    assert {p.name for p in (tmp_path / "atlas").iterdir()} == {"maps-S.png", "again-S.png"}
+    text = capsys.readouterr().out
+    assert "The six sum to 1 - IoU" in text
+    assert "contrast" in text
+    assert {g["by"] for g in scores_of(out["json"])[0]["groups"]} >= {"class", "subclass", "size"}
+
+
+def test_a_missing_map_is_an_error_or_counted_and_extra_ones_are_listed(
+    scenes: Path, maps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = min(maps.glob("*.png"))
+    first.rename(maps / "stranger.png")
+    flags = ["evaluate", "--predictions", str(maps), "--masks", str(scenes / "Test/GT_Object"),
+             "--noncam", "negatives", "--json", str(tmp_path / "a.json")]  # fmt: skip
+    assert main(flags) == 2
+    assert first.stem in capsys.readouterr().err
+    assert main([*flags, "--missing", "zero"]) == 0
+    captured = capsys.readouterr()
+    assert f"1 masks without a map count as nothing found: {first.stem}" in captured.err
+    assert "1 maps belong to no mask and are not scored: stranger.png" in captured.err
+    assert "1 missing maps count as finding nothing" in captured.out
+    (entry,) = scores_of(tmp_path / "a.json")
+    assert entry["protocol"]["missing"] == 1
+    assert entry["count"] == 4
+
+
+def test_maps_of_another_size_are_refused_or_resized(
+    scenes: Path, maps: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in maps.glob("*.png"):
+        Image.open(path).resize((32, 32)).save(path)
+    flags = ["evaluate", "--predictions", str(maps), "--dataset-path", str(scenes)]
+    assert main(flags) == 2
+    assert "the map is 32 x 32 px" in capsys.readouterr().err
+    assert main([*flags, "--resize"]) == 0
+    assert "maps brought to their mask's size" in capsys.readouterr().out
+
+
+def test_expect_exits_with_1_where_a_score_or_the_protocol_moved(
+    scenes: Path, maps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "was.json"
+    flags = ["evaluate", "--predictions", str(maps), "--dataset-path", str(scenes)]
+    assert main([*flags, "--json", str(report)]) == 0
+    assert main([*flags, "--expect", str(report)]) == 0
+    assert "as expected" in capsys.readouterr().out
+    assert main([*flags, "--stretch", "--expect", str(report)]) == 1
+    assert "protocol, stretch: was False, is True" in capsys.readouterr().err
+    path = max(maps.glob("*.png"))
+    Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+    assert main([*flags, "--expect", str(report)]) == 1
+    err = capsys.readouterr().err
+    assert "iou moved by" in err
+    assert "protocol" not in err
+    assert main([*flags, "--expect", str(report), "--tolerance", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--predictions", "x"], "--dataset-path"),
+        (["--predictions", "x", "--masks", "x", "--dataset-path", "y"], "--dataset-path"),
+        (["a.pth", "--masks", "x"], "a.pth"),
+        (["--dataset-path", "SCENES"], "nothing to score"),
+        (["--dataset-path", "SCENES", "--predictions", "A=x", "A=y"], "NAME=PATH"),
+        (["--dataset-path", "SCENES", "--predictions", "x", "--compare", "x", "z"], "called z"),
+        (["--dataset-path", "SCENES", "--predictions", "x", "--expect", "none"], "--expect"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    scenes: Path, flags: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", *(str(scenes) if f == "SCENES" else f for f in flags)]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert len(err.splitlines()) == 1

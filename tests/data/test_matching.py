@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from decamo.data.finding import Source, sources_under
-from decamo.data.matching import match_stems
+from decamo.data.matching import files_by_stem, match_stems
 from decamo.errors import DataError
 
 
@@ -58,3 +58,9 @@ def test_a_link_to_itself_is_no_file(tmp_path: Path) -> None:
         (tmp_path / name / "ring.png").symlink_to("ring.png")
     (source,) = sources_under(tmp_path)
     assert match_stems(source, "train") == ([], [])
+
+
+def test_files_by_stem_leave_out_hidden_ones_and_other_kinds(tmp_path: Path) -> None:
+    for name in ("b.PNG", "a.jpg", "._a.jpg", "notes.txt"):
+        (tmp_path / name).touch()
+    assert files_by_stem(tmp_path) == {"a": tmp_path / "a.jpg", "b": tmp_path / "b.PNG"}

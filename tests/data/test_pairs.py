@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from decamo.data.pairs import Pair
+from decamo.data.pairs import Pair, classes_of
 
 
 def pair(stem: str) -> Pair:
@@ -26,3 +26,17 @@ def test_key_is_data_set_and_stem() -> None:
 def test_what_a_name_of_cod10k_says(stem: str, noncam: bool, super_class: str) -> None:
     assert pair(stem).noncam_by_name is noncam
     assert pair(stem).super_class == super_class
+
+
+@pytest.mark.parametrize(
+    ("stem", "classes"),
+    [
+        ("COD10K-CAM-1-Aquatic-3-Crab-12", ("Aquatic", "Crab")),
+        ("COD10K-CAM-2-Terrestrial-24-Caterpillar-1644", ("Terrestrial", "Caterpillar")),
+        ("COD10K-NonCAM-1-Aquatic-3-BatFish-2", ("Aquatic", "BatFish")),
+        ("COD10K-CAM-1-Aquatic-3", ("Aquatic", "")),
+        ("camourflage_00012", ("", "")),
+    ],
+)
+def test_classes_stand_in_the_name(stem: str, classes: tuple[str, str]) -> None:
+    assert classes_of(stem) == classes

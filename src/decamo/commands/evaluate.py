@@ -1,97 +1,288 @@
-"""``decamo evaluate``: score a checkpoint on data sets, at the native size of each mask."""
+"""``decamo evaluate``: score networks or anyone's maps, and say how the scores came about."""
 
 import argparse
+import os
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.progress import Progress
 
-from decamo.data.census import apply_noncam, refuse_if_bad, take_census
-from decamo.data.holdout import fingerprint
+from decamo import __version__
 from decamo.data.layouts import find_pairs
-from decamo.data.pairs import Pair
-from decamo.evaluation import score_pairs
+from decamo.data.matching import files_by_stem
+from decamo.errors import SettingsError
+from decamo.evaluation import (
+    GROUPINGS,
+    RESAMPLES,
+    CaseSet,
+    Comparison,
+    MapMethod,
+    Measurer,
+    NetworkMethod,
+    Rules,
+    SetScore,
+    compare,
+    differences,
+    method_names,
+    named_path,
+    plain_score,
+    read_report,
+    run_method,
+    score_set,
+    sets_of_masks,
+    sets_of_pairs,
+)
 from decamo.flags import Parser, write_json
 from decamo.inference import Predictor, load_model
-from decamo.metrics import THRESHOLD, mean_scores
-from decamo.report import epoch_rows
+from decamo.report import (
+    atlas_cases,
+    atlas_text,
+    comparison_text,
+    draw_atlas,
+    group_text,
+    outcome_notes,
+    protocol_text,
+    score_text,
+    scores_csv,
+    scores_latex,
+    scores_markdown,
+)
+from decamo.storage import make_folder, write_whole
 from decamo.training import open_runtime
 
 __all__ = ["add_arguments", "run"]
 
+_Method = MapMethod | NetworkMethod
+_WORTH = 250  # images for each process; starting one takes about as long as scoring those
+
 
 def add_arguments(parser: Parser) -> None:
     """Flags of ``decamo evaluate``."""
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint such as best_model.pth")
-    parser.add_argument(
-        "--dataset-path",
-        type=Path,
-        nargs="+",
-        action="extend",
-        required=True,
-        metavar="PATH",
-        help="folders of data sets; each is scored by itself",
-    )
-    parser.add_argument("--split", default="test", choices=("test", "train"))
-    parser.add_argument("--noncam", default="drop", choices=("drop", "negatives"))
-    parser.add_argument(
-        "--img-size", type=int, metavar="N", help="size the network sees, px (default: as trained)"
-    )
-    parser.add_argument("--batch-size", type=int, default=8, metavar="N")
-    parser.add_argument("--num-workers", type=int, default=2, metavar="N", help="reading threads")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--precision", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores here as well")
+    add = parser.add_argument_group("what is scored").add_argument
+    add("checkpoint", nargs="*", metavar="[NAME=]CHECKPOINT", help="such as best_model.pth")
+    many: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
+    add("--predictions", **many, metavar="[NAME=]DIR",
+        help="folders of any method's maps, or of a folder of maps for each set")  # fmt: skip
+    add("--dataset-path", **many, type=Path, metavar="PATH", help="folders of data sets")
+    add("--masks", **many, metavar="[NAME=]DIR", help="folders of masks, instead of data sets")
+    add("--images", **many, type=Path, metavar="DIR", help="with --masks: images, for the atlas")
+    add("--split", default="test", choices=("test", "train"), help="of data sets (default test)")
+    add = parser.add_argument_group("how it is scored").add_argument
+    add("--noncam", default="drop", choices=("drop", "negatives"), help="empty masks and NonCAM")
+    add("--missing", default="error", choices=("error", "zero"),
+        help="zero: a mask without a map counts as nothing found")  # fmt: skip
+    add("--resize", action="store_true", help="bring maps of another size to the mask's")
+    add("--stretch", action="store_true", help="stretch each map to [0, 1], as some toolboxes do")
+    add("--img-size", type=int, metavar="N", help="px that the network sees (default: as trained)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--precision", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
+    add("--batch-size", type=int, default=8, metavar="N", help="images read ahead; moves no score")
+    add("--num-workers", type=int, default=2, metavar="N", help="reading threads")
+    add("--workers", type=int, metavar="N", help="scoring processes (default: by cores and images)")
+    add = parser.add_argument_group("what is told").add_argument
+    add("--by", **many, choices=sorted(GROUPINGS), help="scores of groups as well")
+    add("--compare", nargs=2, metavar=("A", "B"), help="names of two methods: is B better?")
+    add("--resamples", type=int, default=RESAMPLES, metavar="N", help="for intervals; 0: none")
+    add("--seed", type=int, default=0, metavar="N", help="of the resamples")
+    add("--atlas", type=Path, metavar="PATH",
+        help="what the lost IoU is made of; worst and median cases as PNG or a folder")  # fmt: skip
+    add("--band", type=int, metavar="N", help="px of boundary (default: 0.5 %% of the diagonal)")
+    add("--json", type=Path, metavar="FILE", help="write everything")
+    add("--csv", type=Path, metavar="FILE", help="write a line for each measure and group")
+    add("--markdown", type=Path, metavar="FILE", help="write a table")
+    add("--latex", type=Path, metavar="FILE", help="write a table as papers print it")
+    add("--expect", type=Path, metavar="FILE", help="a --json of before: exit 1 if a score moved")
+    add("--tolerance", type=float, default=1e-6, metavar="X", help="largest move that is none")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score; returns the exit code."""
-    loaded = load_model(args.checkpoint)
+    """Score; returns 0, or 1 if ``--expect`` is not met."""
+    expected = read_report(args.expect) if args.expect else None
+    names = _names(args)
+    networks = [
+        _network(args, n, named_path(c)[1]) for n, c in zip(names, args.checkpoint, strict=False)
+    ]
+    sets = _sets(args)
+    methods: list[_Method] = [*networks, *_folders(args, names, alone=len(sets) == 1)]
+    rules = Rules(args.noncam, args.stretch, args.resize, _classifies(args), args.band)
+    with Measurer(_workers(args.workers, sets), rules) as measurer:
+        scores = [_score(args, m, s, measurer) for s in sets for m in methods]
+    compared = _compared(args, scores)
+    _tell(scores, compared)
+    protocol = protocol_text(scores)
+    report = {
+        "decamo": __version__,
+        "methods": dict(zip(names, [*args.checkpoint, *args.predictions], strict=True)),
+        "protocol": protocol,
+        "bootstrap": {"resamples": args.resamples, "seed": args.seed, "level": 0.95},
+        "datasets": [plain_score(s) for s in scores],
+        "comparisons": [asdict(c) for c in compared],
+    }
+    _write(args, scores, report)
+    if args.atlas:
+        for path in _draw(args.atlas, scores, methods, sets, rules):
+            print(f"drawn: {path}")
+    return 0 if expected is None else _judge(expected, report, args.tolerance)
+
+
+def _sets(args: argparse.Namespace) -> list[CaseSet]:
+    if bool(args.masks) == bool(args.dataset_path):
+        raise SettingsError(
+            "--dataset-path", "give either it or --masks", "name data sets, or folders of masks"
+        )
+    if args.dataset_path:
+        return sets_of_pairs(find_pairs(args.dataset_path, args.split).pairs)
+    if args.checkpoint:
+        raise SettingsError("--masks", "a network needs images", "name the set by --dataset-path")
+    images: dict[str, Path] = {}
+    for folder in args.images:
+        images |= files_by_stem(folder)
+    return sets_of_masks([named_path(text) for text in args.masks], images)
+
+
+def _classifies(args: argparse.Namespace) -> bool:
+    """Whether wrong pixels are classified and contrast is measured, which takes the images."""
+    return args.atlas is not None or "contrast" in args.by
+
+
+def _names(args: argparse.Namespace) -> list[str]:
+    """What the checkpoints and then the folders of maps are called."""
+    named = [named_path(text) for text in (*args.checkpoint, *args.predictions)]
+    if not named:
+        raise SettingsError("decamo evaluate", "nothing to score", "name a checkpoint or maps")
+    names = method_names(named)
+    for name in args.compare or ():
+        if name not in names:
+            known = ", ".join(names)
+            raise SettingsError("--compare", f"no method is called {name}", f"choose from {known}")
+    return names
+
+
+def _folders(args: argparse.Namespace, names: Sequence[str], *, alone: bool) -> list[MapMethod]:
+    own = names[len(args.checkpoint) :]
+    return [
+        MapMethod(name, named_path(text)[1], alone, args.missing, args.noncam)
+        for name, text in zip(own, args.predictions, strict=True)
+    ]
+
+
+def _network(args: argparse.Namespace, name: str, path: Path) -> NetworkMethod:
+    loaded = load_model(path)
     runtime = open_runtime(args.device, args.precision)
     loaded.model.to(runtime.device)
     size = args.img_size or loaded.img_size
+    facts = {
+        "source": "network",
+        "weights": f"{loaded.weights} weights of epoch {loaded.epoch}",
+        "network_px": size,
+        "precision": str(runtime.dtype or "float32").removeprefix("torch."),
+    }
     predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype)
-    protocol = (
-        f"{args.split} split, {loaded.weights} weights of epoch {loaded.epoch}, network at {size}"
-        f" px, scored at native size, threshold {THRESHOLD}, NonCAM {args.noncam}"
+    images = _classifies(args)
+    return NetworkMethod(
+        name, predictor, facts, args.batch_size, args.num_workers, args.noncam, images
     )
-    rows, report = [], []
+
+
+def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:
+    if wanted is not None:
+        return wanted
+    return min(os.cpu_count() or 1, sum(len(s.cases) for s in sets) // _WORTH)
+
+
+def _score(
+    args: argparse.Namespace, method: _Method, cases: CaseSet, measurer: Measurer
+) -> SetScore:
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
-        for name, pairs in _by_dataset(args).items():
-            task = progress.add_task(name, total=len(pairs))
-            scored = score_pairs(
-                predictor,
-                pairs,
-                batch=args.batch_size,
-                threads=args.num_workers,
-                on_progress=lambda done, _: progress.update(task, completed=done),  # noqa: B023
-            )
-            mean = mean_scores([s.scores for s in scored])
-            print_of = fingerprint(pairs)
-            values = [f"{v:.4f}" for v in asdict(mean).values()]
-            rows.append([name, str(len(pairs)), *values, print_of])
-            images = [{"image": s.pair.key, **asdict(s.scores)} for s in scored]
-            report.append(
-                {"dataset": name, "data": print_of, "mean": asdict(mean), "images": images}
-            )
-    print(epoch_rows(["data set", "images", "IoU", "Dice", "MAE", "data"], rows))
-    print(f"mean over images; {protocol}")
-    write_json(args.json, {"checkpoint": args.checkpoint, "protocol": protocol, "datasets": report})
-    return 0
-
-
-def _by_dataset(args: argparse.Namespace) -> dict[str, list[Pair]]:
-    """Pairs to score, by data set, after the NonCAM policy."""
-    listing = find_pairs(args.dataset_path, args.split)
-    census = take_census(
-        listing.pairs, workers=args.num_workers, seen=None, on_progress=lambda _done, _of: None
+        task = progress.add_task(f"{method.name} on {cases.name}", total=len(cases.cases))
+        outcome = run_method(
+            method,
+            cases,
+            measurer,
+            split=args.split if args.dataset_path else "",
+            on_done=lambda: progress.advance(task),
+        )
+    for line in outcome_notes(f"{method.name} on {cases.name}", outcome):
+        print(line, file=sys.stderr)
+    return score_set(
+        method.name,
+        cases.name,
+        outcome.protocol,
+        outcome.results,
+        by=list(dict.fromkeys([*args.by, *(("size", "contrast") if args.atlas else ())])),
+        seed=args.seed,
+        count=args.resamples,
     )
-    for bad in census.bad:
-        print(f"left out: {bad.path}: {bad.reason}", file=sys.stderr)
-    refuse_if_bad(census)
-    kept, _ = apply_noncam(census.entries, args.noncam)
-    grouped: dict[str, list[Pair]] = {}
-    for entry in kept:
-        grouped.setdefault(entry.pair.dataset, []).append(entry.pair)
-    return grouped
+
+
+def _compared(args: argparse.Namespace, scores: Sequence[SetScore]) -> list[Comparison]:
+    if not args.compare:
+        return []
+    by_name = {(s.method, s.dataset): [r.measures for r in s.results] for s in scores}
+    a, b = args.compare
+    return [
+        comparison
+        for dataset in dict.fromkeys(s.dataset for s in scores)
+        for comparison in compare(
+            dataset,
+            (a, by_name[a, dataset]),
+            (b, by_name[b, dataset]),
+            seed=args.seed,
+            count=args.resamples or RESAMPLES,
+        )
+    ]
+
+
+def _tell(scores: Sequence[SetScore], compared: Sequence[Comparison]) -> None:
+    texts = [score_text(scores), group_text(scores), atlas_text(scores), comparison_text(compared)]
+    print("\n\n".join(text for text in [*texts, protocol_text(scores)] if text))
+
+
+def _write(args: argparse.Namespace, scores: Sequence[SetScore], report: dict[str, Any]) -> None:
+    write_json(args.json, report)
+    for path, text in (
+        (args.csv, scores_csv),
+        (args.markdown, scores_markdown),
+        (args.latex, scores_latex),
+    ):
+        if path is not None:
+            write_whole(path, text(scores).encode())
+
+
+def _draw(
+    target: Path,
+    scores: Sequence[SetScore],
+    methods: Sequence[_Method],
+    sets: Sequence[CaseSet],
+    rules: Rules,
+) -> list[Path]:
+    """Draw worst and median cases of each score; one picture takes the name given."""
+    whole = target.suffix.lower() == ".png"
+    make_folder(target.parent if whole else target)
+    drawn = []
+    for score in scores:
+        label = re.sub(r"[^\w.-]+", "_", f"{score.method}-{score.dataset}")
+        path = target if whole else target / f"{label}.png"
+        if whole and len(scores) > 1:
+            path = target.with_name(f"{target.stem}-{label}.png")
+        method = next(m for m in methods if m.name == score.method)
+        cases = next(s for s in sets if s.name == score.dataset)
+        title = f"{score.method} on {score.dataset}: IoU {score.whole.scores.iou:.4f}"
+        draw_atlas(path, title, atlas_cases(score, method, cases, rules))
+        drawn.append(path)
+    return drawn
+
+
+def _judge(expected: dict[str, Any], report: dict[str, Any], tolerance: float) -> int:
+    moved, remarks = differences(expected, report, tolerance)
+    for line in remarks:
+        print(f"as expected otherwise, but {line}")
+    for line in moved:
+        print(f"not as expected: {line}", file=sys.stderr)
+    if not moved:
+        print(f"as expected: no score moved by more than {tolerance:g}")
+    return 1 if moved else 0

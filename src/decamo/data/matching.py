@@ -8,7 +8,7 @@ from decamo.data.finding import Source
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
 
-__all__ = ["IMAGE_SUFFIXES", "match_stems"]
+__all__ = ["IMAGE_SUFFIXES", "files_by_stem", "match_stems"]
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
@@ -27,18 +27,23 @@ def match_stems(source: Source, split: str) -> tuple[list[Pair], list[Path]]:
     Raises:
         DataError: two files of one folder have the same stem.
     """
-    images, masks = _by_stem(source.images), _by_stem(source.masks)
+    images, masks = files_by_stem(source.images), files_by_stem(source.masks)
     pairs = [
         Pair(images[stem], masks[stem], stem, source.name, split)
         for stem in sorted(images.keys() & masks.keys())
     ]
-    elsewhere = {stem for folder in source.sharing for stem in _by_stem(folder)}
+    elsewhere = {stem for folder in source.sharing for stem in files_by_stem(folder)}
     lone = [images[stem] for stem in images.keys() - masks.keys()]
     lone += [masks[stem] for stem in masks.keys() - images.keys() - elsewhere]
     return pairs, sorted(lone)
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def files_by_stem(folder: Path) -> dict[str, Path]:
+    """The image files of a folder by their name without extension (NFC), hidden ones left out.
+
+    Raises:
+        DataError: two files have the same stem.
+    """
     found: dict[str, Path] = {}
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if _is_file(entry))

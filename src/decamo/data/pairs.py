@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Pair"]
+__all__ = ["Pair", "classes_of"]
 
 # COD10K-CAM-<super class number>-<super class>-<sub class number>-<sub class>-<image number>
-_COD10K = re.compile(r"COD10K-(?:CAM|NonCAM)-\d+-([A-Za-z]+)-", re.IGNORECASE)
+_COD10K = re.compile(r"COD10K-(?:CAM|NonCAM)-\d+-([A-Za-z]+)-(?:\d+-([^-]+)-)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,5 +41,14 @@ class Pair:
     @property
     def super_class(self) -> str:
         """COD10K's super class (Fan et al., 2020), such as ``Aquatic``; empty for other names."""
-        match = _COD10K.match(self.stem)
-        return match.group(1) if match else ""
+        return classes_of(self.stem)[0]
+
+
+def classes_of(stem: str) -> tuple[str, str]:
+    """COD10K's super class and sub class of a file name (Fan et al., 2020).
+
+    ``COD10K-CAM-1-Aquatic-3-Crab-12`` gives ``("Aquatic", "Crab")``; both are empty for names of
+    other data sets.
+    """
+    match = _COD10K.match(stem)
+    return (match.group(1), match.group(2) or "") if match else ("", "")

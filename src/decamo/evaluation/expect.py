@@ -1,0 +1,91 @@
+"""Scores held against those of before: which moved, and which came about differently."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from decamo.errors import SettingsError
+
+__all__ = ["differences", "read_report"]
+
+# What may differ between two scores that are held against each other.
+_FREE = ("decamo",)
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """A report that ``decamo evaluate --json`` wrote.
+
+    Raises:
+        SettingsError: it cannot be read or is none.
+    """
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        names = [(e["method"], e["dataset"], e["mean"]) for e in report["datasets"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            "--expect", f"{path}: {type(error).__name__}: {error}", "give a file that --json wrote"
+        ) from error
+    if not names:
+        raise SettingsError("--expect", f"{path} holds no score", "give a file that --json wrote")
+    return report
+
+
+def differences(
+    expected: Mapping[str, Any], got: Mapping[str, Any], tolerance: float
+) -> tuple[list[str], list[str]]:
+    """What has moved between two reports of ``decamo evaluate --json``.
+
+    Args:
+        expected: the report written before.
+        got: the report of now.
+        tolerance: largest move of a mean score that is none.
+
+    Returns:
+        Lines that tell each score that moved or is gone and each difference of protocol; and
+        remarks, such as another version of decamo, that are no failure.
+    """
+    before, now = _by_name(expected), _by_name(got)
+    moved = [f"{_title(k)}: was scored before, is not now" for k in before if k not in now]
+    moved += [f"{_title(k)}: was not scored before" for k in now if k not in before]
+    remarks: list[str] = []
+    for key in (k for k in before if k in now):
+        told = _protocol_moves(before[key].get("protocol", {}), now[key].get("protocol", {}))
+        for name, line in told:
+            (remarks if name in _FREE else moved).append(f"{_title(key)}: {line}")
+        moved += [
+            f"{_title(key)}: {line}"
+            for line in _score_moves(before[key]["mean"], now[key]["mean"], tolerance)
+        ]
+    return moved, remarks
+
+
+def _protocol_moves(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str]]:
+    names = sorted(was.keys() | now.keys())
+    return [
+        (n, f"protocol, {n}: was {was.get(n, 'not told')}, is {now.get(n, 'not told')}")
+        for n in names
+        if was.get(n) != now.get(n)
+    ]
+
+
+def _score_moves(was: Mapping[str, Any], now: Mapping[str, Any], tolerance: float) -> list[str]:
+    lines = []
+    for name in sorted(was.keys() | now.keys()):
+        old, new = was.get(name), now.get(name)
+        if old is None or new is None:
+            if old is not new:
+                lines.append(f"{name}: was {old}, is {new}")
+        elif math.isnan(old) != math.isnan(new) or abs(new - old) > tolerance:
+            lines.append(f"{name} moved by {new - old:+.3g}: was {old:.8f}, is {new:.8f}")
+    return lines
+
+
+def _by_name(report: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    entries: Sequence[Mapping[str, Any]] = report["datasets"]
+    return {(entry["method"], entry["dataset"]): entry for entry in entries}
+
+
+def _title(key: tuple[str, str]) -> str:
+    return " on ".join(key)

@@ -1,0 +1,178 @@
+"""Whatever makes maps, scored on a set: a network, or a folder that some method wrote."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from decamo.data.census import BadFile
+from decamo.errors import DataError, TooManyBadImages
+from decamo.evaluation.cases import CaseSet
+from decamo.evaluation.measuring import Dropped, ImageResult, Job, Measurer
+from decamo.evaluation.network import network_jobs
+from decamo.evaluation.predictions import MapFolder, match_maps
+from decamo.evaluation.protocol import Protocol, prints_of
+from decamo.inference import Predictor
+
+__all__ = ["MapMethod", "NetworkMethod", "Outcome", "run_method"]
+
+_BAD_LIMIT = 0.01  # as in the census before training
+
+
+@dataclass(frozen=True)
+class MapMethod:
+    """A method known by the maps it wrote.
+
+    Attributes:
+        name: to score it under.
+        root: folder of maps, or of one such folder for each set.
+        alone: whether there is one set only, so that ``root`` itself may hold the maps.
+        missing: ``error`` or ``zero``.
+        noncam: ``drop`` or ``negatives``.
+    """
+
+    name: str
+    root: Path
+    alone: bool
+    missing: str = "error"
+    noncam: str = "drop"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the protocol says of it."""
+        return {"source": "maps"}
+
+    def extra(self, cases: CaseSet) -> tuple[Path, ...]:
+        """Maps that belong to no mask of the set."""
+        return self._matched(cases).extra
+
+    def jobs(self, cases: CaseSet) -> Iterator[Job]:
+        """A job for each case.
+
+        Raises:
+            DataError: as :func:`match_maps`.
+        """
+        maps = self._matched(cases).maps
+        return (Job(case, path) for case, path in zip(cases.cases, maps, strict=True))
+
+    def _matched(self, cases: CaseSet) -> MapFolder:
+        return match_maps(
+            self.name, self.root, cases, alone=self.alone, missing=self.missing, noncam=self.noncam
+        )
+
+
+@dataclass(frozen=True)
+class NetworkMethod:
+    """A network, scored on the maps it would write.
+
+    Attributes:
+        name: to score it under.
+        predictor: the network, at its size.
+        facts: what the protocol says of it.
+        batch: images read ahead; moves no score.
+        threads: that read.
+        noncam: ``drop`` or ``negatives``.
+        with_images: whether jobs carry images on, for the atlas.
+    """
+
+    name: str
+    predictor: Predictor
+    facts: dict[str, Any]
+    batch: int = 8
+    threads: int = 2
+    noncam: str = "drop"
+    with_images: bool = False
+
+    def extra(self, _: CaseSet) -> tuple[Path, ...]:
+        """A network makes no map that was not asked for."""
+        return ()
+
+    def jobs(self, cases: CaseSet) -> Iterator[Job]:
+        """A job for each case, made as they are asked for."""
+        return network_jobs(
+            self.predictor,
+            cases.cases,
+            batch=self.batch,
+            threads=self.threads,
+            noncam=self.noncam,
+            with_images=self.with_images,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One method on one set.
+
+    Attributes:
+        results: of the scored images, in the order of the cases.
+        protocol: how they came about.
+        bad: cases that cannot be read and were left out.
+        extra: maps that belong to no mask.
+    """
+
+    results: tuple[ImageResult, ...]
+    protocol: Protocol
+    bad: tuple[BadFile, ...]
+    extra: tuple[Path, ...]
+
+
+def run_method(
+    method: MapMethod | NetworkMethod,
+    cases: CaseSet,
+    measurer: Measurer,
+    *,
+    split: str,
+    on_done: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Score every case of a set.
+
+    Args:
+        method: what makes the maps.
+        cases: the set.
+        measurer: scores them.
+        split: for the protocol; may be empty.
+        on_done: called after each case.
+
+    Raises:
+        TooManyBadImages: over 1 % of the cases cannot be read.
+        DataError: nothing is left to score, or a map is missing or of another size.
+    """
+    rules = measurer.rules
+    extra = method.extra(cases)
+    everything = list(measurer.results(method.jobs(cases), on_done))
+    results = tuple(r for r in everything if isinstance(r, ImageResult))
+    bad = tuple(r for r in everything if isinstance(r, BadFile))
+    dropped = sum(isinstance(r, Dropped) for r in everything)
+    _refuse(cases, results, bad)
+    names, masks = prints_of(results)
+    protocol = Protocol(
+        names=names,
+        masks=masks,
+        images=len(results),
+        dropped=dropped,
+        unreadable=len(bad),
+        missing=sum(r.missing for r in results),
+        resized=sum(r.resized for r in results),
+        split=split,
+        noncam=rules.noncam,
+        stretch=rules.stretch,
+        resize="bilinear to the mask's size" if rules.resize else "never",
+        **method.facts,
+    )
+    return Outcome(results, protocol, bad, extra)
+
+
+def _refuse(cases: CaseSet, results: tuple[ImageResult, ...], bad: tuple[BadFile, ...]) -> None:
+    if len(bad) > _BAD_LIMIT * len(cases.cases):
+        raise TooManyBadImages(
+            cases.name,
+            f"{len(bad)} of {len(cases.cases)} masks or images cannot be read, such as "
+            f"{bad[0].path}: {bad[0].reason}",
+            "unpack or download the data set again, or remove these pairs",
+        )
+    if not results:
+        raise DataError(
+            cases.name,
+            "nothing to score: every mask is empty or NonCAM",
+            "check the mask folder, or give --noncam negatives",
+        )

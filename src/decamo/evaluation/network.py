@@ -1,0 +1,74 @@
+"""A network's maps as they would lie on disk: one image a forward pass, 8 bits a pixel."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+
+from decamo.data.reading import read_pair
+from decamo.errors import DataError, UnreadableImage
+from decamo.evaluation.cases import Case
+from decamo.evaluation.measuring import Job
+from decamo.inference import Predictor
+
+__all__ = ["network_jobs", "network_map"]
+
+_Read = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]
+
+
+def network_jobs(
+    predictor: Predictor,
+    cases: Sequence[Case],
+    *,
+    batch: int,
+    threads: int,
+    noncam: str = "drop",
+    with_images: bool = False,
+) -> Iterator[Job]:
+    """A job for each case, in order, with the map that the network makes of its image.
+
+    Images go through the network one by one: torch's convolutions round differently for another
+    batch size, which moves grey levels (docs/decisions/0006). ``batch`` only says how many images
+    are read ahead, and cannot move a score.
+
+    Args:
+        predictor: the network.
+        cases: with images.
+        batch: images held read ahead.
+        threads: that read; Pillow decodes outside of the interpreter's lock.
+        noncam: under ``drop`` the network is spared what is not scored.
+        with_images: whether jobs carry the image on, for the atlas.
+
+    Raises:
+        DataError: a case has no image.
+    """
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        waiting: list[Future[_Read]] = []
+        for index, case in enumerate(cases):
+            ahead = cases[index + len(waiting) : index + max(batch, 1)]
+            waiting += [pool.submit(_read, one) for one in ahead]
+            reading = waiting.pop(0)
+            try:
+                image, mask = reading.result()
+            except UnreadableImage:
+                yield Job(case, None)  # scoring reads it again, and says why it cannot
+                continue
+            idle = noncam == "drop" and (case.noncam_by_name or not mask.any())
+            grey = None if idle else network_map(predictor, image)
+            yield Job(case, grey, mask, image if with_images else None)
+
+
+def network_map(predictor: Predictor, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The map of one RGB uint8 ``[H, W, 3]`` image as the PNG of ``decamo predict`` has it.
+
+    Returns:
+        uint8 ``[H, W]``; 0 is background, 255 is object.
+    """
+    return np.rint(predictor.predict([image])[0] * 255).astype(np.uint8)
+
+
+def _read(case: Case) -> _Read:
+    if case.pair is None:
+        raise DataError(case.mask, "no image is known for it", "name the set by --dataset-path")
+    return read_pair(case.pair)

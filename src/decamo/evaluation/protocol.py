@@ -1,0 +1,81 @@
+"""How a score came about: told with every score."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from decamo import __version__
+from decamo.evaluation.measuring import ImageResult
+
+__all__ = ["Protocol", "prints_of"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """All that a score depends on, beside the method and its weights.
+
+    Attributes:
+        names: 12 hex digits of the scored images' names.
+        masks: 12 hex digits of the masks' sizes and pixels.
+        images: how many were scored.
+        dropped: how many the NonCAM policy left out.
+        unreadable: how many were left out because mask or image cannot be read.
+        missing: how many had no map and were scored as finding nothing.
+        resized: how many maps had another size than their mask.
+        split: ``test`` or ``train``; empty for plain folders.
+        noncam: ``drop`` or ``negatives``.
+        size: the size at which is scored.
+        threshold: of the binary measures, and what ``mean``, ``max`` and ``adaptive`` mean.
+        stretch: whether maps are stretched to [0, 1] by their own extremes.
+        resize: how maps of other sizes are treated.
+        source: ``network`` or ``maps``.
+        weights: ``average`` (moving average) or ``raw``, with the epoch; empty for maps.
+        network_px: side of the square the network sees; 0 for maps.
+        precision: number format of the forward pass; empty for maps.
+        tta: test-time augmentation.
+        levels: grey levels of the maps that were scored.
+        decamo: version.
+    """
+
+    names: str
+    masks: str
+    images: int
+    dropped: int
+    unreadable: int
+    missing: int
+    resized: int
+    split: str
+    noncam: str
+    size: str = "native size of each mask"
+    threshold: str = (
+        "0.5; mean and max over 256 thresholds 0/255 ... 255/255 of the mean curve; adaptive is "
+        "twice the map's mean, at most 1"
+    )
+    stretch: bool = False
+    resize: str = "never"
+    source: str = "maps"
+    weights: str = ""
+    network_px: int = 0
+    precision: str = ""
+    tta: str = "none"
+    levels: int = 256
+    decamo: str = __version__
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return asdict(self)
+
+
+def prints_of(results: Iterable[ImageResult]) -> tuple[str, str]:
+    """Fingerprints of the images' names and of the masks, whatever their order and folders.
+
+    Returns:
+        12 hex digits each. The second changes with any pixel of any mask.
+    """
+    ordered = sorted(results, key=lambda r: r.stem)
+    return _hash(r.stem for r in ordered), _hash(f"{r.stem} {r.digest}" for r in ordered)
+
+
+def _hash(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

@@ -1,0 +1,141 @@
+"""Scores of methods on sets, with intervals and groups: what tables and files are made from."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from decamo.evaluation.atlas import Loss, mean_loss
+from decamo.evaluation.bootstrap import CURVES, MEASURES, interval, resampled, resamples
+from decamo.evaluation.groups import grouped
+from decamo.evaluation.measuring import ImageResult
+from decamo.evaluation.protocol import Protocol
+from decamo.metrics import SetMeasures, summarise
+
+__all__ = ["Group", "SetScore", "plain_score", "score_set"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The scores of some images of a set.
+
+    Attributes:
+        by: the grouping, such as ``class``; empty for the whole set.
+        name: the group, such as ``Aquatic``; empty for the whole set.
+        scores: means, with their count.
+        intervals: 95 % bootstrap interval of each score.
+        loss: what the lost IoU is made of, where asked for.
+    """
+
+    by: str
+    name: str
+    scores: SetMeasures
+    intervals: dict[str, tuple[float, float]]
+    loss: Loss | None = None
+
+
+@dataclass(frozen=True)
+class SetScore:
+    """One method on one set.
+
+    Attributes:
+        method: its name.
+        dataset: name of the set.
+        protocol: how the scores came about.
+        results: of each image, in the order of the stems.
+        whole: scores of the whole set.
+        groups: scores of its groups.
+    """
+
+    method: str
+    dataset: str
+    protocol: Protocol
+    results: tuple[ImageResult, ...]
+    whole: Group
+    groups: tuple[Group, ...] = ()
+
+
+def score_set(
+    method: str,
+    dataset: str,
+    protocol: Protocol,
+    results: Sequence[ImageResult],
+    *,
+    by: Sequence[str] = (),
+    seed: int = 0,
+    count: int | None = None,
+) -> SetScore:
+    """Means, intervals and groups of the scored images of one method on one set.
+
+    Args:
+        method: its name.
+        dataset: name of the set.
+        protocol: how the images were scored.
+        results: of the images, at least one.
+        by: groupings, of ``GROUPINGS``.
+        seed: of the bootstrap.
+        count: of resamples; None for the default, 0 for no intervals.
+    """
+    ordered = tuple(sorted(results, key=lambda r: r.stem))
+    groups = [
+        _group(kind, name, members, seed, count)
+        for kind in by
+        for name, members in grouped(ordered, kind).items()
+    ]
+    whole = _group("", "", ordered, seed, count)
+    return SetScore(method, dataset, protocol, ordered, whole, tuple(groups))
+
+
+def plain_score(score: SetScore) -> dict[str, Any]:
+    """A score as plain values, for JSON: protocol, means, intervals, curves, groups, images."""
+    curves = {name: getattr(score.whole.scores, name).tolist() for name in CURVES}
+    return {
+        "method": score.method,
+        "dataset": score.dataset,
+        "data": score.protocol.names,
+        "protocol": score.protocol.plain(),
+        **_plain_group(score.whole),
+        "groups": [
+            {"by": group.by, "group": group.name, **_plain_group(group)} for group in score.groups
+        ],
+        "curves": curves,
+        "images": [_plain_image(score.dataset, result) for result in score.results],
+    }
+
+
+def _group(
+    by: str, name: str, results: Sequence[ImageResult], seed: int, count: int | None
+) -> Group:
+    measures = [r.measures for r in results]
+    intervals: dict[str, tuple[float, float]] = {}
+    if count != 0:
+        weights = (
+            resamples(len(measures), seed=seed)
+            if count is None
+            else resamples(len(measures), seed=seed, count=count)
+        )
+        intervals = {k: interval(v) for k, v in resampled(measures, weights).items()}
+    losses = [r.loss for r in results if r.loss is not None]
+    loss = mean_loss(losses) if losses else None
+    return Group(by, name, summarise(measures), intervals, loss)
+
+
+def _plain_group(group: Group) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "count": group.scores.count,
+        "mean": {name: getattr(group.scores, name) for name in MEASURES},
+        "intervals": {name: list(ends) for name, ends in group.intervals.items()},
+    }
+    return plain if group.loss is None else plain | {"lost_iou": asdict(group.loss)}
+
+
+def _plain_image(dataset: str, result: ImageResult) -> dict[str, Any]:
+    names = [f.name for f in fields(result.measures) if f.name not in CURVES]
+    plain = {
+        "image": f"{dataset}/{result.stem}",
+        "object_share": result.foreground,
+        "missing": result.missing,
+        **{name: getattr(result.measures, name) for name in names},
+    }
+    if result.loss is not None:
+        plain |= {"contrast": result.contrast, "lost_iou": asdict(result.loss)}
+    return plain

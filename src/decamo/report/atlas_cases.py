@@ -1,0 +1,38 @@
+"""The cases that the atlas draws, with their pixels."""
+
+from decamo.evaluation import (
+    CaseSet,
+    MapMethod,
+    NetworkMethod,
+    Rules,
+    SetScore,
+    band_of,
+    map_of,
+    read_case,
+)
+from decamo.report.atlas_picture import AtlasCase, pick_cases
+
+__all__ = ["atlas_cases"]
+
+
+def atlas_cases(
+    score: SetScore, method: MapMethod | NetworkMethod, cases: CaseSet, rules: Rules
+) -> list[AtlasCase]:
+    """Worst and median cases of a score, predicted or read again.
+
+    Args:
+        score: whose results are ranked.
+        method: that made the maps.
+        cases: the set that was scored.
+        rules: by which it was scored.
+    """
+    by_stem = {case.stem: case for case in cases.cases}
+    picked = pick_cases(score.results)
+    chosen = CaseSet(cases.name, tuple(by_stem[result.stem] for _, result in picked))
+    made = []
+    for (kind, result), job in zip(picked, method.jobs(chosen), strict=True):
+        mask, image = (job.mask, job.image) if job.mask is not None else read_case(job.case, True)
+        grey, _ = map_of(job, mask, rules)
+        band = rules.band or band_of((mask.shape[0], mask.shape[1]))
+        made.append(AtlasCase(kind, result, grey, mask, image, band, rules.stretch))
+    return made

@@ -1,0 +1,160 @@
+"""Scores in words and tables for the terminal, with how they came about."""
+
+from collections.abc import Sequence
+
+from decamo.evaluation import MEASURES, Comparison, Group, SetScore
+from decamo.report.plan_text import epoch_rows
+
+__all__ = [
+    "comparison_text",
+    "group_text",
+    "protocol_text",
+    "score_text",
+]
+
+_NAMES = {
+    "s": "S-measure",
+    "weighted_f": "weighted F",
+    "f_adaptive": "F adaptive",
+    "f_mean": "F mean",
+    "f_max": "F max",
+    "e_adaptive": "E adaptive",
+    "e_mean": "E mean",
+    "e_max": "E max",
+    "mae": "MAE",
+    "iou": "IoU at 0.5",
+    "dice": "Dice at 0.5",
+    "iou_mean": "IoU mean",
+    "iou_max": "IoU max",
+    "iou_adaptive": "IoU adaptive",
+    "dice_mean": "Dice mean",
+    "dice_max": "Dice max",
+    "dice_adaptive": "Dice adaptive",
+    "boundary_iou": "boundary IoU",
+}
+_SHORT = {
+    "s": "S",
+    "weighted_f": "wF",
+    "f_mean": "F mean",
+    "e_mean": "E mean",
+    "mae": "MAE",
+    "iou": "IoU",
+    "dice": "Dice",
+    "boundary_iou": "bIoU",
+}
+_TOLD = ("iou", "s", "weighted_f", "e_mean", "mae")  # compared in words; JSON has all
+
+
+def score_text(scores: Sequence[SetScore]) -> str:
+    """Every measure with its 95 % interval of a single score; else a row for each score."""
+    if len(scores) == 1:
+        return _one(scores[0])
+    rows = [[s.dataset, s.method, *_cells(s.whole), _interval(s.whole, "iou")] for s in scores]
+    header = ["data set", "method", "images", *_SHORT.values(), "IoU 95 %"]
+    return epoch_rows(header, rows)
+
+
+def group_text(scores: Sequence[SetScore]) -> str:
+    """The groups of each score, a table for each grouping; empty without groups."""
+    parts = []
+    for by in dict.fromkeys(group.by for score in scores for group in score.groups):
+        rows = [
+            [score.dataset, score.method, group.name, *_cells(group), _interval(group, "iou")]
+            for score in scores
+            for group in score.groups
+            if group.by == by
+        ]
+        header = ["data set", "method", by, "images", *_SHORT.values(), "IoU 95 %"]
+        parts.append(epoch_rows(header, rows))
+    return "\n\n".join(parts)
+
+
+def comparison_text(comparisons: Sequence[Comparison]) -> str:
+    """Which of two methods is better, by how much and how surely, a line for each main measure."""
+    return "\n".join(_compared(c) for c in comparisons if c.measure in _TOLD)
+
+
+def protocol_text(scores: Sequence[SetScore]) -> str:
+    """How the scores came about: what all share once, and a line for each that differs."""
+    plains = [s.protocol.plain() for s in scores]
+    shared = {k: v for k, v in plains[0].items() if all(p[k] == v for p in plains)}
+    shown = "; ".join(_facts(shared))
+    lines = [f"mean over images, scored at native size, threshold 0.5; {shown}"]
+    for score, plain in zip(scores, plains, strict=True):
+        own = {k: v for k, v in plain.items() if k not in shared}
+        if own:
+            lines.append(f"{score.method} on {score.dataset}: {'; '.join(_facts(own))}")
+    return "\n".join(lines)
+
+
+def _one(score: SetScore) -> str:
+    rows = [
+        [_NAMES[name], f"{getattr(score.whole.scores, name):.4f}", _interval(score.whole, name)]
+        for name in MEASURES
+    ]
+    title = f"{score.method} on {score.dataset}, {score.whole.scores.count} images"
+    return f"{title}\n{epoch_rows(['measure', 'mean', '95 % interval'], rows)}"
+
+
+def _cells(group: Group) -> list[str]:
+    return [
+        str(group.scores.count),
+        *(f"{getattr(group.scores, name):.4f}" for name in _SHORT),
+    ]
+
+
+def _interval(group: Group, name: str) -> str:
+    ends = group.intervals.get(name)
+    return f"{ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
+
+
+def _compared(c: Comparison) -> str:
+    name = _NAMES[c.measure]
+    better = c.verdict
+    if not better:
+        return (
+            f"{c.dataset}, {name}: no difference can be told between {c.first} and {c.second}: "
+            f"{c.second} - {c.first} is {_signed(c, c.difference)}, 95 % interval "
+            f"{_signed(c, min(c.low, c.high, key=lambda v: _sign(c) * v))} to "
+            f"{_signed(c, max(c.low, c.high, key=lambda v: _sign(c) * v))}, on {c.images} images"
+        )
+    ends = (c.low, c.high) if better == c.second else (-c.high, -c.low)
+    return (
+        f"{c.dataset}, {name}: {better} is better by {abs(c.difference):.4f}, 95 % interval "
+        f"{ends[0]:.4f} to {ends[1]:.4f}, on {c.images} images"
+    )
+
+
+def _sign(c: Comparison) -> int:
+    return -1 if c.measure == "mae" else 1
+
+
+def _signed(c: Comparison, gain: float) -> str:
+    return f"{_sign(c) * gain:+.4f}"
+
+
+def _facts(plain: dict[str, object]) -> list[str]:
+    """The protocol's facts in words; what is as everyone expects is left unsaid."""
+    words = {
+        "names": "names {}",
+        "masks": "masks {}",
+        "images": "{} images",
+        "dropped": "{} NonCAM left out",
+        "unreadable": "{} unreadable left out",
+        "missing": "{} missing maps count as finding nothing",
+        "resized": "{} maps brought to their mask's size",
+        "split": "{} split",
+        "noncam": "NonCAM {}",
+        "resize": "maps resized: {}",
+        "source": "from {}",
+        "weights": "{}",
+        "network_px": "network at {} px",
+        "precision": "{}",
+        "tta": "test-time augmentation {}",
+        "levels": "{} grey levels",
+        "decamo": "decamo {}",
+    }
+    facts = [words[k].format(v) for k, v in plain.items() if k in words and v not in (0, "")]
+    if "stretch" in plain:
+        facts.append("maps stretched to [0, 1]" if plain["stretch"] else "maps not stretched")
+    return facts

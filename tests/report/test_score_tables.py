@@ -1,0 +1,54 @@
+from dataclasses import replace
+
+from decamo.evaluation import Comparison
+from decamo.report import comparison_text, group_text, protocol_text, score_text
+from tests.report.scores import made
+
+
+def test_one_score_tells_every_measure_with_its_interval() -> None:
+    score = made("M", "SET")
+    text = score_text([score])
+    assert text.splitlines()[0] == "M on SET, 6 images"
+    assert len(text.splitlines()) == 2 + 18
+    low, high = score.whole.intervals["weighted_f"]
+    assert f"{score.whole.scores.weighted_f:.4f}  {low:.4f} to {high:.4f}" in text
+
+
+def test_several_scores_are_rows() -> None:
+    text = score_text([made("M", "SET"), made("N", "SET", 120)])
+    assert len(text.splitlines()) == 3
+    assert text.splitlines()[0].split()[:4] == ["data", "set", "method", "images"]
+
+
+def test_groups_have_their_rows() -> None:
+    text = group_text([made("M", "SET")])
+    assert "size" in text.splitlines()[0]
+    assert "20 % and more" in text
+    assert group_text([replace(made("M", "SET"), groups=())]) == ""
+
+
+def test_a_comparison_in_words() -> None:
+    better = Comparison("SET", "A", "B", "iou", 0.012, 0.004, 0.020, 250)
+    assert comparison_text([better]) == (
+        "SET, IoU at 0.5: B is better by 0.0120, 95 % interval 0.0040 to 0.0200, on 250 images"
+    )
+    worse = replace(better, difference=-0.012, low=-0.02, high=-0.004)
+    assert "A is better by 0.0120, 95 % interval 0.0040 to 0.0200" in comparison_text([worse])
+    unsure = replace(better, low=-0.004)
+    assert comparison_text([unsure]) == (
+        "SET, IoU at 0.5: no difference can be told between A and B: B - A is +0.0120, "
+        "95 % interval -0.0040 to +0.0200, on 250 images"
+    )
+    # a gain in MAE is a fall of MAE
+    mae = replace(unsure, measure="mae")
+    assert "B - A is -0.0120, 95 % interval -0.0200 to +0.0040" in comparison_text([mae])
+    assert comparison_text([replace(better, measure="f_max")]) == ""
+
+
+def test_the_protocol_tells_what_is_shared_once_and_what_differs_by_score() -> None:
+    text = protocol_text([made("M", "SET"), made("N", "SET", 120)])
+    first, *others = text.splitlines()
+    assert "scored at native size, threshold 0.5" in first
+    assert "NonCAM drop" in first
+    assert "masks bbbbbbbbbbbb" in first
+    assert others[-1] == "N on SET: 1 missing maps count as finding nothing"
