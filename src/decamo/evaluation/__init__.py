@@ -1,4 +1,4 @@
-"""Predictor or maps + metrics -> scores; the one way to a number, in training as after it."""
+"""Predictor or maps + metrics -> scores: `scoring` while training, the rest for publication."""
 
 from decamo.evaluation.atlas import (
     BAND_SHARE,

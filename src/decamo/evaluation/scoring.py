@@ -1,4 +1,9 @@
-"""A predictor and pairs in, scores per image out; training validates through this code too."""
+"""A predictor and pairs in, scores per image out: how training validates.
+
+The same predictor, resizing and measures as ``decamo evaluate``, but several images a forward pass
+and maps that are not rounded to 8 bits, for speed: the mean absolute error may differ in
+the fourth decimal (docs/decisions/0006).
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
