@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -21,6 +22,12 @@ RECORD = EpochRecord(
     val_seconds=9.5,
     img_size=384,
     usage=(0.25, 0.75),
+    val_images=40,
+    iou_sd=0.25,
+    object_share=0.09,
+    predicted_share=0.1,
+    sure_wrong=0.3,
+    skipped=2,
 )
 LINE = re.compile(
     r"Epoch \d+: Loss: \d+\.\d{4} \| IoU: [01]\.\d{4} \| Dice: [01]\.\d{4} \| LR: \d+\.\d{6}"
@@ -52,8 +59,12 @@ def test_what_a_later_version_adds_is_passed_over() -> None:
     assert EpochRecord.from_plain(RECORD.to_plain() | {"weighted_f": 0.7}) == RECORD
 
 
-def test_a_record_without_experts_is_read() -> None:
+def test_a_record_of_an_earlier_version_is_read() -> None:
     plain = RECORD.to_plain()
-    del plain["usage"]
+    for later in ("usage", "val_images", "iou_sd", "object_share", "predicted_share", "skipped"):
+        del plain[later]
 
-    assert EpochRecord.from_plain(plain).usage == ()
+    read = EpochRecord.from_plain(plain)
+
+    assert (read.usage, read.val_images, read.skipped) == ((), 0, 0)
+    assert math.isnan(read.iou_sd)

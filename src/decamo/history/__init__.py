@@ -14,6 +14,7 @@ from decamo.history.events import (
 )
 from decamo.history.journal import Journal, read_epochs, read_journal
 from decamo.history.records import EpochRecord, StepRecord
+from decamo.history.series import Past, Point, Stretch
 
 __all__ = [
     "Baseline",
@@ -24,10 +25,13 @@ __all__ = [
     "Interrupted",
     "Journal",
     "Listener",
+    "Past",
+    "Point",
     "Saved",
     "StageStarted",
     "StepDone",
     "StepRecord",
+    "Stretch",
     "Validating",
     "read_epochs",
     "read_journal",

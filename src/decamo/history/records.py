@@ -1,5 +1,6 @@
 """What a run leaves behind: one record a step, one an epoch."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -48,6 +49,13 @@ class EpochRecord:
         val_seconds: time spent in validation.
         img_size: training size in px.
         usage: running mean of each expert's gate, averaged over the pyramid levels.
+        val_images: images validated on; 0 if unknown, as in records of earlier versions.
+        iou_sd: standard deviation of the images' IoU.
+        object_share: mean share of a validation image that is object.
+        predicted_share: mean share of a validation image predicted as object.
+        sure_wrong: share of the wrongly classified validation pixels whose probability is within
+            0.01 of 0 or 1.
+        skipped: optimiser steps left out because their gradient was not finite.
     """
 
     epoch: int
@@ -63,6 +71,12 @@ class EpochRecord:
     val_seconds: float
     img_size: int
     usage: tuple[float, ...] = ()
+    val_images: int = 0
+    iou_sd: float = math.nan
+    object_share: float = math.nan
+    predicted_share: float = math.nan
+    sure_wrong: float = math.nan
+    skipped: int = 0
 
     def line(self) -> str:
         """The epoch line; its form is a contract with whoever reads logs."""
