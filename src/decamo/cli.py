@@ -1,11 +1,13 @@
 """The command line: ``decamo COMMAND ...``; flags -> settings -> command.
 
 Exit codes: 0 done; 1 a score or its protocol is not the expected one (``evaluate --expect``); 2 a
-mistake that one line explains; 128 + signal number when stopped by one.
+mistake that one line explains; 75 when a budget is spent and the same command goes on; 128 + signal
+number when stopped by one.
 """
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -47,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"decamo: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("decamo: stopped at once", file=sys.stderr)
-        return 130
+        return 128 + getattr(stop, "number", signal.SIGINT)
     except BrokenPipeError:  # the reader of our output went away, as in `decamo plan | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -16,6 +16,7 @@
     │   ├── CheckpointForeign    not written by decamo; never executed
     │   └── CheckpointMismatch   its network is not the one the flags describe
     ├── StorageError             the disk is full, read-only or gone
+    ├── MemoryExhausted          not even the smallest piece of work fits into memory
     └── TrainingDiverged         loss or gradient stayed non-finite
 """
 
@@ -27,6 +28,7 @@ __all__ = [
     "CheckpointMissing",
     "DataError",
     "DecamoError",
+    "MemoryExhausted",
     "ModelError",
     "SettingsError",
     "StorageError",
@@ -107,6 +109,10 @@ class CheckpointMismatch(CheckpointError):
 
 class StorageError(DecamoError):
     """The disk is full, read-only or gone."""
+
+
+class MemoryExhausted(DecamoError):
+    """Not even the smallest piece of work fits into the device's memory."""
 
 
 class TrainingDiverged(DecamoError):

@@ -18,7 +18,10 @@ from decamo.storage import load_sealed, write_whole
 __all__ = ["Parser", "add_settings", "chosen_settings", "write_json"]
 
 # A resume says anew what these are; the checkpoint's own are not carried on.
-_NOT_CARRIED = {"run": ("resume_from", "checkpoint_dir"), "optimise": ("reset_moments",)}
+_NOT_CARRIED = {
+    "run": ("resume_from", "resume", "budget", "checkpoint_dir"),
+    "optimise": ("reset_moments",),
+}
 _RESUME_FROM = kinds(SECTIONS["run"])["resume_from"]
 
 

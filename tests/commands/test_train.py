@@ -226,5 +226,5 @@ def test_a_signal_saves_and_the_run_goes_on_where_it_stopped(scenes: Path, tmp_p
     rest = run.stdout.read()
     assert run.wait(60) == 128 + signal.SIGTERM
     run.stdout.close()
-    assert "stopped on request" in rest
+    assert "on SIGTERM; saved" in rest
     assert load_sealed(tmp_path / "last.pth")["position"]["step"] > 0

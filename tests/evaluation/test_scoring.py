@@ -9,7 +9,7 @@ from PIL import Image
 
 from decamo.data.pairs import Pair
 from decamo.errors import UnreadableImage
-from decamo.evaluation import score_pairs
+from decamo.evaluation import ImageScores, Pixels, score_chunks
 from decamo.inference import Predictor
 from decamo.nn import build_segmenter
 from decamo.settings import ModelSettings
@@ -26,6 +26,10 @@ class RedIsObject(Predictor):
     def predict(self, images: Sequence[Array]) -> list[npt.NDArray[np.float32]]:
         self.batches.append(len(images))
         return [(i[..., 0] / 255).astype(np.float32) for i in images]
+
+
+def score_pairs(predictor: Predictor, pairs: list[Pair], **how: int) -> list[ImageScores]:
+    return [one for chunk in score_chunks(predictor, pairs, **how) for one in chunk]
 
 
 def write_pair(folder: Path, number: int, image: Array, mask: npt.NDArray[np.bool_]) -> Pair:
@@ -66,12 +70,23 @@ def test_scores_are_in_the_order_of_the_pairs(pairs: list[Pair], batch: int, thr
     assert max(predictor.batches) == min(batch, 5)
 
 
-def test_progress_ends_at_all(pairs: list[Pair]) -> None:
-    told: list[tuple[int, int]] = []
+def test_scores_come_by_the_batch_and_may_be_left_at_any_time(pairs: list[Pair]) -> None:
+    assert [len(c) for c in score_chunks(RedIsObject(), pairs, batch=2)] == [2, 2, 1]
+    before = threading.active_count()
+    chunks = score_chunks(RedIsObject(), pairs, batch=2)
+    next(chunks)
+    chunks.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
 
-    score_pairs(RedIsObject(), pairs, batch=2, on_progress=lambda *p: told.append(p))
 
-    assert told == [(2, 5), (4, 5), (5, 5)]
+def test_pixels_are_counted_and_the_sure_mistakes_among_them(tmp_path: Path) -> None:
+    red = np.array([[0, 1, 100, 130], [255, 254, 200, 255]], np.uint8)
+    mask = np.array([[True, True, True, False], [False, False, False, True]])
+    image = np.zeros((2, 4, 3), np.uint8)
+    image[..., 0] = red
+    (scored,) = score_pairs(RedIsObject(), [write_pair(tmp_path, 0, image, mask)])
+    # wrong: all but the last; of these 0, 1, 255 and 254 are within 0.01 of the end of the scale
+    assert scored.pixels == Pixels(all=8, object=4, predicted=5, wrong=7, sure_wrong=4)
 
 
 def test_no_pair_gives_no_score() -> None:

@@ -19,7 +19,7 @@ def test_every_event_can_be_had_from_the_room() -> None:
 
 
 def test_listeners_cannot_change_an_event_for_those_after_them() -> None:
-    event = Interrupted(Position())
+    event = Interrupted(Position(), "on request")
 
     with pytest.raises(FrozenInstanceError):
         event.position = Position(3)  # type: ignore[misc]

@@ -53,8 +53,8 @@ def test_each_event_leaves_its_kind_of_line(path: Path) -> None:
             StepDone(step, 5, 10),
             Validating(1, 2),
             EpochDone(RECORD, best=True),
-            Saved(path, Position()),
-            Interrupted(Position(1, 14, 3)),
+            Saved(path, Position(), 0.5),
+            Interrupted(Position(1, 14, 3), "on request"),
         ):
             journal.hear(event)
 
@@ -66,7 +66,13 @@ def test_each_event_leaves_its_kind_of_line(path: Path) -> None:
     assert opened["learning"] == ["backbone.3", "head"]
     assert (stepped["step"], stepped["skipped"], stepped["lr"]) == (4, True, {"head": 0.1})
     assert (epoch["iou"], epoch["best"]) == (0.6350, True)
-    assert interrupted == {"kind": "interrupted", "epoch": 1, "step": 14, "micro": 3}
+    assert interrupted == {
+        "kind": "interrupted",
+        "epoch": 1,
+        "step": 14,
+        "micro": 3,
+        "why": "on request",
+    }
 
 
 def test_a_line_is_readable_as_soon_as_it_is_written(path: Path) -> None:

@@ -6,6 +6,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, calibrate_batchnorm, needs_calibration
 from decamo.nn.experts import KINDS
+from decamo.nn.router import MOMENTUM
 from tests.nn.conftest import Make
 
 SMALL = ["edgenext_xx_small", "mobilenetv2_035"]
@@ -124,7 +125,7 @@ def gradients(segmenter: Segmenter, image: Tensor) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("name", [*SMALL, "wrapped"])
-def test_checkpointing_changes_no_gradient_and_moves_usage_once(
+def test_checkpointing_changes_no_gradient(
     make: Make, image: Tensor, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = make(SMALL[1] if name == "wrapped" else name)
@@ -134,7 +135,6 @@ def test_checkpointing_changes_no_gradient_and_moves_usage_once(
             monkeypatch.delattr(base, "set_grad_checkpointing", raising=False)
         assert not hasattr(plain.backbone.net, "set_grad_checkpointing")
     expected = gradients(plain, image)
-    usage = plain(image).usage
     saved = make(SMALL[1] if name == "wrapped" else name)
     runs = 0
 
@@ -151,17 +151,17 @@ def test_checkpointing_changes_no_gradient_and_moves_usage_once(
     assert runs == 2
     assert found.keys() == expected.keys()
     assert all(torch.allclose(found[n], expected[n], rtol=1e-4, atol=1e-7) for n in expected)
-    assert torch.equal(saved(image).usage, usage)
 
 
-def test_the_usage_of_a_prediction_survives_the_next_forward_pass(
-    make: Make, image: Tensor
-) -> None:
+def test_usage_follows_each_level_and_a_prediction_keeps_its_own(make: Make, image: Tensor) -> None:
     segmenter = make()
     first = segmenter(image)
     kept = first.usage.clone()
-    segmenter(image)
+    segmenter.follow_usage(first.gates.detach().mean(1))
     assert torch.equal(first.usage, kept)
+    assert torch.allclose(
+        segmenter.usage(), MOMENTUM * kept + (1 - MOMENTUM) * first.gates.detach().mean(1)
+    )
     (first.usage * first.gates.mean(1)).sum().backward()
 
 

@@ -13,6 +13,8 @@ from decamo.history import (
     EpochDone,
     GroupsOpened,
     Interrupted,
+    MemoryRanOut,
+    RolledBack,
     Saved,
     StageStarted,
     StepDone,
@@ -72,14 +74,30 @@ class TestWithoutTerminal:
             console.hear(StageStarted(stage1, 1))
             console.hear(StageStarted(stage2, 87))
             console.hear(GroupsOpened(300, frozenset({"head", "backbone.3"})))
-            console.hear(Saved(Path("last.pth"), Position()))
-            console.hear(Interrupted(Position(2, 25, 1)))
+            console.hear(Saved(Path("last.pth"), Position(), 0.5))
+            console.hear(Interrupted(Position(2, 25, 1), "on SIGTERM"))
 
         assert out.getvalue().splitlines() == [
             "stage 1 (frozen backbone): epochs 1 to 30, 10 steps each at 384 px",
             "stage 2 (fine-tuning): epochs 87 to 120, 10 steps each at 384 px",
             "learning from step 300 on: backbone.3, head",
-            "stopped on request after step 25; saved",
+            "stopped after step 25, on SIGTERM; saved",
+        ]
+
+    def test_tells_ways_out_of_trouble(self) -> None:
+        out = io.StringIO()
+        keys = tuple(f"cod/{n}" for n in range(10))
+        with Console(out, Clock()) as console:
+            console.hear(MemoryRanOut("training", 7, "micro-batch of 4 in 2 pieces"))
+            console.hear(RolledBack(40, Position(2, 25, 0), "NaN; learning rates x 0.5", keys))
+            console.hear(RolledBack(40, Position(2, 25, 0), "torn", ()))
+
+        assert out.getvalue().splitlines() == [
+            "out of memory in training at step 7: micro-batch of 4 in 2 pieces",
+            "back from step 40 to step 25 (epoch 3): NaN; learning rates x 0.5",
+            "  images in question: cod/0, cod/1, cod/2, cod/3, cod/4, cod/5, cod/6, cod/7"
+            " and 2 more",
+            "back from step 40 to step 25 (epoch 3): torn",
         ]
 
     def test_gives_a_sign_of_life_a_minute(self) -> None:

@@ -24,7 +24,12 @@ def read(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 def test_scalars_are_read_back(tmp_path: Path) -> None:
     board = TensorBoard(tmp_path, 0)
-    for event in (step(0), step(1), EpochDone(RECORD, best=True), Interrupted(Position())):
+    for event in (
+        step(0),
+        step(1),
+        EpochDone(RECORD, best=True),
+        Interrupted(Position(), "on request"),
+    ):
         board.hear(event)
     board.close()
 

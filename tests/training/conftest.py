@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged
@@ -41,37 +42,83 @@ def tiny_settings(scenes: Path, folder: Path, **changes: dict[str, Any]) -> Trai
     return from_plain(merged(TINY, places, changes))
 
 
+def build(
+    scenes: Path,
+    place: Path,
+    name: str,
+    *,
+    resume_from: Path | None = None,
+    stop_after: int | None = None,
+    stop_in_validation: bool = False,
+    runtime: Runtime | None = None,
+    **changes: dict[str, Any],
+) -> Trainer:
+    """A trainer of a tiny run in the folder ``name``.
+
+    Args:
+        scenes: its data set.
+        place: where run folders go.
+        name: of its run folder.
+        resume_from: a checkpoint to go on from.
+        stop_after: the question, from 1, that is first answered with a reason to stop.
+        stop_in_validation: whether validation asks too; otherwise only steps do.
+        runtime: other than a CPU in float32.
+        changes: sections of the settings with other values.
+    """
+    settings = tiny_settings(scenes, place / name, **changes)
+    folder = RunFolder(settings.run.checkpoint_dir)
+    folder.root.mkdir(exist_ok=True)
+    images = find_supply(settings.data, folder.census, lambda _done, _of: None)
+    checkpoint = load_sealed(resume_from) if resume_from else None
+    asked: list[bool] = []
+
+    def stop() -> str:
+        asked.append(True)
+        return "enough" if stop_after is not None and len(asked) >= stop_after else ""
+
+    trainer = prepare(
+        settings,
+        folder,
+        runtime or open_runtime("cpu", "fp32"),
+        images,
+        checkpoint,
+        stop=stop,
+        clock=lambda: 0.0,
+    ).trainer
+    if not stop_in_validation:
+        trainer.validator.stop = lambda: ""
+    return trainer
+
+
 @pytest.fixture
 def make(scenes: Path, tmp_path: Path) -> Make:
-    """``make(name, resume_from=None, stop_after=None, runtime=None, **sections)`` -> Trainer."""
+    """``make(name, ...)``: :func:`build` on this test's data and folder."""
 
-    def build(
-        name: str,
-        *,
-        resume_from: Path | None = None,
-        stop_after: int | None = None,
-        runtime: Runtime | None = None,
-        **changes: dict[str, Any],
-    ) -> Trainer:
-        settings = tiny_settings(scenes, tmp_path / name, **changes)
-        folder = RunFolder(settings.run.checkpoint_dir)
-        folder.root.mkdir(exist_ok=True)
-        images = find_supply(settings.data, folder.census, lambda _done, _of: None)
-        checkpoint = load_sealed(resume_from) if resume_from else None
-        asked: list[bool] = []
+    def here(name: str, **how: Any) -> Trainer:
+        return build(scenes, tmp_path, name, **how)
 
-        def stop() -> bool:
-            asked.append(True)
-            return stop_after is not None and len(asked) >= stop_after
+    return here
 
-        return prepare(
-            settings,
-            folder,
-            runtime or open_runtime("cpu", "fp32"),
-            images,
-            checkpoint,
-            stop=stop,
-            clock=lambda: 0.0,
-        ).trainer
 
-    return build
+def everything(trainer: Trainer) -> dict[str, Any]:
+    """All that a run is, as plain values, without what is allowed to differ."""
+    plain = trainer.state.to_plain(trainer.settings)
+    del plain["settings"]  # the run folder's path
+    return plain
+
+
+def assert_equal(a: Any, b: Any, path: str = "") -> None:
+    """Bit equality of nested plain values and tensors."""
+    assert type(a) is type(b), path
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), path
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            assert_equal(a[key], b[key], f"{path}/{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), path
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_equal(x, y, f"{path}/{i}")
+    else:
+        assert a == b, path

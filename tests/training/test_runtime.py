@@ -42,9 +42,7 @@ def _train(settings: TrainSettings) -> None:
     runtime = open_runtime("cpu", "fp32")
     with runtime.main_first():
         images = find_supply(settings.data, folder.census, lambda *_: None, keep=runtime.is_main)
-    prepared = prepare(
-        settings, folder, runtime, images, None, stop=lambda: False, clock=lambda: 0.0
-    )
+    prepared = prepare(settings, folder, runtime, images, None, stop=lambda: "", clock=lambda: 0.0)
     list(prepared.trainer.run())
     close_runtime()
 

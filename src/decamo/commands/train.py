@@ -2,13 +2,11 @@
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import tomli_w
@@ -19,12 +17,16 @@ from decamo.history import Event, Interrupted, Journal, Listener
 from decamo.plan import review
 from decamo.report import Console, TensorBoard, draw_plan
 from decamo.settings import TrainSettings
+from decamo.settings.duration import seconds_of
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, write_whole
 from decamo.training import Prepared, Runtime, close_runtime, find_supply, open_runtime, prepare
+from decamo.training.budget import Budget
+from decamo.training.stops import stop_requests
 
 __all__ = ["add_arguments", "run"]
 
+_TRY_AGAIN = 75
 _MOST_NAMED = 10  # files named one by one on the console
 
 
@@ -35,14 +37,20 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train; returns the exit code: 0, or 128 + the number of the signal that stopped the run."""
+    """Train; returns the exit code.
+
+    0 at the end of the plan, 75 (EX_TEMPFAIL of sysexits.h: try again) when the budget is spent,
+    128 + the number of the signal that stopped the run.
+    """
+    began = time.monotonic()
     settings, checkpoint = chosen_settings(args)
     if not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
     folder = RunFolder(settings.run.checkpoint_dir)
     folder.open(settings.run.resume_from)
     runtime = open_runtime(settings.run.device, settings.run.precision)
-    with closing_runtime(), stop_signals() as caught, Console(_out(runtime), time.monotonic) as con:
+    budget = _budget(settings, began)
+    with closing_runtime(), stop_requests() as asked, Console(_out(runtime), time.monotonic) as con:
         with runtime.main_first():
             looking = con.progress("looking at the images")
             images = find_supply(settings.data, folder.census, looking, keep=runtime.is_main)
@@ -52,23 +60,36 @@ def run(args: argparse.Namespace) -> int:
             runtime,
             images,
             checkpoint,
-            stop=lambda: bool(caught),
+            stop=lambda: asked.why() or (budget.spent() if budget else ""),
             clock=time.monotonic,
         )
         _announce(con, settings, prepared, folder.journal)
         if runtime.is_main:
             _leave_traces(con, settings, folder, prepared)
-        stopped = _train(settings, folder, prepared, con)
-    best = prepared.trainer.state.best
-    con.say(f"best IoU {best.iou:.4f} at epoch {best.epoch}: {folder.best}")
-    write_json(args.json, _outcome(prepared, folder))
-    return 128 + caught[0] if stopped and caught else 0
+        asked.patient = True
+        stopped = _train(settings, folder, prepared, [con, *([budget] if budget else [])])
+        best = prepared.trainer.state.best
+        con.say(f"best IoU {best.iou:.4f} at epoch {best.epoch}: {folder.best}")
+        if stopped:
+            con.say("to go on: the same command with --resume auto")
+        write_json(args.json, _outcome(prepared, folder, stopped))
+    if not stopped:
+        return 0
+    return 128 + asked.number if asked.number else _TRY_AGAIN
 
 
-def _train(settings: TrainSettings, folder: RunFolder, prepared: Prepared, con: Console) -> bool:
-    """Run the trainer with its listeners; whether it was stopped on request."""
+def _budget(settings: TrainSettings, began: float) -> Budget | None:
+    words = settings.run.budget
+    if words is None:
+        return None
+    return Budget(words, seconds_of("budget", words), time.monotonic, began)
+
+
+def _train(
+    settings: TrainSettings, folder: RunFolder, prepared: Prepared, listeners: list[Listener]
+) -> str:
+    """Run the trainer with its listeners; returns why it stopped before its end, if it did."""
     trainer = prepared.trainer
-    listeners: list[Listener] = [con]
     last: Event | None = None
     with ExitStack() as stack:
         if trainer.runtime.is_main:
@@ -77,12 +98,12 @@ def _train(settings: TrainSettings, folder: RunFolder, prepared: Prepared, con: 
             board = stack.enter_context(
                 closing(TensorBoard(folder.tensorboard, prepared.resumption.position.step))
             )
-            listeners += [journal, board]
+            listeners = [*listeners, journal, board]
         for event in trainer.run():
             last = event
             for listener in listeners:
                 listener.hear(event)
-    return isinstance(last, Interrupted)
+    return last.why if isinstance(last, Interrupted) else ""
 
 
 def _announce(con: Console, settings: TrainSettings, prepared: Prepared, journal: Path) -> None:
@@ -151,13 +172,14 @@ def _run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _outcome(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
+def _outcome(prepared: Prepared, folder: RunFolder, stopped: str) -> dict[str, Any]:
     state = prepared.trainer.state
     return {
         "word": prepared.resumption.word,
         "reason": prepared.resumption.reason,
         "epoch": state.position.epoch,
         "step": state.position.step,
+        "stopped": stopped,
         "best_iou": state.best.iou,
         "best_epoch": state.best.epoch,
         "best_model": str(folder.best),
@@ -189,25 +211,3 @@ def closing_runtime() -> Iterator[None]:
         yield
     finally:
         close_runtime()
-
-
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM; a second one stops at once.
-
-    Yields:
-        the numbers of the signals received so far.
-    """
-    caught: list[int] = []
-
-    def take(number: int, frame: FrameType | None) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    before = {s: signal.signal(s, take) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -31,7 +31,7 @@ from decamo.evaluation.names import method_names, named_path
 from decamo.evaluation.network import network_jobs, network_map
 from decamo.evaluation.predictions import MapFolder, fitted, match_maps, read_map
 from decamo.evaluation.protocol import Protocol, prints_of
-from decamo.evaluation.scoring import ImageScores, score_pairs
+from decamo.evaluation.scoring import ImageScores, Pixels, score_chunks
 from decamo.evaluation.table import Group, SetScore, plain_score, score_set
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Measurer",
     "NetworkMethod",
     "Outcome",
+    "Pixels",
     "Protocol",
     "Rules",
     "SetScore",
@@ -83,7 +84,7 @@ __all__ = [
     "resamples",
     "ring_contrast",
     "run_method",
-    "score_pairs",
+    "score_chunks",
     "score_set",
     "sets_of_masks",
     "sets_of_pairs",

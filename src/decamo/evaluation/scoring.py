@@ -5,8 +5,9 @@ and maps that are not rounded to 8 bits, for speed: the mean absolute error may 
 the fourth decimal (docs/decisions/0006).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -18,9 +19,29 @@ from decamo.data.reading import read_pair
 from decamo.inference import Predictor
 from decamo.metrics import Scores, score
 
-__all__ = ["ImageScores", "score_pairs"]
+__all__ = ["ImageScores", "Pixels", "score_chunks"]
 
 _Read = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]
+_SURE = 0.01  # a probability this near to 0 or 1 hardly moves any more: its gradient is p (1 - p)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What became of an image's pixels at threshold 0.5: counts.
+
+    Attributes:
+        all: pixels in the image.
+        object: of the object.
+        predicted: predicted as object.
+        wrong: wrongly classified.
+        sure_wrong: wrongly classified with a probability within 0.01 of 0 or 1.
+    """
+
+    all: int
+    object: int
+    predicted: int
+    wrong: int
+    sure_wrong: int
 
 
 @dataclass(frozen=True)
@@ -29,41 +50,51 @@ class ImageScores:
 
     pair: Pair
     scores: Scores
+    pixels: Pixels
 
 
-def score_pairs(
-    predictor: Predictor,
-    pairs: Sequence[Pair],
-    *,
-    batch: int = 8,
-    threads: int = 2,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> list[ImageScores]:
+def score_chunks(
+    predictor: Predictor, pairs: Sequence[Pair], *, batch: int = 8, threads: int = 2
+) -> Iterator[list[ImageScores]]:
     """Scores of each pair at the native size of its mask, in the order of ``pairs``.
 
     Args:
         predictor: the network.
         pairs: images with masks.
-        batch: images in one forward pass.
+        batch: images in one forward pass, whose scores come together.
         threads: readers; Pillow decodes outside of the interpreter's lock.
-        on_progress: called with (images done, images in all).
 
     Raises:
         UnreadableImage: a file cannot be decoded.
     """
-    results: list[ImageScores] = []
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
-        for chunk, read in _read_ahead(pool, pairs, batch):
+    with (
+        ThreadPoolExecutor(max(threads, 1)) as pool,
+        closing(_read_ahead(pool, pairs, batch)) as reading,
+    ):
+        for chunk, read in reading:
             probabilities = predictor.predict([image for image, _ in read])
-            for pair, (_, mask), probability in zip(chunk, read, probabilities, strict=True):
-                results.append(ImageScores(pair, score(probability, mask)))
-            on_progress(len(results), len(pairs))
-    return results
+            yield [
+                ImageScores(pair, score(probability, mask), _pixels(probability, mask))
+                for pair, (_, mask), probability in zip(chunk, read, probabilities, strict=True)
+            ]
+
+
+def _pixels(probability: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> Pixels:
+    predicted = probability >= 0.5
+    wrong = probability[predicted != mask]
+    sure = np.count_nonzero((wrong < _SURE) | (wrong > 1 - _SURE))
+    return Pixels(
+        mask.size,
+        int(np.count_nonzero(mask)),
+        int(np.count_nonzero(predicted)),
+        wrong.size,
+        int(sure),
+    )
 
 
 def _read_ahead(
     pool: ThreadPoolExecutor, pairs: Sequence[Pair], batch: int
-) -> Iterator[tuple[Sequence[Pair], list[_Read]]]:
+) -> Generator[tuple[Sequence[Pair], list[_Read]], None, None]:
     """Chunks of pairs with their arrays; the next chunk is read while this one is used."""
     chunks = (pairs[i : i + batch] for i in range(0, len(pairs), batch))
     pending = [(chunk, [pool.submit(read_pair, p) for p in chunk]) for chunk in islice(chunks, 2)]

@@ -14,6 +14,8 @@ __all__ = [
     "GroupsOpened",
     "Interrupted",
     "Listener",
+    "MemoryRanOut",
+    "RolledBack",
     "Saved",
     "StageStarted",
     "StepDone",
@@ -74,17 +76,56 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint was written."""
+    """A checkpoint was written, which took so long."""
 
     path: Path
     position: Position
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MemoryRanOut:
+    """Something did not fit into memory, and the run goes on otherwise.
+
+    Attributes:
+        where: ``training``, ``optimiser`` or ``validation``.
+        step: absolute step under way.
+        decision: what is done now, for people.
+    """
+
+    where: str
+    step: int
+    decision: str
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """The run went back to its last checkpoint.
+
+    Attributes:
+        from_step: absolute step where it stood.
+        position: where it stands now.
+        reason: why and how it goes on, for people.
+        samples: keys of the images that made the loss non-finite; else those of the last step.
+    """
+
+    from_step: int
+    position: Position
+    reason: str
+    samples: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Interrupted:
-    """The run stopped on request, between two optimiser steps, after it was saved."""
+    """The run stopped before its end, and its checkpoint has everything up to here.
+
+    Attributes:
+        position: where it stands.
+        why: such as ``on request`` or ``the budget of 11h30m is spent``.
+    """
 
     position: Position
+    why: str
 
 
 class Listener(Protocol):
@@ -95,5 +136,14 @@ class Listener(Protocol):
 
 
 Event = (
-    Baseline | StageStarted | GroupsOpened | StepDone | Validating | EpochDone | Saved | Interrupted
+    Baseline
+    | StageStarted
+    | GroupsOpened
+    | StepDone
+    | Validating
+    | EpochDone
+    | Saved
+    | MemoryRanOut
+    | RolledBack
+    | Interrupted
 )

@@ -1,7 +1,7 @@
 """The journal: one JSON object a line, only ever appended to; the truth about a run.
 
 Kinds of line: ``run`` (a start or resume: settings, word, segment), ``baseline``, ``stage``,
-``opened``, ``step``, ``epoch``, ``interrupted``.
+``opened``, ``step``, ``epoch``, ``memory``, ``rollback``, ``interrupted``.
 After a resume from an earlier checkpoint the lines written since that checkpoint stay; a reader
 lets the later line of an epoch win.
 """
@@ -22,6 +22,8 @@ from decamo.history.events import (
     Event,
     GroupsOpened,
     Interrupted,
+    MemoryRanOut,
+    RolledBack,
     StageStarted,
     StepDone,
 )
@@ -65,8 +67,12 @@ class Journal:
             self.write("opened", {"step": event.step, "learning": sorted(event.learning)})
         elif isinstance(event, StageStarted):
             self.write("stage", {"number": event.stage.number, "epoch": event.epoch})
+        elif isinstance(event, MemoryRanOut):
+            self.write("memory", asdict(event))
+        elif isinstance(event, RolledBack):
+            self.write("rollback", asdict(event))
         elif isinstance(event, Interrupted):
-            self.write("interrupted", asdict(event.position))
+            self.write("interrupted", asdict(event.position) | {"why": event.why})
 
     def __enter__(self) -> "Journal":
         return self

@@ -7,7 +7,7 @@ __all__ = ["Router"]
 
 # Share of the gates dealt out evenly, so that an expert nobody chose still learns, and can return.
 FLOOR = 0.05
-# The average looks back about 1 / (1 - momentum) micro-batches.
+# The average looks back about 1 / (1 - momentum) optimiser steps.
 MOMENTUM = 0.99
 
 
@@ -15,8 +15,9 @@ class Router(nn.Module):
     """Gates per image from the mean and the deviation of each channel.
 
     Attributes:
-        usage: float32 ``[E]``, running average of the gates, even at first; moves in training
-            mode only. It lets a balance term see the data set where the micro-batch is 1.
+        usage: float32 ``[E]``, running average of the gates, even at first. It lets a balance
+            term see the data set where the micro-batch is 1. :meth:`follow` moves it, once an
+            optimiser step, so that it does not depend on how a step is cut into micro-batches.
 
     Args:
         width: channels C of the level.
@@ -43,8 +44,9 @@ class Router(nn.Module):
         deviation = (variance.clamp_min(0) + 1e-5).sqrt()
         scores = self.score(self.norm(torch.cat((mean, deviation), dim=1)))
         gates = (scores.float() / self.temperature).softmax(1)
-        gates = (1 - FLOOR) * gates + FLOOR / gates.shape[1]
-        if self.training:
-            with torch.no_grad():
-                self.usage.lerp_(gates.detach().mean(0), 1 - MOMENTUM)
-        return gates
+        return (1 - FLOOR) * gates + FLOOR / gates.shape[1]
+
+    @torch.no_grad()
+    def follow(self, gates: Tensor) -> None:
+        """Move the running average towards the mean gates of a step, float32 ``[E]``."""
+        self.usage.lerp_(gates.to(self.usage), 1 - MOMENTUM)

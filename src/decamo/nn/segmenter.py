@@ -13,6 +13,7 @@ from decamo.nn.decoder import Decoder
 from decamo.nn.heads import Lateral, LogitHead
 from decamo.nn.mixture import Mixture
 from decamo.nn.prediction import Prediction
+from decamo.nn.router import Router
 
 __all__ = ["Architecture", "Segmenter"]
 
@@ -94,7 +95,7 @@ class Segmenter(nn.Module):
             logits=logits,
             side=tuple(side(level) for side, level in pairs),
             gates=torch.stack(gates),
-            usage=self._usage(),
+            usage=self.usage(),
         )
 
     def normalise(self, image: Tensor) -> Tensor:
@@ -149,10 +150,14 @@ class Segmenter(nn.Module):
         self.backbone.eval()
         return self
 
-    def usage_buffers(self) -> list[Tensor]:
-        """Each level's running average of the gates, float32 ``[E]``: the buffers themselves."""
-        return [mixture.router.usage for mixture in self.mixtures]  # type: ignore[union-attr, misc]
+    def usage(self) -> Tensor:
+        """Each level's running average of the gates, float32 ``[levels,E]``: a copy."""
+        return torch.stack([router.usage for router in self._routers()])
 
-    def _usage(self) -> Tensor:
-        # A copy: the buffers move at the next forward pass, perhaps before this one's backward.
-        return torch.stack(self.usage_buffers())
+    def follow_usage(self, gates: Tensor) -> None:
+        """Move the running averages towards a step's mean gates, float32 ``[levels,E]``."""
+        for router, mean in zip(self._routers(), gates, strict=True):
+            router.follow(mean)
+
+    def _routers(self) -> list[Router]:
+        return [mixture.router for mixture in self.mixtures]  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from decamo.plan.curves import Curve
 from decamo.plan.ledger import Ledger, Segment, plan_of, steps_per_epoch
+from decamo.plan.mend import rolled_back, split
 from decamo.plan.plan import Plan, Position
 from decamo.plan.resume import Resumption, resume
 from decamo.plan.review import review
@@ -23,5 +24,7 @@ __all__ = [
     "plan_of",
     "resume",
     "review",
+    "rolled_back",
+    "split",
     "steps_per_epoch",
 ]

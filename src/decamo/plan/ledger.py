@@ -18,7 +18,8 @@ class Segment:
     """One stretch of a run under one schedule.
 
     Attributes:
-        word: how it began: ``start``, ``continue``, ``extend`` or ``branch``.
+        word: how it began: ``start``, ``extend`` or ``branch``, as a person chose; ``rollback``
+            or ``split``, as the run itself did (:mod:`decamo.plan.mend`).
         at_epoch: epochs completed when it began.
         at_step: optimiser steps made when it began.
         origin_epoch: epochs completed where its curves count from; ``extend`` keeps the origin
@@ -30,6 +31,9 @@ class Segment:
         levels: pyramid levels of the backbone, each a parameter group.
         opened: groups that had learned before the origin; a branch never freezes them again.
         reason: why, for people.
+        scale: share of the schedule's learning rates that is used; a rollback lowers it.
+        pieces: by stage (1 to 3), in how many pieces the device takes a micro-batch; a step's
+            images stay the same.
     """
 
     word: str
@@ -43,6 +47,8 @@ class Segment:
     levels: int = 4
     opened: tuple[str, ...] = ()
     reason: str = ""
+    scale: float = 1.0
+    pieces: tuple[int, int, int] = (1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,9 @@ class Ledger:
 
     def to_plain(self) -> list[dict[str, Any]]:
         """Plain values, for a checkpoint."""
-        return [asdict(s) | {"opened": list(s.opened)} for s in self.segments]
+        return [
+            asdict(s) | {"opened": list(s.opened), "pieces": list(s.pieces)} for s in self.segments
+        ]
 
     @staticmethod
     def from_plain(plain: list[dict[str, Any]]) -> "Ledger":
@@ -83,7 +91,10 @@ class Ledger:
 
 def _segment(plain: dict[str, Any]) -> Segment:
     schedule = ScheduleSettings(**plain["schedule"])
-    return Segment(**plain | {"schedule": schedule, "opened": tuple(plain["opened"])})
+    values = plain | {"schedule": schedule, "opened": tuple(plain["opened"])}
+    if "pieces" in plain:  # not in checkpoints of 0.1.0
+        values["pieces"] = tuple(plain["pieces"])
+    return Segment(**values)
 
 
 def steps_per_epoch(images: int, micro_batch: int, accumulation: int, world: int) -> int:
@@ -152,19 +163,22 @@ def _stage(segment: Segment, number: int, begin: int, end: int, epoch: int, step
         micro_batch=micro_batch,
         accumulation=s.accumulation_steps,
         img_size=(number == 3 and s.stage3_img_size) or s.img_size,
-        curve=_curve(s, number, curve_epochs * per_epoch, warm_epochs * per_epoch),
+        curve=_curve(segment, number, curve_epochs * per_epoch, warm_epochs * per_epoch),
         offset=(start - begin) * per_epoch if joined else 0,
         rewarm=warm_epochs * per_epoch if joined else 0,
         openings=_openings(segment, number, (begin, end), start, step, per_epoch),
+        pieces=segment.pieces[number - 1],
     )
 
 
-def _curve(s: ScheduleSettings, number: int, steps: int, warmup: int) -> Curve:
+def _curve(segment: Segment, number: int, steps: int, warmup: int) -> Curve:
+    s, scale = segment.schedule, segment.scale
     if number == 3:
-        return Curve("none", s.stage3_lr, min(s.min_lr, s.stage3_lr), steps)
+        return Curve("none", scale * s.stage3_lr, scale * min(s.min_lr, s.stage3_lr), steps)
     kind, peak = (s.stage1_scheduler, s.lr) if number == 1 else (s.scheduler, s.stage2_lr)
     cycles, t_mult = (s.cycles, s.t_mult) if kind == "cosine_restart" else (1, 1.0)
-    return Curve(kind, peak, min(s.min_lr, peak), steps, warmup, cycles, t_mult)
+    floor = min(s.min_lr, peak)
+    return Curve(kind, scale * peak, scale * floor, steps, warmup, cycles, t_mult)
 
 
 def _openings(

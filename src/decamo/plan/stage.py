@@ -39,6 +39,7 @@ class Stage:
         offset: steps of the curve that lie before ``first_step``.
         rewarm: steps of linear rise towards the curve, after a branch that joins it midway.
         openings: what learns, and from when.
+        pieces: in how many pieces the device takes a micro-batch that it cannot hold whole.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Stage:
     offset: int
     rewarm: int
     openings: tuple[Opening, ...]
+    pieces: int = 1
 
     @property
     def steps(self) -> int:

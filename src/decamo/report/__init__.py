@@ -16,7 +16,7 @@ from decamo.report.score_tables import (
     protocol_text,
     score_text,
 )
-from decamo.report.spending_text import duration, spending_text
+from decamo.report.spending_text import spending_text
 from decamo.report.tensorboard import TensorBoard
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "comparison_text",
     "draw_atlas",
     "draw_plan",
-    "duration",
     "epoch_rows",
     "group_text",
     "outcome_notes",

@@ -20,6 +20,8 @@ from decamo.history import (
     Event,
     GroupsOpened,
     Interrupted,
+    MemoryRanOut,
+    RolledBack,
     StageStarted,
     StepDone,
     Validating,
@@ -28,6 +30,7 @@ from decamo.history import (
 __all__ = ["Console"]
 
 _STAGE_WORDS = {1: "frozen backbone", 2: "fine-tuning", 3: "polishing"}
+_MOST_NAMED = 8  # images named one by one
 _HEARTBEAT = 60.0  # seconds between two signs of life where there is no terminal
 
 
@@ -72,7 +75,21 @@ class Console:
         elif isinstance(event, GroupsOpened):
             self.say(f"learning from step {event.step} on: {', '.join(sorted(event.learning))}")
         elif isinstance(event, Interrupted):
-            self.say(f"stopped on request after step {event.position.step}; saved")
+            self.say(f"stopped after step {event.position.step}, {event.why}; saved")
+        elif isinstance(event, MemoryRanOut):
+            self.say(f"out of memory in {event.where} at step {event.step}: {event.decision}")
+        elif isinstance(event, RolledBack):
+            self._rolled_back(event)
+
+    def _rolled_back(self, event: RolledBack) -> None:
+        self.say(
+            f"back from step {event.from_step} to step {event.position.step} (epoch"
+            f" {event.position.epoch + 1}): {event.reason}"
+        )
+        if event.samples:
+            more = len(event.samples) - _MOST_NAMED
+            named = ", ".join(event.samples[:_MOST_NAMED]) + (f" and {more} more" * (more > 0))
+            self.say(f"  images in question: {named}")
 
     def progress(self, what: str) -> Callable[[int, int], None]:
         """A callback ``(done, of)`` that shows how far ``what`` has come."""

@@ -45,7 +45,7 @@ def _stages(ledger: Ledger) -> str:
                 f"{s.first_epoch}-{s.last_epoch}",
                 f"{s.steps_per_epoch}",
                 f"{s.first_step}-{s.end_step - 1}",
-                f"{s.micro_batch} x {s.accumulation}{devices} = {effective}",
+                f"{_batch(s)} x {s.accumulation}{devices} = {effective}",
                 f"{s.img_size}",
                 s.curve.kind,
                 _course(s),
@@ -53,6 +53,11 @@ def _stages(ledger: Ledger) -> str:
         )
     header = ["stage", "epochs", "steps/epoch", "steps", "batch", "px", "curve", "head LR"]
     return epoch_rows(header, rows)
+
+
+def _batch(stage: Stage) -> str:
+    """The micro-batch, and in how many pieces the device takes it."""
+    return f"{stage.micro_batch}" + (f" (in {stage.pieces})" if stage.pieces > 1 else "")
 
 
 def _course(stage: Stage) -> str:

@@ -4,16 +4,9 @@ from collections.abc import Sequence
 
 from decamo.plan import Spending
 from decamo.report.plan_text import epoch_rows
+from decamo.settings.duration import duration
 
-__all__ = ["duration", "spending_text"]
-
-
-def duration(seconds: float) -> str:
-    """``4210`` -> ``1h10m``; under a minute in seconds, under an hour in minutes."""
-    if round(seconds) < 60:
-        return f"{seconds:.0f}s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60}h{minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m"
+__all__ = ["spending_text"]
 
 
 def spending_text(spending: Sequence[Spending]) -> str:

@@ -4,12 +4,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from decamo.errors import SettingsError
+from decamo.settings.duration import seconds_of
 from decamo.settings.option import at_least, one_of, option, within
 from decamo.settings.schedule import ScheduleSettings
 
 __all__ = ["DataSettings", "ModelSettings", "OptimiseSettings", "RunSettings", "TrainSettings"]
 
 NONCAM = ("drop", "negatives")
+RESUMES = ("never", "auto")
+DIVERGENCE = ("rollback", "stop")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 
@@ -87,12 +90,35 @@ class RunSettings:
 
     checkpoint_dir: Path = option(Path("runs/latest"), "the run folder")
     resume_from: Path | None = option(None, "go on from this checkpoint")
+    resume: str = option(
+        "never",
+        "auto: if the run folder holds this run, go on from its newest checkpoint; so one and the"
+        " same command serves every session",
+        choices=RESUMES,
+    )
+    budget: str | None = option(
+        None, "stop and save before this much time is over, such as 11h30m; exit code 75"
+    )
+    keep_last: int = option(0, "also keep the checkpoints of the last N epochs", unit="epochs")
+    keep_every: int = option(0, "also keep the checkpoint of every Nth epoch", unit="epochs")
+    on_divergence: str = option(
+        "rollback",
+        "after 20 steps without a finite gradient: go back to the last checkpoint with half the"
+        " learning rates (three times at most), or stop",
+        choices=DIVERGENCE,
+    )
     device: str = option("auto", "auto, cpu, cuda or cuda:N")
     precision: str = option("auto", "number format of the forward pass", choices=PRECISIONS)
     seed: int = option(0, "one number that fixes initial weights, data order and augmentation")
 
     def __post_init__(self) -> None:
         one_of("precision", self.precision, PRECISIONS)
+        one_of("resume", self.resume, RESUMES)
+        one_of("on_divergence", self.on_divergence, DIVERGENCE)
+        at_least("keep_last", self.keep_last, 0)
+        at_least("keep_every", self.keep_every, 0)
+        if self.budget is not None:
+            seconds_of("budget", self.budget)
         within("seed", self.seed, 0, 2**63 - 1)
         kind, _, index = self.device.partition(":")
         bare = not index or (kind == "cuda" and index.isdigit())

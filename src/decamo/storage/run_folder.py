@@ -49,6 +49,11 @@ class RunFolder:
         return self.root / "tensorboard"
 
     @property
+    def suspects(self) -> Path:
+        """Images that made the loss non-finite, as the network saw them."""
+        return self.root / "suspects"
+
+    @property
     def picture(self) -> Path:
         """The plan's learning rates as a picture."""
         return self.root / "plan.png"

@@ -18,12 +18,15 @@ from decamo.settings.plain import from_plain
 from decamo.storage import RunFolder
 from decamo.training.ema import Ema
 from decamo.training.groups import build_optimiser
+from decamo.training.health import Health
+from decamo.training.keeper import Keeper
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
 from decamo.training.state import Best, TrainState
 from decamo.training.step import Stepper
 from decamo.training.supply import Supply
 from decamo.training.trainer import Trainer
+from decamo.training.validation import Validator
 
 __all__ = ["Prepared", "check_architecture", "prepare", "resumption_of"]
 
@@ -48,7 +51,7 @@ def prepare(
     supply: Supply,
     checkpoint: dict[str, Any] | None,
     *,
-    stop: Callable[[], bool],
+    stop: Callable[[], str],
     clock: Callable[[], float],
 ) -> Prepared:
     """Put a run together.
@@ -59,7 +62,7 @@ def prepare(
         runtime: device and ranks.
         supply: the images.
         checkpoint: what :func:`decamo.storage.load_sealed` gave, or None for a new run.
-        stop: asked between steps; True saves and ends the run.
+        stop: asked between steps; a reason saves and ends the run.
         clock: seconds from any fixed moment, only ever rising.
 
     Raises:
@@ -89,9 +92,26 @@ def prepare(
         side_outputs=settings.optimise.deep_supervision,
     )
     trainer = Trainer(
-        settings, folder, runtime, state, stepper, supply.train, supply.val, stop, clock
+        settings=settings,
+        runtime=runtime,
+        state=state,
+        stepper=stepper,
+        keeper=Keeper(folder, settings, runtime.is_main, clock),
+        validator=Validator(supply.val, runtime, stop),
+        health=Health(stepper, folder, settings.run.on_divergence == "rollback", runtime.is_main),
+        train_pairs=supply.train,
+        stop=stop,
+        clock=clock,
+        saved=_is_newest(settings, folder, resumption),
     )
     return Prepared(trainer, resumption, supply)
+
+
+def _is_newest(settings: TrainSettings, folder: RunFolder, resumption: Resumption) -> bool:
+    """Whether the folder's newest checkpoint is the very state that the run goes on from."""
+    resume_from = settings.run.resume_from
+    same = resume_from is not None and resume_from.resolve() == folder.last.resolve()
+    return same and resumption.word == "continue"
 
 
 def resumption_of(
@@ -172,7 +192,9 @@ def _state(
         position=resumption.position,
         best=Best(images=validation),
     )
-    if checkpoint is not None:
+    if checkpoint is None:  # for whatever draws from torch's own generator, such as dropout
+        torch.manual_seed(settings.run.seed + runtime.rank)
+    else:
         state.load_weights(checkpoint)
         if not settings.optimise.reset_moments:
             state.load_moments(checkpoint)

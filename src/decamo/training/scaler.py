@@ -17,7 +17,8 @@ class GuardedScaler:
     """A gradient scaler that never falls below :data:`FLOOR`; without float16 it does nothing."""
 
     def __init__(self, device: torch.device, enabled: bool) -> None:
-        self._scaler = torch.amp.GradScaler(device.type, enabled=enabled)
+        self._device = device.type
+        self._scaler = torch.amp.GradScaler(self._device, enabled=enabled)
 
     def scale(self, loss: torch.Tensor) -> torch.Tensor:
         """The loss times the scale."""
@@ -42,6 +43,10 @@ class GuardedScaler:
         return self._scaler.state_dict()
 
     def load(self, state: dict[str, Any]) -> None:
-        """The inverse of :meth:`state`; a state from a run without float16 is passed over."""
+        """The inverse of :meth:`state`; a state from a run without float16 is passed over.
+
+        A step that broke off half-way is forgotten.
+        """
         if state and self._scaler.is_enabled():
+            self._scaler = torch.amp.GradScaler(self._device)
             self._scaler.load_state_dict(state)

@@ -13,6 +13,7 @@ from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import FORMAT
 from decamo.training.ema import Ema
+from decamo.training.generators import generator_states, restore_generators
 from decamo.training.groups import load_optimiser_state, optimiser_state
 from decamo.training.scaler import GuardedScaler
 
@@ -35,12 +36,22 @@ class EpochSums:
     images: int = 0
     parts: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    skipped: int = 0
 
-    def add(self, images: int, parts: dict[str, float], seconds: float) -> "EpochSums":
-        """These sums and one more step; ``parts`` are means over its images."""
+    def add(
+        self, images: int, parts: dict[str, float], seconds: float, skipped: bool = False
+    ) -> "EpochSums":
+        """These sums and one more step; ``parts`` are means over its images.
+
+        The loss of a step that was left out does not count: it may not be finite.
+        """
+        if skipped:
+            return replace(self, seconds=self.seconds + seconds, skipped=self.skipped + 1)
         names = self.parts.keys() | parts.keys()
         summed = {n: self.parts.get(n, 0.0) + parts.get(n, 0.0) * images for n in sorted(names)}
-        return EpochSums(self.images + images, summed, self.seconds + seconds)
+        return replace(
+            self, images=self.images + images, parts=summed, seconds=self.seconds + seconds
+        )
 
     def means(self) -> dict[str, float]:
         """Means over the images."""
@@ -78,7 +89,7 @@ class TrainState:
             "ema": self.ema.state() if self.ema is not None else None,
             "optimiser": optimiser_state(self.model, self.optimiser),
             "scaler": self.scaler.state(),
-            "generators": _generators(),
+            "generators": generator_states(),
             "ledger": self.ledger.to_plain(),
             "position": asdict(self.position),
             "sums": asdict(self.sums),
@@ -106,19 +117,31 @@ class TrainState:
         best = Best(**plain["best"])
         self.best = best if best.images == same_validation else Best(images=same_validation)
         self.bad_steps = plain["bad_steps"]
-        _restore_generators(plain["generators"])
+        restore_generators(plain["generators"])
+
+    def not_finite(self) -> list[str]:
+        """Names of weights, averages and moments that hold a NaN or an infinity."""
+        held = dict(self.model.state_dict())
+        if self.ema is not None:
+            held |= {f"ema.{name}": t for name, t in self.ema.model.state_dict().items()}
+        for name, moments in optimiser_state(self.model, self.optimiser).items():
+            held |= {f"optimiser.{name}.{k}": v for k, v in moments.items() if k != "step"}
+        tensors = {n: t for n, t in held.items() if t.is_floating_point()}
+        finite = torch.stack([t.isfinite().all() for t in tensors.values()])  # one wait for all
+        return [name for name, good in zip(tensors, finite.tolist(), strict=True) if not good]
+
+    def go_back(self, plain: dict[str, Any], ledger: Ledger) -> None:
+        """Be again what a checkpoint of this run holds, under another ledger."""
+        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.state.clear()  # what had no moments then has none now
+        self.load_weights(plain)
+        self.load_moments(plain)
+        self.load_past(plain, same_validation=self.best.images)
+        self.load_epoch_under_way(plain)
+        self.position = Position(**plain["position"])
+        self.ledger = ledger
+        self.bad_steps = 0
 
     def load_epoch_under_way(self, plain: dict[str, Any]) -> None:
         """Sums of an interrupted epoch, to end it with the record it would have had."""
         self.sums = replace(EpochSums(), **plain["sums"])
-
-
-def _generators() -> dict[str, Any]:
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"cpu": torch.get_rng_state(), "cuda": cuda}
-
-
-def _restore_generators(states: dict[str, Any]) -> None:
-    torch.set_rng_state(states["cpu"])
-    if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])

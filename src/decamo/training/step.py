@@ -1,7 +1,8 @@
 """One optimiser step: accumulate, clip, update, average."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -10,6 +11,8 @@ from decamo.data.loader import Batch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter
 from decamo.training.ema import Ema
+from decamo.training.generators import generator_states, restore_generators
+from decamo.training.memory import OutOfMemory, is_out_of_memory
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
 
@@ -22,11 +25,11 @@ class Outcome:
 
     Attributes:
         parts: each named loss term, mean over the images of the step.
-        grad_norm: norm of the gradient before clipping.
-        skipped: whether the weights stayed because the gradient was not finite.
+        grad_norm: norm of the gradient before clipping; NaN where the loss was not finite.
+        skipped: whether everything stayed because loss or gradient was not finite.
     """
 
-    parts: Mapping[str, float]
+    parts: dict[str, float]
     grad_norm: float
     skipped: bool
 
@@ -34,6 +37,19 @@ class Outcome:
     def loss(self) -> float:
         """The total: the sum of the parts."""
         return sum(self.parts.values())
+
+
+@dataclass
+class _Sums:
+    """What the micro-batches of a step add up to, weighted so that the sums are means."""
+
+    parts: dict[str, torch.Tensor] = field(default_factory=dict)
+    gates: torch.Tensor | None = None
+
+    def add(self, parts: dict[str, torch.Tensor], gates: torch.Tensor) -> None:
+        for name, part in parts.items():
+            self.parts[name] = self.parts[name] + part if name in self.parts else part
+        self.gates = gates if self.gates is None else self.gates + gates
 
 
 @dataclass
@@ -60,47 +76,96 @@ class Stepper:
     clip_grad: float
     side_outputs: bool
 
-    def step(self, batches: Iterable[Batch], images: int) -> Outcome:
+    def step(self, batches: Sequence[Batch], images: int, pieces: int = 1) -> Outcome:
         """Train on some micro-batches as if they were one batch.
 
         Args:
             batches: this process's micro-batches; any may be empty.
             images: images in all of them over all processes. Each micro-batch weighs by its size,
                 so that a short last group counts every image alike.
-        """
-        sums: dict[str, torch.Tensor] = {}
-        for batch in batches:
-            if batch.size:
-                for name, part in self._backward(batch, batch.size / images).items():
-                    sums[name] = sums.get(name, torch.zeros_like(part)) + part
-        return self._update(self._shared(sums))
+            pieces: in how many pieces each micro-batch goes through the network.
 
-    def _backward(self, batch: Batch, weight: float) -> dict[str, torch.Tensor]:
+        Raises:
+            OutOfMemory: in any process, it did not fit. Unless ``torn``, nothing has changed:
+                no gradient is left and the generators are where they were.
+        """
+        sums = self._accumulate(batches, images, pieces)
+        try:
+            return self._update(*self._shared(sums))
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise OutOfMemory(torn=True) from error
+            raise
+
+    def loss_is_finite(self, batch: Batch) -> bool:
+        """Whether the loss of a micro-batch is finite as the weights are now; nothing moves."""
+        batch = batch.to(self.runtime.device)
+        with self.runtime.autocast():
+            image = self.model.normalise(batch.image)
+            prediction = self.model(image, side_outputs=self.side_outputs)
+            loss = self.criterion(prediction, batch.mask.float()).total
+        return math.isfinite(float(loss))
+
+    def _accumulate(self, batches: Sequence[Batch], images: int, pieces: int) -> _Sums:
+        before, failed = generator_states(), False
+        sums = _Sums()
+        try:
+            for batch in batches:
+                for piece in _cut(batch, pieces):
+                    self._backward(piece, piece.size / images, sums)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            failed = True
+        if self.runtime.any(failed):  # another process must not wait for this one's gradients
+            sums = _Sums()  # it holds tensors of the failed pass
+            self.optimiser.zero_grad(set_to_none=True)
+            restore_generators(before)
+            raise OutOfMemory(torn=False)
+        return sums
+
+    def _backward(self, batch: Batch, weight: float, sums: _Sums) -> None:
         batch = batch.to(self.runtime.device)
         image, mask = self.model.normalise(batch.image), batch.mask.float()
         with self.runtime.autocast():
             prediction = self.model(image, side_outputs=self.side_outputs)
             losses = self.criterion(prediction, mask)
         self.scaler.scale(losses.total * weight).backward()
-        return {name: part.detach() * weight for name, part in losses.parts.items()}
+        sums.add(
+            {name: part.detach() * weight for name, part in losses.parts.items()},
+            prediction.gates.detach().mean(1) * weight,
+        )
 
-    def _shared(self, sums: dict[str, torch.Tensor]) -> dict[str, float]:
-        if self.runtime.world == 1:
-            return {name: float(part) for name, part in sums.items()}
+    def _shared(self, sums: _Sums) -> tuple[dict[str, float], torch.Tensor]:
+        """Loss terms and mean gates over all processes."""
         names = list(self.criterion.weights)  # all ranks', also where every batch was empty
         zero = torch.zeros((), device=self.runtime.device)
-        total = self.runtime.sum(torch.stack([sums.get(n, zero) for n in names]))
-        return dict(zip(names, total.tolist(), strict=True))
+        parts = self.runtime.sum(torch.stack([sums.parts.get(n, zero) for n in names]))
+        gates = torch.zeros_like(self.model.usage()) if sums.gates is None else sums.gates
+        return dict(zip(names, parts.tolist(), strict=True)), self.runtime.sum(gates)
 
-    def _update(self, parts: dict[str, float]) -> Outcome:
+    def _update(self, parts: dict[str, float], gates: torch.Tensor) -> Outcome:
+        if not math.isfinite(sum(parts.values())):  # nothing that a smaller scale could mend
+            self.optimiser.zero_grad(set_to_none=True)
+            return Outcome(parts, math.nan, skipped=True)
         self.runtime.sum_gradients(self.model.parameters())
-        self.runtime.average(self.model.usage_buffers())
         self.scaler.unscale(self.optimiser)
         learning = [p for p in self.model.parameters() if p.grad is not None]
         norm = float(nn.utils.clip_grad_norm_(learning, self.clip_grad or float("inf")))
-        finite = norm < float("inf")  # NaN compares false
+        finite = math.isfinite(norm)
         self.scaler.step(self.optimiser, finite)
         self.optimiser.zero_grad(set_to_none=True)
-        if finite and self.ema is not None:
-            self.ema.update(self.model)
-        return Outcome(parts, norm, not finite)
+        if finite:
+            self.model.follow_usage(gates)
+            if self.ema is not None:
+                self.ema.update(self.model)
+        return Outcome(parts, norm, skipped=not finite)
+
+
+def _cut(batch: Batch, pieces: int) -> Iterator[Batch]:
+    """The batch in at most ``pieces`` parts of nearly equal size; nothing of an empty one."""
+    if batch.size:
+        size = -(-batch.size // pieces)
+        for i in range(0, batch.size, size):
+            part = slice(i, i + size)
+            yield Batch(batch.image[part], batch.mask[part], batch.keys[part])

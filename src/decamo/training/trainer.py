@@ -1,16 +1,12 @@
 """The loop: a generator of events that knows no listener and keeps no schedule of its own."""
 
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
-
-import torch
 
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.loader import Batch, EpochSampler, make_loader, micro_batches_per_epoch
 from decamo.data.pairs import Pair
-from decamo.errors import TrainingDiverged
-from decamo.evaluation import ImageScores, score_pairs
 from decamo.history import (
     Baseline,
     EpochDone,
@@ -18,27 +14,26 @@ from decamo.history import (
     Event,
     GroupsOpened,
     Interrupted,
-    Saved,
+    MemoryRanOut,
     StageStarted,
     StepDone,
     StepRecord,
-    Validating,
 )
-from decamo.inference import Predictor
-from decamo.metrics import Scores, mean_scores
+from decamo.inference.predictor import Predictor
 from decamo.plan import Stage
 from decamo.settings import TrainSettings
-from decamo.storage import RunFolder, previous_of, replace_by_copy, save_sealed
+from decamo.storage import RunFolder
 from decamo.training.groups import set_rates
+from decamo.training.health import Health, Unhealthy
+from decamo.training.keeper import Keeper
+from decamo.training.memory import OutOfMemory, release
+from decamo.training.rescue import GoBack, make_room, return_to_checkpoint
 from decamo.training.runtime import Runtime
 from decamo.training.state import Best, EpochSums, TrainState
 from decamo.training.step import Outcome, Stepper
+from decamo.training.validation import Summary, Validator
 
-__all__ = ["MOST_BAD_STEPS", "Trainer"]
-
-# A float16 scale falls from 65,536 to its floor of 1 in 16 bad steps; what is still not finite a
-# few steps later is no matter of scaling.
-MOST_BAD_STEPS = 20
+__all__ = ["Trainer"]
 
 
 @dataclass
@@ -47,66 +42,97 @@ class Trainer:
 
     Attributes:
         settings: what the user chose.
-        folder: where checkpoints go.
         runtime: device and ranks.
         state: all that changes.
         stepper: one optimiser step.
+        keeper: writes checkpoints.
+        validator: scores the held-out images.
+        health: watches for what is not finite.
         train_pairs: images that train, in a fixed order.
-        val_pairs: images held out of them.
-        stop: asked between steps; True saves and ends the run.
+        stop: asked between steps; a reason saves and ends the run, nothing lets it go on.
         clock: seconds from any fixed moment, only ever rising.
+        saved: whether the newest checkpoint in the run folder is this very state.
         learning: groups that learn now.
     """
 
     settings: TrainSettings
-    folder: RunFolder
     runtime: Runtime
     state: TrainState
     stepper: Stepper
+    keeper: Keeper
+    validator: Validator
+    health: Health
     train_pairs: tuple[Pair, ...]
-    val_pairs: tuple[Pair, ...]
-    stop: Callable[[], bool]
+    stop: Callable[[], str]
     clock: Callable[[], float]
-    learning: frozenset[str] = frozenset()
+    saved: bool = False
+    learning: frozenset[str] = field(default=frozenset(), init=False)
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where the run lives."""
+        return self.keeper.folder
 
     def run(self) -> Iterator[Event]:
         """Train from the state's position to the end of its plan.
 
+        It saves before the first step, so that there is always a checkpoint to go back to, and a
+        full disk is found before hours are spent.
+
         Raises:
-            TrainingDiverged: the gradient stayed non-finite for :data:`MOST_BAD_STEPS` steps.
+            TrainingDiverged: loss or gradient stayed non-finite, and going back did not help.
+            MemoryExhausted: not even single images fit.
             StorageError: a checkpoint could not be written.
             UnreadableImage: a file that could be read before can not be read now.
         """
-        yield from self._baseline()
-        for stage in self.state.ledger.plan.stages:
-            if self.state.position.step < stage.end_step:
-                yield StageStarted(stage, self.state.position.epoch + 1)
-                stopped = yield from self._stage(stage)
-                if stopped:
-                    yield Interrupted(self.state.position)
-                    return
+        if not self.saved:
+            yield from self.keeper.save(self.state)
+        while True:
+            try:
+                why = yield from self._rest()
+                break
+            except GoBack as back:
+                self.learning = frozenset()
+                yield return_to_checkpoint(self.state, self.keeper, self.runtime, back)
+        if why:
+            yield Interrupted(self.state.position, why)
 
-    def _baseline(self) -> Iterator[Event]:
+    def _rest(self) -> Generator[Event, None, str]:
+        """Train what is left of the plan; returns why it stopped before the end, if it did."""
+        if why := (yield from self._baseline()):
+            return why
+        for stage in self.state.ledger.plan.stages:
+            if self.state.position.step < stage.end_step or self._epoch_is_open(stage):
+                yield StageStarted(stage, self.state.position.epoch + 1)
+                if why := (yield from self._stage(stage)):
+                    return why
+        return ""
+
+    def _epoch_is_open(self, stage: Stage) -> bool:
+        """Whether the stage's last epoch is trained but not validated."""
+        return bool(self.state.position.micro) and self.state.position.epoch < stage.last_epoch
+
+    def _baseline(self) -> Generator[Event, None, str]:
         """What the weights are worth before they move; an unchanged run knows that already."""
         segment = self.state.ledger.last
-        if segment.word != "extend" and self.state.position.step == segment.at_step:
+        if segment.word in ("start", "branch") and self.state.position.step == segment.at_step:
             epoch = self.state.position.epoch + 1
-            stage = self.state.ledger.plan.stage_of_epoch(epoch)
-            scores = yield from self._validate(stage)
-            yield Baseline(epoch, scores.iou, scores.dice, scores.mae)
+            found = yield from self._validate(self.state.ledger.plan.stage_of_epoch(epoch))
+            if found is None:
+                return self._why()
+            yield Baseline(epoch, found.scores.iou, found.scores.dice, found.scores.mae)
+        return ""
 
-    def _stage(self, stage: Stage) -> Generator[Event, None, bool]:
-        """Train the rest of a stage; returns whether it was stopped on request."""
+    def _stage(self, stage: Stage) -> Generator[Event, None, str]:
+        """Train the rest of a stage; returns why it stopped before its end, if it did."""
         batches = self._loader(stage)
         for epoch in range(self.state.position.epoch + 1, stage.last_epoch + 1):
-            stopped = yield from self._train_epoch(stage, epoch, batches)
-            if stopped:
-                yield from self._save(is_best=False)
-                return True
-            yield from self._end_epoch(stage, epoch)
-            if self.state.position.step < self.state.ledger.plan.end_step and self._asked_to_stop():
-                return True
-        return False
+            why = yield from self._train_epoch(stage, epoch, batches)
+            if not why:
+                why = yield from self._end_epoch(stage, epoch)
+            if why:
+                return why
+        return ""
 
     def _loader(self, stage: Stage) -> Iterator[Batch]:
         data = CamouflageDataset(
@@ -136,8 +162,8 @@ class Trainer:
 
     def _train_epoch(
         self, stage: Stage, epoch: int, batches: Iterator[Batch]
-    ) -> Generator[Event, None, bool]:
-        """Train the rest of an epoch; returns whether it was stopped on request before its end."""
+    ) -> Generator[Event, None, str]:
+        """Train the rest of an epoch; where asked to stop before its end, save and return why."""
         self.state.model.train()
         of = self._micro_batches(stage)
         while self.state.position.micro < of:
@@ -145,22 +171,27 @@ class Trainer:
                 self.learning = now
                 self.state.model.set_learning(now)
                 yield GroupsOpened(self.state.position.step, now)
-            record = self._step(stage, epoch, batches)
+            record = yield from self._step(stage, epoch, batches)
             done = -(-self.state.position.micro // stage.accumulation)
             yield StepDone(record, done, stage.steps_per_epoch)
-            if self.state.position.micro < of and self._asked_to_stop():
-                return True
-        return False
+            if self.state.position.micro < of and (why := self._why()):
+                yield from self._save()
+                return why
+        return ""
 
-    def _step(self, stage: Stage, epoch: int, batches: Iterator[Batch]) -> StepRecord:
+    def _step(
+        self, stage: Stage, epoch: int, batches: Iterator[Batch]
+    ) -> Generator[Event, None, StepRecord]:
         began = self.clock()
         position = self.state.position
         micro = min(stage.accumulation, self._micro_batches(stage) - position.micro)
         images = self._images_in(stage, position.micro, micro)
         rates = set_rates(self.stepper.optimiser, self.state.ledger.plan, position.step)
-        outcome = self.stepper.step(islice(batches, micro), images)
-        self._count_bad(outcome, position.step)
-        self.state.sums = self.state.sums.add(images, dict(outcome.parts), self.clock() - began)
+        held = list(islice(batches, micro))
+        outcome = yield from self._fitted(stage, held, images)
+        self._look(outcome, held)
+        seconds = self.clock() - began
+        self.state.sums = self.state.sums.add(images, outcome.parts, seconds, outcome.skipped)
         self.state.position = replace(
             position, step=position.step + 1, micro=position.micro + micro
         )
@@ -174,25 +205,45 @@ class Trainer:
             outcome.skipped,
         )
 
+    def _fitted(
+        self, stage: Stage, held: Sequence[Batch], images: int
+    ) -> Generator[Event, None, Outcome]:
+        """The step, in as many pieces as it takes to fit."""
+        while True:
+            now = self.state.ledger.plan.stage_at(self.state.position.step)
+            try:
+                return self.stepper.step(held, images, now.pieces)
+            except OutOfMemory as short:
+                torn = short.torn
+            release(self.runtime.device)
+            step = self.state.position.step
+            self.state.ledger = make_room(self.state, self.stepper, stage, torn)
+            where = "optimiser" if torn else "training"
+            yield MemoryRanOut(where, step, self.state.ledger.last.reason)
+            if torn:
+                raise GoBack("the optimiser ran out of memory half-way", slower=False)
+
     def _images_in(self, stage: Stage, first: int, count: int) -> int:
         """Images, over all processes, in ``count`` micro-batches from number ``first`` on."""
         size = stage.micro_batch * self.runtime.world
         return min((first + count) * size, len(self.train_pairs)) - first * size
 
-    def _count_bad(self, outcome: Outcome, step: int) -> None:
+    def _look(self, outcome: Outcome, held: Sequence[Batch]) -> None:
+        """Count a bad step; too many of them end the run or send it back."""
         self.state.bad_steps = self.state.bad_steps + 1 if outcome.skipped else 0
-        if self.state.bad_steps >= MOST_BAD_STEPS:
-            raise TrainingDiverged(
-                "training",
-                f"no finite gradient in {MOST_BAD_STEPS} steps in a row, up to step {step}",
-                "resume from the last checkpoint with a lower --stage2-lr, more --warmup-epochs or"
-                " --precision fp32",
-            )
+        try:
+            self.health.after_step(self.state, held)
+        except Unhealthy as found:
+            raise self.health.way_out(self.state.position.step, found) from found
 
-    def _end_epoch(self, stage: Stage, epoch: int) -> Iterator[Event]:
+    def _end_epoch(self, stage: Stage, epoch: int) -> Generator[Event, None, str]:
+        self._check()
         began = self.clock()
-        scores = yield from self._validate(stage)
-        record = self._record(stage, epoch, scores, self.clock() - began)
+        found = yield from self._validate(stage)
+        if found is None:  # the epoch stays open: trained, not yet validated
+            yield from self._save()
+            return self._why()
+        record = self._record(stage, epoch, found, self.clock() - began)
         best = record.iou > self.state.best.iou
         if best:
             self.state.best = Best(record.iou, epoch, self.state.best.images)
@@ -200,21 +251,18 @@ class Trainer:
         self.state.position = replace(self.state.position, epoch=epoch, micro=0)
         self.state.sums = EpochSums()
         yield EpochDone(record, best)
-        yield from self._save(best)
+        yield from self.keeper.save(self.state, best=best, epoch=epoch)
+        at_end = self.state.position.step >= self.state.ledger.plan.end_step
+        return "" if at_end else self._why()
 
-    def _validate(self, stage: Stage) -> Generator[Event, None, Scores]:
+    def _validate(self, stage: Stage) -> Generator[Event, None, Summary | None]:
         predictor = Predictor(
             self.state.shipped, stage.img_size, self.runtime.device, self.runtime.dtype
         )
-        mine = self.val_pairs[self.runtime.rank :: self.runtime.world]
-        scored: list[ImageScores] = []
-        size = 32  # images between two words of progress
-        for i in range(0, len(mine), size):
-            scored += score_pairs(predictor, mine[i : i + size])
-            yield Validating(len(scored), len(mine))
-        return mean_scores([s.scores for s in self.runtime.gather(scored)])
+        found = yield from self.validator.run(predictor, self.state.position.step)
+        return found
 
-    def _record(self, stage: Stage, epoch: int, scores: Scores, seconds: float) -> EpochRecord:
+    def _record(self, stage: Stage, epoch: int, found: Summary, seconds: float) -> EpochRecord:
         parts = self.state.sums.means()
         plan = self.state.ledger.plan
         first = plan.epoch_start(epoch)
@@ -224,25 +272,36 @@ class Trainer:
             step=self.state.position.step,
             loss=sum(parts.values()),
             parts=parts,
-            iou=scores.iou,
-            dice=scores.dice,
-            mae=scores.mae,
+            iou=found.scores.iou,
+            dice=found.scores.dice,
+            mae=found.scores.mae,
             lr={group: plan.lr(first, group) for group in plan.ratios},
             train_seconds=self.state.sums.seconds,
             val_seconds=seconds,
             img_size=stage.img_size,
-            usage=tuple(torch.stack(self.state.model.usage_buffers()).mean(0).tolist()),
+            usage=tuple(self.state.model.usage().mean(0).tolist()),
+            val_images=found.images,
+            iou_sd=found.iou_sd,
+            object_share=found.object_share,
+            predicted_share=found.predicted_share,
+            sure_wrong=found.sure_wrong,
+            skipped=self.state.sums.skipped,
         )
 
-    def _save(self, is_best: bool) -> Iterator[Saved]:
-        if self.runtime.is_main:
-            plain = self.state.to_plain(self.settings)
-            save_sealed(self.folder.last, plain)
-            yield Saved(self.folder.last, self.state.position)
-            if is_best:
-                best = self.folder.best
-                replace_by_copy(self.folder.last, best, previous_of(best))
-                yield Saved(best, self.state.position)
+    def _save(self) -> Iterator[Event]:
+        """Save in the middle of an epoch, unless that would replace a healthy checkpoint."""
+        self._check()
+        yield from self.keeper.save(self.state)
 
-    def _asked_to_stop(self) -> bool:
-        return self.runtime.any(self.stop())
+    def _check(self) -> None:
+        try:
+            self.health.before_save(self.state)
+        except Unhealthy as found:
+            raise self.health.way_out(self.state.position.step, found) from found
+
+    def _why(self) -> str:
+        """Why to stop now, the same in all processes."""
+        why = self.stop()
+        if self.runtime.any(bool(why)):
+            return why or "as another process was asked to stop"
+        return ""

@@ -1,0 +1,90 @@
+"""Ways out of trouble that end in a run that goes on: back to a checkpoint, smaller pieces."""
+
+from dataclasses import dataclass, replace
+
+from decamo.errors import MemoryExhausted
+from decamo.history import RolledBack
+from decamo.plan import Ledger, Position, Stage, rolled_back, split
+from decamo.training.keeper import Keeper
+from decamo.training.runtime import Runtime
+from decamo.training.state import TrainState
+from decamo.training.step import Stepper
+
+__all__ = ["GoBack", "make_room", "return_to_checkpoint"]
+
+
+@dataclass
+class GoBack(Exception):
+    """The state cannot be trusted: go back to the last checkpoint.
+
+    Attributes:
+        why: for people.
+        slower: whether the learning rates are halved.
+        samples: keys of the images in question.
+    """
+
+    why: str
+    slower: bool
+    samples: tuple[str, ...] = ()
+
+
+def return_to_checkpoint(
+    state: TrainState, keeper: Keeper, runtime: Runtime, back: GoBack
+) -> RolledBack:
+    """Put the state back to the last checkpoint; its ledger keeps what was decided since.
+
+    Raises:
+        CheckpointError: neither the last checkpoint nor the one before it can be read.
+    """
+    from_step = state.position.step
+    with runtime.main_first():  # which wrote it
+        plain = keeper.load_last()
+    position = Position(**plain["position"])
+    if back.slower:
+        ledger = rolled_back(state.ledger, position, back.why)
+    else:
+        ledger = _at(state.ledger, position)
+    state.go_back(plain, ledger)
+    return RolledBack(from_step, position, ledger.last.reason, back.samples)
+
+
+def make_room(state: TrainState, stepper: Stepper, stage: Stage, torn: bool) -> Ledger:
+    """The ledger of a run that takes its micro-batches in more pieces.
+
+    Args:
+        state: of the run.
+        stepper: whose optimiser gives up its fast update, which holds copies, where it was torn.
+        stage: under way.
+        torn: whether the memory ran out in the optimiser.
+
+    Raises:
+        MemoryExhausted: there is nothing left to give up.
+    """
+    frugal = [group.get("foreach") is False for group in stepper.optimiser.param_groups]
+    if torn:
+        for group in stepper.optimiser.param_groups:
+            group["foreach"], group["fused"] = False, None
+    cut = split(state.ledger, state.position, stage.number, "out of memory")
+    if cut is not None:
+        return cut
+    if torn and not all(frugal):
+        now = replace(
+            state.ledger.last,
+            word="split",
+            at_epoch=state.position.epoch,
+            at_step=state.position.step,
+            reason="out of memory in the optimiser: parameters are updated one by one",
+        )
+        return state.ledger.with_segment(now)
+    raise MemoryExhausted(
+        "training",
+        f"not even one image of {stage.img_size} px fits, in stage {stage.number}",
+        "give --gradient-checkpointing, a smaller --img-size or a smaller --backbone, and end other"
+        " programs on the device",
+    )
+
+
+def _at(ledger: Ledger, position: Position) -> Ledger:
+    """The ledger with its last decision dated back to ``position``."""
+    last = replace(ledger.last, at_epoch=position.epoch, at_step=position.step)
+    return Ledger((*(s for s in ledger.segments[:-1] if s.at_step <= position.step), last))

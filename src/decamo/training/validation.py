@@ -1,0 +1,109 @@
+"""Validation while training: held-out images in, one summary out; it can be left at any batch."""
+
+import math
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+
+from decamo.data.pairs import Pair
+from decamo.errors import MemoryExhausted
+from decamo.evaluation.scoring import ImageScores, score_chunks
+from decamo.history import Event, MemoryRanOut, Validating
+from decamo.inference.predictor import Predictor
+from decamo.metrics import Scores, mean_scores
+from decamo.training.memory import is_out_of_memory, release
+from decamo.training.runtime import Runtime
+
+__all__ = ["Summary", "Validator", "summarise"]
+
+_BATCH = 8  # images in a forward pass
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What validation found.
+
+    Attributes:
+        scores: means over the images.
+        images: how many.
+        iou_sd: standard deviation of their IoU.
+        object_share: mean share of an image that is object.
+        predicted_share: mean share of an image predicted as object.
+        sure_wrong: share of the wrong pixels whose probability is within 0.01 of 0 or 1; 0 where
+            no pixel is wrong.
+    """
+
+    scores: Scores
+    images: int
+    iou_sd: float
+    object_share: float
+    predicted_share: float
+    sure_wrong: float
+
+
+def summarise(scored: Sequence[ImageScores]) -> Summary:
+    """Join the scores of images; NaN where there is none."""
+    pixels = [s.pixels for s in scored]
+    wrong = sum(p.wrong for p in pixels)
+    return Summary(
+        scores=mean_scores([s.scores for s in scored]),
+        images=len(scored),
+        iou_sd=pstdev([s.scores.iou for s in scored]) if scored else math.nan,
+        object_share=fmean([p.object / p.all for p in pixels]) if scored else math.nan,
+        predicted_share=fmean([p.predicted / p.all for p in pixels]) if scored else math.nan,
+        sure_wrong=sum(p.sure_wrong for p in pixels) / wrong if wrong else 0.0,
+    )
+
+
+@dataclass
+class Validator:
+    """Scores held-out images, each process its share.
+
+    Attributes:
+        pairs: the images.
+        runtime: device and ranks.
+        stop: asked between batches; a reason, or nothing to go on.
+        batch: images in a forward pass; halved for good where they do not fit.
+    """
+
+    pairs: Sequence[Pair]
+    runtime: Runtime
+    stop: Callable[[], str]
+    batch: int = _BATCH
+
+    def run(self, predictor: Predictor, step: int) -> Generator[Event, None, Summary | None]:
+        """Validate; None where it was stopped in any process.
+
+        Raises:
+            MemoryExhausted: not even a single image fits.
+            UnreadableImage: a file cannot be decoded.
+        """
+        mine = self.pairs[self.runtime.rank :: self.runtime.world]
+        scored: list[ImageScores] = []
+        stopped = False
+        while len(scored) < len(mine) and not stopped:
+            try:
+                for chunk in score_chunks(predictor, mine[len(scored) :], batch=self.batch):
+                    scored += chunk
+                    yield Validating(len(scored), len(mine))
+                    if stopped := bool(self.stop()):
+                        break
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                decision = self._smaller(predictor.size)
+                release(self.runtime.device)
+                yield MemoryRanOut("validation", step, decision)
+        if self.runtime.any(stopped):
+            return None
+        return summarise(self.runtime.gather(scored))
+
+    def _smaller(self, size: int) -> str:
+        if self.batch == 1:
+            raise MemoryExhausted(
+                "validation",
+                f"not even one image of {size} px fits",
+                "give a smaller --img-size, or free the device",
+            )
+        self.batch //= 2
+        return f"{self.batch} images in a forward pass instead of {2 * self.batch}"

@@ -1,0 +1,84 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decamo.history import Saved
+from decamo.plan import Position
+from decamo.training.budget import Budget
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def saved(seconds: float) -> Saved:
+    return Saved(Path("last.pth"), Position(), seconds)
+
+
+def test_there_is_time_until_a_step_and_a_save_no_longer_fit() -> None:
+    clock = Clock()
+    budget = Budget("1m", 60.0, clock, began=1000.0)
+    budget.hear(saved(4.0))
+    told = []
+    for _ in range(12):
+        told.append(budget.spent())
+        clock.now += 5.0
+    # after 45 s: 45 + 1.5 x (5 + 4) + 2 = 60.5 > 60
+    assert told.index("the budget of 1m is spent") == 9
+
+
+def test_a_save_is_not_counted_as_work() -> None:
+    clock = Clock()
+    budget = Budget("1h", 3600.0, clock, began=1000.0)
+    budget.spent()
+    clock.now += 2000.0
+    budget.hear(saved(2000.0))
+    clock.now += 5.0
+    assert budget.spent()  # 2005 + 1.5 x 2000 > 3600: another such save would not fit
+    quick = Budget("1h", 3600.0, clock, began=1000.0)
+    quick.spent()
+    clock.now += 1.0
+    quick.hear(saved(1.0))
+    assert not quick.spent()
+
+
+def test_what_took_long_once_is_forgotten_after_fifty_pieces() -> None:
+    clock = Clock()
+    budget = Budget("10m", 600.0, clock, began=1000.0)
+    budget.spent()
+    clock.now += 200.0  # the first step of all: memory is laid out, files are read for once
+    for _ in range(55):
+        assert not budget.spent()
+        clock.now += 1.0
+    clock.now = 1000.0 + 590.0
+    budget._asked = clock.now - 1.0
+    assert not budget.spent()
+
+
+@given(
+    st.lists(st.floats(0.1, 10), min_size=5, max_size=200),
+    st.floats(0, 20),
+    st.floats(60, 500),
+)
+def test_steps_at_most_half_longer_than_seen_never_overrun(
+    steps: list[float], save: float, seconds: float
+) -> None:
+    clock = Clock()
+    budget = Budget("x", seconds, clock, began=1000.0)
+    budget.hear(saved(save))
+    budget.spent()
+    clock.now += 10.0  # the longest step of all comes first
+    for step in steps:
+        if budget.spent():
+            break
+        clock.now += step
+    else:
+        return
+    if clock.now - 1000.0 > 10.0:  # not even one step would have fitted otherwise
+        assert clock.now - 1000.0 + save <= seconds + 1e-6
