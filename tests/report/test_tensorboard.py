@@ -42,9 +42,9 @@ def test_scalars_are_read_back(tmp_path: Path) -> None:
     assert scalars["lr/backbone.0"] == [(0, 0.0), (1, 0.0)]
     for name, score in (("iou", 0.635), ("dice", 0.7456), ("mae", 0.05)):
         ((at, value),) = scalars[f"validation/{name}"]
-        assert at == RECORD.step
+        assert at == RECORD.step - 1
         assert value == pytest.approx(score)
-    assert scalars["experts/1"] == [(RECORD.step, 0.75)]
+    assert scalars["experts/1"] == [(RECORD.step - 1, 0.75)]
 
 
 def test_an_abandoned_future_is_hidden(tmp_path: Path) -> None:
@@ -58,3 +58,14 @@ def test_an_abandoned_future_is_hidden(tmp_path: Path) -> None:
     second.close()
 
     assert read(tmp_path)["loss/total"] == [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2)]
+
+
+def test_the_scores_of_the_last_epoch_before_a_resume_stay(tmp_path: Path) -> None:
+    first = TensorBoard(tmp_path, 0)
+    first.hear(EpochDone(RECORD, best=True))
+    first.close()
+    second = TensorBoard(tmp_path, RECORD.step)  # goes on with the first step of the next epoch
+    second.hear(step(RECORD.step))
+    second.close()
+
+    assert len(read(tmp_path)["val/iou"]) == 1

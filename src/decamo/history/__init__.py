@@ -1,4 +1,4 @@
-"""What happened: events as they come, records, and the journal that holds them."""
+"""What happened: events, records, the journal that holds them, and pasts read from any log."""
 
 from decamo.history.events import (
     Baseline,
@@ -15,7 +15,10 @@ from decamo.history.events import (
     Validating,
 )
 from decamo.history.journal import Journal, read_epochs, read_journal
+from decamo.history.logs import past_of_text
+from decamo.history.reading import read_past
 from decamo.history.records import EpochRecord, StepRecord
+from decamo.history.run_past import join, past_of_journal
 from decamo.history.series import Past, Point, Stretch
 
 __all__ = [
@@ -37,6 +40,10 @@ __all__ = [
     "StepRecord",
     "Stretch",
     "Validating",
+    "join",
+    "past_of_journal",
+    "past_of_text",
     "read_epochs",
     "read_journal",
+    "read_past",
 ]

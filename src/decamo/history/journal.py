@@ -88,12 +88,12 @@ class Journal:
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines as dicts; a line cut short by a crash is passed over."""
+    """The lines as dicts; a line that was cut short or damaged is passed over."""
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
                 entry = json.loads(line)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):  # damaged, if not cut: endless digits or brackets
                 continue
             if isinstance(entry, dict):
                 yield entry

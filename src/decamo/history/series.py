@@ -69,13 +69,14 @@ class Stretch:
 
     Attributes:
         first_epoch: the first epoch trained in it, from 1.
-        word: ``start``, ``continue``, ``extend`` or ``branch``; empty where unknown.
+        word: ``start``, ``continue``, ``extend``, ``branch`` or ``rollback``; empty where unknown.
         reason: why, for people; empty where unknown.
         settings: the flags in force, by section as in ``config.toml``; empty where unknown.
         planned_end: the last epoch of its plan, where known.
         train_images: images that trained, where known.
         val_images: images held out, where known.
         device: such as ``cuda:0``; empty where unknown.
+        baseline_iou: validation IoU in [0, 1] of the weights that it set out from, where measured.
     """
 
     first_epoch: int
@@ -86,6 +87,7 @@ class Stretch:
     train_images: int | None = None
     val_images: int | None = None
     device: str = ""
+    baseline_iou: float | None = None
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class TensorBoard:
             scores = {"iou": epoch.iou, "dice": epoch.dice, "mae": epoch.mae}
             values = {f"validation/{name}": score for name, score in scores.items()}
             values |= {f"experts/{i}": share for i, share in enumerate(epoch.usage)}
-            self._write(values, epoch.step)
+            self._write(values, epoch.step - 1)  # its last; a resume hides its own first and later
 
     def close(self) -> None:
         """Write out what is pending."""

@@ -1,0 +1,204 @@
+"""What lines say of epochs, put together to a past; resumes are seen by what they contradict."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from decamo.history.series import Past, Point, Stretch
+from decamo.history.sightings import MOST_EPOCHS, Said, SeenEpoch, Sighting, spans
+
+__all__ = ["Gathering"]
+
+_SHARES = ("iou", "dice", "mae")
+_HIGHEST_LR = 1000.0  # beyond it, it is no learning rate
+
+
+class Gathering:
+    """Takes sightings in the order of the text and makes a past of them.
+
+    A line that contradicts what is known of an epoch other than the current one tells of a resume
+    from an earlier checkpoint: the epochs from there on, known so far, were left behind.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.notes: list[str] = []
+        self._epochs: dict[int, SeenEpoch] = {}
+        self._current: int | None = None  # the epoch that a line without a number speaks of
+        self._announced: int | None = None
+        self._last: int | None = None  # the epoch that a value was taken of last
+        self._starts: dict[int, str] = {}  # first epoch of a resume -> what tells so
+        self._told: dict[int, Stretch] = {}  # the same, where a run says it itself
+        self._ends: dict[int, int] = {}  # epoch -> the planned end written beside it
+        self._doubled: set[int] = set()
+        self._left: set[int] = set()
+        self._again: set[int] = set()
+        self._unnumbered: list[Sighting] = []
+
+    def see(self, sighting: Sighting) -> None:
+        """Take note of one sighting; one without a number counts for the epoch before it."""
+        number = self._current if sighting.epoch is None else sighting.epoch
+        if not sighting.said:
+            return
+        if number is None:
+            self._unnumbered.append(sighting)
+        elif 0 <= number <= MOST_EPOCHS:
+            self._see(number, sighting)
+
+    def announce(self, epoch: int, total: int | None = None) -> None:
+        """A headline: what follows without a number is said of this epoch."""
+        if 0 <= epoch <= MOST_EPOCHS:
+            self._current = epoch
+            self._announced = total
+
+    def set_out(self, stretch: Stretch) -> None:
+        """A run says itself where it sets out: what was known from there on is left behind."""
+        if any(n >= stretch.first_epoch for n in self._epochs):
+            self._resume(stretch.first_epoch)
+        self._told[stretch.first_epoch] = stretch
+
+    def baseline(self, iou: float) -> None:
+        """The IoU of the weights that the latest run set out from."""
+        if self._told:
+            latest = max(self._told)
+            self._told[latest] = replace(self._told[latest], baseline_iou=iou)
+
+    def past(self) -> Past:
+        """Everything seen so far as a past."""
+        if not self._epochs and self._unnumbered:
+            self._count_lines()
+        self._shift()
+        values = self._in_range({n: seen.values() for n, seen in sorted(self._epochs.items())})
+        points = tuple(_point(n, said) for n, said in values.items() if said)
+        for epochs, what in (
+            (self._doubled, "written more than once with different values, the later counts"),
+            (self._again, "trained again after a resume, the later counts"),
+            (self._left, "trained before a resume and left behind"),
+        ):
+            if epochs:
+                self.notes.append(f"{what}: epochs {spans(epochs)}")
+        if not points:
+            self.notes.append("no epoch found")
+        return Past(points, self._stretches(points), source=self.source, notes=tuple(self.notes))
+
+    def _see(self, number: int, sighting: Sighting) -> None:
+        seen = self._epochs.get(number)
+        if seen is not None and (not sighting.running) and seen.differs(sighting.said):
+            if number != self._last:
+                self._resume(number)
+            elif not sighting.redrawn:
+                self._doubled.add(number)
+        self._epochs.setdefault(number, SeenEpoch()).take(sighting.said, sighting.running)
+        total = sighting.total or (self._announced if number == self._current else None)
+        self._current, self._announced = number, total
+        if total is not None and number <= total <= MOST_EPOCHS:
+            self._ends[number] = total
+        if not sighting.running and any(not one.meaning.running for one in sighting.said):
+            self._last = number
+        if number in self._left:
+            self._left.discard(number)
+            self._again.add(number)
+
+    def _resume(self, number: int) -> None:
+        later = {n for n in self._epochs if n >= number}
+        self._left |= later
+        self._doubled -= later
+        self._again -= later
+        self._epochs = {n: seen for n, seen in self._epochs.items() if n < number}
+        self._ends = {n: end for n, end in self._ends.items() if n < number}
+        self._starts = {n: why for n, why in self._starts.items() if n < number}
+        self._told = {n: told for n, told in self._told.items() if n < number}
+        self._starts[number] = "the log goes back to this epoch"
+
+    def _count_lines(self) -> None:
+        """No epoch is numbered anywhere: each line that has a score or a loss is one."""
+        for sighting in self._unnumbered[:MOST_EPOCHS]:
+            if not sighting.running:
+                self._epochs[len(self._epochs) + 1] = SeenEpoch()
+                self._epochs[len(self._epochs)].take(sighting.said, running=False)
+        if self._epochs:
+            self.notes.append("no epoch is numbered: the lines were counted")
+
+    def _shift(self) -> None:
+        """Epochs from 0 become epochs from 1."""
+        if 0 not in self._epochs:
+            return
+        if self._ends and max(self._epochs) == max(
+            self._ends.values()
+        ):  # from 1 to the end, and once before training
+            del self._epochs[0]
+            self.notes.append("epoch 0, before training, is passed over")
+            return
+        self.notes.append("epochs are numbered from 0 there: one was added to each")
+        self._epochs = {n + 1: seen for n, seen in self._epochs.items()}
+        self._starts = {n + 1: why for n, why in self._starts.items()}
+        self._ends = {n + 1: end for n, end in self._ends.items()}
+        self._doubled = {n + 1 for n in self._doubled}
+        self._left = {n + 1 for n in self._left}
+        self._again = {n + 1 for n in self._again}
+
+    def _in_range(self, epochs: Mapping[int, dict[str, Said]]) -> dict[int, dict[str, float]]:
+        percents = {name for name in _SHARES if _written_as_percent(name, epochs.values())}
+        for name in sorted(percents):
+            self.notes.append(f"{name} is taken as a percentage: every value is above 1")
+        kept: dict[int, dict[str, float]] = {}
+        absurd: list[str] = []
+        for number, said in epochs.items():
+            kept[number] = {}
+            for key, one in said.items():
+                value = one.value / 100 if key in percents and not one.percent else one.value
+                if _possible(one.meaning.name, value):
+                    kept[number][key] = value
+                else:
+                    absurd.append(f"{key} {value:g} at epoch {number}")
+        if absurd:
+            more = f" and {len(absurd) - 3} more" if len(absurd) > 3 else ""
+            self.notes.append(f"impossible values passed over: {', '.join(absurd[:3])}{more}")
+        return kept
+
+    def _stretches(self, points: tuple[Point, ...]) -> tuple[Stretch, ...]:
+        if not points:
+            return ()
+        first, last = points[0].epoch, points[-1].epoch
+        starts = self._starts | {n: told.reason for n, told in self._told.items()}
+        before: int | None = None
+        for number, end in sorted(self._ends.items()):
+            if before is not None and end != before:
+                starts.setdefault(number, f"the planned end changes from {before} to {end}")
+            before = end
+        first = max((n for n in self._told if n <= first), default=first)
+        begins = [first, *(n for n in sorted(starts) if first < n <= last)]
+        stretches = []
+        for begin, after in zip(begins, [*begins[1:], last + 1], strict=True):
+            ends = [end for n, end in sorted(self._ends.items()) if begin <= n < after]
+            why = starts.get(begin, "") if begin != first else ""
+            guessed = Stretch(begin, reason=why, planned_end=ends[-1] if ends else None)
+            stretches.append(self._told.get(begin, guessed))
+        return tuple(stretches)
+
+
+def _written_as_percent(name: str, epochs: Iterable[Mapping[str, Said]]) -> bool:
+    """Two values above 1, and none that is a share: nobody writes 0.6 and 63 of one score."""
+    written = [e[name].value for e in epochs if name in e and not e[name].percent]
+    finite = [value for value in written if math.isfinite(value) and value != 0]
+    return len(finite) >= 2 and all(1 < value <= 100 for value in finite)
+
+
+def _possible(name: str, value: float) -> bool:
+    if math.isnan(value):
+        return name != "lr"
+    if name in _SHARES:
+        return 0 <= value <= 1
+    if name == "lr":
+        return 0 <= value <= _HIGHEST_LR
+    return name != "grad_norm" or value >= 0
+
+
+def _point(number: int, values: Mapping[str, float]) -> Point:
+    rates = {key[3:]: value for key, value in values.items() if key.startswith("lr/")}
+    plain: dict[str, Any] = {key: value for key, value in values.items() if "/" not in key}
+    if rates:
+        head = rates.get("head", next(iter(rates.values())))
+        plain = {"lr": head} | plain | ({"lr": head} if "head" in rates else {})
+    return Point(number, rates=rates, **plain)

@@ -1,0 +1,169 @@
+"""A line of a log for people: which epoch it speaks of and what it says of it."""
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+from decamo.history.log_names import blocks, meaning_of, scope_of
+from decamo.history.log_numbers import NUMBER, number_of
+from decamo.history.sightings import Said, Sighting
+
+__all__ = ["LONGEST_LINE", "cleaned", "headline", "sighting_of"]
+
+LONGEST_LINE = 4096  # characters looked at; what says an epoch's scores is shorter
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+_WIDE = str.maketrans("：＝，％｜", ":=,%|")  # punctuation of East Asian keyboards
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+_EPOCH = re.compile(
+    r"(?<![\w-])(?:epoch|ep)(?![a-z_-])['\"*]*"
+    r"\s*(?:\((?P<of>[a-z]{2,10})\))?\s*(?:no\.?|number|idx|\#)?\s*[:=#]?\s*['\"*\[(]*\s*"
+    r"(?P<number>\d{1,7}(?:\.\d{1,9})?)(?![\w]|\.\d)(?!\s*(?:%|→|->|[–—]|-\d))"
+    r"[\])]?(?:\s*(?:/|of\b)\s*(?P<total>\d{1,7})(?!\d))?",
+    re.IGNORECASE,
+)
+_PAIR = re.compile(
+    r"(?<![\w./@\-])(?P<name>[A-Za-z][\w./@\-]{0,60})"
+    r"(?P<aside>\s?[\[(](?:val|valid|validation|test|train|training|eval)[\])])?"
+    r"['\"*\])]{0,4}\s{0,8}(?P<sign>[:=]{0,2})['\"*]{0,3}\s{0,8}['\"\[(]{0,3}"
+    r"(?:(?:np\.|numpy\.|torch\.)?(?:float\d\d|tensor)\()?"
+    rf"(?P<number>{NUMBER})(?P<percent>\s?%)?",
+    re.IGNORECASE,
+)
+_RANGE = re.compile(r"[-–—]\d|\s{0,4}(?:→|->|=>|–|—|to\s)\s{0,4}[~+-]?\d")
+_WORD = re.compile(r"[A-Za-z_]{2,}")
+_SECOND_NAMES = frozenset({"rate", "score", "coefficient", "coef", "index", "norm"})
+_BAR = re.compile(r"\d{1,3}%\|[^|]{0,200}\|\s*\d|\[[=>.#\s-]{4,}\]|[━█▉-▏]{3}")
+_STEP = re.compile(
+    r"(?:\b(?:step|iter|iteration|batch)\b\s?[:=]?|\])\s*[\[(]?\s*(\d+)\s*/\s*(\d+)"
+    r"|\[(\d+)/(\d+)\s*\(",
+    re.IGNORECASE,
+)
+_STEP_ALONE = re.compile(r"\b(?:step|iter|iteration|batch)\b\s?[:=]?\s*\d", re.IGNORECASE)
+_OF_BAR = re.compile(r"\b(\d{1,9})/(\d{1,9})\b\s*[\[(━]")
+_FEW_WORDS = 6  # a line of a log has hardly more beside its names and values; prose has
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    number: int
+    total: int | None
+    begin: int
+    end: int
+    scope: str
+    part: bool
+
+
+def cleaned(line: str) -> str:
+    """A line without colours, cursor movements and control characters, at a bounded length."""
+    return _CONTROL.sub("", _ESCAPES.sub("", line[:LONGEST_LINE])).translate(_WIDE)
+
+
+def sighting_of(line: str) -> Sighting | None:
+    """What a (cleaned) line says, or None if it says nothing or is prose."""
+    epoch = _epoch_of(line)
+    said, taken = _pairs(line, epoch)
+    if not said:
+        return None
+    words = len(_WORD.findall(line)) - taken
+    if epoch is None:
+        # Without a number of its own a line must look like a log, sign and all.
+        return _judged(line, Sighting(None, said)) if words <= _FEW_WORDS else None
+    before = len(_WORD.findall(line[: epoch.begin]))
+    if before > _FEW_WORDS and words > 2 * _FEW_WORDS:
+        return None
+    return _judged(line, Sighting(epoch.number, said, epoch.total), part=epoch.part)
+
+
+def headline(line: str) -> tuple[int, int | None] | None:
+    """The epoch and the planned last one that a line without values announces."""
+    epoch = _epoch_of(line)
+    if epoch is None or len(_WORD.findall(line)) > _FEW_WORDS + 1:
+        return None
+    return epoch.number, epoch.total
+
+
+def _epoch_of(line: str) -> _Epoch | None:
+    for match in _EPOCH.finditer(line):
+        before = _WORD.findall(line[max(0, match.start() - 30) : match.start()])
+        if before and (blocks(before[-1]) or before[-1].lower() == "before"):
+            continue
+        total = int(match["total"]) if match["total"] else None
+        near = _WORD.findall(line[max(0, match.start() - 14) : match.start()])
+        scope = scope_of(match["of"] or "") or next((scope_of(w) for w in near[::-1]), "")
+        # A part of an epoch belongs to the one under way.
+        at = float(match["number"])
+        part = at != int(at)
+        return _Epoch(math.ceil(at), total, match.start(), match.end(), scope, part)
+    return None
+
+
+def _pairs(line: str, epoch: _Epoch | None) -> tuple[tuple[Said, ...], int]:
+    """Values with what they mean, and how many words of the line belong to them."""
+    scope, end, taken = (epoch.scope if epoch else ""), 0, 0
+    said: list[Said] = []
+    for match in _PAIR.finditer(line):
+        if epoch and match.start() < epoch.end and match.end() > epoch.begin:
+            end = match.end()
+            continue
+        before = _WORD.findall(line[end : match.start()])
+        for word in before if not epoch or match.start() > epoch.end else ():
+            scope = scope_of(word) or scope
+        end = match.end()
+        one = _said(line, match, before, scope, numbered=epoch is not None)
+        if one is not None:
+            said.append(one)
+            taken += len(_WORD.findall(match[0])) + (len(before[-1:]) if _second(match) else 0)
+    return tuple(said), taken + (1 if epoch else 0)
+
+
+def _second(match: re.Match[str]) -> bool:
+    return match["name"].lower() in _SECOND_NAMES
+
+
+def _said(
+    line: str, match: re.Match[str], before: list[str], scope: str, *, numbered: bool
+) -> Said | None:
+    name = match["name"]
+    if _second(match) and before:
+        name, before = f"{before[-1]} {name}", before[:-1]
+    if any(blocks(word) for word in before[-2:]) or not (match["sign"] or numbered):
+        return None
+    aside = scope_of((match["aside"] or "").strip(" ()[]"))
+    meaning = meaning_of(name, aside or scope)
+    value = number_of(match["number"])
+    if meaning is None or value is None or _RANGE.match(line, match.end()):
+        return None
+    if match["percent"]:
+        return Said(meaning, value / 100, percent=True) if meaning.name in _PERCENTS else None
+    return Said(meaning, value)
+
+
+_PERCENTS = ("iou", "dice", "mae")
+
+
+def _judged(line: str, seen: Sighting, *, part: bool = False) -> Sighting:
+    """Tell what is said of the whole epoch from what is said of a step or of a part of it.
+
+    A bar may show the score of the epoch before until its own is known: scores count at its end.
+    """
+    step, bar = _STEP.search(line), _BAR.search(line)
+    of_bar = _OF_BAR.search(line) if bar else None
+    count = of_bar or step
+    done, of = [int(g) for g in count.groups() if g is not None] if count else (0, 1)
+    scored = any(one.meaning.name in _PERCENTS for one in seen.said)
+    if (step or bar) and done < of:
+        said = tuple(one for one in seen.said if one.meaning.name not in _PERCENTS)
+        return replace(seen, said=said, running=True)
+    if bar:
+        return replace(seen, redrawn=True)
+    if step or part or (_STEP_ALONE.search(line) and not scored):
+        return replace(seen, said=tuple(_of_step(one) for one in seen.said))
+    return seen
+
+
+def _of_step(one: Said) -> Said:
+    if one.meaning.name in _PERCENTS:
+        return one
+    return replace(one, meaning=replace(one.meaning, running=True))

@@ -1,0 +1,138 @@
+"""What names in other tools' logs mean: ``val_iou``, ``mIoU``, ``Jaccard index``, ``lr-AdamW``."""
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["Meaning", "blocks", "is_epoch", "is_step", "meaning_of", "scope_of"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_VAL = _words("val va valid validation validate validating eval evaluation evaluating dev")
+_TEST = _words("test testing tst")
+_TRAIN = _words("train tr training trn")
+_SCOPES = dict.fromkeys(_VAL, "val") | dict.fromkeys(_TEST, "test") | dict.fromkeys(_TRAIN, "train")
+
+_SCORES = {
+    **dict.fromkeys(("iou", "miou", "jaccard", "iouscore", "meaniou", "jaccardindex"), "iou"),
+    **dict.fromkeys(("dice", "dsc", "mdice", "f1", "dicescore", "f1score", "dicecoef"), "dice"),
+    "mae": "mae",
+}
+_FILLERS = _words(
+    "mean avg average m score index coef coefficient binary metric metrics epoch overall total"
+    " fg foreground object smoothed step"
+)
+# A name with one of these speaks of another number than this epoch's.
+_BLOCKERS = _words(
+    "best max min maximum minimum target goal ema final previous prev last old initial init base"
+    " peak gain delta boundary threshold improvement if from than ratio decay factor"
+)
+_OF_FLAGS = _words("stage1 stage2 stage3 start end scheduler mult warmup finder")
+_KNOWN = (
+    frozenset(_SCORES) | _FILLERS | _BLOCKERS | frozenset(_SCOPES) | {"loss", "lr", "grad", "norm"}
+)
+_CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])|\d+")
+_LONGEST = 100
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a name stands for.
+
+    Attributes:
+        name: a field of :class:`~decamo.history.series.Point`.
+        rank: 3 if the name says outright that it is the wanted one (a validation score, a
+            training loss), 2 if it leaves that open, 1 for the second best (a test score).
+        group: the parameter group of a learning rate; empty if none is named.
+        running: it is said of a step, not of the whole epoch.
+    """
+
+    name: str
+    rank: int
+    group: str = ""
+    running: bool = False
+
+
+def meaning_of(name: str, scope: str = "") -> Meaning | None:
+    """The meaning of a name, or None if it is nothing that a past knows.
+
+    Args:
+        name: as written, such as ``val/IoU``.
+        scope: ``train``, ``val`` or ``test`` where the text around it says so.
+    """
+    tokens = _tokens(name)
+    own = next((_SCOPES[t] for t in tokens if t in _SCOPES), "")
+    running = "step" in tokens
+    if not tokens or _BLOCKERS & set(tokens):
+        return None
+    if "loss" in tokens:
+        rest = set(tokens) - {"loss"} - _FILLERS - set(_SCOPES)
+        return None if rest else _loss(own or scope, running)
+    rate = _rate(tokens)
+    if rate is not None:
+        return Meaning("lr", 2, rate, running)
+    if tokens in (["grad", "norm"], ["gradnorm"], ["gradient", "norm"]):
+        return Meaning("grad_norm", 2, running=running)
+    return _score(tokens, own, scope, running)
+
+
+def scope_of(word: str) -> str:
+    """``train``, ``val`` or ``test`` for a word that says so, else nothing."""
+    return _SCOPES.get(word.lower(), "")
+
+
+def blocks(word: str) -> bool:
+    """Whether a word before a name tells that another number is meant: ``best IoU``."""
+    return word.lower() in _BLOCKERS
+
+
+def is_epoch(name: str) -> bool:
+    """Whether a column or key counts epochs."""
+    return _tokens(name) in (["epoch"], ["ep"], ["current", "epoch"], ["trainer", "epoch"])
+
+
+def is_step(name: str) -> bool:
+    """Whether a column or key counts optimiser steps."""
+    return _tokens(name) in (["step"], ["global", "step"], ["iter"], ["iteration"])
+
+
+def _loss(scope: str, running: bool) -> Meaning:
+    if scope in ("val", "test"):
+        return Meaning("val_loss", 3 if scope == "val" else 1, running=running)
+    return Meaning("loss", 3 if scope == "train" else 2, running=running)
+
+
+def _score(tokens: list[str], own: str, scope: str, running: bool) -> Meaning | None:
+    found = {_SCORES[t] for t in tokens if t in _SCORES}
+    rest = set(tokens) - set(_SCORES) - _FILLERS - set(_SCOPES)
+    if len(found) != 1 or rest or own == "train":  # a score of training images is another thing
+        return None
+    # A word such as "train" beside the name may be the logger's; it makes the score a poor one.
+    rank = {"val": 3, "": 2, "test": 1, "train": 1}[own or scope]
+    return Meaning(found.pop(), rank, running=running)
+
+
+def _rate(tokens: list[str]) -> str | None:
+    """The group of a learning rate, empty for the only one; None for anything else."""
+    if "lr" in tokens:
+        rest = [t for t in tokens if t != "lr"]
+    elif "learningrate" in tokens or {"learning", "rate"} <= set(tokens):
+        rest = [t for t in tokens if t not in ("learning", "rate", "learningrate")]
+    else:
+        return None
+    if _OF_FLAGS & set(rest):
+        return None
+    return ".".join(t for t in rest if t not in _FILLERS and t not in _SCOPES and t != "current")
+
+
+def _tokens(name: str) -> list[str]:
+    tokens: list[str] = []
+    for piece in re.split(r"[^A-Za-z0-9]+", name[:_LONGEST].replace("IoU", "Iou")):
+        if piece.lower() in _KNOWN or not piece:
+            tokens += [piece.lower()] if piece else []
+        else:
+            parts = _CAMEL.findall(piece)
+            tokens += [p.lower() for p in parts] if "".join(parts) == piece else [piece.lower()]
+    return tokens

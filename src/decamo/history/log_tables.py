@@ -1,0 +1,105 @@
+"""Tables in logs: CSV with a header, and columns as fastai and YOLO print them."""
+
+import csv
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from decamo.history.log_names import Meaning, is_epoch, is_step, meaning_of
+from decamo.history.log_numbers import number_of
+from decamo.history.sightings import MOST_EPOCHS, Said, Sighting
+
+__all__ = ["Table", "table_of"]
+
+_MOST_COLUMNS = 512
+_OF_STEPS = ("loss", "lr", "grad_norm")
+_NAME = re.compile(r"[A-Za-z_][^\d:=]{0,60}|[A-Za-z_][\w./@() %-]{0,60}")
+_SPLITS = {"|": re.compile(r"\s*\|\s*"), "  ": re.compile(r"\s{2,}|\t"), " ": re.compile(r"\s+")}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A header, understood.
+
+    Attributes:
+        delimiter: what parts the cells.
+        columns: cells in a row.
+        epoch: index of the epoch's column; None if the rows have no number.
+        meanings: column -> what it holds.
+    """
+
+    delimiter: str
+    columns: int
+    epoch: int | None
+    meanings: dict[int, Meaning]
+
+    def row(self, line: str) -> Sighting | None:
+        """What a row says; None if the line is no row of this table."""
+        cells = _cells(line, self.delimiter)
+        if cells is None or len(cells) != self.columns:
+            return None
+        number = None
+        if self.epoch is not None:
+            epoch = number_of(cells[self.epoch])
+            if epoch is None or not 0 <= epoch <= MOST_EPOCHS:
+                return None
+            number = math.ceil(epoch)
+        said = [self._said(i, cells[i]) for i in self.meanings]
+        return Sighting(number, tuple(s for s in said if s is not None))
+
+    def _said(self, column: int, cell: str) -> Said | None:
+        percent = cell.endswith("%")
+        value = number_of(cell.removesuffix("%"))
+        if value is None:
+            return None
+        return Said(self.meanings[column], value / 100 if percent else value, percent)
+
+
+def table_of(line: str) -> Table | None:
+    """The table that a line is the header of, if it is one.
+
+    A header has no numbers; it names the epoch and something that a past knows, or, parted by
+    commas, semicolons or tabs, at least a score or a loss.
+    """
+    for delimiter in (",", ";", "\t", "|", "  ", " "):
+        cells = _cells(line, delimiter)
+        if cells is None or not 2 <= len(cells) <= _MOST_COLUMNS:
+            continue
+        if any(cell and not _NAME.fullmatch(cell) for cell in cells):
+            continue
+        epoch = next((i for i, cell in enumerate(cells) if is_epoch(cell)), None)
+        meanings = _meanings(cells)
+        numbered = epoch is not None or (delimiter in ",;\t" and not any(map(is_step, cells)))
+        if meanings and numbered:
+            return Table(delimiter, len(cells), epoch, meanings)
+    return None
+
+
+def _meanings(cells: Sequence[str]) -> dict[int, Meaning]:
+    """Columns by meaning; of two that mean the same, the one that says so more outright."""
+    by_step = any(map(is_step, cells))  # several rows an epoch, as Lightning writes them
+    best: dict[tuple[str, str, bool], tuple[int, Meaning]] = {}
+    for i, cell in enumerate(cells):
+        meaning = meaning_of(cell)
+        if meaning is not None:
+            if by_step and meaning.name in _OF_STEPS and "epoch" not in cell.lower():
+                meaning = replace(meaning, running=True)
+            key = (meaning.name, meaning.group, meaning.running)
+            if key not in best or meaning.rank > best[key][1].rank:
+                best[key] = (i, meaning)
+    return dict(sorted(best.values(), key=lambda pair: pair[0]))
+
+
+def _cells(line: str, delimiter: str) -> list[str] | None:
+    if delimiter in ",;\t":
+        if delimiter not in line:
+            return None
+        try:
+            row = next(csv.reader([line], delimiter=delimiter), None)
+        except csv.Error:
+            return None
+        return None if row is None else [cell.strip() for cell in row]
+    if delimiter == "|" and "|" not in line:
+        return None
+    return _SPLITS[delimiter].split(line.strip(" |\t"))

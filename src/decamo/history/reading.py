@@ -1,0 +1,133 @@
+"""From whatever a person has of a run - folders, logs, a pipe - to its past."""
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from decamo.errors import DataError
+from decamo.history.event_files import past_of_events
+from decamo.history.logs import past_of_text
+from decamo.history.run_past import join, past_of_journal
+from decamo.history.series import Past
+from decamo.history.text_lines import lines_of
+from decamo.storage.run_folder import RunFolder
+
+__all__ = ["STANDARD_INPUT", "read_past"]
+
+STANDARD_INPUT = "-"
+_LOGS = ("metrics.csv", "summary.csv", "results.csv", "*.csv", "*.jsonl", "*.log", "*.txt", "*.out")
+_EVENTS = "*tfevents*"
+_MOST_LOOKED_AT = 50  # files of a folder without a journal
+_WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
+
+
+def read_past(paths: Sequence[str | Path], stdin: BinaryIO | None = None) -> Past:
+    """The past of a run.
+
+    Args:
+        paths: each a run folder, a journal, a log of any origin, a CSV, an event file of
+            TensorBoard, a folder that holds some of these, or ``-`` for standard input. Several
+            are the parts of one lineage, such as run folders resumed from each other.
+        stdin: standard input, for ``-``.
+
+    Raises:
+        DataError: a path is not there, cannot be read, or is a folder without any of these.
+    """
+    if not paths:
+        raise DataError("paths", "none given", "name a run folder or a log, or - for a pipe")
+    return join([_one(str(path), stdin) for path in paths])
+
+
+def _one(name: str, stdin: BinaryIO | None) -> Past:
+    if name == STANDARD_INPUT:
+        if stdin is None:
+            raise DataError(name, "there is no standard input here", "name a file instead")
+        return past_of_text(lines_of(stdin), "standard input")
+    path = Path(name)
+    try:
+        return _folder(path) if path.is_dir() else _file(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(path, "no such file or folder", _nearest(path)) from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a null byte
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(path, f"cannot be read ({reason})", "check its name and rights") from error
+
+
+def _file(path: Path) -> Past:
+    folder = RunFolder(path.parent)
+    if path.suffix.lower() in _WEIGHTS:
+        beside = folder.journal.exists()
+        remedy = f"name its folder {path.parent}" if beside else "name a run folder or a log"
+        raise DataError(path, "holds weights, not what happened", remedy)
+    past = _reader(path)(path)
+    if path == folder.journal and folder.best.exists():
+        return replace(past, checkpoint=str(folder.best))
+    return past
+
+
+def _reader(path: Path) -> Callable[[Path], Past]:
+    if "tfevents" in path.name:
+        return past_of_events
+    return past_of_journal if path.name == RunFolder(path.parent).journal.name else _text
+
+
+def _text(path: Path) -> Past:
+    with path.open("rb") as file:
+        return past_of_text(lines_of(file), str(path))
+
+
+def _folder(path: Path) -> Past:
+    folder = RunFolder(path)
+    own = folder.journal.exists()
+    past = past_of_journal(folder.journal) if own else _of_another_tool(path)
+    best = str(folder.best) if folder.best.exists() else past.checkpoint
+    return replace(past, source=str(path), checkpoint=best)
+
+
+def _of_another_tool(path: Path) -> Past:
+    """The file of a folder that says the most, by epochs with an IoU."""
+    best: Past | None = None
+    for reader, file in _candidates(path):
+        past = reader(file)
+        if best is None or _worth(past) > _worth(best):
+            named = "event files" if file == path else file.relative_to(path)
+            best = replace(past, notes=(f"read from {named}", *past.notes))
+    if best is None:
+        raise DataError(
+            path,
+            "holds no journal.jsonl, log, CSV or event file",
+            "name the folder given as --checkpoint-dir, or a log file",
+        )
+    return best
+
+
+def _candidates(path: Path) -> Iterator[tuple[Callable[[Path], Past], Path]]:
+    """Files that may be logs, up to three folders deep (``lightning_logs/version_0``)."""
+    seen: set[Path] = set()
+    for depth in ("", "*/", "*/*/"):
+        for pattern in _LOGS:
+            for file in sorted(path.glob(depth + pattern)):
+                if file.is_file() and file not in seen and len(seen) < _MOST_LOOKED_AT:
+                    seen.add(file)
+                    yield _file, file
+    events = {file.parent for d in ("", "*/", "*/*/") for file in path.glob(d + _EVENTS)}
+    for folder in sorted(events):
+        yield past_of_events, folder
+
+
+def _worth(past: Past) -> tuple[int, int]:
+    return sum(p.known("iou") is not None for p in past.points), len(past.points)
+
+
+def _nearest(path: Path) -> str:
+    """What is there and is called nearly the same."""
+    place = next((parent for parent in path.parents if parent.is_dir()), None)
+    if place is None:
+        return "name a run folder or a log"
+    missing = path.relative_to(place).parts[0]
+    close = difflib.get_close_matches(missing, sorted(p.name for p in place.iterdir()), n=1)
+    if close:
+        return f"did you mean {place / close[0]}?"
+    return f"{place} is there, {missing} is not: name a run folder or a log"

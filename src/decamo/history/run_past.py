@@ -1,0 +1,264 @@
+"""This project's own runs, read as a past; several run folders joined over their resumes."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from decamo.errors import DecamoError
+from decamo.history.journal import read_journal
+from decamo.history.series import Past, Point, Stretch
+from decamo.history.sightings import MOST_EPOCHS, spans
+from decamo.plan import HEAD, Ledger
+
+__all__ = ["KINDS", "join", "past_of_entries", "past_of_journal"]
+
+KINDS = frozenset(
+    {"run", "baseline", "stage", "opened", "step", "epoch", "memory", "rollback", "interrupted"}
+)
+
+
+def past_of_journal(path: Path) -> Past:
+    """What a run's ``journal.jsonl`` tells; a line cut short by a crash is passed over.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return past_of_entries(read_journal(path), str(path))
+
+
+def past_of_entries(entries: Iterable[Mapping[str, Any]], source: str = "") -> Past:
+    """What a journal's lines tell.
+
+    After a resume from an earlier checkpoint, the epochs written since that checkpoint were left
+    behind: they are no part of this run's past, and a note says so.
+    """
+    reader = _Reader()
+    for entry in entries:
+        reader.read(entry)
+    points = tuple(point for _, point in sorted(reader.points.items()))
+    notes = [_left_behind(reader.left)] if reader.left else []
+    if reader.again:
+        notes.append(f"trained more than once, the later line counts: epochs {spans(reader.again)}")
+    if reader.broken:
+        notes.append(f"lines of the journal without a possible epoch, passed over: {reader.broken}")
+    if not points:
+        notes.append("no epoch is finished")
+    return Past(points, tuple(reader.stretches), source=source, notes=tuple(notes))
+
+
+def join(pasts: Sequence[Past]) -> Past:
+    """One past out of the parts of a lineage, each resumed from a checkpoint of another.
+
+    Parts follow each other by their first epoch, equals in the order given; from where a part
+    begins, it counts, and what was known of later epochs was left behind.
+    """
+    known = [past for past in pasts if past.points or past.stretches]
+    if len(pasts) == 1 or not known:
+        told = tuple(note for past in pasts for note in past.notes)
+        return replace(pasts[0], notes=told) if pasts else Past((), notes=("nothing was read",))
+    points: dict[int, Point] = {}
+    stretches: list[Stretch] = []
+    left: set[int] = set()
+    for past in sorted(known, key=_begin):
+        begin = _begin(past)
+        left |= {n for n in points if n >= begin}
+        points = {n: p for n, p in points.items() if n < begin} | {p.epoch: p for p in past.points}
+        stretches = [s for s in stretches if s.first_epoch < begin] + list(past.stretches)
+    notes = [f"{past.source}: {note}" for past in pasts for note in past.notes]
+    if left:
+        notes.append(_left_behind(left))
+    checkpoints = [past.checkpoint for past in sorted(known, key=_begin) if past.checkpoint]
+    return Past(
+        tuple(point for _, point in sorted(points.items())),
+        tuple(stretches),
+        checkpoint=checkpoints[-1] if checkpoints else "",
+        source=", ".join(past.source for past in pasts),
+        notes=tuple(notes),
+    )
+
+
+def _begin(past: Past) -> int:
+    firsts = [s.first_epoch for s in past.stretches[:1]] + [p.epoch for p in past.points[:1]]
+    return min(firsts)
+
+
+def _left_behind(epochs: Iterable[int]) -> str:
+    return f"trained before a resume and left behind: epochs {spans(epochs)}"
+
+
+@dataclass
+class _Reader:
+    """Reads a journal's lines in their order."""
+
+    points: dict[int, Point] = field(default_factory=dict)
+    stretches: list[Stretch] = field(default_factory=list)
+    left: set[int] = field(default_factory=set)
+    again: set[int] = field(default_factory=set)
+    broken: int = 0
+    _fresh: bool = False  # a run line was read, and not yet where it set out from
+    _norms: dict[int, list[float]] = field(default_factory=dict)
+    _skips: dict[int, int] = field(default_factory=dict)
+
+    def read(self, entry: Mapping[str, Any]) -> None:
+        kind = entry.get("kind")
+        epoch = _whole(entry.get("epoch"))
+        if kind == "run":
+            self._run(entry)
+        elif kind == "rollback" and self.stretches:
+            self._rollback(entry)
+        elif kind in ("baseline", "stage", "epoch", "step"):
+            if epoch is None or not 1 <= epoch <= MOST_EPOCHS:
+                self.broken += 1
+                return
+            if self._fresh:
+                self._set_out(epoch)
+            if kind == "baseline" and self.stretches:
+                iou = _share(entry.get("iou"))
+                self.stretches[-1] = replace(self.stretches[-1], baseline_iou=iou)
+            elif kind == "step":
+                self._step(epoch, entry)
+            elif kind == "epoch":
+                self._epoch(epoch, entry)
+
+    def _run(self, entry: Mapping[str, Any]) -> None:
+        """What the line tells; the epoch of a ``continue`` is told by the lines that follow."""
+        ledger = entry.get("ledger")
+        last: Any = ledger[-1] if isinstance(ledger, list) and ledger else None
+        at = _whole(last.get("at_epoch")) if isinstance(last, Mapping) else None
+        known = max(self.points, default=0) + 1
+        first = known if entry.get("word") == "continue" or at is None else at + 1
+        settings = entry.get("settings")
+        sections = settings.items() if isinstance(settings, Mapping) else ()
+        self.stretches.append(
+            Stretch(
+                first_epoch=first,
+                word=str(entry.get("word") or ""),
+                reason=str(entry.get("reason") or ""),
+                settings={str(k): dict(v) for k, v in sections if isinstance(v, Mapping)},
+                planned_end=_planned_end(ledger),
+                train_images=_whole(entry.get("train_images")),
+                val_images=_whole(entry.get("val_images")),
+                device=str(entry.get("device") or ""),
+            )
+        )
+        self._fresh = True
+
+    def _rollback(self, entry: Mapping[str, Any]) -> None:
+        """The run went back by itself; the lines that follow tell the epoch."""
+        self.stretches.append(
+            replace(
+                self.stretches[-1],
+                first_epoch=max(self.points, default=0) + 1,
+                word="rollback",
+                reason=str(entry.get("reason") or ""),
+                baseline_iou=None,
+            )
+        )
+        self._fresh = True
+
+    def _set_out(self, epoch: int) -> None:
+        """The first line after a run line tells the epoch that it goes on with."""
+        later = {n for n in self.points if n >= epoch}
+        self.left |= later
+        self.again -= later
+        self.points = {n: p for n, p in self.points.items() if n < epoch}
+        self.stretches[-1] = replace(self.stretches[-1], first_epoch=epoch)
+        before = [s for s in self.stretches[:-1] if s.first_epoch < epoch]
+        unfinished = [s for s in self.stretches[:-1] if s.first_epoch == epoch]
+        now = self.stretches[-1]
+        if unfinished and now.word == "continue":  # the same weights set out twice
+            now = replace(now, baseline_iou=unfinished[-1].baseline_iou)
+        self.stretches = [*before, now]
+        self._norms = {n: norms for n, norms in self._norms.items() if n <= epoch}
+        self._skips = {n: count for n, count in self._skips.items() if n <= epoch}
+        self._fresh = False
+
+    def _step(self, epoch: int, entry: Mapping[str, Any]) -> None:
+        norm = _finite(entry.get("grad_norm"))
+        if norm is not None:
+            self._norms.setdefault(epoch, []).append(norm)
+        skipped = entry.get("skipped") is True
+        self._skips[epoch] = self._skips.get(epoch, 0) + skipped
+
+    def _epoch(self, epoch: int, entry: Mapping[str, Any]) -> None:
+        if epoch in self.points:  # the run line between them was cut
+            self.again.add(epoch)
+            self.left |= {n for n in self.points if n > epoch}
+            self.points = {n: p for n, p in self.points.items() if n < epoch}
+        if epoch in self.left:
+            self.left.discard(epoch)
+            self.again.add(epoch)
+        point = _point(epoch, entry, self._norms.pop(epoch, []))
+        skips = self._skips.pop(epoch, None)
+        # Epoch lines of earlier versions do not count them.
+        self.points[epoch] = point if point.skipped is not None else replace(point, skipped=skips)
+
+
+def _point(epoch: int, entry: Mapping[str, Any], norms: list[float]) -> Point:
+    lr = entry.get("lr")
+    items = lr.items() if isinstance(lr, Mapping) else ()
+    rates = {str(k): r for k, v in items if (r := _finite(v)) is not None}
+    seconds = [_finite(entry.get(name)) for name in ("train_seconds", "val_seconds")]
+    usage = entry.get("usage")
+    gates = [_finite(gate) for gate in usage] if isinstance(usage, list) else []
+    return Point(
+        epoch,
+        loss=_number(entry, "loss"),
+        iou=_score(entry, "iou"),
+        dice=_score(entry, "dice"),
+        mae=_score(entry, "mae"),
+        lr=rates.get(HEAD),
+        rates=rates,
+        stage=_whole(entry.get("stage")),
+        step=_whole(entry.get("step")),
+        img_size=_whole(entry.get("img_size")),
+        seconds=None if None in seconds else sum(s for s in seconds if s is not None),
+        usage=() if None in gates else tuple(g for g in gates if g is not None),
+        val_images=_whole(entry.get("val_images")) or None,
+        iou_sd=_finite(entry.get("iou_sd")),
+        object_share=_share(entry.get("object_share")),
+        predicted_share=_share(entry.get("predicted_share")),
+        sure_wrong=_share(entry.get("sure_wrong")),
+        skipped=_whole(entry.get("skipped")),
+        grad_norm=median(norms) if norms else None,
+    )
+
+
+def _planned_end(ledger: Any) -> int | None:
+    try:
+        return Ledger.from_plain(ledger).plan.last_epoch
+    except (DecamoError, KeyError, TypeError, ValueError, IndexError, AttributeError):
+        return None  # of another version, or damaged
+
+
+def _number(entry: Mapping[str, Any], name: str) -> float | None:
+    """A number; NaN where null is written, as the journal does for what is not finite."""
+    if name in entry and entry[name] is None:
+        return math.nan
+    return _finite(entry.get(name))
+
+
+def _score(entry: Mapping[str, Any], name: str) -> float | None:
+    value = _number(entry, name)
+    return value if value is None or math.isnan(value) or 0 <= value <= 1 else None
+
+
+def _share(value: Any) -> float | None:
+    number = _finite(value)
+    return number if number is not None and 0 <= number <= 1 else None
+
+
+def _finite(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
