@@ -15,8 +15,9 @@ from decamo.flags import Parser, add_settings, chosen_settings, write_json
 from decamo.recipes import RECIPES
 from decamo.settings import TrainSettings, flag_of
 from decamo.settings.plain import SECTIONS, section_of, to_plain
-from decamo.storage import FORMAT, save_sealed
+from decamo.storage import FORMAT, previous_of, save_sealed
 from tests.settings.strategies import train_settings
+from tests.storage.format_1 import state_of_format_1
 
 
 def parser() -> Parser:
@@ -54,7 +55,7 @@ def checkpoint(tmp_path: Path) -> Path:
         )
     )
     (tmp_path / "run").mkdir()
-    save_sealed(tmp_path / "run" / "last.pth", {"format": FORMAT, "settings": plain})
+    save_sealed(tmp_path / "run" / "last.pth", state_of_format_1() | {"settings": plain})
     return tmp_path / "run" / "last.pth"
 
 
@@ -99,6 +100,24 @@ class TestFlagsOfTheActionPlan:
         assert settings.run.resume_from == checkpoint
         assert held is not None
         assert held["format"] == FORMAT
+
+    def test_a_damaged_one_gives_way_to_the_one_before_it_out_loud(
+        self, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        previous = previous_of(checkpoint)
+        checkpoint.rename(previous)
+        checkpoint.write_bytes(previous.read_bytes()[:-1])
+
+        settings, held = chosen_settings(parse("--resume-from", checkpoint))
+
+        # What the run folder protects is then the file that was truly read.
+        assert settings.run.resume_from == previous
+        assert settings.run.checkpoint_dir == checkpoint.parent
+        assert held is not None
+        told = capsys.readouterr().err
+        assert len(told.splitlines()) == 1
+        assert f"warning: {checkpoint} cannot be used" in told
+        assert f"{previous} is taken instead" in told
 
 
 class TestFurtherFlags:

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import json
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, fields
@@ -13,7 +14,7 @@ from decamo.errors import SettingsError
 from decamo.recipes import RECIPES
 from decamo.settings import Option, TrainSettings, flag_of, shown
 from decamo.settings.plain import SECTIONS, Kind, from_plain, kinds, merged, section_of
-from decamo.storage import load_sealed, write_whole
+from decamo.storage import load_or_previous, write_whole
 
 __all__ = ["Parser", "add_settings", "chosen_settings", "write_json"]
 
@@ -117,9 +118,14 @@ def chosen_settings(args: argparse.Namespace) -> tuple[TrainSettings, dict[str, 
     flags = _given(args)
     upper = merged(config, recipe, flags)
     resume_from = _RESUME_FROM.convert("resume_from", upper.get("run", {}).get("resume_from"))
-    checkpoint = load_sealed(resume_from) if resume_from else None
+    checkpoint: dict[str, Any] | None = None
     lower: dict[str, Any] = {}
-    if checkpoint is not None:
+    if resume_from is not None:
+        recovered = load_or_previous(resume_from)
+        for note in recovered.notes:
+            sys.stderr.write(f"decamo: {note}\n")
+        checkpoint, resume_from = recovered.state, recovered.path
+        upper = merged(upper, {"run": {"resume_from": resume_from}})
         home = {"run": {"checkpoint_dir": str(resume_from.parent)}}
         lower = merged(_carried(checkpoint["settings"]), home)
     return from_plain(merged(lower, upper)), checkpoint

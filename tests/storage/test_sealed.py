@@ -20,7 +20,7 @@ from decamo.errors import (
     CheckpointMissing,
     StorageError,
 )
-from decamo.storage import FORMAT, load_sealed, previous_of, save_sealed
+from decamo.storage import FORMAT, load_sealed, previous_of, read_sealed, save_sealed
 
 STATE: dict[str, Any] = {
     "format": FORMAT,
@@ -69,7 +69,7 @@ class TestRoundTrip:
     def test_gives_equal_values_back(self, tmp_path: Path) -> None:
         save_sealed(tmp_path / "x.pth", STATE)
 
-        loaded = load_sealed(tmp_path / "x.pth")
+        loaded = read_sealed(tmp_path / "x.pth")
 
         assert loaded["settings"] == STATE["settings"]
         assert torch.equal(loaded["model"]["w"], STATE["model"]["w"])
@@ -92,15 +92,15 @@ class TestRoundTrip:
     def test_is_as_good_after_a_copy_under_another_name(self, tmp_path: Path, good: bytes) -> None:
         (tmp_path / "renamed").write_bytes(good)
 
-        assert_same(load_sealed(tmp_path / "renamed"), STATE)
+        assert_same(read_sealed(tmp_path / "renamed"), STATE)
 
     def test_keeps_the_file_before_it(self, tmp_path: Path) -> None:
         path = tmp_path / "last.pth"
         for number in (1, 2, 3):
             save_sealed(path, {"format": FORMAT, "number": number})
 
-        assert load_sealed(path)["number"] == 3
-        assert load_sealed(previous_of(path))["number"] == 2
+        assert read_sealed(path)["number"] == 3
+        assert read_sealed(previous_of(path))["number"] == 2
         assert previous_of(path) == tmp_path / "last.previous.pth"
 
 
@@ -110,7 +110,7 @@ class TestDamage:
         path = folder / "x.pth"
         path.write_bytes(data)
         with pytest.raises((CheckpointDamaged, CheckpointForeign)) as caught:
-            load_sealed(path)
+            read_sealed(path)
         assert len(str(caught.value).splitlines()) == 1
         assert caught.value.what == str(path)
 
@@ -155,7 +155,7 @@ class TestDamage:
         (tmp_path / "x.pth").write_bytes(good[: int(share * len(good))])
 
         with pytest.raises(CheckpointDamaged, match="truncated"):
-            load_sealed(tmp_path / "x.pth")
+            read_sealed(tmp_path / "x.pth")
 
     def test_remedy_names_the_previous_file_where_there_is_one(
         self, tmp_path: Path, good: bytes
@@ -163,11 +163,11 @@ class TestDamage:
         path = tmp_path / "last.pth"
         path.write_bytes(good[:-1] + b"?")
         with pytest.raises(CheckpointDamaged, match="copy it again"):
-            load_sealed(path)
+            read_sealed(path)
 
         previous_of(path).write_bytes(good)
         with pytest.raises(CheckpointDamaged, match=str(previous_of(path))):
-            load_sealed(path)
+            read_sealed(path)
 
 
 @pytest.mark.usefixtures("untrusting")
@@ -186,26 +186,26 @@ class TestOtherFiles:
         (tmp_path / "x.pth").write_bytes(content)
 
         with pytest.raises(CheckpointForeign, match="not a decamo checkpoint; nothing in it was"):
-            load_sealed(tmp_path / "x.pth")
+            read_sealed(tmp_path / "x.pth")
 
     def test_of_torch_are_foreign_and_the_remedy_is_backbone_weights(self, tmp_path: Path) -> None:
         torch.save({"weight": torch.zeros(3)}, tmp_path / "x.pth")
 
         with pytest.raises(CheckpointForeign, match="--backbone-weights"):
-            load_sealed(tmp_path / "x.pth")
+            read_sealed(tmp_path / "x.pth")
 
     def test_of_torch_in_its_old_format_are_foreign(self, tmp_path: Path) -> None:
         path = tmp_path / "x.pth"
         torch.save({"weight": torch.zeros(3)}, path, _use_new_zipfile_serialization=False)
 
         with pytest.raises(CheckpointForeign):
-            load_sealed(path)
+            read_sealed(path)
 
     def test_that_are_empty_are_damaged(self, tmp_path: Path) -> None:
         (tmp_path / "x.pth").write_bytes(b"")
 
         with pytest.raises(CheckpointDamaged, match="0 bytes"):
-            load_sealed(tmp_path / "x.pth")
+            read_sealed(tmp_path / "x.pth")
 
 
 class TestMissing:
@@ -214,21 +214,21 @@ class TestMissing:
         (tmp_path / "notes.txt").touch()
 
         with pytest.raises(CheckpointMissing) as caught:
-            load_sealed(tmp_path / "bestmodel.pth")
+            read_sealed(tmp_path / "bestmodel.pth")
 
         assert "has best_model.pth" in caught.value.remedy
         assert "notes" not in caught.value.remedy
 
     def test_says_where_it_looked_in_vain(self, tmp_path: Path) -> None:
         with pytest.raises(CheckpointMissing, match=f"no checkpoint lies in {tmp_path / 'none'}"):
-            load_sealed(tmp_path / "none" / "x.pth")
+            read_sealed(tmp_path / "none" / "x.pth")
 
     def test_a_folder_is_answered_with_what_lies_in_it(self, tmp_path: Path) -> None:
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "last.pth").touch()
 
         with pytest.raises(CheckpointMissing, match=r"directory.*has last\.pth"):
-            load_sealed(tmp_path / "run")
+            read_sealed(tmp_path / "run")
 
 
 class Payload:
@@ -270,7 +270,7 @@ class TestMalice:
         path.write_bytes(sealed(data) if with_seal else data)
 
         with pytest.raises(CheckpointForeign, match="nothing in it was executed"):
-            load_sealed(path)
+            read_sealed(path)
 
         assert not marker.exists()
 
@@ -309,7 +309,7 @@ class TestMalice:
         path.write_bytes(sealed(buffer.getvalue()))
 
         try:
-            loaded = load_sealed(path)
+            loaded = read_sealed(path)
         except CheckpointForeign:
             return
         # torch does not look at every member: then what it holds must still be the run itself.
@@ -335,7 +335,7 @@ class TestFullDisk:
             save_sealed(path, {"format": FORMAT})
         monkeypatch.undo()
 
-        assert_same(load_sealed(path), STATE)
+        assert_same(read_sealed(path), STATE)
         assert [p.name for p in tmp_path.iterdir()] == ["last.pth"]
 
     def test_a_copy_cut_short_is_found(self, tmp_path: Path, good: bytes) -> None:
@@ -344,4 +344,4 @@ class TestFullDisk:
         os.truncate(tmp_path / "b.pth", len(good) // 2)
 
         with pytest.raises(CheckpointDamaged):
-            load_sealed(tmp_path / "b.pth")
+            read_sealed(tmp_path / "b.pth")

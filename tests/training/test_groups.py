@@ -1,6 +1,9 @@
+from typing import Any
+
 import pytest
 import torch
 
+from decamo.errors import CheckpointMismatch
 from decamo.nn import Segmenter, build_segmenter
 from decamo.plan import Segment, plan_of
 from decamo.settings import ModelSettings, ScheduleSettings
@@ -67,3 +70,79 @@ def test_loaded_moments_are_copies(model: Segmenter) -> None:
     name, parameter = next(iter(model.named_parameters()))
     other.state[parameter]["exp_avg"].zero_()
     assert float(state[name]["exp_avg"].abs().max()) > 0
+
+
+def learned(model: Segmenter) -> dict[str, Any]:
+    """Moments of every parameter after one step."""
+    optimiser = build_optimiser(model, 0.0)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+    return optimiser_state(model, optimiser)
+
+
+class TestMomentsThatDoNotFit:
+    def refused(self, model: Segmenter, state: dict[str, Any]) -> CheckpointMismatch:
+        optimiser = build_optimiser(model, 0.0)
+        with pytest.raises(CheckpointMismatch) as caught:
+            load_optimiser_state(model, optimiser, state, "last.pth")
+        assert len(optimiser.state) == 0
+        assert caught.value.what == "last.pth"
+        assert "--reset-moments" in caught.value.remedy
+        return caught.value
+
+    def test_of_a_renamed_parameter_are_named_with_what_may_be_its_new_name(
+        self, model: Segmenter
+    ) -> None:
+        state = learned(model)
+        name = next(iter(state))
+        state["earlier.weight"] = state.pop(name)
+
+        error = self.refused(model, state)
+
+        assert "earlier.weight, unknown to the network" in error.got
+        assert f"has no moments for {name}" in error.got
+
+    def test_of_an_extra_parameter_are_named(self, model: Segmenter) -> None:
+        state = learned(model)
+        state |= {f"extra.{i}": next(iter(state.values())) for i in range(7)}
+
+        error = self.refused(model, state)
+
+        assert "extra.0, extra.1, extra.2, extra.3, extra.4 and 2 more" in error.got
+        assert "no moments for" not in error.got
+
+    @pytest.mark.parametrize("moments", ["shape", "missing", "more", "no count", "no tensor"])
+    def test_of_another_shape_or_kind_are_named(self, model: Segmenter, moments: str) -> None:
+        state = learned(model)
+        name = list(state)[3]
+        changed = dict(state[name])
+        if moments == "shape":
+            changed["exp_avg"] = torch.zeros(1, 2, 3, 4, 5)
+        elif moments == "missing":
+            del changed["exp_avg_sq"]
+        elif moments == "more":
+            changed["max_exp_avg_sq"] = changed["exp_avg_sq"]
+        elif moments == "no count":
+            changed["step"] = torch.zeros(3)
+        else:
+            changed["exp_avg"] = 0.5
+        state[name] = changed
+
+        assert f"do not fit {name}" in self.refused(model, state).got
+
+
+def test_missing_moments_start_anew_and_are_named(model: Segmenter) -> None:
+    # A group that was frozen so far has none: no mistake.
+    state = learned(model)
+    frozen = [name for name in state if name.startswith("backbone.")]
+    for name in frozen:
+        del state[name]
+    optimiser = build_optimiser(model, 0.0)
+
+    assert list(load_optimiser_state(model, optimiser, state)) == frozen
+    assert len(optimiser.state) == len(state)
+
+
+def test_a_whole_state_leaves_none_without(model: Segmenter) -> None:
+    assert load_optimiser_state(model, build_optimiser(model, 0.0), learned(model)) == ()

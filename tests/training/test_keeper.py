@@ -17,7 +17,7 @@ def test_the_best_is_the_newest_and_each_has_the_one_before_it(make: Make) -> No
     ]
     state.position = Position(epoch=1, step=2)
     assert [e.path for e in keeper.save(state)] == [keeper.folder.last]
-    assert keeper.load_last()["position"]["step"] == 2
+    assert keeper.load_last().state["position"]["step"] == 2
     assert load_sealed(keeper.folder.best)["position"]["step"] == 0
     assert load_sealed(keeper.folder.root / "last.previous.pth")["position"]["step"] == 0
 
@@ -27,3 +27,23 @@ def test_a_process_that_only_follows_writes_nothing(make: Make, tmp_path: Path) 
     trainer.keeper.writes = False
     assert list(trainer.keeper.save(trainer.state)) == []
     assert not list(tmp_path.glob("run/*.pth"))
+
+
+def test_epochs_are_kept_beyond_the_newest_as_asked(make: Make) -> None:
+    trainer = make("run", run={"keep_last": 1, "keep_every": 2})
+    list(trainer.run())
+    kept = sorted(p.name for p in trainer.folder.root.glob("epoch-*.pth"))
+    assert kept == ["epoch-0002.pth", "epoch-0004.pth"]
+    assert load_sealed(trainer.folder.root / kept[0])["position"]["epoch"] == 2
+
+
+def test_where_the_newest_is_damaged_the_one_before_it_is_taken(make: Make) -> None:
+    trainer = make("run")
+    keeper, state = trainer.keeper, trainer.state
+    list(keeper.save(state))
+    state.position = Position(epoch=1, step=2)
+    list(keeper.save(state))
+    keeper.folder.last.write_bytes(keeper.folder.last.read_bytes()[:-1000])
+    found = keeper.load_last()
+    assert found.state["position"]["step"] == 0
+    assert "last.previous.pth is taken instead" in found.notes[0]

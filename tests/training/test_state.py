@@ -1,10 +1,14 @@
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 
-from decamo.storage import load_sealed
+from decamo.errors import CheckpointMismatch
+from decamo.plan import Segment
+from decamo.storage import FORMAT, load_sealed, save_sealed
 from decamo.training.state import Best, EpochSums
+from tests.storage.format_1 import sealed_1, state_of_format_1
 from tests.training.conftest import Make
 
 
@@ -61,3 +65,41 @@ def test_generators_come_back(make: Make, tmp_path: Path) -> None:
     torch.manual_seed(4)
     make("run", resume_from=trainer.folder.last, schedule={"epochs": 3})
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_run_of_format_1_goes_on(make: Make, tmp_path: Path) -> None:
+    """The plain fields are those of the file of format 1; only the tensors are of this network."""
+    first = make("run", schedule={"epochs": 2})
+    list(first.run())
+    tensors = load_sealed(first.folder.last)
+    old = state_of_format_1() | {k: tensors[k] for k in ("model", "ema", "optimiser")}
+    old["ledger"][0]["images"] = tensors["ledger"][0]["images"]
+    old["position"]["step"] = tensors["position"]["step"]
+    path = tmp_path / "run" / "old.pth"
+    path.write_bytes(sealed_1(old))
+
+    trainer = make("run", resume_from=path)
+    assert [s.word for s in trainer.state.ledger.segments] == ["start"]  # continued
+    assert [r.iou for r in trainer.state.history] == [0.21, 0.34]
+    list(trainer.run())
+
+    plain = load_sealed(trainer.folder.last)
+    assert plain["format"] == FORMAT
+    assert plain["position"]["epoch"] == 4
+    assert [r["epoch"] for r in plain["history"]] == [1, 2, 3, 4]
+    assert plain["history"][0]["iou"] == 0.21
+
+
+def test_what_is_checked_on_reading_is_what_is_written(make: Make, tmp_path: Path) -> None:
+    trainer = make("run", schedule={"epochs": 2})
+    list(trainer.run())
+    plain = load_sealed(trainer.folder.last)
+    assert set(plain) == set(state_of_format_1())
+    assert set(plain["ledger"][0]) == {f.name for f in fields(Segment)}
+    assert set(plain["best"]) == {f.name for f in fields(Best)}
+    assert set(plain["sums"]) == {f.name for f in fields(EpochSums)}
+
+    plain["model"]["renamed.weight"] = torch.zeros(2)
+    save_sealed(tmp_path / "x.pth", plain)
+    with pytest.raises(CheckpointMismatch, match=r"the network has no renamed\.weight"):
+        make("other", resume_from=tmp_path / "x.pth", schedule={"epochs": 3})

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from decamo.nn import Segmenter, from_architecture
+from decamo.nn.fitting import load_fitting
 from decamo.storage import load_sealed
 
 __all__ = ["Loaded", "load_model"]
@@ -30,12 +31,13 @@ def load_model(path: Path) -> Loaded:
     """Build the network of a checkpoint and load its weights.
 
     Raises:
-        CheckpointError: the file is missing, damaged or foreign.
+        CheckpointError: the file is missing, damaged or foreign, or its weights are not those of
+            the network that it describes.
     """
     plain = load_sealed(path)
     model = from_architecture(plain["architecture"])
     average = plain["ema"]
-    model.load_state_dict(plain["model"] if average is None else average["weights"])
+    load_fitting(model, plain["model"] if average is None else average["weights"], path)
     history = plain["history"]
     size = history[-1]["img_size"] if history else plain["settings"]["schedule"]["img_size"]
     weights = "raw" if average is None else "average"

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from decamo.errors import StorageError
 
-__all__ = ["keep_copy", "make_folder", "replace_by_copy", "storage_error", "write_whole"]
+__all__ = [
+    "keep_copy",
+    "make_folder",
+    "replace_by_copy",
+    "storage_error",
+    "sync_folder",
+    "write_whole",
+]
 
 _REMEDIES = {
     errno.ENOSPC: "free space or name another --checkpoint-dir",
@@ -40,7 +47,7 @@ def write_whole(path: Path, *chunks: bytes | memoryview, previous: Path | None =
         if previous is not None and path.exists():
             keep_copy(path, previous)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -90,7 +97,7 @@ def replace_by_copy(source: Path, path: Path, previous: Path) -> None:
         if path.exists():
             keep_copy(path, previous)
         keep_copy(source, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
 
@@ -113,7 +120,12 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(path, said, _REMEDIES.get(error.errno or 0, "check the disk"))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Let the names in ``folder`` reach the disk.
+
+    Raises:
+        OSError: they did not.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from decamo.errors import SettingsError
 from decamo.storage.durable import keep_copy, make_folder, storage_error
+from decamo.storage.keeping import keep_snapshot
 from decamo.storage.sealed import previous_of
 
 __all__ = ["RunFolder"]
@@ -99,3 +100,27 @@ class RunFolder:
         except OSError as error:
             raise storage_error(copy, error) from error
         return copy
+
+    def snapshot(
+        self, epoch: int, keep_last: int, keep_every: int, resumed_from: Path | None = None
+    ) -> Path | None:
+        """Keep ``last.pth`` as ``epoch-0090.pth`` and drop the snapshots that are now too old.
+
+        Best, last, their previous ones, protected copies and ``resumed_from`` are never dropped.
+        To be called right after ``last.pth`` was saved; the rules are those of
+        :func:`decamo.storage.epochs_to_keep`.
+
+        Returns:
+            the snapshot, or None where this epoch is not one to keep.
+
+        Raises:
+            StorageError: it could not be done; no snapshot was lost.
+        """
+        return keep_snapshot(
+            self.last,
+            self.root,
+            epoch,
+            keep_last=keep_last,
+            keep_every=keep_every,
+            spare=resumed_from,
+        )

@@ -6,13 +6,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from decamo.errors import CheckpointMismatch
 from decamo.nn import Segmenter
+from decamo.nn.fitting import named
 from decamo.plan import Plan
 
 __all__ = ["build_optimiser", "load_optimiser_state", "optimiser_state", "set_rates"]
 
 # Loshchilov & Hutter 2019 (arXiv:1711.05101), with torch's own defaults for the moments.
 _BETAS = (0.9, 0.999)
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def build_optimiser(model: Segmenter, weight_decay: float) -> torch.optim.AdamW:
@@ -59,14 +62,53 @@ def optimiser_state(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[
 
 
 def load_optimiser_state(
-    model: nn.Module, optimiser: torch.optim.Optimizer, state: Mapping[str, Any]
-) -> None:
-    """The inverse of :func:`optimiser_state`; what the model does not have is left out."""
-    for name, parameter in model.named_parameters():
-        if name in state:
-            optimiser.state[parameter] = {
-                key: _placed(key, value, parameter) for key, value in state[name].items()
-            }
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    state: Mapping[str, Any],
+    what: object = "--resume-from",
+) -> tuple[str, ...]:
+    """The inverse of :func:`optimiser_state`; on an error the optimiser is unchanged.
+
+    Args:
+        model: whose parameters the optimiser has.
+        optimiser: changed in place.
+        state: parameter name -> its moments.
+        what: the file or flag that the state came by, for the error.
+
+    Returns:
+        names of parameters without moments in ``state``: what was frozen, or had no say in the
+        loss, so far. Adam starts them anew.
+
+    Raises:
+        CheckpointMismatch: names up to five parameters that the network lacks (one renamed is
+            such a one), or whose moments do not fit.
+    """
+    own = dict(model.named_parameters())
+    without = tuple(name for name in own if name not in state)
+    if unknown := [name for name in state if name not in own]:
+        anew = f", which has no moments for {named(without)}" if without else ""
+        raise _misfit(what, f"moments of {named(unknown)}, unknown to the network{anew}")
+    if misfit := [name for name, moments in state.items() if not _fits(moments, own[name])]:
+        raise _misfit(what, f"moments that do not fit {named(misfit)}")
+    for name, moments in state.items():
+        optimiser.state[own[name]] = {
+            key: _placed(key, value, own[name]) for key, value in moments.items()
+        }
+    return without
+
+
+def _fits(moments: Mapping[str, Any], parameter: nn.Parameter) -> bool:
+    """Whether these are AdamW's: a count, and two tensors of the parameter's shape."""
+    count = moments.get("step")
+    shapes = [getattr(moments.get(key), "shape", None) for key in _MOMENTS]
+    counted = isinstance(count, int | float) or getattr(count, "shape", None) == ()
+    return counted and shapes == [parameter.shape] * 2 and set(moments) == {"step", *_MOMENTS}
+
+
+def _misfit(what: object, got: str) -> CheckpointMismatch:
+    return CheckpointMismatch(
+        what, f"it holds {got}", "give --reset-moments to go on with fresh ones"
+    )
 
 
 def _placed(key: str, value: Any, parameter: nn.Parameter) -> Any:

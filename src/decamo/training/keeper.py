@@ -2,11 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from decamo.history import Saved
 from decamo.settings import TrainSettings
-from decamo.storage import RunFolder, load_sealed, previous_of, replace_by_copy, save_sealed
+from decamo.storage import (
+    Recovered,
+    RunFolder,
+    load_or_previous,
+    previous_of,
+    replace_by_copy,
+    save_sealed,
+)
 from decamo.training.state import TrainState
 
 __all__ = ["Keeper"]
@@ -48,11 +54,14 @@ class Keeper:
             began = self.clock()
             replace_by_copy(self.folder.last, self.folder.best, previous_of(self.folder.best))
             yield Saved(self.folder.best, state.position, self.clock() - began)
+        if epoch:
+            run = self.settings.run
+            self.folder.snapshot(epoch, run.keep_last, run.keep_every, run.resume_from)
 
-    def load_last(self) -> dict[str, Any]:
-        """The newest checkpoint.
+    def load_last(self) -> Recovered:
+        """The newest checkpoint; the one before it where that is damaged.
 
         Raises:
-            CheckpointError: it cannot be read.
+            CheckpointError: neither can be read.
         """
-        return load_sealed(self.folder.last)
+        return load_or_previous(self.folder.last)

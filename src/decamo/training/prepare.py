@@ -195,9 +195,10 @@ def _state(
     if checkpoint is None:  # for whatever draws from torch's own generator, such as dropout
         torch.manual_seed(settings.run.seed + runtime.rank)
     else:
-        state.load_weights(checkpoint)
+        source = settings.run.resume_from or "--resume-from"
+        state.load_weights(checkpoint, source)
         if not settings.optimise.reset_moments:
-            state.load_moments(checkpoint)
+            state.load_moments(checkpoint, source)
         state.load_past(checkpoint, same_validation=validation)
         if resumption.position.micro:
             state.load_epoch_under_way(checkpoint)

@@ -38,14 +38,15 @@ def return_to_checkpoint(
     """
     from_step = state.position.step
     with runtime.main_first():  # which wrote it
-        plain = keeper.load_last()
-    position = Position(**plain["position"])
+        found = keeper.load_last()
+    position = Position(**found.state["position"])
     if back.slower:
         ledger = rolled_back(state.ledger, position, back.why)
     else:
         ledger = _at(state.ledger, position)
-    state.go_back(plain, ledger)
-    return RolledBack(from_step, position, ledger.last.reason, back.samples)
+    state.go_back(found.state, ledger)
+    reason = "; ".join((ledger.last.reason, *found.notes))
+    return RolledBack(from_step, position, reason, back.samples)
 
 
 def make_room(state: TrainState, stepper: Stepper, stage: Stage, torn: bool) -> Ledger:

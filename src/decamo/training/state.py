@@ -8,6 +8,7 @@ import torch
 from decamo import __version__
 from decamo.history import EpochRecord
 from decamo.nn import Segmenter
+from decamo.nn.fitting import load_fitting
 from decamo.plan import Ledger, Position
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
@@ -98,18 +99,33 @@ class TrainState:
             "bad_steps": self.bad_steps,
         }
 
-    def load_weights(self, plain: dict[str, Any]) -> None:
-        """Weights of the model and, where both have one, of its average."""
-        self.model.load_state_dict(plain["model"])
+    def load_weights(self, plain: dict[str, Any], what: object = "--resume-from") -> None:
+        """Weights of the model and, where both have one, of its average.
+
+        Raises:
+            CheckpointMismatch: they are those of another network.
+        """
+        load_fitting(self.model, plain["model"], what)
         if self.ema is not None:
-            self.ema.model.load_state_dict(plain["model"])
+            load_fitting(self.ema.model, plain["model"], what)
             if plain["ema"] is not None:
+                load_fitting(self.ema.model, plain["ema"]["weights"], what)
                 self.ema.load(plain["ema"])
 
-    def load_moments(self, plain: dict[str, Any]) -> None:
-        """Adam's moments and the loss scale."""
-        load_optimiser_state(self.model, self.optimiser, plain["optimiser"])
+    def load_moments(
+        self, plain: dict[str, Any], what: object = "--resume-from"
+    ) -> tuple[str, ...]:
+        """Adam's moments and the loss scale.
+
+        Returns:
+            names of the parameters that have no moments yet.
+
+        Raises:
+            CheckpointMismatch: moments of another network.
+        """
+        without = load_optimiser_state(self.model, self.optimiser, plain["optimiser"], what)
         self.scaler.load(plain["scaler"])
+        return without
 
     def load_past(self, plain: dict[str, Any], *, same_validation: str) -> None:
         """History, best score (if it was taken on the same images) and generators."""
