@@ -46,3 +46,14 @@ def test_a_false_alarm_weighs_up_to_twice_as_much_far_away() -> None:
         precision = n / (n + weight)
         got = weighted_f(value, mask, on_ground=1.0)
         assert got == pytest.approx(2 * precision / (1 + precision), abs=1e-12)
+
+
+def test_weights_left_out_far_away_change_nothing_that_counts() -> None:
+    rng = np.random.default_rng(1)
+    for side in (1, 4, 12):  # F changes most where false alarms weigh twice what the object does
+        mask = np.zeros((24, 300), np.bool_)
+        mask[5 : 5 + side, 8 : 8 + side] = True
+        value = mask.astype(np.float64)
+        value[:, 110:] = rng.random((24, 190)) < 2 * side**2 / (24 * 190)
+        got = weighted_f(value, mask, on_ground=float(value[~mask].sum()))
+        assert got == pytest.approx(plainly(value, mask), abs=6e-8)

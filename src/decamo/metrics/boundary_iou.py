@@ -33,20 +33,26 @@ def inner_boundary(binary: Binary, reach: int) -> Binary:
     boundary = binary.copy()
     box = box_of(binary)
     if box is not None:
-        window = (slice(box.top, box.bottom), slice(box.left, box.right))
-        core = np.pad(binary[window], reach)
-        for axis in (0, 1):
-            core = _erode(core, reach, axis)
-        np.greater(boundary[window], core, out=boundary[window])  # and not in the core
+        inner = boundary[box.top : box.bottom, box.left : box.right]
+        np.greater(inner, _erode(inner, reach), out=inner)  # and not in the core
     return boundary
 
 
-def _erode(binary: Binary, reach: int, axis: int) -> Binary:
-    """AND over windows of ``2 reach + 1``, which must lie inside, by doubling their length."""
-    window, length = 2 * reach + 1, 1
-    kept = np.moveaxis(binary, axis, 0)
-    while length < window:
-        step = min(length, window - length)
-        kept = kept[:-step] & kept[step:]
-        length += step
-    return np.moveaxis(kept, 0, axis)
+def _erode(binary: Binary, reach: int) -> Binary:
+    """AND over squares of ``2 reach + 1``, which must lie inside, by doubling their sides.
+
+    Rows lie one after the other with ``2 reach`` of outside between them, so that one shift along
+    that line, of pixels or of rows, serves the whole array.
+    """
+    (height, width), side = binary.shape, 2 * reach + 1
+    stride = width + 2 * reach
+    line = np.zeros(stride * (height + 2 * reach) + 2 * reach, dtype=np.bool_)
+    padded = line[: stride * (height + 2 * reach)].reshape(-1, stride)
+    padded[reach : reach + height, reach : reach + width] = binary
+    for unit in (1, stride):
+        length = 1
+        while length < side:
+            step = min(length, side - length)
+            line = line[: -step * unit] & line[step * unit :]
+            length += step
+    return line.reshape(height, stride)[:, :width]

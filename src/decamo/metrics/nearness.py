@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isqrt
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,25 +11,22 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 __all__ = ["REACH", "Box", "box_of", "distances", "fill_rim"]
 
-REACH = 128  # pixels; beyond it a weight of 2 ** (-d / 5) is below 2e-8
-FAR = 48_000  # stands for "farther than REACH"; FAR + REACH ** 2 still fits uint16
-TILE = (96, 256)  # rows and columns handled at once, so that the work stays in the cache
-FEW = 1000  # pixels of a tile, for which trying offsets pixel by pixel is the faster way
+REACH = 105  # pixels; leaving out all weights beyond it changes F by 2 ** (-105 / 5) / 8 = 6e-8
+BEYOND = 191  # stands for "farther than REACH"; BEYOND + 64 still fits uint8
+FAR = 219  # stands for it, too; FAR ** 2 + REACH ** 2 still fits uint16
+STRIP = 32_000  # pixels handled at once, so that the work stays in the cache
+STAGE = 16  # offsets tried between two looks at which pixels still wait
+FEW = 2  # offsets for each pixel of a stage's window: with fewer, pixels are tried one by one
 RIM = 3  # pixels around the object
 
 Binary = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
 Squares = npt.NDArray[np.uint16]
-Rows = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
-# Where the nearest object pixel of a rim pixel can lie, nearest first. Among equally near ones the
-# reference's distance transform takes the leftmost, then the topmost, and scores depend on it.
-_OFFSETS = np.array(
-    sorted(
-        ((dy, dx) for dy in range(-4, 5) for dx in range(-4, 5) if 0 < dy**2 + dx**2 <= 2 * RIM**2),
-        key=lambda o: (o[0] ** 2 + o[1] ** 2, o[1], o[0]),
-    )
-)
-EAGER = 12  # offsets tried one by one, which settle most pixels; the rest are tried at once
+# Columns in which a rim pixel's nearest object pixel can lie, and what each adds to a rank: nine
+# times the squared distance, and the column's number, for ties.
+_SIDE = np.arange(-4, 5)
+_SIDE_RANK = (9 * _SIDE**2 + _SIDE + 4).astype(np.uint16)
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,9 @@ def box_of(mask: Binary) -> Box | None:
     rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return None
-    columns = np.flatnonzero(mask.any(axis=0))
-    return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
+    return Box(top, bottom, int(columns[0]), int(columns[-1]) + 1)
 
 
 def fill_rim(values: npt.NDArray[np.float64], mask: Binary, inside: Binary) -> None:
@@ -58,37 +57,35 @@ def fill_rim(values: npt.NDArray[np.float64], mask: Binary, inside: Binary) -> N
         mask: bool ``[H, W]``, the object; nothing of it within 7 pixels of the edge.
         inside: bool ``[H, W]``, the pixels that may be filled.
     """
-    rim = mask
-    for axis in (0, 1):
-        for step in (1, 2):
-            rim = _widen(rim, step, axis)
-    width = mask.shape[1]
-    waiting = np.flatnonzero(rim & inside & ~mask)
-    flat, objects = values.reshape(-1), mask.reshape(-1)
-    offsets = _OFFSETS[:, 0] * width + _OFFSETS[:, 1]
-    for offset in offsets[:EAGER].tolist():
-        hit = objects[waiting + offset]
-        filled = waiting[hit]
-        flat[filled] = flat[filled + offset]
-        waiting = waiting[~hit]
-    nearest = offsets[EAGER:][objects[waiting[:, None] + offsets[EAGER:]].argmax(axis=1)]
-    flat[waiting] = flat[waiting + nearest]
+    along = _along_columns(mask, RIM + 1)
+    rim = along <= RIM
+    for step in (1, 2):
+        rim = _widen(rim, step)
+    flat, objects, width = values.reshape(-1), mask.reshape(-1), mask.shape[1]
+    waiting = np.flatnonzero((rim > mask) & inside)
+    rank = np.minimum(along, 2 * RIM).astype(np.uint16)
+    rank *= 9 * rank
+    best = (rank.take(waiting + _SIDE[:, None]) + _SIDE_RANK[:, None]).min(axis=0)
+    # Among equally near ones the reference's distance transform takes the leftmost, then the
+    # topmost, and scores depend on it.
+    column = waiting + _SIDE[best % 9]
+    away = along.take(column) * np.intp(width)
+    above = column - away
+    flat[waiting] = flat[np.where(objects[above], above, column + away)]
 
 
-def _widen(mask: Binary, step: int, axis: int) -> Binary:
-    """OR with itself ``step`` pixels to either side; steps 1 and 2 in turn make 3."""
+def _widen(mask: Binary, step: int) -> Binary:
+    """OR with itself ``step`` columns to either side; steps 1 and 2 in turn make 3."""
     wide = mask.copy()
-    low, high = [slice(None)] * 2, [slice(None)] * 2
-    low[axis], high[axis] = slice(None, -step), slice(step, None)
-    wide[tuple(low)] |= mask[tuple(high)]
-    wide[tuple(high)] |= mask[tuple(low)]
+    wide[:, :-step] |= mask[:, step:]
+    wide[:, step:] |= mask[:, :-step]
     return wide
 
 
 def distances(
     mask: Binary, box: Box, wanted: Binary
 ) -> Iterator[tuple[tuple[slice, slice], Binary, Squares]]:
-    """Squared Euclidean distances to the object, tile by tile, where they are wanted.
+    """Squared Euclidean distances to the object, strip by strip, where they are wanted.
 
     Args:
         mask: bool ``[H, W]``, the object.
@@ -101,102 +98,140 @@ def distances(
         are farther than ``REACH``. Windows do not overlap.
 
     The distances along columns come first; the lower envelope over columns is then taken by
-    trying all column offsets as far as the farthest wanted pixel of the strip needs.
+    trying column offsets as far as the farthest wanted pixel of the strip needs.
     """
-    height, width = mask.shape
-    above, below = _last_and_next(mask[box.top : box.bottom, box.left : box.right], box.top, height)
-    frame = np.empty((TILE[0], TILE[1] + 2 * REACH), dtype=np.uint16)
-    first, last = max(box.top - REACH, 0), min(box.bottom + REACH, height)
-    near = slice(max(box.left - REACH, 0), min(box.right + REACH, width))
-    for start in range(first, last, TILE[0]):
-        rows = slice(start, min(start + TILE[0], last))
-        columns = np.flatnonzero(wanted[rows, near].any(axis=0))
-        if not columns.size:
-            continue
-        left, end = near.start + int(columns[0]), near.start + int(columns[-1]) + 1
-        vertical = _vertical(above, below, box, rows)
-        while left < end:
-            window = (rows, slice(left, min(left + TILE[1], end)))
-            want = wanted[window]
-            if want.any():
-                yield window, want, _envelope(vertical, box, window[1], want, frame)[want]
-            left += TILE[1]
+    top, left = max(box.top - REACH, 0), max(box.left - REACH, 0)
+    near = box_of(wanted[top : box.bottom + REACH, left : box.right + REACH])
+    if near is None:
+        return
+    along = _along_columns(mask[box.top : box.bottom, box.left : box.right], REACH)
+    columns = slice(left + near.left, left + near.right)
+    height = max(1, STRIP // (near.right - near.left))
+    for start in range(top + near.top, top + near.bottom, height):
+        window = (slice(start, min(start + height, top + near.bottom)), columns)
+        want = wanted[window]
+        if want.any():
+            strip = Strip(_squares(along, box, window[0]), box.left - columns.start)
+            yield window, want, _envelope(strip, want)[want]
 
 
-def _vertical(above: Rows, below: Rows, box: Box, rows: slice) -> Squares:
+def _along_columns(mask: Binary, reach: int) -> Bytes:
+    """Distances to the object along columns, right up to ``reach``, which they exceed elsewhere."""
+    distance = np.logical_not(mask).view(np.uint8)
+    distance *= np.uint8(BEYOND)
+    step = 1
+    while step <= min(reach, len(mask) - 1):  # by doubling: 1 + 2 + ... + 64 is enough
+        np.minimum(distance[step:], distance[:-step] + np.uint8(step), out=distance[step:])
+        np.minimum(distance[:-step], distance[step:] + np.uint8(step), out=distance[:-step])
+        step *= 2
+    return distance
+
+
+def _squares(along: Bytes, box: Box, rows: slice) -> Squares:
     """Squared distances along the box's columns, for some rows of the image."""
-    here = np.arange(rows.start, rows.stop, dtype=above.dtype)[:, None]
-    inner = np.clip(here[:, 0], box.top, box.bottom - 1) - box.top
-    distance = np.minimum(abs(here - above[inner]), abs(below[inner] - here))
-    np.minimum(distance, REACH + 1, out=distance)
-    squares = distance.astype(np.uint16)
+    here = np.arange(rows.start, rows.stop)
+    inner = np.clip(here, box.top, box.bottom - 1)
+    gap = np.minimum(abs(here - inner), REACH).astype(np.uint16)
+    squares = along[inner - box.top] + gap[:, None]
+    np.minimum(squares, FAR, out=squares)
     squares *= squares
-    squares[squares > REACH**2] = FAR
     return squares
 
 
-def _last_and_next(mask: Binary, top: int, height: int) -> tuple[Rows, Rows]:
-    """For each pixel the rows of the nearest object pixels above and below, itself among them.
+class Line(NamedTuple):
+    """Rows one after the other, ``reach`` far pixels before, between and after them.
 
-    ``mask`` begins at row ``top`` of an image of ``height`` rows. Where there is none, the row is
-    far outside the image.
+    So one shift along the line serves all rows, at the full speed of the machine. A row and its
+    pad are ``width`` long; its pixel ``lead`` is the first of those asked about.
     """
-    small = height < 10_000
-    kind, away = (np.int16, 10_000) if small else (np.int32, 1 << 29)  # differences must fit
-    rows = np.arange(top, top + len(mask), dtype=kind)[:, None]
-    above: Rows = np.where(mask, rows, kind(-away))
-    below: Rows = np.where(mask, rows, kind(2 * away))
-    step = 1
-    while step <= REACH:  # by doubling; rows farther than that do not matter
-        np.maximum(above[step:], above[:-step], out=above[step:])
-        np.minimum(below[:-step], below[step:], out=below[:-step])
-        step *= 2
-    return above, below
+
+    squares: Squares
+    reach: int
+    width: int
+    lead: int
 
 
-def _envelope(vertical: Squares, box: Box, columns: slice, want: Binary, frame: Squares) -> Squares:
-    """Least of ``vertical[x'] + (x - x') ** 2`` over the box, for some columns of the image.
+@dataclass(frozen=True)
+class Strip:
+    """Squared distances along the box's columns, the first of which is ``left``.
 
-    ``frame`` is scratch, given because fresh memory costs more than the work done in it.
+    Columns count from the first of those asked about.
     """
-    left, n = columns.start, columns.stop - columns.start
-    # A frame wide enough for every offset; the box's columns that it has lie at their place.
-    source = frame[: len(vertical), : n + 2 * REACH]
-    source.fill(FAR)
-    low, high = max(box.left, left - REACH), min(box.right, columns.stop + REACH)
+
+    squares: Squares
+    left: int
+
+    @property
+    def right(self) -> int:
+        """The column after the box's last."""
+        return self.left + self.squares.shape[1]
+
+    def line(self, rows: slice, columns: slice, reach: int) -> Line:
+        """Some rows, with all columns of the box within ``reach`` of those given."""
+        low, high = max(self.left, columns.start - reach), min(self.right, columns.stop + reach)
+        first, last = columns.start, columns.stop
+        if low < high:
+            first, last = min(first, low), max(last, high)
+        height, width = rows.stop - rows.start, last - first + reach
+        squares = np.full(height * width + 2 * reach, FAR**2, dtype=np.uint16)
+        if low < high:
+            table = squares[reach : reach + height * width].reshape(height, width)
+            part = self.squares[rows, low - self.left : high - self.left]
+            table[:, low - first : high - first] = part
+        return Line(squares, reach, width, columns.start - first)
+
+
+def _envelope(strip: Strip, want: Binary) -> Squares:
+    """Least of ``squares[x'] + (x - x') ** 2`` over the box's columns ``x'``, where wanted.
+
+    Offsets are tried in stages, each only where a greater offset may still help.
+    """
+    n = want.shape[1]
+    best = np.full(want.shape, FAR**2, dtype=np.uint16)
+    low, high = max(strip.left, 0), min(strip.right, n)
     if low < high:
-        source[:, low - left + REACH : high - left + REACH] = vertical[
-            :, low - box.left : high - box.left
-        ]
-    best = source[:, REACH : REACH + n].copy()
-    trial = np.empty_like(best)
-    done = max(0, box.left - columns.stop, left - box.right)  # lesser offsets do not reach the box
+        best[:, low:high] = strip.squares[:, low - strip.left : high - strip.left]
+    floor = strip.squares.min(axis=1)[:, None]
+    done = max(0, strip.left - n, -strip.right)  # lesser offsets do not reach the box
     while True:
-        np.multiply(best, want, out=trial)
-        bound = min(REACH, isqrt(int(trial.max())))
-        if done >= bound:
+        slack = (best - floor) * want
+        bound = min(REACH, isqrt(int(slack.max())))
+        part = box_of(slack > done**2)
+        if done >= bound or part is None:
             return best
-        waiting = trial > done**2
-        if np.count_nonzero(waiting) <= FEW:
-            row, column = np.divmod(np.flatnonzero(waiting), n)
-            best[row, column] = _least(source, row, column + REACH, bound)
+        rows, columns = slice(part.top, part.bottom), slice(part.left, part.right)
+        waiting = slack[rows, columns] > done**2
+        here = best[rows, columns]
+        if np.count_nonzero(waiting) * bound <= FEW * waiting.size:
+            here[waiting] = _least_at(strip.line(rows, columns, bound), *np.nonzero(waiting))
             return best
-        for k in range(done + 1, min(done + 8, bound) + 1):
-            np.minimum(
-                source[:, REACH - k : REACH - k + n],
-                source[:, REACH + k : REACH + k + n],
-                out=trial,
-            )
-            trial += np.uint16(k * k)
-            np.minimum(best, trial, out=best)
-        done += 8
+        stop = min(done + STAGE, bound)
+        line = strip.line(rows, columns, stop)
+        least = _least(line, done + 1)[:, line.lead : line.lead + waiting.shape[1]]
+        np.minimum(here, least, out=here)
+        done = stop
 
 
-def _least(
-    source: Squares, row: npt.NDArray[np.intp], column: npt.NDArray[np.intp], bound: int
-) -> Squares:
-    """The envelope at single pixels, from all offsets up to ``bound`` at once."""
-    offsets = np.arange(-bound, bound + 1, dtype=np.int32)
-    windows = sliding_window_view(source, len(offsets), axis=1)[row, column - bound]
-    windows += (offsets**2).astype(np.uint16)
-    return np.asarray(windows.min(axis=1))
+def _least(line: Line, least_offset: int) -> Squares:
+    """The envelope over offsets from ``least_offset`` to the line's reach, uint16 ``[H, width]``.
+
+    From the greatest offset down, adding the difference of two squares at each step.
+    """
+    squares, reach = line.squares, line.reach
+    n = len(squares) - 2 * reach
+    least = np.minimum(squares[:n], squares[2 * reach :])
+    for k in range(reach - 1, least_offset - 1, -1):
+        least += np.uint16(2 * k + 1)
+        np.minimum(least, squares[reach - k : reach - k + n], out=least)
+        np.minimum(least, squares[reach + k : reach + k + n], out=least)
+    least += np.uint16(least_offset**2)
+    return least.reshape(-1, line.width)
+
+
+def _least_at(line: Line, row: npt.NDArray[np.intp], column: npt.NDArray[np.intp]) -> Squares:
+    """The envelope at single pixels, over all offsets up to the line's reach at once."""
+    offsets = np.arange(-line.reach, line.reach + 1)
+    windows = sliding_window_view(line.squares, len(offsets))
+    squares = windows[row * line.width + line.lead + column]
+    squares += (offsets**2).astype(np.uint16)
+    return np.asarray(squares.min(axis=1))

@@ -78,7 +78,7 @@ def quarters_of(mask: npt.NDArray[np.bool_]) -> list[tuple[slice, slice]]:
         bottom, right = round(height / 2), round(width / 2)
     else:
         window = mask[box.top : box.bottom, box.left : box.right]
-        rows, columns = np.count_nonzero(window, axis=1), np.count_nonzero(window, axis=0)
+        rows, columns = (window.sum(axis=axis, dtype=np.uint32) for axis in (1, 0))
         n = int(rows.sum())
         bottom = round(int(rows @ np.arange(box.top, box.bottom)) / n) + 1
         right = round(int(columns @ np.arange(box.left, box.right)) / n) + 1

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.metrics.counts import Counts
+from decamo.metrics.nearness import Box, box_of
 from decamo.metrics.tally import Cut, Part, Quarter, Tally, quarters_of
 
 __all__ = ["Scale", "scale_of", "tally_bytes"]
@@ -40,7 +41,8 @@ def scale_of(grey: npt.NDArray[np.uint8], *, stretch: bool) -> Scale:
 def tally_bytes(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], scale: Scale) -> Tally:
     """The tally of a uint8 prediction ``[H, W]`` and a bool mask ``[H, W]``."""
     slices = quarters_of(mask)
-    tables = np.stack([_table(grey[window], mask[window]) for window in slices])
+    busy = box_of(mask | (grey != scale.low)) or Box(0, 0, 0, 0)
+    tables = np.stack([_table(grey, mask, window, busy, scale.low) for window in slices])
     outside, inside = tables.sum(axis=0)
     steps = LEVELS - scale.low
     first, second, third, fourth = (
@@ -61,7 +63,28 @@ def tally_bytes(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], scale:
     )
 
 
-def _table(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def _table(
+    grey: npt.NDArray[np.uint8],
+    mask: npt.NDArray[np.bool_],
+    window: tuple[slice, slice],
+    busy: Box,
+    idle: int,
+) -> npt.NDArray[np.int64]:
+    """Pixels of a window outside and inside the mask at each grey level, int64 ``[2, 256]``.
+
+    Beyond the box ``busy`` all is ground of the grey level ``idle``, and need not be looked at.
+    """
+    rows, columns = window
+    part = (
+        slice(max(rows.start, busy.top), min(rows.stop, busy.bottom)),
+        slice(max(columns.start, busy.left), min(columns.stop, busy.right)),
+    )
+    table = _count(grey[part], mask[part])
+    table[0, idle] += grey[window].size - grey[part].size
+    return table
+
+
+def _count(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Pixels outside and inside the mask at each grey level, int64 ``[2, 256]``."""
     if grey.size < MANY:
         code = (mask.astype(np.uint16) << 8) | grey
