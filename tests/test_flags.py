@@ -15,7 +15,9 @@ from decamo.flags import Parser, add_settings, chosen_settings, write_json
 from decamo.recipes import RECIPES
 from decamo.settings import TrainSettings, flag_of
 from decamo.settings.plain import SECTIONS, section_of, to_plain
-from decamo.storage import FORMAT, previous_of, save_sealed
+from decamo.storage import previous_of
+from decamo.storage.formats import FORMAT
+from decamo.storage.sealed import save_sealed
 from tests.settings.strategies import train_settings
 from tests.storage.format_1 import state_of_format_1
 
@@ -188,7 +190,7 @@ class TestMistakes:
             ("--warmup-epoch", "--warmup-epochs"),
             ("--warmup-epoch=3", "--warmup-epochs"),
             ("--deep-supervison", "--deep-supervision"),
-            ("--resume", "--resume-from"),
+            ("--resume-form", "--resume-from"),
             ("--min_lr", "--min-lr"),
         ],
     )

@@ -1,7 +1,10 @@
-"""The architecture, enforced: imports only go down, none hides inside a function."""
+"""The architecture, enforced: imports only go down, and those inside functions spare a package."""
 
 import ast
+import sys
 from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -30,13 +33,31 @@ FILES = sorted(p for p in SOURCE.rglob("*.py") if p != SOURCE / "__init__.py")
 # What must load without torch: choosing and planning should be instant.
 NO_TORCH = {"errors", "settings", "recipes", "plan", "metrics"}
 
+# What importing a room may load beside the standard library (docs/decisions/0007); others nothing.
+NUMPY = {"numpy", "PIL"}
+TORCH = {"torch", "timm", "huggingface_hub", "safetensors"}
+MAY_LOAD = {
+    "metrics": NUMPY,
+    "data": NUMPY,
+    "inference": NUMPY,
+    "evaluation": NUMPY,
+    "geometry": {"torch"},
+    "nn": TORCH,
+    "losses": TORCH,
+}
+
 
 def room_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+def module_of(path: Path) -> str:
+    parts = ("decamo", *path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Dotted names of the modules that a tree imports."""
+    """Dotted names of the modules that a tree imports, functions included."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -46,11 +67,41 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield node.module
 
 
+def inside_functions(tree: ast.AST) -> set[str]:
+    """The ones among them that wait for a call."""
+    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    return {name for function in functions for name in imported(function)}
+
+
+TREES = {module_of(path): ast.parse(path.read_text()) for path in SOURCE.rglob("*.py")}
+AT_ONCE = {m: set(imported(tree)) - inside_functions(tree) for m, tree in TREES.items()}
+
+
+@cache
+def loads(module: str) -> frozenset[str]:
+    """The packages of others that importing one of our modules loads, through all of ours."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name.split(".")[0] != "decamo":
+            found.add(name.split(".")[0])
+            continue
+        parents = name.split(".")
+        todo += [".".join(parents[:n]) for n in range(1, len(parents))]  # their __init__ runs too
+        todo += AT_ONCE[name]
+    return frozenset(found - sys.stdlib_module_names)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_imports_only_go_down(path: Path) -> None:
     own = room_of(path)
     assert own in LEVEL, f"{own} is not on the ladder"
-    for name in imported(ast.parse(path.read_text())):
+    for name in imported(TREES[module_of(path)]):
         parts = name.split(".")
         if parts[0] == "decamo" and len(parts) > 1 and parts[1] != own:
             assert LEVEL[parts[1]] < LEVEL[own], f"{own} imports {name}"
@@ -58,12 +109,24 @@ def test_imports_only_go_down(path: Path) -> None:
             assert parts[0] not in {"torch", "torchvision", "timm"}, f"{own} imports {name}"
 
 
+def test_no_files_import_one_another_in_a_circle() -> None:
+    """Counting the imports inside functions, which could hide one."""
+    ours = {m: {n for n in imported(tree) if n in TREES} for m, tree in TREES.items()}
+    TopologicalSorter(ours).prepare()  # raises CycleError, which names the files
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_no_import_hides_inside_a_function(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            hidden = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
-            assert not hidden, f"{path.name}:{node.lineno} {node.name}"
+def test_an_import_inside_a_function_spares_a_package(path: Path) -> None:
+    own = module_of(path)
+    for name in inside_functions(TREES[own]):
+        assert name in TREES, f"{own} imports {name} in a function: give it a module of its own"
+        spared = loads(name) - loads(own)
+        assert spared, f"{own} imports {name} in a function, which spares nothing"
+
+
+@pytest.mark.parametrize("room", sorted(LEVEL.keys() - {"commands"}))
+def test_importing_a_room_loads_no_more_than_it_may(room: str) -> None:
+    assert loads(f"decamo.{room}") <= MAY_LOAD.get(room, set())
 
 
 def test_the_trainer_knows_no_listener() -> None:

@@ -15,6 +15,7 @@ OF_THE_TREE = {
     "test_readme.py",
     "test_demo.py",
     "test_soak.py",
+    "test_start_up.py",
 }
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from decamo.errors import SettingsError
+from decamo.plan import Ledger
 from decamo.recipes import RECIPES
-from decamo.settings import Option, TrainSettings, flag_of, shown
+from decamo.settings import Option, RunSettings, TrainSettings, flag_of, shown
 from decamo.settings.plain import SECTIONS, Kind, from_plain, kinds, merged, section_of
-from decamo.storage import load_or_previous, write_whole
+from decamo.storage import RunFolder, write_whole
+from decamo.training import resumption_of
 
 __all__ = ["Parser", "add_settings", "chosen_settings", "write_json"]
 
@@ -105,9 +107,12 @@ def _add_flag(group: argparse._ArgumentGroup, field: Field[Any], kind: Kind) -> 
 
 
 def chosen_settings(args: argparse.Namespace) -> tuple[TrainSettings, dict[str, Any] | None]:
-    """Settings from all their sources, and the checkpoint to resume from, if any.
+    """Settings from all their sources, and the checkpoint to go on from, if any.
 
     Later sources win: defaults, the checkpoint's own settings, ``--config``, ``--recipe``, flags.
+    With ``--resume auto`` the newest checkpoint of the run folder comes before ``--resume-from``,
+    unless these flags would turn that run into another one: so the same command begins a branch
+    once, and goes on with it in every later session.
 
     Raises:
         SettingsError: a source says what cannot be meant.
@@ -115,20 +120,58 @@ def chosen_settings(args: argparse.Namespace) -> tuple[TrainSettings, dict[str, 
     """
     config = read_config(args.config) if args.config else {}
     recipe = RECIPES[args.recipe] if args.recipe else {}
-    flags = _given(args)
-    upper = merged(config, recipe, flags)
-    resume_from = _RESUME_FROM.convert("resume_from", upper.get("run", {}).get("resume_from"))
-    checkpoint: dict[str, Any] | None = None
-    lower: dict[str, Any] = {}
+    upper = merged(config, recipe, _given(args))
+    run = upper.get("run", {})
+    resume_from = _RESUME_FROM.convert("resume_from", run.get("resume_from"))
+    if run.get("resume") == "auto":
+        place = RunSettings().checkpoint_dir if resume_from is None else resume_from.parent
+        own = _of_this_run(RunFolder(Path(run.get("checkpoint_dir", place))), upper)
+        if own is not None and (resume_from is None or _goes_on(*own)):
+            return own
     if resume_from is not None:
-        recovered = load_or_previous(resume_from)
-        for note in recovered.notes:
-            sys.stderr.write(f"decamo: {note}\n")
-        checkpoint, resume_from = recovered.state, recovered.path
-        upper = merged(upper, {"run": {"resume_from": resume_from}})
-        home = {"run": {"checkpoint_dir": str(resume_from.parent)}}
-        lower = merged(_carried(checkpoint["settings"]), home)
-    return from_plain(merged(lower, upper)), checkpoint
+        return _over(resume_from, upper)
+    return from_plain(upper), None
+
+
+def _of_this_run(
+    folder: RunFolder, upper: dict[str, dict[str, Any]]
+) -> tuple[TrainSettings, dict[str, Any]] | None:
+    """The run folder's newest checkpoint under these flags; None where the folder holds none."""
+    if not any(folder.root.glob("*.pth")):
+        return None
+    from decamo.storage.recover import newest_of  # torch, for a resume alone: decisions/0007
+
+    newest = newest_of(folder, _warn)
+    if newest is None:
+        return None
+    # Moments were forgotten when the run began, not again in each session.
+    return _over(newest, merged(upper, {"optimise": {"reset_moments": False}}))
+
+
+def _over(path: Path, upper: dict[str, dict[str, Any]]) -> tuple[TrainSettings, dict[str, Any]]:
+    """A checkpoint, and its own settings under those given now."""
+    from decamo.storage.recover import load_or_previous  # torch, for a resume alone: decisions/0007
+
+    found = load_or_previous(path)
+    for note in found.notes:
+        _warn(note)
+    home = {"run": {"checkpoint_dir": str(found.path.parent)}}
+    lower = merged(_carried(found.state["settings"]), home)
+    return from_plain(merged(lower, upper, {"run": {"resume_from": found.path}})), found.state
+
+
+def _goes_on(settings: TrainSettings, checkpoint: dict[str, Any]) -> bool:
+    """Whether a run under these settings is the checkpoint's own, so far as flags decide."""
+    last = Ledger.from_plain(checkpoint["ledger"]).last
+    try:
+        went = resumption_of(settings, checkpoint, images=last.images, world=last.world)
+    except SettingsError:  # it is at its end, or its plan cannot be laid
+        return settings.schedule == last.schedule
+    return went.word == "continue"
+
+
+def _warn(note: str) -> None:
+    sys.stderr.write(f"decamo: {note}\n")
 
 
 def read_config(path: Path) -> dict[str, Any]:

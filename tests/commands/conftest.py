@@ -8,7 +8,7 @@ import pytest
 from decamo.cli import main
 from decamo.plan import Ledger, Segment
 from decamo.settings import ScheduleSettings
-from decamo.storage import load_sealed, save_sealed
+from decamo.storage.sealed import load_sealed, save_sealed
 
 Stuck = Callable[[Path], Path]
 

@@ -11,7 +11,7 @@ import pytest
 
 from decamo.cli import main
 from decamo.history import read_journal
-from decamo.storage import load_sealed
+from decamo.storage.sealed import load_sealed
 from tests.commands.conftest import STUCK_FLAGS
 
 EPOCH = re.compile(

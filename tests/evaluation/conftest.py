@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from decamo.evaluation import ImageResult, Job, Protocol, Rules, measure_job
+from decamo.evaluation import CaseSet, ImageResult, Job, Protocol, Rules, measure_job, sets_of_masks
 from decamo.evaluation.cases import Case
 
 Grey = npt.NDArray[np.uint8]
@@ -63,3 +63,16 @@ def scored(masks: dict[str, Grey], noise: int, seed: int) -> list[ImageResult]:
 
 def protocol_of(results: Sequence[ImageResult]) -> Protocol:
     return Protocol("a" * 12, "b" * 12, len(results), 0, 0, 0, 0, "test", "drop")
+
+
+@pytest.fixture
+def cases(tmp_path: Path, masks: dict[str, Grey]) -> CaseSet:
+    return sets_of_masks([("SET", write_greys(tmp_path / "GT", masks))])[0]
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, cases: CaseSet) -> list[Job]:
+    rng = np.random.default_rng(0)
+    noise = {c.stem: rng.integers(0, 256, (24, 30), dtype=np.uint8) for c in cases.cases}
+    folder = write_greys(tmp_path / "maps", noise)
+    return [Job(c, folder / f"{c.stem}.png") for c in cases.cases]

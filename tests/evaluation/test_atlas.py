@@ -11,13 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from decamo.evaluation import (
-    ERROR_KINDS,
-    band_of,
-    classify_errors,
-    lost_iou,
-    mean_loss,
-)
+from decamo.evaluation import ERROR_KINDS
+from decamo.evaluation.atlas import classify_errors, lost_iou
 from decamo.metrics import iou
 
 Binary = npt.NDArray[np.bool_]
@@ -110,15 +105,3 @@ def test_nothing_to_find_and_nothing_found_loses_nothing() -> None:
     assert astuple(lost_iou(empty, empty)) == (0, 0, 0, 0, 0, 0, 1, 1)
     assert lost_iou(~empty, empty).false == 1
     assert lost_iou(empty, ~empty).missed == 1
-
-
-def test_the_band_is_half_a_percent_of_the_diagonal() -> None:
-    assert band_of((600, 800)) == 5
-    assert band_of((1, 1)) == 1
-
-
-def test_the_mean_is_by_image_and_nan_without_one() -> None:
-    whole, none = np.ones((4, 4), np.bool_), np.zeros((4, 4), np.bool_)
-    mean = mean_loss([lost_iou(whole, whole), lost_iou(none, whole)])
-    assert (mean.iou, mean.missed) == (0.5, 0.5)
-    assert math.isnan(mean_loss([]).iou)

@@ -13,27 +13,11 @@ from decamo.evaluation import (
     Dropped,
     ImageResult,
     Job,
-    Measurer,
     Rules,
     binary_map,
     measure_job,
-    sets_of_masks,
 )
 from decamo.metrics import measure
-from tests.evaluation.conftest import Grey, write_greys
-
-
-@pytest.fixture
-def cases(tmp_path: Path, masks: dict[str, Grey]) -> CaseSet:
-    return sets_of_masks([("SET", write_greys(tmp_path / "GT", masks))])[0]
-
-
-@pytest.fixture
-def jobs(tmp_path: Path, cases: CaseSet) -> list[Job]:
-    rng = np.random.default_rng(0)
-    noise = {c.stem: rng.integers(0, 256, (24, 30), dtype=np.uint8) for c in cases.cases}
-    folder = write_greys(tmp_path / "maps", noise)
-    return [Job(c, folder / f"{c.stem}.png") for c in cases.cases]
 
 
 def test_scores_are_those_of_the_suite(jobs: list[Job]) -> None:
@@ -107,26 +91,18 @@ def test_the_digest_changes_with_a_pixel_and_with_the_shape(cases: CaseSet) -> N
     assert len({r.digest for r in results if isinstance(r, ImageResult)}) == 3
 
 
-def test_order_and_bits_do_not_depend_on_the_number_of_processes(jobs: list[Job]) -> None:
-    told: list[int] = []
-    with Measurer(1, Rules(atlas=True)) as one, Measurer(2, Rules(atlas=True)) as two:
-        alone = list(one.results(jobs * 4))
-        many = list(two.results(iter(jobs * 4), lambda: told.append(1)))
-    assert all(_equal(a, b) for a, b in zip(alone, many, strict=True))
-    assert len(told) == len(jobs) * 4
-
-
-def _equal(a: object, b: object) -> bool:
-    assert isinstance(a, ImageResult)
-    assert isinstance(b, ImageResult)
-    curves = all(
-        np.array_equal(getattr(a.measures, f), getattr(b.measures, f)) for f in vars(a.measures)
-    )
-    same = replace(a, measures=b.measures) == b
-    return curves and same
-
-
-def test_an_error_in_a_process_reaches_the_caller(jobs: list[Job]) -> None:
-    bad = replace(jobs[0], map=np.zeros((6, 6), np.uint8))
-    with Measurer(2, Rules()) as two, pytest.raises(DataError, match="--resize"):
-        list(two.results([*jobs, bad]))
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (16, 8)])
+def test_a_job_travels_whole_and_its_mask_as_bits(cases: CaseSet, shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    grey = rng.integers(0, 256, shape, dtype=np.uint8)
+    mask = rng.random(shape) < 0.5
+    image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    came = pickle.loads(pickle.dumps(Job(cases.cases[0], grey, mask, image)))
+    assert came.case == cases.cases[0]
+    for got, want in ((came.map, grey), (came.mask, mask), (came.image, image)):
+        assert got.dtype == want.dtype
+        assert np.array_equal(got, want)
+    bare = Job(cases.cases[0], None)
+    assert pickle.loads(pickle.dumps(bare)) == bare
+    large = np.zeros((800, 800), np.bool_)
+    assert len(pickle.dumps(Job(cases.cases[0], None, large))) < large.size // 8 + 2000

@@ -10,16 +10,10 @@ from PIL import Image
 
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
-from decamo.evaluation import (
-    Case,
-    ImageResult,
-    Measurer,
-    Rules,
-    network_jobs,
-    network_map,
-    sets_of_pairs,
-)
-from decamo.inference import Predictor, write_probability
+from decamo.evaluation import Case, ImageResult, Measurer, Rules, sets_of_pairs
+from decamo.evaluation.network import network_jobs, network_map
+from decamo.inference import write_probability
+from decamo.inference.predictor import Predictor
 from decamo.nn import build_segmenter
 from decamo.settings import ModelSettings
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from decamo.data.pairs import Pair
 from decamo.errors import UnreadableImage
-from decamo.evaluation import ImageScores, Pixels, score_chunks
-from decamo.inference import Predictor
+from decamo.evaluation.scoring import ImageScores, Pixels, score_chunks
+from decamo.inference.predictor import Predictor
 from decamo.nn import build_segmenter
 from decamo.settings import ModelSettings
 

@@ -7,7 +7,8 @@ from decamo import history
 from decamo.history import Event, Interrupted, Journal, Listener
 from decamo.history.events import __all__ as names
 from decamo.plan import Position
-from decamo.report import Console, TensorBoard
+from decamo.report.console import Console
+from decamo.report.tensorboard import TensorBoard
 
 
 def test_an_event_is_any_of_the_room_but_the_listener() -> None:

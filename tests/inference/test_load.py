@@ -10,11 +10,12 @@ import torch
 
 from decamo.errors import CheckpointMissing
 from decamo.history import EpochRecord
-from decamo.inference import Predictor, load_model
+from decamo.inference.load import load_model
+from decamo.inference.predictor import Predictor
 from decamo.nn import Segmenter
 from decamo.plan import Ledger, Position, Segment
 from decamo.settings import ScheduleSettings, TrainSettings
-from decamo.storage import save_sealed
+from decamo.storage.sealed import save_sealed
 from decamo.training.ema import Ema
 from decamo.training.groups import build_optimiser
 from decamo.training.scaler import GuardedScaler

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from decamo.inference import Predictor, evaluating
+from decamo.inference.predictor import Predictor, evaluating
 from decamo.nn import Segmenter
 
 Images = list[npt.NDArray[np.uint8]]

@@ -22,7 +22,7 @@ from decamo.history import (
     Validating,
 )
 from decamo.plan import Position
-from decamo.report import Console
+from decamo.report.console import Console
 from tests.history.test_records import RECORD
 from tests.report.ledgers import started
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from decamo.errors import StorageError
 from decamo.plan import Position
-from decamo.report import draw_plan
+from decamo.report.plan_picture import draw_plan
 from decamo.settings import ScheduleSettings
 from tests.report.ledgers import branched, started
 

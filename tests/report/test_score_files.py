@@ -3,7 +3,7 @@ import io
 from dataclasses import replace
 
 from decamo.evaluation import MEASURES
-from decamo.report import scores_csv, scores_latex, scores_markdown
+from decamo.report.score_files import scores_csv, scores_latex, scores_markdown
 from tests.report.scores import made
 
 SCORES = [made("A_1", "X"), made("B", "X", 120), made("A_1", "Y")]

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from decamo.evaluation import Comparison
-from decamo.report import comparison_text, group_text, protocol_text, score_text
+from decamo.report.score_tables import comparison_text, group_text, protocol_text, score_text
 from tests.report.scores import made
 
 

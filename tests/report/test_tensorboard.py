@@ -7,7 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 
 from decamo.history import EpochDone, Interrupted, StepDone, StepRecord
 from decamo.plan import Position
-from decamo.report import TensorBoard
+from decamo.report.tensorboard import TensorBoard
 from tests.history.test_records import RECORD
 
 

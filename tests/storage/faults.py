@@ -13,14 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from decamo.storage import (
-    RunFolder,
-    load_or_previous,
-    load_sealed,
-    previous_of,
-    replace_by_copy,
-    save_sealed,
-)
+from decamo.storage import RunFolder, previous_of, replace_by_copy
+from decamo.storage.recover import load_or_previous
+from decamo.storage.sealed import load_sealed, save_sealed
 from tests.storage.format_1 import state_of_format_1
 
 Act = Callable[[str, int | None], None]

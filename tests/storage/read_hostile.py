@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from decamo.errors import DecamoError
-from decamo.storage import load_or_previous, load_sealed
+from decamo.storage.recover import load_or_previous
+from decamo.storage.sealed import load_sealed
 
 SPARE = 3 * 2**29  # bytes of address space beyond what the libraries have taken
 

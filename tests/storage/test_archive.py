@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from decamo.errors import CheckpointForeign
-from decamo.storage import load_sealed, save_sealed
 from decamo.storage.archive import outline_of
 from decamo.storage.pickled import TensorOutline
+from decamo.storage.sealed import load_sealed, save_sealed
 from tests.storage.format_1 import seal_1, sealed_1, state_of_format_1
 from tests.storage.hostile import CASES, archive, pickled, tensor
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from decamo.errors import CheckpointForeign
-from decamo.storage import FORMAT, UPGRADES, load_sealed, upgraded
+from decamo.storage.formats import FORMAT, UPGRADES, upgraded
+from decamo.storage.sealed import load_sealed
 from tests.storage.format_1 import FILE, sealed_1, state_of_format_1
 
 

@@ -7,15 +7,9 @@ import pytest
 import torch
 
 from decamo.errors import CheckpointDamaged, CheckpointForeign, CheckpointMissing
-from decamo.storage import (
-    RunFolder,
-    load_or_previous,
-    load_sealed,
-    newest_of,
-    previous_of,
-    replace_by_copy,
-    save_sealed,
-)
+from decamo.storage import RunFolder, previous_of, replace_by_copy
+from decamo.storage.recover import load_or_previous, newest_of
+from decamo.storage.sealed import load_sealed, save_sealed
 from tests.storage.faults import state_at
 from tests.storage.format_1 import sealed_1
 

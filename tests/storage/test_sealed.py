@@ -20,7 +20,9 @@ from decamo.errors import (
     CheckpointMissing,
     StorageError,
 )
-from decamo.storage import FORMAT, load_sealed, previous_of, read_sealed, save_sealed
+from decamo.storage import previous_of
+from decamo.storage.formats import FORMAT
+from decamo.storage.sealed import load_sealed, read_sealed, save_sealed
 
 STATE: dict[str, Any] = {
     "format": FORMAT,

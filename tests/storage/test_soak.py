@@ -11,7 +11,8 @@ from typing import NoReturn
 import pytest
 
 from decamo.errors import StorageError
-from decamo.storage import RunFolder, check_space, load_sealed, previous_of, save_sealed
+from decamo.storage import RunFolder, check_space, previous_of
+from decamo.storage.sealed import load_sealed, save_sealed
 from tests.storage import faults
 from tests.storage.faults import SAVES, Faults, calls_of, check, epoch_of, prepared, state_at
 

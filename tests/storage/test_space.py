@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from decamo.errors import StorageError
-from decamo.storage import check_space, file_bytes, run_bytes, save_sealed
+from decamo.storage import check_space, file_bytes, run_bytes
+from decamo.storage.sealed import save_sealed
 
 
 class Usage(NamedTuple):

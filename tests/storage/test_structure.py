@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from decamo.errors import CheckpointForeign
-from decamo.storage import validate_state
+from decamo.storage.structure import validate_state
 from tests.storage.format_1 import state_of_format_1
 
 PATH = Path("last.pth")

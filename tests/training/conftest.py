@@ -9,8 +9,12 @@ import torch
 
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged
-from decamo.storage import RunFolder, load_sealed
-from decamo.training import Runtime, Trainer, find_supply, open_runtime, prepare
+from decamo.storage import RunFolder
+from decamo.storage.sealed import load_sealed
+from decamo.training.prepare import prepare
+from decamo.training.runtime import Runtime, open_runtime
+from decamo.training.supply import find_supply
+from decamo.training.trainer import Trainer
 
 Make = Callable[..., Trainer]
 

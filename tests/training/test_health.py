@@ -11,9 +11,9 @@ import torch
 from decamo.errors import TrainingDiverged
 from decamo.history import EpochDone, RolledBack, StepDone
 from decamo.losses import Losses
-from decamo.storage import load_sealed
-from decamo.training import Trainer
+from decamo.storage.sealed import load_sealed
 from decamo.training.health import MOST_BAD_STEPS, MOST_ROLLBACKS
+from decamo.training.trainer import Trainer
 from tests.training.conftest import Make, assert_equal, everything
 
 LONG = {"epochs": 14, "stage1_epochs": 1}  # 2 + 13 x 4 = 54 steps

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from decamo.plan import Position
-from decamo.storage import load_sealed
+from decamo.storage.sealed import load_sealed
 from tests.training.conftest import Make
 
 

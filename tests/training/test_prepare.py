@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from decamo.errors import CheckpointMismatch
-from decamo.training import Trainer
+from decamo.training.trainer import Trainer
 from tests.training.conftest import Make
 
 

@@ -10,7 +10,7 @@ from decamo.data.loader import Batch
 from decamo.errors import MemoryExhausted
 from decamo.history import EpochDone, MemoryRanOut, RolledBack, StepDone
 from decamo.losses import Losses
-from decamo.training import Trainer
+from decamo.training.trainer import Trainer
 from tests.training.conftest import Make, everything
 
 # Few, small steps: Adam turns differences of rounding in tiny gradients into visible ones.

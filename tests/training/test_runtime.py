@@ -10,8 +10,11 @@ import torch.multiprocessing as mp
 from decamo.errors import SettingsError
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, to_plain
-from decamo.storage import RunFolder, load_sealed
-from decamo.training import close_runtime, find_supply, open_runtime, prepare
+from decamo.storage import RunFolder
+from decamo.storage.sealed import load_sealed
+from decamo.training.prepare import prepare
+from decamo.training.runtime import close_runtime, open_runtime
+from decamo.training.supply import find_supply
 from tests.training.conftest import tiny_settings
 
 

@@ -6,7 +6,8 @@ import torch
 
 from decamo.errors import CheckpointMismatch
 from decamo.plan import Segment
-from decamo.storage import FORMAT, load_sealed, save_sealed
+from decamo.storage.formats import FORMAT
+from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.training.state import Best, EpochSums
 from tests.storage.format_1 import sealed_1, state_of_format_1
 from tests.training.conftest import Make

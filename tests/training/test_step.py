@@ -7,9 +7,9 @@ from decamo.data.loader import Batch
 from decamo.losses import Criterion
 from decamo.nn import build_segmenter
 from decamo.settings import ModelSettings
-from decamo.training import Runtime
 from decamo.training.ema import Ema
 from decamo.training.groups import build_optimiser
+from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
 from decamo.training.step import Stepper
 

@@ -4,7 +4,7 @@ import pytest
 
 from decamo.errors import DataError
 from decamo.settings import DataSettings
-from decamo.training import find_supply
+from decamo.training.supply import find_supply
 
 
 def quiet(done: int, of: int) -> None:

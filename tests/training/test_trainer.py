@@ -16,8 +16,9 @@ from decamo.history import (
     StepDone,
     Validating,
 )
-from decamo.storage import load_sealed
-from decamo.training import Trainer, open_runtime
+from decamo.storage.sealed import load_sealed
+from decamo.training.runtime import open_runtime
+from decamo.training.trainer import Trainer
 from tests.training.conftest import Make, assert_equal, build, everything
 
 

@@ -14,7 +14,7 @@ from decamo.evaluation.scoring import ImageScores, Pixels
 from decamo.history import MemoryRanOut, Validating
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores
-from decamo.training import open_runtime
+from decamo.training.runtime import open_runtime
 from decamo.training.validation import Summary, Validator, summarise
 from tests.training.conftest import Make
 

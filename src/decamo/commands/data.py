@@ -12,7 +12,8 @@ from decamo.data.audit import audit_data, previews
 from decamo.data.scenes import write_scenes
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
-from decamo.report import audit_page, audit_text
+from decamo.report.audit_page import audit_page
+from decamo.report.audit_text import audit_text
 from decamo.storage import make_folder, write_whole
 
 __all__ = ["add_arguments", "run"]

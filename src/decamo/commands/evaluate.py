@@ -22,7 +22,7 @@ from decamo.evaluation import (
     Comparison,
     MapMethod,
     Measurer,
-    NetworkMethod,
+    Method,
     Rules,
     SetScore,
     compare,
@@ -37,27 +37,15 @@ from decamo.evaluation import (
     sets_of_pairs,
 )
 from decamo.flags import Parser, write_json
-from decamo.inference import Predictor, load_model
-from decamo.report import (
-    atlas_cases,
-    atlas_text,
-    comparison_text,
-    draw_atlas,
-    group_text,
-    outcome_notes,
-    protocol_text,
-    score_text,
-    scores_csv,
-    scores_latex,
-    scores_markdown,
-)
+from decamo.report.atlas_text import atlas_text
+from decamo.report.outcome_notes import outcome_notes
+from decamo.report.score_files import scores_csv, scores_latex, scores_markdown
+from decamo.report.score_tables import comparison_text, group_text, protocol_text, score_text
 from decamo.storage import make_folder, write_whole
-from decamo.training import open_runtime
 
 __all__ = ["add_arguments", "run"]
 
-_Method = MapMethod | NetworkMethod
-_WORTH = 250  # images for each process; starting one takes about as long as scoring those
+_WORTH = 50  # images for each process; starting them takes about as long as scoring those
 
 
 def add_arguments(parser: Parser) -> None:
@@ -107,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         _network(args, n, named_path(c)[1]) for n, c in zip(names, args.checkpoint, strict=False)
     ]
     sets = _sets(args)
-    methods: list[_Method] = [*networks, *_folders(args, names, alone=len(sets) == 1)]
+    methods = [*networks, *_folders(args, names, alone=len(sets) == 1)]
     rules = Rules(args.noncam, args.stretch, args.resize, _classifies(args), args.band)
     with Measurer(_workers(args.workers, sets), rules) as measurer:
         scores = [_score(args, m, s, measurer) for s in sets for m in methods]
@@ -162,7 +150,7 @@ def _names(args: argparse.Namespace) -> list[str]:
     return names
 
 
-def _folders(args: argparse.Namespace, names: Sequence[str], *, alone: bool) -> list[MapMethod]:
+def _folders(args: argparse.Namespace, names: Sequence[str], *, alone: bool) -> list[Method]:
     own = names[len(args.checkpoint) :]
     return [
         MapMethod(name, named_path(text)[1], alone, args.missing, args.noncam)
@@ -170,7 +158,13 @@ def _folders(args: argparse.Namespace, names: Sequence[str], *, alone: bool) -> 
     ]
 
 
-def _network(args: argparse.Namespace, name: str, path: Path) -> NetworkMethod:
+def _network(args: argparse.Namespace, name: str, path: Path) -> Method:
+    # torch, for checkpoints alone: decisions/0007
+    from decamo.evaluation.network import NetworkMethod
+    from decamo.inference.load import load_model
+    from decamo.inference.predictor import Predictor
+    from decamo.training.runtime import open_runtime
+
     loaded = load_model(path)
     runtime = open_runtime(args.device, args.precision)
     loaded.model.to(runtime.device)
@@ -195,7 +189,7 @@ def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:
 
 
 def _score(
-    args: argparse.Namespace, method: _Method, cases: CaseSet, measurer: Measurer
+    args: argparse.Namespace, method: Method, cases: CaseSet, measurer: Measurer
 ) -> SetScore:
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         task = progress.add_task(f"{method.name} on {cases.name}", total=len(cases.cases))
@@ -256,11 +250,15 @@ def _write(args: argparse.Namespace, scores: Sequence[SetScore], report: dict[st
 def _draw(
     target: Path,
     scores: Sequence[SetScore],
-    methods: Sequence[_Method],
+    methods: Sequence[Method],
     sets: Sequence[CaseSet],
     rules: Rules,
 ) -> list[Path]:
     """Draw worst and median cases of each score; one picture takes the name given."""
+    # matplotlib, for pictures alone: decisions/0007
+    from decamo.report.atlas_cases import atlas_cases
+    from decamo.report.atlas_picture import draw_atlas
+
     whole = target.suffix.lower() == ".png"
     make_folder(target.parent if whole else target)
     drawn = []

@@ -5,11 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from decamo.data.layouts import find_pairs
 from decamo.errors import DataError
 from decamo.flags import Parser, add_settings, chosen_settings, write_json
 from decamo.plan import Resumption, review
-from decamo.report import draw_plan, plan_text, rates_by_epoch, spending_text
+from decamo.report import plan_text, rates_by_epoch, spending_text
 from decamo.settings import TrainSettings
 from decamo.training import expected_spending, resumption_of
 
@@ -49,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     spending = expected_spending(settings, resumption, checkpoint, measure=args.measure)
     print(f"\n{spending_text(spending)}")
     if args.png:
+        from decamo.report.plan_picture import draw_plan  # matplotlib: decisions/0007
+
         draw_plan(args.png, resumption.ledger, resumption.position)
         print(f"\ndrawn: {args.png}")
     report = _report(resumption) | {
@@ -64,6 +65,8 @@ def _images(settings: TrainSettings, checkpoint: dict[str, Any] | None) -> int:
         return int(checkpoint["ledger"][-1]["images"])
     if not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name a data set, or give --images N")
+    from decamo.data.layouts import find_pairs  # numpy and Pillow: decisions/0007
+
     # Counted by name alone: what turns out empty or unreadable is known when training looks.
     pairs = [
         p

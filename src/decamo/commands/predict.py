@@ -11,10 +11,12 @@ from decamo.data.matching import IMAGE_SUFFIXES
 from decamo.data.reading import read_image
 from decamo.errors import DataError, UnreadableImage
 from decamo.flags import Parser, write_json
-from decamo.inference import Predictor, load_model, write_overlay, write_probability
+from decamo.inference import write_overlay, write_probability
+from decamo.inference.load import load_model
+from decamo.inference.predictor import Predictor
 from decamo.metrics import THRESHOLD
 from decamo.storage import make_folder
-from decamo.training import open_runtime
+from decamo.training.runtime import open_runtime
 
 __all__ = ["add_arguments", "run"]
 

@@ -15,14 +15,18 @@ from decamo.errors import DataError
 from decamo.flags import Parser, add_settings, chosen_settings, write_json
 from decamo.history import Event, Interrupted, Journal, Listener
 from decamo.plan import review
-from decamo.report import Console, TensorBoard, draw_plan
+from decamo.report.console import Console
+from decamo.report.plan_picture import draw_plan
+from decamo.report.tensorboard import TensorBoard
 from decamo.settings import TrainSettings
 from decamo.settings.duration import seconds_of
 from decamo.settings.plain import to_plain
-from decamo.storage import RunFolder, write_whole
-from decamo.training import Prepared, Runtime, close_runtime, find_supply, open_runtime, prepare
+from decamo.storage import RunFolder, check_space, file_bytes, run_bytes, write_whole
 from decamo.training.budget import Budget
+from decamo.training.prepare import Prepared, prepare
+from decamo.training.runtime import Runtime, close_runtime, open_runtime
 from decamo.training.stops import stop_requests
+from decamo.training.supply import find_supply
 
 __all__ = ["add_arguments", "run"]
 
@@ -46,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
     settings, checkpoint = chosen_settings(args)
     if not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
+    if checkpoint is not None and _is_complete(settings, checkpoint):
+        print(f"complete: {settings.run.resume_from} stands at the end of its plan")
+        return 0
     folder = RunFolder(settings.run.checkpoint_dir)
     folder.open(settings.run.resume_from)
     runtime = open_runtime(settings.run.device, settings.run.precision)
@@ -76,6 +83,12 @@ def run(args: argparse.Namespace) -> int:
     if not stopped:
         return 0
     return 128 + asked.number if asked.number else _TRY_AGAIN
+
+
+def _is_complete(settings: TrainSettings, checkpoint: dict[str, Any]) -> bool:
+    """Whether nothing is left of a run that is to go on by itself."""
+    done: int = checkpoint["position"]["epoch"]
+    return settings.run.resume == "auto" and done >= settings.schedule.last_epoch
 
 
 def _budget(settings: TrainSettings, began: float) -> Budget | None:
@@ -147,8 +160,15 @@ def _leave_traces(
     con: Console, settings: TrainSettings, folder: RunFolder, prepared: Prepared
 ) -> None:
     """What the run folder holds from the first minute: settings, picture, the file resumed from."""
+    model, run = prepared.trainer.state.model, settings.run
+    size = file_bytes(
+        sum(t.nbytes for t in model.state_dict().values()), average=settings.optimise.use_ema
+    )
+    every = settings.schedule.last_epoch // run.keep_every if run.keep_every else 0
+    check_space(folder.root, run_bytes(folder.root, size, snapshots=run.keep_last + every))
     resume_from = settings.run.resume_from
-    if resume_from is not None:
+    goes_on = settings.run.resume == "auto" and prepared.resumption.word == "continue"
+    if resume_from is not None and not goes_on:
         copy = folder.protect(resume_from, prepared.resumption.position.epoch)
         if copy is not None:
             con.say(f"kept: {copy} is the checkpoint that this run goes on from")

@@ -17,62 +17,17 @@ The idea of parting a score's loss by kinds of error is TIDE's (Bolya et al., EC
 is that of Boundary IoU (Cheng et al., CVPR 2021).
 """
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-__all__ = [
-    "BAND_SHARE",
-    "ERROR_KINDS",
-    "Loss",
-    "band_of",
-    "classify_errors",
-    "lost_iou",
-    "mean_loss",
-]
+from decamo.evaluation.lost import ERROR_KINDS, Loss, band_of
 
-# Share of the diagonal, from Boundary IoU's settings: 2 % for small COCO images, 0.5 % for
-# Cityscapes. Photographs of camouflage are large and their outlines fine; 2 % of 1024 x 768 px is
-# 26 px, in which most small animals would be all boundary.
-BAND_SHARE = 0.005
-ERROR_KINDS = ("missed", "false", "boundary", "hole", "part", "spill")
+__all__ = ["classify_errors", "lost_iou"]
+
 _EIGHT = np.ones((3, 3), dtype=np.int8)
 
 _Binary = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Where the IoU of an image, or the mean over images, was lost.
-
-    Attributes:
-        missed: share of the union, in [0, 1], lost to each kind of error; see the module.
-        false: as above.
-        boundary: as above.
-        hole: as above.
-        part: as above.
-        spill: as above.
-        iou: what is left; 1 minus the sum of the six.
-        iou_perfect_boundary: the IoU if every pixel of kind ``boundary`` were right.
-    """
-
-    missed: float
-    false: float
-    boundary: float
-    hole: float
-    part: float
-    spill: float
-    iou: float
-    iou_perfect_boundary: float
-
-
-def band_of(shape: tuple[int, int]) -> int:
-    """Width of the boundary band on each side of the outline, in px: 0.5 % of the diagonal."""
-    return max(1, round(BAND_SHARE * math.hypot(*shape)))
 
 
 def classify_errors(prediction: _Binary, mask: _Binary, band: int) -> npt.NDArray[np.uint8]:
@@ -126,13 +81,6 @@ def lost_iou(prediction: _Binary, mask: _Binary, band: int | None = None) -> Los
     perfect = (hit + regained) / left if left else 1.0
     shares = {kind: int(c) / union for kind, c in zip(ERROR_KINDS, counts, strict=True)}
     return Loss(**shares, iou=hit / union, iou_perfect_boundary=perfect)
-
-
-def mean_loss(losses: Sequence[Loss]) -> Loss:
-    """Mean over images of each field; NaN where there is no image."""
-    if not losses:
-        return Loss(*(float("nan") for _ in fields(Loss)))
-    return Loss(*(float(np.mean([getattr(x, f.name) for x in losses])) for f in fields(Loss)))
 
 
 def _code(kind: str) -> int:

@@ -1,25 +1,18 @@
-"""Maps against masks in several processes; the results do not depend on how many."""
+"""One map against its mask: all that is known of an image once it is scored."""
 
 import hashlib
-import multiprocessing
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from decamo.data.census import BadFile
 from decamo.data.reading import read_mask, read_pair
-from decamo.errors import DecamoError, UnreadableImage
-from decamo.evaluation.atlas import Loss, band_of, lost_iou
+from decamo.errors import UnreadableImage
 from decamo.evaluation.cases import Case
-from decamo.evaluation.contrast import ring_contrast
+from decamo.evaluation.lost import Loss, band_of
 from decamo.evaluation.predictions import fitted, read_map
 from decamo.metrics import THRESHOLD, ImageMeasures, measure
 
@@ -27,7 +20,6 @@ __all__ = [
     "Dropped",
     "ImageResult",
     "Job",
-    "Measurer",
     "Rules",
     "binary_map",
     "map_of",
@@ -75,6 +67,24 @@ class Job:
     map: Path | _Map | None
     mask: _Mask | None = None
     image: _Map | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, the mask is bits: less to write for the one process that feeds all others."""
+        bits = None if self.mask is None else (np.packbits(self.mask), self.mask.shape)
+        return _unpickled, (self.case, self.map, bits, self.image)
+
+
+def _unpickled(
+    case: Case,
+    grey: Path | _Map | None,
+    bits: tuple[_Map, tuple[int, int]] | None,
+    image: _Map | None,
+) -> Job:
+    if bits is None:
+        return Job(case, grey, None, image)
+    packed, (height, width) = bits
+    mask = np.unpackbits(packed, count=height * width).reshape(height, width).view(np.bool_)
+    return Job(case, grey, mask, image)
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,10 @@ def measure_job(job: Job, rules: Rules) -> ImageResult | Dropped | BadFile:
     grey, raw_shape = map_of(job, mask, rules)
     loss = contrast = None
     if rules.atlas:
+        # scipy, for the atlas alone: decisions/0007
+        from decamo.evaluation.atlas import lost_iou
+        from decamo.evaluation.contrast import ring_contrast
+
         width = rules.band or band_of((mask.shape[0], mask.shape[1]))
         loss = lost_iou(binary_map(grey, stretch=rules.stretch), mask, width)
         contrast = None if image is None else ring_contrast(image, mask, _RING * width)
@@ -158,68 +172,6 @@ def binary_map(grey: _Map, *, stretch: bool) -> _Mask:
     if stretch and values.max() > values.min():
         values = (values - values.min()) / (values.max() - values.min())
     return np.asarray(values >= THRESHOLD)
-
-
-class Measurer(AbstractContextManager["Measurer"]):
-    """A pool of processes that scores jobs in order.
-
-    Args:
-        workers: processes; 1 or less scores in this one.
-        rules: how each image is scored.
-    """
-
-    def __init__(self, workers: int, rules: Rules) -> None:
-        self.rules = rules
-        self._workers = workers
-        self._pool: ProcessPoolExecutor | None = None
-        if workers > 1:
-            # A fork of a process with torch's threads may hang; a fork server forks a clean one
-            # that has imported everything once.
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload([__name__])
-            self._pool = ProcessPoolExecutor(workers, mp_context=context)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-    def results(
-        self, jobs: Iterable[Job], on_done: Callable[[], None] = lambda: None
-    ) -> Iterator[ImageResult | Dropped | BadFile]:
-        """Results in the order of the jobs, of which only a few are held at a time.
-
-        Args:
-            jobs: what to score; may be made while others are scored.
-            on_done: called after each.
-
-        Raises:
-            DecamoError: as :func:`measure_job`, or a process died.
-        """
-        if self._pool is None:
-            for job in jobs:
-                result = measure_job(job, self.rules)
-                on_done()
-                yield result
-            return
-        waiting: deque[Future[ImageResult | Dropped | BadFile]] = deque()
-        try:
-            for job in jobs:
-                waiting.append(self._pool.submit(measure_job, job, self.rules))
-                if len(waiting) > 4 * self._workers:
-                    yield waiting.popleft().result()
-                    on_done()
-            while waiting:
-                yield waiting.popleft().result()
-                on_done()
-        except BrokenProcessPool as error:
-            raise DecamoError(
-                "--workers", "a scoring process died, perhaps for want of memory", "give fewer"
-            ) from error
 
 
 def read_case(case: Case, with_image: bool) -> tuple[_Mask, _Map | None]:

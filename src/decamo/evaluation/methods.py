@@ -1,5 +1,6 @@
 """Whatever makes maps, scored on a set: a network, or a folder that some method wrote."""
 
+import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +9,36 @@ from typing import Any
 from decamo.data.census import BadFile
 from decamo.errors import DataError, TooManyBadImages
 from decamo.evaluation.cases import CaseSet
-from decamo.evaluation.measuring import Dropped, ImageResult, Job, Measurer
-from decamo.evaluation.network import network_jobs
+from decamo.evaluation.measurer import Measurer
+from decamo.evaluation.measuring import Dropped, ImageResult, Job
 from decamo.evaluation.predictions import MapFolder, match_maps
 from decamo.evaluation.protocol import Protocol, prints_of
-from decamo.inference import Predictor
 
-__all__ = ["MapMethod", "NetworkMethod", "Outcome", "run_method"]
+__all__ = ["MapMethod", "Method", "Outcome", "run_method"]
 
 _BAD_LIMIT = 0.01  # as in the census before training
+
+
+class Method(typing.Protocol):
+    """Whatever makes maps."""
+
+    @property
+    def name(self) -> str:
+        """What it is scored under."""
+        ...
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the protocol says of it."""
+        ...
+
+    def extra(self, cases: CaseSet) -> tuple[Path, ...]:
+        """Maps that belong to no mask of the set."""
+        ...
+
+    def jobs(self, cases: CaseSet) -> Iterator[Job]:
+        """A job for each case, in order."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -62,44 +84,6 @@ class MapMethod:
 
 
 @dataclass(frozen=True)
-class NetworkMethod:
-    """A network, scored on the maps it would write.
-
-    Attributes:
-        name: to score it under.
-        predictor: the network, at its size.
-        facts: what the protocol says of it.
-        batch: images read ahead; moves no score.
-        threads: that read.
-        noncam: ``drop`` or ``negatives``.
-        with_images: whether jobs carry images on, for the atlas.
-    """
-
-    name: str
-    predictor: Predictor
-    facts: dict[str, Any]
-    batch: int = 8
-    threads: int = 2
-    noncam: str = "drop"
-    with_images: bool = False
-
-    def extra(self, _: CaseSet) -> tuple[Path, ...]:
-        """A network makes no map that was not asked for."""
-        return ()
-
-    def jobs(self, cases: CaseSet) -> Iterator[Job]:
-        """A job for each case, made as they are asked for."""
-        return network_jobs(
-            self.predictor,
-            cases.cases,
-            batch=self.batch,
-            threads=self.threads,
-            noncam=self.noncam,
-            with_images=self.with_images,
-        )
-
-
-@dataclass(frozen=True)
 class Outcome:
     """One method on one set.
 
@@ -117,7 +101,7 @@ class Outcome:
 
 
 def run_method(
-    method: MapMethod | NetworkMethod,
+    method: Method,
     cases: CaseSet,
     measurer: Measurer,
     *,

@@ -2,19 +2,60 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from decamo.data.reading import read_pair
 from decamo.errors import DataError, UnreadableImage
-from decamo.evaluation.cases import Case
+from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.measuring import Job
-from decamo.inference import Predictor
+from decamo.inference.predictor import Predictor
 
-__all__ = ["network_jobs", "network_map"]
+__all__ = ["NetworkMethod", "network_jobs", "network_map"]
 
 _Read = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class NetworkMethod:
+    """A network, scored on the maps it would write.
+
+    Attributes:
+        name: to score it under.
+        predictor: the network, at its size.
+        facts: what the protocol says of it.
+        batch: images read ahead; moves no score.
+        threads: that read.
+        noncam: ``drop`` or ``negatives``.
+        with_images: whether jobs carry images on, for the atlas.
+    """
+
+    name: str
+    predictor: Predictor
+    facts: dict[str, Any]
+    batch: int = 8
+    threads: int = 2
+    noncam: str = "drop"
+    with_images: bool = False
+
+    def extra(self, _: CaseSet) -> tuple[Path, ...]:
+        """A network makes no map that was not asked for."""
+        return ()
+
+    def jobs(self, cases: CaseSet) -> Iterator[Job]:
+        """A job for each case, made as they are asked for."""
+        return network_jobs(
+            self.predictor,
+            cases.cases,
+            batch=self.batch,
+            threads=self.threads,
+            noncam=self.noncam,
+            with_images=self.with_images,
+        )
 
 
 def network_jobs(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_pair
-from decamo.inference import Predictor
+from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores, score
 
 __all__ = ["ImageScores", "Pixels", "score_chunks"]

@@ -15,7 +15,7 @@ from PIL import Image
 from decamo.errors import SettingsError
 from decamo.metrics import measure
 
-__all__ = ["SHARES", "compare_speed"]
+__all__ = ["SHARES", "compare_speed", "picture"]
 
 Grey = npt.NDArray[np.uint8]
 SHARES = (0.01, 0.04, 0.09, 0.2)  # of the image that is object; COD10K's mean is about 0.09
@@ -42,7 +42,7 @@ def compare_speed(shape: tuple[int, int], repeats: int) -> dict[str, float]:
             "bench metrics", "pysodmetrics is not installed", "pip install pysodmetrics"
         ) from error
     rng = np.random.default_rng(0)
-    pictures = [_picture(rng, shape, share) for share in SHARES]
+    pictures = [picture(rng, shape, share) for share in SHARES]
     suites: list[Callable[[Grey, Grey], object]] = [
         lambda grey, mask: measure(grey, mask, stretch=True),
         _reference_suite(reference),
@@ -92,8 +92,17 @@ def _reference_suite(reference: ModuleType) -> Callable[[Grey, Grey], None]:
     return run_all
 
 
-def _picture(rng: np.random.Generator, shape: tuple[int, int], share: float) -> tuple[Grey, Grey]:
-    """A lobed object, and a map of it as a network saves one: soft edges, misses, false alarms."""
+def picture(rng: np.random.Generator, shape: tuple[int, int], share: float) -> tuple[Grey, Grey]:
+    """A lobed object, and a map of it as a network saves one: soft edges, misses, false alarms.
+
+    Args:
+        rng: which one.
+        shape: height and width, in px; at least 24 each.
+        share: of the picture that is object, in (0, 1).
+
+    Returns:
+        the map, uint8 ``[H, W]``, and the mask, uint8 ``[H, W]`` of 0 and 255.
+    """
     height, width = shape
     y, x = np.mgrid[:height, :width]
     y, x = y - height * rng.uniform(0.4, 0.6), x - width * rng.uniform(0.4, 0.6)

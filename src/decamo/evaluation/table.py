@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from decamo.evaluation.atlas import Loss, mean_loss
 from decamo.evaluation.bootstrap import CURVES, MEASURES, interval, resampled, resamples
 from decamo.evaluation.groups import grouped
+from decamo.evaluation.lost import Loss, mean_loss
 from decamo.evaluation.measuring import ImageResult
 from decamo.evaluation.protocol import Protocol
 from decamo.metrics import SetMeasures, summarise

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from decamo.nn import Segmenter, from_architecture
 from decamo.nn.fitting import load_fitting
-from decamo.storage import load_sealed
+from decamo.storage.sealed import load_sealed
 
 __all__ = ["Loaded", "load_model"]
 

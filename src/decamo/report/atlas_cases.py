@@ -1,23 +1,12 @@
 """The cases that the atlas draws, with their pixels."""
 
-from decamo.evaluation import (
-    CaseSet,
-    MapMethod,
-    NetworkMethod,
-    Rules,
-    SetScore,
-    band_of,
-    map_of,
-    read_case,
-)
+from decamo.evaluation import CaseSet, Method, Rules, SetScore, band_of, map_of, read_case
 from decamo.report.atlas_picture import AtlasCase, pick_cases
 
 __all__ = ["atlas_cases"]
 
 
-def atlas_cases(
-    score: SetScore, method: MapMethod | NetworkMethod, cases: CaseSet, rules: Rules
-) -> list[AtlasCase]:
+def atlas_cases(score: SetScore, method: Method, cases: CaseSet, rules: Rules) -> list[AtlasCase]:
     """Worst and median cases of a score, predicted or read again.
 
     Args:

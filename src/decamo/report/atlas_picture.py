@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
-from decamo.evaluation import ERROR_KINDS, ImageResult, binary_map, classify_errors
+from decamo.evaluation import ERROR_KINDS, ImageResult, binary_map
+from decamo.evaluation.atlas import classify_errors
 from decamo.inference import outline
 from decamo.storage import storage_error
 

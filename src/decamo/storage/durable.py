@@ -11,6 +11,7 @@ from decamo.errors import StorageError
 __all__ = [
     "keep_copy",
     "make_folder",
+    "previous_of",
     "replace_by_copy",
     "storage_error",
     "sync_folder",
@@ -24,6 +25,11 @@ _REMEDIES = {
     errno.EACCES: "make it writable or name another --checkpoint-dir",
     errno.EPERM: "make it writable or name another --checkpoint-dir",
 }
+
+
+def previous_of(path: Path) -> Path:
+    """``last.pth`` -> ``last.previous.pth``: the good file that the newest one replaced."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def write_whole(path: Path, *chunks: bytes | memoryview, previous: Path | None = None) -> None:

@@ -12,8 +12,9 @@ from decamo.errors import (
     CheckpointForeign,
     CheckpointMissing,
 )
+from decamo.storage.durable import previous_of
 from decamo.storage.run_folder import RunFolder
-from decamo.storage.sealed import load_sealed, previous_of, sealed_outline
+from decamo.storage.sealed import load_sealed, sealed_outline
 
 __all__ = ["Recovered", "load_or_previous", "newest_of"]
 

@@ -6,9 +6,8 @@ from itertools import count
 from pathlib import Path
 
 from decamo.errors import SettingsError
-from decamo.storage.durable import keep_copy, make_folder, storage_error
+from decamo.storage.durable import keep_copy, make_folder, previous_of, storage_error
 from decamo.storage.keeping import keep_snapshot
-from decamo.storage.sealed import previous_of
 
 __all__ = ["RunFolder"]
 

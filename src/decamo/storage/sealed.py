@@ -19,12 +19,12 @@ import torch
 
 from decamo.errors import CheckpointDamaged, CheckpointForeign, CheckpointMissing, StorageError
 from decamo.storage.archive import REMEDY, outline_of
-from decamo.storage.durable import write_whole
+from decamo.storage.durable import previous_of, write_whole
 from decamo.storage.formats import FORMAT, upgraded
 from decamo.storage.space import check_space
 from decamo.storage.structure import validate_state
 
-__all__ = ["FORMAT", "load_sealed", "previous_of", "read_sealed", "save_sealed", "sealed_outline"]
+__all__ = ["FORMAT", "load_sealed", "read_sealed", "save_sealed", "sealed_outline"]
 
 _NAME = f"decamo-checkpoint-{FORMAT} ".encode()
 _SEAL = re.compile(rb"decamo-checkpoint-\d+ ([0-9a-f]{64})\Z")
@@ -34,11 +34,6 @@ _END = b"PK\x05\x06"  # end of central directory, 22 bytes with an empty comment
 _END_LENGTH = 22
 _CHUNK = 2**20
 _PAGE = 4096
-
-
-def previous_of(path: Path) -> Path:
-    """``last.pth`` -> ``last.previous.pth``: the good file that the newest one replaced."""
-    return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def save_sealed(path: Path, state: dict[str, Any]) -> None:

@@ -5,14 +5,9 @@ from dataclasses import dataclass
 
 from decamo.history import Saved
 from decamo.settings import TrainSettings
-from decamo.storage import (
-    Recovered,
-    RunFolder,
-    load_or_previous,
-    previous_of,
-    replace_by_copy,
-    save_sealed,
-)
+from decamo.storage import RunFolder, previous_of, replace_by_copy
+from decamo.storage.recover import Recovered, load_or_previous
+from decamo.storage.sealed import save_sealed
 from decamo.training.state import TrainState
 
 __all__ = ["Keeper"]

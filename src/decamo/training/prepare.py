@@ -1,7 +1,7 @@
 """From settings to a trainer that is ready to run: data, network, ledger, state."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,14 +12,14 @@ from decamo.data.pairs import Pair
 from decamo.errors import CheckpointMismatch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
-from decamo.plan import Ledger, Position, Resumption, Segment, plan_of, resume
-from decamo.settings import TrainSettings, flag_of, shown
-from decamo.settings.plain import from_plain
+from decamo.plan import Resumption
+from decamo.settings import TrainSettings, flag_of
 from decamo.storage import RunFolder
 from decamo.training.ema import Ema
 from decamo.training.groups import build_optimiser
 from decamo.training.health import Health
 from decamo.training.keeper import Keeper
+from decamo.training.resumption import resumption_of
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
 from decamo.training.state import Best, TrainState
@@ -28,7 +28,7 @@ from decamo.training.supply import Supply
 from decamo.training.trainer import Trainer
 from decamo.training.validation import Validator
 
-__all__ = ["Prepared", "check_architecture", "prepare", "resumption_of"]
+__all__ = ["Prepared", "check_architecture", "prepare"]
 
 # Images from which the statistics of an untrained backbone's BatchNorm are estimated.
 _CALIBRATION_IMAGES = 64
@@ -112,40 +112,6 @@ def _is_newest(settings: TrainSettings, folder: RunFolder, resumption: Resumptio
     resume_from = settings.run.resume_from
     same = resume_from is not None and resume_from.resolve() == folder.last.resolve()
     return same and resumption.word == "continue"
-
-
-def resumption_of(
-    settings: TrainSettings, checkpoint: dict[str, Any] | None, *, images: int, world: int
-) -> Resumption:
-    """How the run starts or goes on."""
-    if checkpoint is None:
-        segment = Segment("start", 0, 0, 0, 0, settings.schedule, images, world)
-        plan_of(segment)
-        return Resumption("start", Ledger((segment,)), Position(), "a new run")
-    return resume(
-        Ledger.from_plain(checkpoint["ledger"]),
-        settings.schedule,
-        Position(**checkpoint["position"]),
-        images=images,
-        world=world,
-        other_changes=_other_changes(from_plain(checkpoint["settings"]), settings),
-    )
-
-
-def _other_changes(old: TrainSettings, new: TrainSettings) -> Mapping[str, str]:
-    """Flags outside of the schedule that make a branch, with their change in words."""
-    pairs: list[tuple[str, object, object]] = [
-        (f.name, old.optimise, new.optimise) for f in fields(new.optimise)
-    ]
-    pairs += [("seed", old.run, new.run), ("val_fraction", old.data, new.data)]
-    changes = {
-        flag_of(name): f"{shown(getattr(before, name))} -> {shown(getattr(after, name))}"
-        for name, before, after in pairs
-        if name != "reset_moments" and getattr(before, name) != getattr(after, name)
-    }
-    if new.optimise.reset_moments:
-        changes["--reset-moments"] = "given"
-    return changes
 
 
 def check_architecture(

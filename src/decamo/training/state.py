@@ -12,7 +12,7 @@ from decamo.nn.fitting import load_fitting
 from decamo.plan import Ledger, Position
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
-from decamo.storage import FORMAT
+from decamo.storage.formats import FORMAT
 from decamo.training.ema import Ema
 from decamo.training.generators import generator_states, restore_generators
 from decamo.training.groups import load_optimiser_state, optimiser_state

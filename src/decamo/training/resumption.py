@@ -1,0 +1,45 @@
+"""How a run starts or goes on, from settings and a checkpoint's plain values; no torch."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from decamo.plan import Ledger, Position, Resumption, Segment, plan_of, resume
+from decamo.settings import TrainSettings, flag_of, shown
+from decamo.settings.plain import from_plain
+
+__all__ = ["resumption_of"]
+
+
+def resumption_of(
+    settings: TrainSettings, checkpoint: dict[str, Any] | None, *, images: int, world: int
+) -> Resumption:
+    """How the run starts or goes on."""
+    if checkpoint is None:
+        segment = Segment("start", 0, 0, 0, 0, settings.schedule, images, world)
+        plan_of(segment)
+        return Resumption("start", Ledger((segment,)), Position(), "a new run")
+    return resume(
+        Ledger.from_plain(checkpoint["ledger"]),
+        settings.schedule,
+        Position(**checkpoint["position"]),
+        images=images,
+        world=world,
+        other_changes=_other_changes(from_plain(checkpoint["settings"]), settings),
+    )
+
+
+def _other_changes(old: TrainSettings, new: TrainSettings) -> Mapping[str, str]:
+    """Flags outside of the schedule that make a branch, with their change in words."""
+    pairs: list[tuple[str, object, object]] = [
+        (f.name, old.optimise, new.optimise) for f in fields(new.optimise)
+    ]
+    pairs += [("seed", old.run, new.run), ("val_fraction", old.data, new.data)]
+    changes = {
+        flag_of(name): f"{shown(getattr(before, name))} -> {shown(getattr(after, name))}"
+        for name, before, after in pairs
+        if name != "reset_moments" and getattr(before, name) != getattr(after, name)
+    }
+    if new.optimise.reset_moments:
+        changes["--reset-moments"] = "given"
+    return changes

@@ -1,0 +1,27 @@
+from dataclasses import replace
+
+import torch
+
+from decamo.nn import build_segmenter
+from decamo.training import expected_spending
+from decamo.training.probe import Probe
+from decamo.training.runtime import Runtime
+from tests.training.test_spending import SETTINGS, resumption
+
+
+def test_measured_on_this_machine() -> None:
+    settings = replace(SETTINGS, run=replace(SETTINGS.run, device="cpu"))
+    frozen, tuned = expected_spending(settings, resumption(0), None, measure=True)
+    assert frozen.seconds_per_epoch is not None
+    assert frozen.seconds_per_epoch > 0
+    assert frozen.memory_bytes is not None
+    assert tuned.memory_bytes is not None
+    # stage 2 keeps the backbone's graph, its gradients and moments on top
+    assert tuned.memory_bytes > frozen.memory_bytes
+
+
+def test_what_the_backward_pass_keeps_grows_with_the_batch() -> None:
+    model = build_segmenter(SETTINGS.model, sizes=[64], seed=0)
+    probe = Probe(model, side_outputs=False, runtime=Runtime(torch.device("cpu")))
+    one, two = probe.kept_bytes(1, 64), probe.kept_bytes(2, 64)
+    assert 1.6 * one < two < 2.1 * one

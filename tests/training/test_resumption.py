@@ -1,0 +1,65 @@
+"""The words of a resume, from the plain values that a checkpoint holds."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from decamo.plan import Ledger, Position, Segment
+from decamo.settings import ScheduleSettings, TrainSettings
+from decamo.settings.plain import to_plain
+from decamo.training import resumption_of
+
+SCHEDULE = ScheduleSettings(epochs=10, stage1_epochs=4, batch_size=2)
+SETTINGS = TrainSettings(schedule=SCHEDULE)
+LEDGER = Ledger((Segment("start", 0, 0, 0, 0, SCHEDULE, 20),))
+
+
+def checkpoint(epoch: int) -> dict[str, Any]:
+    position = Position(epoch, LEDGER.plan.epoch_start(epoch + 1))
+    return {
+        "ledger": LEDGER.to_plain(),
+        "position": asdict(position),
+        "settings": to_plain(SETTINGS),
+    }
+
+
+def word(settings: TrainSettings) -> tuple[str, str]:
+    done = resumption_of(settings, checkpoint(6), images=20, world=1)
+    assert done.position.epoch == 6
+    return done.word, done.reason
+
+
+def test_without_a_checkpoint_a_run_starts() -> None:
+    done = resumption_of(SETTINGS, None, images=20, world=1)
+    assert (done.word, done.position, done.ledger) == ("start", Position(), LEDGER)
+
+
+def test_unchanged_settings_continue() -> None:
+    assert word(SETTINGS)[0] == "continue"
+
+
+def test_another_schedule_branches() -> None:
+    assert word(replace(SETTINGS, schedule=replace(SCHEDULE, stage2_lr=0.5)))[0] == "branch"
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "named"),
+    [
+        ("optimise", {"weight_decay": 0.3}, "--weight-decay"),
+        ("optimise", {"reset_moments": True}, "--reset-moments given"),
+        ("run", {"seed": 7}, "--seed 0 -> 7"),
+        ("data", {"val_fraction": 0.25}, "--val-fraction"),
+    ],
+)
+def test_what_else_makes_a_branch_is_named(
+    section: str, change: dict[str, Any], named: str
+) -> None:
+    changed = {section: replace(getattr(SETTINGS, section), **change)}
+    got, reason = word(replace(SETTINGS, **changed))
+    assert got == "branch"
+    assert named in reason
+
+
+def test_what_only_moves_work_continues() -> None:
+    assert word(replace(SETTINGS, data=replace(SETTINGS.data, num_workers=1)))[0] == "continue"
