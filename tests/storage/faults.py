@@ -1,6 +1,6 @@
 """Every call to the disk during a save, counted, so that any one of them can be made to fail.
 
-As a program (``faults.py FOLDER PIECES``) it kills a copy of itself at each call of each kind of
+As a program (``faults.py FOLDER PIECES SAVED,... MODE...``) it kills a copy of itself at each call of each kind of
 save in turn, and checks after every death that nothing was lost.
 """
 
@@ -220,14 +220,14 @@ def _unsynced(fd: Any) -> None:
     """In the place of fsync."""
 
 
-def main(root: Path, pieces: int, modes: list[str]) -> None:
+def main(root: Path, pieces: int, before: list[int], modes: list[str]) -> None:
     """Kill each save at each call; print how many deaths were survived."""
     template = root.with_name("template")
     os.fsync = _unsynced  # the kernel outlives us: only the order of calls counts
     deaths = 0
     for mode in modes:
         for save in SAVES.values():
-            for saved in (0, 1, 4):
+            for saved in before:
                 calls = calls_of(root, save, saved, pieces, links="no links" not in mode)
                 prepared(template, save, saved)
                 for at in range(1, calls + 1):
@@ -239,4 +239,6 @@ def main(root: Path, pieces: int, modes: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    main(
+        Path(sys.argv[1]), int(sys.argv[2]), [int(n) for n in sys.argv[3].split(",")], sys.argv[4:]
+    )
