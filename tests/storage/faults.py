@@ -1,7 +1,7 @@
 """Every call to the disk during a save, counted, so that any one of them can be made to fail.
 
-As a program (``faults.py FOLDER PIECES SAVED,... MODE...``) it kills a copy of itself at each call of each kind of
-save in turn, and checks after every death that nothing was lost.
+As a program (``faults.py FOLDER PIECES SAVED,... MODE...``) it kills a copy of itself at each call
+of each kind of save in turn, and checks after every death that nothing was lost.
 """
 
 import os

@@ -10,24 +10,19 @@ from pathlib import Path
 
 from decamo.errors import DecamoError
 from decamo.storage.recover import load_or_previous
-from decamo.storage.sealed import load_sealed
 
 SPARE = 3 * 2**29  # bytes of address space beyond what the libraries have taken
 
 
 def outcome(path: Path) -> str:
     """``DecamoError`` and its line, or what else happened."""
-    said = []
-    for read in (load_sealed, load_or_previous):
-        try:
-            read(path)
-        except DecamoError as error:
-            said.append(f"{type(error).__name__}: {error}")
-        except BaseException as error:
-            return f"untyped {type(error).__name__} from {read.__name__}: {error}"[:500]
-        else:
-            said.append("read")
-    return said[0] if said[0] == said[1] else f"different: {said}"
+    try:
+        load_or_previous(path)
+    except DecamoError as error:
+        return f"{type(error).__name__}: {error}"
+    except BaseException as error:
+        return f"untyped {type(error).__name__}: {error}"[:500]
+    return "read"
 
 
 def main(folder: Path) -> None:
