@@ -19,11 +19,12 @@ LADDER: list[set[str]] = [
     {"settings"},
     {"recipes", "geometry", "storage", "plan", "metrics"},
     {"data", "nn", "history"},
-    {"losses"},
+    {"losses", "diagnosis"},
     {"inference"},
     {"evaluation"},
     {"training", "report"},
     {"flags"},
+    {"benches"},
     {"commands"},
     {"cli"},
 ]
@@ -31,7 +32,7 @@ LEVEL = {room: level for level, rooms in enumerate(LADDER) for room in rooms}
 FILES = sorted(p for p in SOURCE.rglob("*.py") if p != SOURCE / "__init__.py")
 
 # What must load without torch: choosing and planning should be instant.
-NO_TORCH = {"errors", "settings", "recipes", "plan", "metrics"}
+NO_TORCH = {"errors", "settings", "recipes", "plan", "metrics", "history", "diagnosis"}
 
 # What importing a room may load beside the standard library (docs/decisions/0007); others nothing.
 NUMPY = {"numpy", "PIL"}
@@ -41,6 +42,7 @@ MAY_LOAD = {
     "data": NUMPY,
     "inference": NUMPY,
     "evaluation": NUMPY,
+    "diagnosis": {"numpy", "scipy"},
     "geometry": {"torch"},
     "nn": TORCH,
     "losses": TORCH,

@@ -23,7 +23,7 @@ COMMANDS = {
     "evaluate": "score checkpoints or any method's maps on data sets",
     "predict": "write probability maps and overlays for images",
     "data": "audit data sets; make procedural camouflage scenes",
-    "bench": "measure the network (parameters, FLOPs) and the measures (time)",
+    "bench": "measure claims of cost and quality on this machine",
 }
 
 _USAGE = """usage: decamo COMMAND [flags]

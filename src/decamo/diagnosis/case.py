@@ -1,0 +1,136 @@
+"""A run's past with what is known around it: where its schedule set out from, and the target."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from decamo.diagnosis.noise import Array
+from decamo.diagnosis.thresholds import Thresholds
+from decamo.history import Past, Point, Stretch
+
+__all__ = ["Case", "open_case", "series_of"]
+
+
+ABSURD = 1e12  # squares of it are still finite
+
+LONGEST = 64
+"""Epochs of the action plan's longest option, 86 to 150."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What detectors look at.
+
+    Attributes:
+        past: the run.
+        baseline: the weights that the present schedule set out from, with their IoU; None where
+            unknown, or where the run trains under its first schedule.
+        baseline_source: where the baseline comes from, for people; empty without one.
+        target: the IoU to reach, or None.
+    """
+
+    past: Past
+    baseline: Point | None = None
+    baseline_source: str = ""
+    target: float | None = None
+
+    @cached_property
+    def present(self) -> tuple[Point, ...]:
+        """The epochs of the present schedule and stage."""
+        points = self.past.points
+        first = self.baseline.epoch + 1 if self.baseline else _schedule_start(self.past)
+        if points and points[-1].stage is not None:
+            for point in reversed(points):
+                if point.stage != points[-1].stage:
+                    first = max(first, point.epoch + 1)
+                    break
+        return tuple(p for p in points if p.epoch >= first)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last epoch of the present; (0, 0) of an empty past."""
+        points = self.present or self.past.points
+        return (points[0].epoch, points[-1].epoch) if points else (0, 0)
+
+    @property
+    def stretch(self) -> Stretch | None:
+        """The stretch in force, where one is known."""
+        return self.past.stretches[-1] if self.past.stretches else None
+
+    def setting(self, section: str, name: str) -> Any:
+        """A flag in force, or None where it is not known."""
+        settings = self.stretch.settings if self.stretch else {}
+        return settings.get(section, {}).get(name)
+
+    def series(self, name: str) -> tuple[Array, Array]:
+        """Epochs and values of an attribute, over the present, where it is finite."""
+        return series_of(self.present, name)
+
+    def whole(self, name: str) -> tuple[Array, Array]:
+        """As ``series``, over all that is known: earlier schedules, the baseline in front."""
+        points = self.past.points
+        if self.baseline and (not points or self.baseline.epoch < points[0].epoch):
+            points = (self.baseline, *points)
+        return series_of(points, name)
+
+    def lengthened(self, few: int) -> tuple[Array, Array]:
+        """As ``series("iou")``, the baseline in front where there are fewer than ``few``."""
+        epochs, values = self.series("iou")
+        known = self.baseline.known("iou") if self.baseline else None
+        if self.baseline is None or known is None or len(epochs) >= few:
+            return epochs, values
+        return np.append(float(self.baseline.epoch), epochs), np.append(known, values)
+
+
+def series_of(points: Iterable[Point], name: str) -> tuple[Array, Array]:
+    """Epochs and values of an attribute where it is finite; what is absurd is cut to 1e12."""
+    pairs = [(p.epoch, value) for p in points if (value := p.known(name)) is not None]
+    table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    return table[:, 0], np.clip(table[:, 1], -ABSURD, ABSURD)
+
+
+def open_case(
+    past: Past,
+    thresholds: Thresholds,
+    target: float | None,
+    baseline: Point | None,
+    situation: Point | None,
+) -> Case:
+    """Find out where the present schedule set out from.
+
+    In this order: what the caller says; the last epoch before a branch; for a log of a few lines
+    without any context, the ``situation`` if a line shows it or if all lines come after it.
+    """
+    if baseline is not None:
+        return Case(past, baseline, "as given", target)
+    start = _schedule_start(past)
+    if past.stretches and start > past.stretches[0].first_epoch:
+        before = [p for p in past.points if p.epoch < start and p.known("iou") is not None]
+        if before:
+            return Case(past, before[-1], "the last epoch before the branch", target)
+    scored = [p for p in past.points if p.known("iou") is not None]
+    if situation is None or past.stretches or not 0 < len(scored) < thresholds.few:
+        return Case(past, target=target)
+    first = scored[0]
+    if first.epoch == situation.epoch and len(scored) > 1 and _alike(first, situation):
+        return Case(past, first, "the action plan's starting point, in the log", target)
+    if situation.epoch < past.points[0].epoch and scored[-1].epoch <= situation.epoch + LONGEST:
+        source = "assumed: the action plan's own start, as the log does not tell another"
+        return Case(past, situation, source, target)
+    return Case(past, target=target)
+
+
+def _alike(point: Point, situation: Point) -> bool:
+    mine, theirs = point.known("iou"), situation.known("iou")
+    return mine is not None and theirs is not None and abs(mine - theirs) < 0.005
+
+
+def _schedule_start(past: Past) -> int:
+    """First epoch of the last branch; of the first stretch where there is none; else 1."""
+    branches = [s.first_epoch for s in past.stretches if s.word == "branch"]
+    if branches:
+        return branches[-1]
+    return past.stretches[0].first_epoch if past.stretches else 1

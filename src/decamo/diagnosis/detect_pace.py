@@ -1,0 +1,134 @@
+"""The pace of the run: healthy, slow, a plateau, or too early to say. Exactly one of them."""
+
+from collections.abc import Iterator
+
+from decamo.diagnosis.case import Case
+from decamo.diagnosis.noise import Trend
+from decamo.diagnosis.pace import pace_now
+from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.thresholds import Thresholds
+
+__all__ = ["pace", "stands_still"]
+
+# Scores are printed with four digits: a gain of 0.01 may be read as 0.0101.
+ROUNDING = 1e-4
+
+
+def stands_still(trend: Trend, thresholds: Thresholds) -> bool:
+    """Whether the gain is a plateau's, and the data rule out the pace of a slow but moving run."""
+    slack = ROUNDING / thresholds.plateau_epochs
+    flat = trend.chance_under(thresholds.plateau_pace + slack) >= thresholds.lean
+    return flat and trend.bound(thresholds.confidence) < thresholds.moving_pace
+
+
+def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+    """One of the four kinds."""
+    trend = pace_now(case, thresholds)
+    if trend is None:
+        yield _too_early(case, thresholds)
+        return
+    evidence = _evidence(trend, thresholds)
+    per_ten = f"{10 * trend.slope:+.4f} IoU in 10 epochs"
+    between = f"over epochs {trend.first} to {trend.last}"
+    known = trend.last - trend.first
+    if trend.slope >= thresholds.healthy_pace and trend.bound(1 - thresholds.confidence) > 0:
+        yield Symptom(
+            Kind.HEALTHY,
+            "good",
+            trend.epochs,
+            f"healthy: {per_ten} {between}{_good_signs(case)}",
+            evidence,
+            1 - trend.chance_under(thresholds.plateau_pace),
+        )
+    elif stands_still(trend, thresholds) and known >= thresholds.plateau_epochs - 1:
+        gain = thresholds.plateau_epochs * trend.slope
+        yield Symptom(
+            Kind.PLATEAU,
+            "warning",
+            trend.epochs,
+            f"a plateau at IoU {trend.level:.4f}: {gain:+.4f} in {thresholds.plateau_epochs} epochs"
+            f" {between}",
+            evidence,
+            trend.chance_under(thresholds.moving_pace),
+        )
+    elif trend.slope > thresholds.plateau_pace and known >= thresholds.healthy_epochs - 1:
+        yield Symptom(
+            Kind.SLOW,
+            "info",
+            trend.epochs,
+            f"slow but moving: {per_ten} {between}; it needs time, not rescue",
+            evidence,
+            trend.chance_under(thresholds.healthy_pace)
+            * (1 - trend.chance_under(thresholds.plateau_pace)),
+        )
+    else:
+        yield _undecided(trend, evidence, thresholds)
+
+
+def _evidence(trend: Trend, thresholds: Thresholds) -> tuple[Evidence, ...]:
+    window = thresholds.plateau_epochs
+    low, high = (trend.bound(c) for c in (1 - thresholds.confidence, thresholds.confidence))
+    sure = f"{thresholds.confidence:.0%}"
+    return (
+        Evidence(
+            f"IoU gained in {window} epochs (estimate)",
+            window * trend.slope,
+            thresholds.plateau_gain,
+            trend.epochs,
+        ),
+        Evidence(
+            f"IoU gained in {window} epochs, at most ({sure} sure)",
+            window * high,
+            window * thresholds.moving_pace,
+            trend.epochs,
+        ),
+        Evidence(
+            f"IoU gained in {window} epochs, at least ({sure} sure)",
+            window * low,
+            window * thresholds.healthy_pace,
+            trend.epochs,
+        ),
+        Evidence("noise of an epoch's IoU (standard deviation)", trend.noise, None, trend.epochs),
+    )
+
+
+def _good_signs(case: Case) -> str:
+    """The action plan's other good signs, where they show."""
+    signs = []
+    for name, word in (("loss", "the loss falls"), ("lr", "the learning rate anneals")):
+        values = case.series(name)[1]
+        if len(values) > 1 and values[-1] < values[0]:
+            signs.append(word)
+    return "; " + " and ".join(signs) if signs else ""
+
+
+def _too_early(case: Case, thresholds: Thresholds) -> Symptom:
+    count = len(case.series("iou")[0])
+    epochs = "no epoch" if not count else f"{count} epoch" + "s" * (count > 1)
+    return Symptom(
+        Kind.TOO_EARLY,
+        "info",
+        case.span,
+        f"too early to say: {epochs} with an IoU; {thresholds.few} tell a first pace, "
+        f"{thresholds.plateau_epochs} a plateau",
+        (Evidence("epochs with an IoU", count, thresholds.few, case.span),),
+        1.0,
+    )
+
+
+def _undecided(trend: Trend, evidence: tuple[Evidence, ...], thresholds: Thresholds) -> Symptom:
+    window = thresholds.plateau_epochs
+    low, high = (
+        window * trend.bound(c) for c in (1 - thresholds.confidence, thresholds.confidence)
+    )
+    short = trend.last - trend.first < window - 1
+    why = f"{trend.last - trend.first + 1} epochs are known" if short else "the noise is too high"
+    return Symptom(
+        Kind.TOO_EARLY,
+        "info",
+        trend.epochs,
+        f"too early to say: {why}; the gain in {window} epochs lies between {low:+.4f} and"
+        f" {high:+.4f}",
+        evidence,
+        0.5,
+    )

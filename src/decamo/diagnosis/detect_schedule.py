@@ -1,0 +1,68 @@
+"""Whether a new schedule did what it was begun for: to leave the level it set out from."""
+
+from collections.abc import Iterator
+
+from decamo.diagnosis.case import Case
+from decamo.diagnosis.detect_pace import stands_still
+from decamo.diagnosis.pace import pace_now
+from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.thresholds import Thresholds
+
+__all__ = ["behind", "still_stuck"]
+
+
+def still_stuck(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+    """After 20 epochs no more than a plateau's gain; after 10, "flat or worse"."""
+    start = case.baseline.known("iou") if case.baseline else None
+    trend = pace_now(case, thresholds)
+    if case.baseline is None or start is None or trend is None:
+        return
+    lived = trend.last - case.baseline.epoch
+    late = lived >= thresholds.stuck_epochs
+    if lived < thresholds.healthy_epochs or not stands_still(trend, thresholds):
+        return
+    gain = trend.level - start
+    most = thresholds.plateau_pace * thresholds.stuck_epochs if late else 0.0
+    if gain > most:
+        return
+    epochs = case.baseline.epoch, trend.last
+    yield Symptom(
+        Kind.STILL_STUCK,
+        "warning",
+        epochs,
+        f"still stuck: {lived} epochs after IoU {start:.4f} at epoch {case.baseline.epoch} the run"
+        f" stands at {trend.level:.4f} ({gain:+.4f})",
+        (
+            Evidence("IoU gained under the present schedule", gain, most, epochs),
+            Evidence("IoU it set out from", start, None, (epochs[0], epochs[0])),
+            Evidence("where that start is known from", case.baseline_source, None, epochs),
+        ),
+        trend.chance_under(thresholds.moving_pace),
+    )
+
+
+def behind(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+    """After 30 epochs less than 0.4 of the way to the target."""
+    start = case.baseline.known("iou") if case.baseline else None
+    trend = pace_now(case, thresholds)
+    if case.baseline is None or start is None or trend is None or case.target is None:
+        return
+    lived, way = trend.last - case.baseline.epoch, case.target - start
+    if lived < thresholds.review_epochs or way <= 0:
+        return
+    share = (trend.level - start) / way
+    if share >= thresholds.review_share:
+        return
+    epochs = case.baseline.epoch, trend.last
+    yield Symptom(
+        Kind.BEHIND,
+        "warning",
+        epochs,
+        f"behind: {max(share, 0):.0%} of the way from {start:.4f} to {case.target:.4f} after"
+        f" {lived} epochs",
+        (
+            Evidence("share of the way to the target", share, thresholds.review_share, epochs),
+            Evidence("where its start is known from", case.baseline_source, None, epochs),
+        ),
+        0.8,
+    )

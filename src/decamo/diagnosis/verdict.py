@@ -1,0 +1,143 @@
+"""All detectors over one past, and the one word that sums them up."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from decamo.diagnosis.case import Case, open_case
+from decamo.diagnosis.detect_average import ema_lag
+from decamo.diagnosis.detect_batch import noisy_statistics
+from decamo.diagnosis.detect_dips import temporary_dip
+from decamo.diagnosis.detect_experts import experts
+from decamo.diagnosis.detect_loss import explosion, non_finite
+from decamo.diagnosis.detect_overfit import overfit
+from decamo.diagnosis.detect_pace import pace
+from decamo.diagnosis.detect_rate import lr_exhausted, lr_rising, never_anneals, schedule_idle
+from decamo.diagnosis.detect_schedule import behind, still_stuck
+from decamo.diagnosis.detect_target import near_target, target_reached
+from decamo.diagnosis.detect_validation import one_sided_validation, saturated, thin_validation
+from decamo.diagnosis.symptom import SEVERITIES, Kind, Symptom
+from decamo.diagnosis.thresholds import SITUATION, TARGET, Thresholds
+from decamo.history import Past, Point
+
+__all__ = ["DETECTORS", "VERDICTS", "Detector", "Diagnosis", "diagnose"]
+
+Detector = Callable[[Case, Thresholds], Iterator[Symptom]]
+
+DETECTORS: tuple[Detector, ...] = (
+    non_finite,
+    explosion,
+    target_reached,
+    overfit,
+    still_stuck,
+    behind,
+    temporary_dip,
+    near_target,
+    pace,
+    schedule_idle,
+    never_anneals,
+    lr_rising,
+    lr_exhausted,
+    ema_lag,
+    experts,
+    saturated,
+    noisy_statistics,
+    thin_validation,
+    one_sided_validation,
+)
+
+VERDICTS: tuple[Kind, ...] = (
+    Kind.NON_FINITE,
+    Kind.EXPLOSION,
+    Kind.TARGET_REACHED,
+    Kind.OVERFIT,
+    Kind.STILL_STUCK,
+    Kind.PLATEAU,
+    Kind.BEHIND,
+    Kind.TEMPORARY_DIP,
+    Kind.NEAR_TARGET,
+    Kind.SLOW,
+    Kind.HEALTHY,
+    Kind.TOO_EARLY,
+)
+"""Kinds that sum a run up; the first that is seen is the verdict. All others are circumstances."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What ails a run, if anything does.
+
+    Attributes:
+        verdict: the symptom that sums it up.
+        symptoms: all of them: the verdict, then the graver and the surer first.
+        seen: facts, for people: what was read, what was assumed.
+        baseline: where the present schedule set out from, if that is known or assumed.
+        target: the IoU to reach, if one was given.
+    """
+
+    verdict: Symptom
+    symptoms: tuple[Symptom, ...]
+    seen: tuple[str, ...]
+    baseline: Point | None = None
+    target: float | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """The verdict's kind."""
+        return self.verdict.kind
+
+    def of_kind(self, kind: Kind) -> tuple[Symptom, ...]:
+        """The symptoms of one kind."""
+        return tuple(s for s in self.symptoms if s.kind == kind)
+
+
+def diagnose(
+    past: Past,
+    thresholds: Thresholds | None = None,
+    target: float | None = TARGET,
+    baseline: Point | None = None,
+    situation: Point | None = SITUATION,
+) -> Diagnosis:
+    """Look a run over.
+
+    Args:
+        past: the run.
+        thresholds: where one word ends and the next begins; None for the action plan's.
+        target: IoU to reach; None for none.
+        baseline: epoch and IoU that the present schedule set out from, if the past does not tell.
+        situation: stands in for the baseline of a few lines of log that come without any context
+            (see ``open_case``); None to assume nothing.
+    """
+    thresholds = thresholds or Thresholds()
+    case = open_case(past, thresholds, target, baseline, situation)
+    found = [symptom for detect in DETECTORS for symptom in detect(case, thresholds)]
+    verdict = min((s for s in found if _sums_up(s)), key=lambda s: VERDICTS.index(s.kind))
+    rest = [s for s in found if s is not verdict]
+    rest.sort(key=lambda s: (-SEVERITIES.index(s.severity), -s.strength))
+    return Diagnosis(verdict, (verdict, *rest), tuple(_facts(case)), case.baseline, target)
+
+
+def _sums_up(symptom: Symptom) -> bool:
+    if symptom.kind in (Kind.NON_FINITE, Kind.OVERFIT):
+        return symptom.alarms
+    return symptom.kind in VERDICTS
+
+
+def _facts(case: Case) -> Iterator[str]:
+    points = case.past.points
+    if not points:
+        yield "no epoch"
+        return
+    yield f"epochs {points[0].epoch} to {points[-1].epoch}, {len(points)} of them written down"
+    scored = [(p.known("iou"), p.epoch) for p in points]
+    known = [(iou, epoch) for iou, epoch in scored if iou is not None]
+    if known:
+        best, epoch = max(known)
+        last, last_epoch = known[-1]
+        yield f"best IoU {best:.4f} at epoch {epoch}; last {last:.4f} at epoch {last_epoch}"
+    if case.baseline is not None:
+        start = case.baseline.known("iou")
+        level = f"IoU {start:.4f}" if start is not None else "an unknown IoU"
+        yield f"set out from {level} at epoch {case.baseline.epoch} ({case.baseline_source})"
+    if case.stretch is not None and case.stretch.reason:
+        yield f"last {case.stretch.word or 'stretch'}: {case.stretch.reason}"
+    yield from case.past.notes

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from decamo.diagnosis import smooth
+from decamo.diagnosis.noise import Array
+from decamo.diagnosis.smooth import recent_gains, without_outliers
+
+
+def noise(seed: int, length: int, rho: float) -> Array:
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal(length)
+    for i in range(1, length):
+        values[i] = rho * values[i - 1] + np.sqrt(1 - rho**2) * values[i]
+    return values
+
+
+def test_a_line_without_noise_is_read_off() -> None:
+    epochs = np.arange(1.0, 41)
+    gains = recent_gains(epochs, 0.4 + 0.003 * epochs, [8, 17, 100], 0.004, 4.0)
+    for window, length in ((8, 8), (17, 17), (100, 39)):
+        assert gains[window].slope == pytest.approx(0.003, abs=1e-9)
+        assert gains[window].level == pytest.approx(0.52)
+        assert gains[window].epochs == (40 - length, 40)
+
+
+def test_the_posterior_is_that_of_the_textbook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against Rasmussen & Williams 2006, eq. 2.25 and 2.26, with a wide prior on the line."""
+    wandering, rho = 1e-3, 0.4
+    monkeypatch.setattr(smooth, "WANDERING", (wandering,))
+    monkeypatch.setattr(smooth, "CORRELATION", (rho,))
+    epochs = np.array([1.0, 2, 3, 5, 6, 8, 9, 10, 11, 14, 15, 16])
+    x = epochs - 1
+    values = 0.01 * noise(3, 12, rho) + 0.002 * epochs
+    got = recent_gains(epochs, values, [6], 0.004, 4.0)[6]
+
+    def curve(a: Array, b: Array) -> Array:
+        paths = np.array(
+            [[np.mean(np.maximum(s - u, 0) * np.maximum(t - u, 0)) * 15 for t in b] for s in a]
+        )
+        return wandering * paths + 1e4 * (1 + np.multiply.outer(a, b))
+
+    u = (np.arange(30_000) + 0.5) / 2000
+    there = np.array([15.0, 9.0])
+    inverse = np.linalg.inv(curve(x, x) + rho ** np.abs(np.subtract.outer(x, x)))
+    link = curve(there, x)
+    mean = link @ inverse @ values
+    spread = curve(there, there) - link @ inverse @ link.T
+    ahead = np.array([1.0, -1.0])
+    assert got.slope * 6 == pytest.approx(ahead @ mean, abs=1e-5)
+    assert got.level == pytest.approx(mean[0], abs=1e-5)
+    assert got.error * 6 == pytest.approx(got.noise * np.sqrt(ahead @ spread @ ahead), rel=1e-3)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5])
+def test_intervals_hold_what_they_promise_on_bent_and_noisy_curves(rho: float) -> None:
+    epochs = np.arange(1.0, 51)
+    latent = 0.7 - 0.3 * np.exp(-epochs / 20)
+    truth = latent[-1] - latent[-18]
+    inside = 0
+    for seed in range(120):
+        trend = recent_gains(epochs, latent + 0.005 * noise(seed, 50, rho), [17], 0.004, 4.0)[17]
+        inside += 17 * trend.bound(0.1) < truth < 17 * trend.bound(0.9)
+    assert 0.7 < inside / 120 < 0.95
+
+
+def test_short_dips_are_set_aside_also_at_the_end() -> None:
+    epochs = np.arange(1.0, 31)
+    values = 0.5 + 0.002 * epochs
+    values[[10, 11, 27, 28, 29]] -= 0.1
+    kept, _ = without_outliers(epochs, values)
+    assert sorted(set(epochs) - set(kept)) == [11, 12, 28, 29, 30]
+
+
+def test_six_values_have_no_outliers() -> None:
+    values = np.array([0.0, 0, 0, 9, 0, 0])
+    assert np.array_equal(without_outliers(np.arange(6.0), values)[1], values)
