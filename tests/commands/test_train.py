@@ -1,5 +1,6 @@
 """``decamo train`` as the action plan's readers use it, through the parser, on real files."""
 
+import json
 import os
 import re
 import signal
@@ -8,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from decamo.cli import main
 from decamo.history import read_journal
 from decamo.storage.sealed import load_sealed
+from decamo.training.budget import Budget
 from tests.commands.conftest import STUCK_FLAGS
 
 EPOCH = re.compile(
@@ -228,3 +231,102 @@ def test_a_signal_saves_and_the_run_goes_on_where_it_stopped(scenes: Path, tmp_p
     run.stdout.close()
     assert "on SIGTERM; saved" in rest
     assert load_sealed(tmp_path / "last.pth")["position"]["step"] > 0
+
+
+def test_a_dry_run_tells_time_and_memory_and_leaves_no_run(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path / "run")]
+    report = tmp_path / "dry.json"
+    assert main([*words, *STUCK_FLAGS, "--dry-run", "--budget", "1h", "--json", str(report)]) == 0
+    out = capsys.readouterr().out
+    assert "the whole plan: " in out
+    assert "1 session of 1h00m" in out
+    assert json.loads(report.read_text())["seconds"] > 0
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["census.json"]
+
+
+class TestTheSameCommandInEverySession:
+    """``--resume auto``: one command line for all sessions."""
+
+    def words(self, scenes: Path, folder: Path, *more: str) -> list[str]:
+        return ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(folder),
+                *STUCK_FLAGS, "--resume", "auto", *more]  # fmt: skip
+
+    @pytest.fixture
+    def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Sessions whose budget is spent when it was asked for the fifth time."""
+        asked: dict[int, int] = {}
+
+        def spent(budget: Budget) -> str:
+            asked[id(budget)] = asked.get(id(budget), 0) + 1
+            return f"the budget of {budget.words} is spent" if asked[id(budget)] >= 5 else ""
+
+        monkeypatch.setattr(Budget, "spent", spent)
+
+    def test_a_budget_ends_a_session_with_75_and_the_last_one_with_0(
+        self, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], short: None
+    ) -> None:
+        plan = ["--epochs", "4", "--stage1-epochs", "1"]
+        whole = tmp_path / "whole"
+        assert main(self.words(scenes, whole, *plan)) == 0
+        words = self.words(scenes, tmp_path / "run", *plan, "--budget", "1h")
+        sessions = [main(words)]
+        while sessions[-1] == 75:
+            sessions.append(main(words))
+        out = capsys.readouterr().out
+        assert len(sessions) > 2
+        assert sessions[-1] == 0
+        assert "the budget of 1h is spent; saved" in out
+        assert "to go on: the same command with --resume auto" in out
+        ended, alone = (load_sealed(f / "last.pth") for f in (tmp_path / "run", whole))
+        assert ended["position"] == alone["position"]
+        assert all(torch.equal(t, ended["model"][n]) for n, t in alone["model"].items())
+        assert main(words) == 0
+        assert "complete: " in capsys.readouterr().out
+
+    def test_a_branch_is_begun_once_and_gone_on_with(
+        self, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], short: None
+    ) -> None:
+        old = tmp_path / "old"
+        assert main(["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(old),
+                     *STUCK_FLAGS, "--epochs", "3", "--stage1-epochs", "1"]) == 0  # fmt: skip
+        branch = self.words(scenes, old, "--resume-from", str(old / "best_model.pth"), "--epochs",
+                            "6", "--stage2-lr", "0.0007", "--scheduler", "cosine",
+                            "--reset-moments")  # fmt: skip
+        capsys.readouterr()
+        assert main([*branch, "--budget", "1h"]) == 75
+        assert "branch: " in capsys.readouterr().out
+        assert main(branch) == 0
+        assert "continue: " in capsys.readouterr().out
+        words = [s["word"] for s in load_sealed(old / "last.pth")["ledger"]]
+        assert words == ["start", "branch"]
+
+    def test_a_damaged_newest_checkpoint_gives_way_loudly(
+        self, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], short: None
+    ) -> None:
+        words = self.words(scenes, tmp_path, "--epochs", "3", "--stage1-epochs", "1")
+        assert main([*words, "--budget", "1h"]) == 75
+        assert main([*words, "--budget", "1h"]) == 75
+        last = tmp_path / "last.pth"
+        last.write_bytes(last.read_bytes()[:-5000])
+        capsys.readouterr()
+        assert main(words) == 0
+        said = capsys.readouterr()
+        assert "last.pth cannot be used" in said.err
+        assert "continue: " in said.out
+
+    def test_a_budget_in_which_nothing_moves_is_a_mistake(
+        self, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        # else a shell's `until` would repeat it for ever
+        words = self.words(scenes, tmp_path, "--epochs", "3", "--stage1-epochs", "1")
+        assert main([*words, "--budget", "1s"]) == 2
+        assert "--budget: got 1s, over before the first step" in capsys.readouterr().err
+
+    def test_without_a_run_in_the_folder_it_starts_one(
+        self, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = self.words(scenes, tmp_path / "new", "--epochs", "2", "--stage1-epochs", "1")
+        assert main(words) == 0
+        assert "start: epoch 1 to 2" in capsys.readouterr().out

@@ -6,26 +6,29 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from decamo.errors import DataError
+from decamo.errors import DataError, SettingsError
 from decamo.flags import Parser, add_settings, chosen_settings, write_json
-from decamo.history import Event, Interrupted, Journal, Listener
+from decamo.history import EpochDone, Event, Interrupted, Journal, Listener, StepDone
 from decamo.plan import review
 from decamo.report.console import Console
 from decamo.report.plan_picture import draw_plan
+from decamo.report.preflight_text import preflight_text
 from decamo.report.tensorboard import TensorBoard
 from decamo.settings import TrainSettings
 from decamo.settings.duration import seconds_of
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, check_space, file_bytes, run_bytes, write_whole
 from decamo.training.budget import Budget
+from decamo.training.preflight import rehearse
 from decamo.training.prepare import Prepared, prepare
 from decamo.training.runtime import Runtime, close_runtime, open_runtime
-from decamo.training.stops import stop_requests
+from decamo.training.stops import StopRequests, stop_requests
 from decamo.training.supply import find_supply
 
 __all__ = ["add_arguments", "run"]
@@ -37,6 +40,11 @@ _MOST_NAMED = 10  # files named one by one on the console
 def add_arguments(parser: Parser) -> None:
     """Flags of ``decamo train``."""
     add_settings(parser)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="rehearse each stage, a validation, a save and a load; tell time and memory; end",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome here as well")
 
 
@@ -71,10 +79,12 @@ def run(args: argparse.Namespace) -> int:
             clock=time.monotonic,
         )
         _announce(con, settings, prepared, folder.journal)
+        if args.dry_run:
+            return _rehearse(settings, prepared, con, args.json)
         if runtime.is_main:
             _leave_traces(con, settings, folder, prepared)
         asked.patient = True
-        stopped = _train(settings, folder, prepared, [con, *([budget] if budget else [])])
+        stopped = _train(settings, folder, prepared, con, budget, asked)
         best = prepared.trainer.state.best
         con.say(f"best IoU {best.iou:.4f} at epoch {best.epoch}: {folder.best}")
         if stopped:
@@ -83,6 +93,14 @@ def run(args: argparse.Namespace) -> int:
     if not stopped:
         return 0
     return 128 + asked.number if asked.number else _TRY_AGAIN
+
+
+def _rehearse(settings: TrainSettings, prepared: Prepared, con: Console, json: Path | None) -> int:
+    flight = rehearse(prepared.trainer)
+    words = settings.run.budget
+    con.say(preflight_text(flight, None if words is None else seconds_of("budget", words)))
+    write_json(json, asdict(flight) | {"seconds": flight.seconds})
+    return 0
 
 
 def _is_complete(settings: TrainSettings, checkpoint: dict[str, Any]) -> bool:
@@ -99,11 +117,18 @@ def _budget(settings: TrainSettings, began: float) -> Budget | None:
 
 
 def _train(
-    settings: TrainSettings, folder: RunFolder, prepared: Prepared, listeners: list[Listener]
+    settings: TrainSettings,
+    folder: RunFolder,
+    prepared: Prepared,
+    con: Console,
+    budget: Budget | None,
+    asked: StopRequests,
 ) -> str:
     """Run the trainer with its listeners; returns why it stopped before its end, if it did."""
     trainer = prepared.trainer
+    listeners: list[Listener] = [con, budget] if budget else [con]
     last: Event | None = None
+    moved = False
     with ExitStack() as stack:
         if trainer.runtime.is_main:
             journal = stack.enter_context(Journal(folder.journal))
@@ -111,12 +136,19 @@ def _train(
             board = stack.enter_context(
                 closing(TensorBoard(folder.tensorboard, prepared.resumption.position.step))
             )
-            listeners = [*listeners, journal, board]
+            listeners += [journal, board]
         for event in trainer.run():
             last = event
             for listener in listeners:
                 listener.hear(event)
-    return last.why if isinstance(last, Interrupted) else ""
+            moved = moved or isinstance(event, StepDone | EpochDone)
+    if not isinstance(last, Interrupted):
+        return ""
+    if budget is not None and not moved and not asked.number:
+        raise SettingsError(
+            "--budget", f"got {budget.words}, over before the first step", "give more time"
+        )
+    return last.why
 
 
 def _announce(con: Console, settings: TrainSettings, prepared: Prepared, journal: Path) -> None:

@@ -6,7 +6,7 @@ from decamo.plan.mend import rolled_back, split
 from decamo.plan.plan import Plan, Position
 from decamo.plan.resume import Resumption, resume
 from decamo.plan.review import review
-from decamo.plan.spending import Spending
+from decamo.plan.spending import Preflight, Rehearsed, Spending
 from decamo.plan.stage import HEAD, Opening, Stage, backbone_group
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "Opening",
     "Plan",
     "Position",
+    "Preflight",
+    "Rehearsed",
     "Resumption",
     "Segment",
     "Spending",

@@ -54,6 +54,11 @@ class RunFolder:
         return self.root / "suspects"
 
     @property
+    def rehearsal(self) -> Path:
+        """A checkpoint written, read back and dropped by ``--dry-run``."""
+        return self.root / ".rehearsal.pth"
+
+    @property
     def picture(self) -> Path:
         """The plan's learning rates as a picture."""
         return self.root / "plan.png"

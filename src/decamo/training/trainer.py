@@ -125,7 +125,7 @@ class Trainer:
 
     def _stage(self, stage: Stage) -> Generator[Event, None, str]:
         """Train the rest of a stage; returns why it stopped before its end, if it did."""
-        batches = self._loader(stage)
+        batches = self.batches_of(stage)
         for epoch in range(self.state.position.epoch + 1, stage.last_epoch + 1):
             why = yield from self._train_epoch(stage, epoch, batches)
             if not why:
@@ -134,7 +134,8 @@ class Trainer:
                 return why
         return ""
 
-    def _loader(self, stage: Stage) -> Iterator[Batch]:
+    def batches_of(self, stage: Stage) -> Iterator[Batch]:
+        """This process's micro-batches from the state's position to the end of a stage."""
         data = CamouflageDataset(
             self.train_pairs, stage.img_size, seed=self.settings.run.seed, augment=True
         )

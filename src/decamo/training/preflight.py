@@ -1,0 +1,134 @@
+"""A rehearsal of all that a run will do, before hours are spent on it."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+
+import torch
+
+from decamo.data.loader import Batch
+from decamo.errors import MemoryExhausted, StorageError
+from decamo.inference.predictor import Predictor
+from decamo.plan import Preflight, Rehearsed, Stage
+from decamo.storage import check_space, run_bytes
+from decamo.storage.sealed import load_sealed, save_sealed
+from decamo.training.memory import OutOfMemory, release
+from decamo.training.trainer import Trainer
+
+__all__ = ["rehearse"]
+
+_STEPS = 3  # timed, after one that lays out memory; the median counts
+_IMAGES = 16  # validated for their time
+
+
+def rehearse(trainer: Trainer) -> Preflight:
+    """Try each stage that lies ahead, the last one first, a validation, a save and a load.
+
+    The trainer is of no use afterwards: its moments have moved. Weights stay, nothing is left in
+    the run folder.
+
+    Raises:
+        MemoryExhausted: not even single images fit.
+        StorageError: there is no room, or what was read back is not what was written.
+        UnreadableImage: a file cannot be read.
+    """
+    done = trainer.state.position.epoch
+    ahead = [s for s in trainer.state.ledger.plan.stages if s.last_epoch > done]
+    stages = [_stage(trainer, stage, done) for stage in reversed(ahead)]
+    val_seconds = _validation(trainer, ahead[-1])
+    save_seconds, load_seconds, size = _round_trip(trainer)
+    run, plan = trainer.settings.run, trainer.state.ledger.plan
+    every = plan.last_epoch // run.keep_every if run.keep_every else 0
+    needed = run_bytes(trainer.folder.root, size, snapshots=run.keep_last + every)
+    check_space(trainer.folder.root, needed)
+    return Preflight(tuple(reversed(stages)), val_seconds, save_seconds, load_seconds, size, needed)
+
+
+def _stage(trainer: Trainer, stage: Stage, done: int) -> Rehearsed:
+    device = trainer.runtime.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    model = trainer.state.model.train()
+    model.set_learning(stage.learning(stage.end_step - 1))  # the most that ever learns in it
+    for group in trainer.stepper.optimiser.param_groups:
+        group["lr"] = 0.0
+    batches = trainer.batches_of(stage)
+    pieces, seconds = stage.pieces, []
+    for _ in range(_STEPS + 1):
+        began = time.perf_counter()
+        held = list(_held(batches, stage))
+        pieces = _step(trainer, stage, held, pieces)
+        seconds.append(time.perf_counter() - began)
+    return Rehearsed(
+        stage=stage.number,
+        epochs=stage.last_epoch - max(done, stage.first_epoch - 1),
+        steps=stage.steps_per_epoch,
+        step_seconds=sorted(seconds[1:])[_STEPS // 2],
+        pieces=pieces,
+        memory_bytes=_peak(device),
+    )
+
+
+def _held(batches: Iterator[Batch], stage: Stage) -> Iterator[Batch]:
+    return islice(batches, stage.accumulation)
+
+
+def _step(trainer: Trainer, stage: Stage, held: list[Batch], pieces: int) -> int:
+    """One step, in as many pieces as it takes; returns how many those are."""
+    images = max(sum(batch.size for batch in held) * trainer.runtime.world, 1)
+    while True:
+        try:
+            trainer.stepper.step(held, images, pieces)
+            if trainer.runtime.device.type == "cuda":
+                torch.cuda.synchronize(trainer.runtime.device)
+            return pieces
+        except OutOfMemory as short:
+            torn = short.torn
+        release(trainer.runtime.device)
+        if torn or pieces >= stage.micro_batch:
+            raise MemoryExhausted(
+                f"stage {stage.number}",
+                f"not even one image of {stage.img_size} px fits",
+                "give --gradient-checkpointing, a smaller --img-size or a smaller --backbone",
+            )
+        pieces = min(2 * pieces, stage.micro_batch)
+
+
+def _validation(trainer: Trainer, stage: Stage) -> float:
+    predictor = Predictor(
+        trainer.state.shipped, stage.img_size, trainer.runtime.device, trainer.runtime.dtype
+    )
+    pairs = trainer.validator.pairs
+    some = pairs[:_IMAGES]
+    validator = type(trainer.validator)(some, trainer.runtime, lambda: "")
+    began = time.perf_counter()
+    for _ in validator.run(predictor, trainer.state.position.step):
+        pass
+    return (time.perf_counter() - began) * len(pairs) / len(some)
+
+
+def _round_trip(trainer: Trainer) -> tuple[float, float, int]:
+    """Seconds to save and to load, and bytes."""
+    path = trainer.folder.rehearsal
+    plain = trainer.state.to_plain(trainer.settings)
+    try:
+        began = time.perf_counter()
+        save_sealed(path, plain)
+        saved = time.perf_counter()
+        back = load_sealed(path)
+        loaded = time.perf_counter()
+        same = all(torch.equal(t.cpu(), back["model"][name]) for name, t in plain["model"].items())
+        if not same or back["position"] != plain["position"]:
+            raise StorageError(path, "what was read is not what was written", "use another disk")
+        return saved - began, loaded - saved, path.stat().st_size
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kibibytes everywhere else
