@@ -27,8 +27,8 @@ demo: setup
 	@DECAMO=$(BIN)/decamo sh scripts/demo.sh
 
 lint: setup
-	$(BIN)/ruff format --check src tests train_ultimate.py
-	$(BIN)/ruff check src tests train_ultimate.py
+	$(BIN)/ruff format --check src tests scripts train_ultimate.py
+	$(BIN)/ruff check src tests scripts train_ultimate.py
 	$(BIN)/mypy
 
 test: lint

@@ -69,6 +69,8 @@ def build(
         runtime: other than a CPU in float32.
         changes: sections of the settings with other values.
     """
+    if resume_from is not None:
+        changes = merged(changes, {"run": {"resume_from": str(resume_from)}})
     settings = tiny_settings(scenes, place / name, **changes)
     folder = RunFolder(settings.run.checkpoint_dir)
     folder.root.mkdir(exist_ok=True)

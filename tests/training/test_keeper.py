@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from decamo.history import Saved
 from decamo.plan import Position
 from decamo.storage.sealed import load_sealed
 from tests.training.conftest import Make
@@ -47,3 +48,19 @@ def test_where_the_newest_is_damaged_the_one_before_it_is_taken(make: Make) -> N
     found = keeper.load_last()
     assert found.state["position"]["step"] == 0
     assert "last.previous.pth is taken instead" in found.notes[0]
+
+
+def test_a_best_that_a_kill_kept_from_being_named_is_named_at_the_next_start(make: Make) -> None:
+    plan = {"epochs": 3}
+    killed = make("run", schedule=plan)
+    for event in killed.run():
+        if isinstance(event, Saved) and event.position.epoch == killed.state.best.epoch == 1:
+            break  # between the newest checkpoint and the best one
+    assert not killed.folder.best.exists()
+    again = make("run", schedule=plan, resume_from=killed.folder.last)
+    first = next(iter(again.run()))
+    assert isinstance(first, Saved)
+    assert first.path == again.folder.best
+    assert load_sealed(again.folder.best)["position"]["epoch"] == 1
+    third = make("run", schedule=plan, resume_from=killed.folder.last)
+    assert not isinstance(next(iter(third.run())), Saved)

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from decamo.errors import CheckpointError
 from decamo.history import Saved
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder, previous_of, replace_by_copy
 from decamo.storage.recover import Recovered, load_or_previous
-from decamo.storage.sealed import save_sealed
+from decamo.storage.sealed import save_sealed, sealed_outline
 from decamo.training.state import TrainState
 
 __all__ = ["Keeper"]
@@ -46,12 +47,28 @@ class Keeper:
         save_sealed(self.folder.last, state.to_plain(self.settings))
         yield Saved(self.folder.last, state.position, self.clock() - began)
         if best:
-            began = self.clock()
-            replace_by_copy(self.folder.last, self.folder.best, previous_of(self.folder.best))
-            yield Saved(self.folder.best, state.position, self.clock() - began)
+            yield self._promote(state)
         if epoch:
             run = self.settings.run
             self.folder.snapshot(epoch, run.keep_last, run.keep_every, run.resume_from)
+
+    def catch_up(self, state: TrainState) -> Iterator[Saved]:
+        """Make the newest checkpoint the best one where a kill came between the two."""
+        ends_best = state.position.micro == 0 and state.best.epoch == state.position.epoch > 0
+        if self.writes and ends_best and not self._best_is(state):
+            yield self._promote(state)
+
+    def _promote(self, state: TrainState) -> Saved:
+        began = self.clock()
+        replace_by_copy(self.folder.last, self.folder.best, previous_of(self.folder.best))
+        return Saved(self.folder.best, state.position, self.clock() - began)
+
+    def _best_is(self, state: TrainState) -> bool:
+        try:
+            held = sealed_outline(self.folder.best, check=False)
+        except CheckpointError:
+            return False
+        return bool(held["position"]["step"] == state.position.step)
 
     def load_last(self) -> Recovered:
         """The newest checkpoint; the one before it where that is damaged.

@@ -85,7 +85,9 @@ class Trainer:
             StorageError: a checkpoint could not be written.
             UnreadableImage: a file that could be read before can not be read now.
         """
-        if not self.saved:
+        if self.saved:
+            yield from self.keeper.catch_up(self.state)
+        else:
             yield from self.keeper.save(self.state)
         while True:
             try:
