@@ -6,13 +6,15 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from decamo.cli import main
-from decamo.history import read_journal
+from decamo.history import EpochDone, Event, Saved, StepDone, Validating, read_journal
+from decamo.report.console import Console
 from decamo.storage.sealed import load_sealed
 from decamo.training.budget import Budget
 from tests.commands.conftest import STUCK_FLAGS
@@ -330,3 +332,85 @@ class TestTheSameCommandInEverySession:
         words = self.words(scenes, tmp_path / "new", "--epochs", "2", "--stage1-epochs", "1")
         assert main(words) == 0
         assert "start: epoch 1 to 2" in capsys.readouterr().out
+
+
+PHASES: dict[str, Callable[[Event], bool]] = {
+    "baseline": lambda e: isinstance(e, Validating),
+    "stage 1": lambda e: isinstance(e, StepDone) and e.record.step == 1,
+    "validation": lambda e: isinstance(e, EpochDone) and e.record.epoch == 1,
+    "warm-up": lambda e: isinstance(e, StepDone) and e.record.step == 6,
+    "saving": lambda e: isinstance(e, Saved) and e.position.epoch == 2,
+    "last step of an epoch": lambda e: isinstance(e, StepDone) and e.done == e.of,
+}
+
+
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [
+        *((phase, signal.SIGTERM) for phase in PHASES),
+        ("stage 1", signal.SIGINT),
+        *(
+            pytest.param(phase, signal.SIGINT, marks=pytest.mark.long)
+            for phase in PHASES
+            if phase != "stage 1"
+        ),
+    ],
+)
+def test_a_signal_in_any_phase_is_saved_within_a_step(
+    phase: str, number: int, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps_after: list[int] = []
+    sent: list[int] = []
+    hear = Console.hear
+
+    def hear_and_signal(console: Console, event: Event) -> None:
+        hear(console, event)
+        if sent and isinstance(event, StepDone):
+            steps_after.append(event.record.step)
+        if not sent and PHASES[phase](event):
+            sent.append(1)
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(Console, "hear", hear_and_signal)
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path),
+             *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1", "--warmup-epochs", "2",
+             "--resume", "auto"]  # fmt: skip
+    assert main(words) == 128 + number
+    assert sent
+    assert len(steps_after) <= 1
+    stopped = load_sealed(tmp_path / "last.pth")["position"]["step"]
+    kinds = [e["kind"] for e in read_journal(tmp_path / "journal.jsonl")]
+    assert kinds[-1] == "interrupted"
+    assert stopped == sum(k == "step" for k in kinds)
+    monkeypatch.undo()
+    assert main(words) == 0
+    assert load_sealed(tmp_path / "last.pth")["position"]["epoch"] == 6
+
+
+def test_a_second_signal_stops_at_once(
+    scenes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def twice(console: Console, event: Event) -> None:
+        if isinstance(event, StepDone):
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Console, "hear", twice)
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
+    assert main([*words, *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1"]) == 130
+    assert capsys.readouterr().err == "decamo: stopped at once\n"
+    assert load_sealed(tmp_path / "last.pth")["position"]["step"] == 0  # saved before the first
+
+
+def test_before_training_a_signal_stops_at_once(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("decamo.commands.train.find_supply", look)
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
+    assert main([*words, *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1"]) == 143

@@ -139,11 +139,12 @@ def test_the_last_epoch_may_be_stopped_between_training_and_validation(make: Mak
     assert_equal(everything(rest), everything(whole))
 
 
-def test_the_number_of_workers_changes_nothing(make: Make) -> None:
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long), 4])
+def test_the_number_of_workers_changes_nothing(make: Make, workers: int) -> None:
     short = {"epochs": 2, "progressive_unfreeze": False}
-    alone, helped = make("alone", schedule=short), make("helped", schedule=short)
+    alone = make("alone", schedule=short)
     list(alone.run())
-    helped = make("helped", schedule=short, data={"num_workers": 2})
+    helped = make("helped", schedule=short, data={"num_workers": workers})
     list(helped.run())
     assert_equal(everything(alone), everything(helped))
 
