@@ -25,7 +25,8 @@ def past(
     points = [Point(epoch=first + i, **same) for i in range(count)]
     for name, values in (("iou", ious), ("loss", losses), ("lr", lrs)):
         for i, value in enumerate(values):
-            points[i] = replace(points[i], **{name: value})
+            changes: dict[str, Any] = {name: value}
+            points[i] = replace(points[i], **changes)
     stretch = Stretch(first, "start", settings=settings or {}, planned_end=planned_end)
     return Past(tuple(points), (stretch,) if settings is not None else ())
 

@@ -60,6 +60,8 @@ def test_nothing_is_assumed_where_it_would_be_far_fetched() -> None:
         past([0.65] * 5, first=106),  # enough to be judged alone
         past([0.65], first=106, settings={}),  # a run of which more is known
         past([None], first=106),
+        past([0.35], first=106),  # another run
+        past([0.85], first=106),
         Past(()),
     ):
         assert opened(what).baseline is None

@@ -34,6 +34,15 @@ def test_a_plateau_must_rule_out_a_moving_run() -> None:
     assert "between" in symptom.sentence
 
 
+def test_a_rise_that_has_just_stopped_is_not_healthy_any_more() -> None:
+    rise = [0.355, 0.372, 0.385, 0.402, 0.402, 0.422, 0.445, 0.454, 0.457, 0.470]
+    flat = [0.472, 0.468, 0.469, 0.470, 0.468, 0.471, 0.467, 0.470, 0.472, 0.470, 0.471, 0.469]
+    assert seen(pace, past(rise))[0].kind == Kind.HEALTHY
+    (symptom,) = seen(pace, past([*rise, *flat]))
+    assert symptom.kind == Kind.SLOW
+    assert "slowing down" in symptom.sentence
+
+
 def test_nothing_is_said_of_nothing() -> None:
     (symptom,) = seen(pace, past([]))
     assert symptom.kind == Kind.TOO_EARLY

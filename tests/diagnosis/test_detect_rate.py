@@ -13,7 +13,7 @@ def cosine(epochs: int, of: int, floor: float = 1e-5) -> list[float]:
 def test_the_end_of_a_cosine_is_spent() -> None:
     (symptom,) = seen(lr_exhausted, past(lrs=cosine(34, 34), first=87))
     assert symptom.severity == "info"
-    assert "5%" in symptom.sentence
+    assert "5.0%" in symptom.sentence
     assert not seen(lr_exhausted, past(lrs=cosine(20, 34)))
     assert not seen(lr_exhausted, past(lrs=[1e-5] * 30))
     assert not seen(lr_exhausted, past(lrs=[0.0, 0.0]))

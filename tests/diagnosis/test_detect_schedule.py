@@ -1,3 +1,5 @@
+from typing import Any
+
 from decamo.diagnosis.detect_schedule import behind, still_stuck
 from decamo.history import Point
 from tests.diagnosis.build import past, seen
@@ -22,6 +24,7 @@ def test_a_level_that_was_left_is_not_stuck_though_it_is_flat() -> None:
 
 def test_after_ten_epochs_only_flat_or_worse_counts() -> None:
     assert stuck_after(17, 0.6215)
+    assert stuck_after(12, 0.6231)
     assert not stuck_after(17, 0.6281)
     assert not stuck_after(8, 0.6)
 
@@ -36,7 +39,7 @@ def test_without_a_start_there_is_no_being_stuck() -> None:
 
 
 def test_the_review_after_thirty_epochs() -> None:
-    known = {"baseline": START, "target": 0.72}
+    known: dict[str, Any] = {"baseline": START, "target": 0.72}
     slow = [0.6221 + 0.001 * i for i in range(1, 31)]
     (symptom,) = seen(behind, past(slow, first=87), **known)
     assert "31%" in symptom.sentence

@@ -10,5 +10,5 @@ def test_warnings_and_worse_are_alarms(severity: Severity, alarms: int) -> None:
 
 
 def test_a_kind_is_its_word() -> None:
-    assert Kind.STILL_STUCK == "still_stuck"
+    assert str(Kind.STILL_STUCK) == "still_stuck"
     assert Kind("plateau") is Kind.PLATEAU

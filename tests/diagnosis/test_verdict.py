@@ -161,27 +161,23 @@ def fuzzed(rng: np.random.Generator) -> Past:
     return Past(points, stretches)
 
 
-def look_over(seeds: range) -> None:
-    for seed in seeds:
-        what = fuzzed(np.random.default_rng(seed))
-        target = (None, 0.72, 0.0)[seed % 3]
-        found = diagnose(what, target=target, situation=None)
-        scored = sum(p.known("iou") is not None for p in what.points)
-        if scored < 2:
-            on_sight = {Kind.NON_FINITE, Kind.TARGET_REACHED, Kind.NEAR_TARGET}
-            assert found.kind in {Kind.TOO_EARLY} | on_sight, seed
-        for symptom in found.symptoms:
-            assert symptom.evidence, seed
-            assert 0 <= symptom.strength <= 1, seed
-            assert "nan" not in symptom.sentence, (seed, symptom.sentence)
-            assert symptom.epochs[0] <= symptom.epochs[1], seed
-        assert sum(s.kind in {Kind.SLOW, Kind.PLATEAU, Kind.HEALTHY} for s in found.symptoms) <= 1
+def look_over(seed: int) -> None:
+    what = fuzzed(np.random.default_rng(seed))
+    target = (None, 0.72, 0.0)[seed % 3]
+    found = diagnose(what, target=target, situation=None)
+    scored = sum(p.known("iou") is not None for p in what.points)
+    if scored < 2:
+        on_sight = {Kind.NON_FINITE, Kind.TARGET_REACHED, Kind.NEAR_TARGET}
+        assert found.kind in {Kind.TOO_EARLY} | on_sight, seed
+    for symptom in found.symptoms:
+        assert symptom.evidence, seed
+        json.dumps(asdict(symptom))
+        assert 0 <= symptom.strength <= 1, seed
+        assert "nan" not in symptom.sentence, (seed, symptom.sentence)
+        assert symptom.epochs[0] <= symptom.epochs[1], seed
+    assert sum(s.kind in {Kind.SLOW, Kind.PLATEAU, Kind.HEALTHY} for s in found.symptoms) <= 1
 
 
-def test_odd_pasts_break_nothing() -> None:
-    look_over(range(200))
-
-
-@pytest.mark.long
 def test_two_thousand_odd_pasts_break_nothing() -> None:
-    look_over(range(200, 2200))
+    for seed in range(2000):
+        look_over(seed)

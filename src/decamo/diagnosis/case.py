@@ -19,6 +19,10 @@ ABSURD = 1e12  # squares of it are still finite
 LONGEST = 64
 """Epochs of the action plan's longest option, 86 to 150."""
 
+ALIKE, BELOW, ABOVE = 0.005, 0.1, 0.18
+"""IoU: how far a line may be from the situation to be it, and to come of it. The plan hopes for
+0.80 at most; what lies 0.1 under its start is more likely another run than this one."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -115,17 +119,14 @@ def open_case(
     if situation is None or past.stretches or not 0 < len(scored) < thresholds.few:
         return Case(past, target=target)
     first = scored[0]
-    if first.epoch == situation.epoch and len(scored) > 1 and _alike(first, situation):
+    off = (first.known("iou") or 0) - (situation.known("iou") or 0)
+    if first.epoch == situation.epoch and len(scored) > 1 and abs(off) < ALIKE:
         return Case(past, first, "the action plan's starting point, in the log", target)
-    if situation.epoch < past.points[0].epoch and scored[-1].epoch <= situation.epoch + LONGEST:
+    later = situation.epoch < past.points[0].epoch
+    if later and scored[-1].epoch <= situation.epoch + LONGEST and -BELOW < off < ABOVE:
         source = "assumed: the action plan's own start, as the log does not tell another"
         return Case(past, situation, source, target)
     return Case(past, target=target)
-
-
-def _alike(point: Point, situation: Point) -> bool:
-    mine, theirs = point.known("iou"), situation.known("iou")
-    return mine is not None and theirs is not None and abs(mine - theirs) < 0.005
 
 
 def _schedule_start(past: Past) -> int:

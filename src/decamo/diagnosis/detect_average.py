@@ -44,7 +44,7 @@ def ema_lag(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     updates = max(step - begun, 0)
     counted = [s for e, s in steps if e >= first]
     per_epoch = (step - begun) / max(len(counted), 1)
-    seen = first, epoch
+    seen = min(first, epoch), epoch
     left, trail = initial_share(updates, decay), age(updates, decay) / max(per_epoch, 1)
     if left < thresholds.ema_share and trail < thresholds.ema_trail:
         return

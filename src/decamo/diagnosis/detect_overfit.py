@@ -19,6 +19,8 @@ SHORTEST = 8
 # Several windows are looked at, and the peak is chosen with hindsight: that asks for more than the
 # confidence of a single test.
 SURE = 0.99
+# The highest of some dozen running medians lies about so many noises above the true peak.
+HINDSIGHT = 0.5
 
 
 def overfit(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
@@ -44,7 +46,8 @@ def _falling(case: Case, epochs: Array, scores: Array, thresholds: Thresholds) -
     validation = case.series("val_loss")
     found = []
     for trend in paces(epochs, scores, thresholds).values():
-        if peak - trend.level < thresholds.fall or trend.bound(thresholds.confidence) >= 0:
+        lost = peak - HINDSIGHT * trend.noise - trend.level
+        if lost < thresholds.fall or trend.bound(thresholds.confidence) >= 0:
             continue
         witness = _over(*validation, trend)
         if trend.bound(SURE) < 0 or (witness is not None and witness.bound(1 - SURE) > 0):

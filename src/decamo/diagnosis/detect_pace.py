@@ -4,12 +4,15 @@ from collections.abc import Iterator
 
 from decamo.diagnosis.case import Case
 from decamo.diagnosis.noise import Trend
-from decamo.diagnosis.pace import pace_now
+from decamo.diagnosis.pace import paces
 from decamo.diagnosis.symptom import Evidence, Kind, Symptom
 from decamo.diagnosis.thresholds import Thresholds
 
 __all__ = ["pace", "stands_still"]
 
+# A run that rose and has stood still for so many epochs is not called healthy any more; one of
+# the windows of ``pace``.
+LATE = 12
 # Scores are printed with four digits: a gain of 0.01 may be read as 0.0101.
 ROUNDING = 1e-4
 
@@ -23,15 +26,19 @@ def stands_still(trend: Trend, thresholds: Thresholds) -> bool:
 
 def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     """One of the four kinds."""
-    trend = pace_now(case, thresholds)
-    if trend is None:
+    trends = paces(*case.lengthened(thresholds.few), thresholds)
+    if not trends:
         yield _too_early(case, thresholds)
         return
+    trend, late = trends[thresholds.plateau_epochs], trends[LATE]
     evidence = _evidence(trend, thresholds)
     per_ten = f"{10 * trend.slope:+.4f} IoU in 10 epochs"
     between = f"over epochs {trend.first} to {trend.last}"
     known = trend.last - trend.first
-    if trend.slope >= thresholds.healthy_pace and trend.bound(1 - thresholds.confidence) > 0:
+    healthy = trend.slope >= thresholds.healthy_pace
+    if healthy and stands_still(late, thresholds):
+        yield _stalling(late, evidence, thresholds)
+    elif healthy and trend.bound(1 - thresholds.confidence) > 0:
         yield Symptom(
             Kind.HEALTHY,
             "good",
@@ -63,6 +70,21 @@ def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         )
     else:
         yield _undecided(trend, evidence, thresholds)
+
+
+def _stalling(late: Trend, evidence: tuple[Evidence, ...], thresholds: Thresholds) -> Symptom:
+    window = late.last - late.first
+    gain = window * late.slope
+    most = window * thresholds.plateau_pace
+    return Symptom(
+        Kind.SLOW,
+        "info",
+        late.epochs,
+        f"slowing down: it rose, but stands at IoU {late.level:.4f} ({gain:+.4f}) since epoch"
+        f" {late.first}; {thresholds.plateau_epochs} such epochs are a plateau",
+        (Evidence(f"IoU gained in {window} epochs", gain, most, late.epochs), *evidence),
+        late.chance_under(thresholds.plateau_pace),
+    )
 
 
 def _evidence(trend: Trend, thresholds: Thresholds) -> tuple[Evidence, ...]:
@@ -104,13 +126,13 @@ def _good_signs(case: Case) -> str:
 
 def _too_early(case: Case, thresholds: Thresholds) -> Symptom:
     count = len(case.series("iou")[0])
-    epochs = "no epoch" if not count else f"{count} epoch" + "s" * (count > 1)
+    epochs = f"{count or 'no'} epoch{'s' * (count > 1)}"
     return Symptom(
         Kind.TOO_EARLY,
         "info",
         case.span,
-        f"too early to say: {epochs} with an IoU; {thresholds.few} tell a first pace, "
-        f"{thresholds.plateau_epochs} a plateau",
+        f"too early to say: {epochs} with an IoU under the present schedule and stage;"
+        f" {thresholds.few} tell a first pace, {thresholds.plateau_epochs} a plateau",
         (Evidence("epochs with an IoU", count, thresholds.few, case.span),),
         1.0,
     )

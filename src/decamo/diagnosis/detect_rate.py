@@ -31,7 +31,7 @@ def lr_exhausted(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         Kind.LR_EXHAUSTED,
         "info",
         seen,
-        f"the learning rate is spent: {_shown(rates[-1])}, {share:.0%} of the {_shown(rates.max())}"
+        f"the learning rate is spent: {_shown(rates[-1])}, {share:.1%} of the {_shown(rates.max())}"
         f" of epoch {peak}",
         (Evidence("learning rate as a share of its peak", share, thresholds.lr_exhausted, seen),),
         1.0,

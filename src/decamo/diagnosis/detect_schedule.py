@@ -22,7 +22,7 @@ def still_stuck(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     if lived < thresholds.healthy_epochs or not stands_still(trend, thresholds):
         return
     gain = trend.level - start
-    most = thresholds.plateau_pace * thresholds.stuck_epochs if late else 0.0
+    most = thresholds.plateau_pace * thresholds.stuck_epochs if late else thresholds.flat_gain
     if gain > most:
         return
     epochs = case.baseline.epoch, trend.last

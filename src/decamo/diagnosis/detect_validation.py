@@ -21,7 +21,7 @@ def thin_validation(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     the score carries over to other images is not.
     """
     last = next((p for p in reversed(case.present) if p.known("iou_sd") and p.val_images), None)
-    if last is None or last.iou_sd is None or not last.val_images:
+    if last is None or last.iou_sd is None or not last.val_images or not 0 < last.iou_sd <= 1:
         return
     error = last.iou_sd / last.val_images**0.5
     if error <= thresholds.plateau_gain:

@@ -7,13 +7,14 @@ of the residuals; a short past leans on a prior.
 
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Array", "Trend", "fit_trend", "robust_scale", "running_median"]
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 # Theil-Sen needs 1 / 0.91 of the variance of least squares under normal noise (Wilcox 2010).
 EFFICIENCY = 0.91

@@ -7,7 +7,7 @@ import numpy as np
 
 from decamo.diagnosis.case import Case
 from decamo.diagnosis.noise import Array, Trend, fit_trend
-from decamo.diagnosis.smooth import recent_gains
+from decamo.diagnosis.smooth import EPOCHS, recent_gains
 from decamo.diagnosis.thresholds import Thresholds
 
 __all__ = ["WINDOWS", "pace_now", "paces"]
@@ -34,8 +34,10 @@ def paces(epochs: Array, values: Array, thresholds: Thresholds) -> dict[int, Tre
     count = len(epochs)
     if count < 2 or (count < thresholds.few and np.ptp(epochs) < APART):
         return {}
-    if count < BENDS:
-        straight = fit_trend(epochs, values, *prior)
+    recent = int(np.sum(epochs >= epochs[-1] - EPOCHS))
+    if recent < BENDS:
+        kept = max(recent, 2)
+        straight = fit_trend(epochs[-kept:], values[-kept:], *prior)
         return dict.fromkeys(windows, straight)
     return _bent(tuple(epochs), tuple(values), tuple(windows), *prior)
 

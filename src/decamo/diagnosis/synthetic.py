@@ -66,10 +66,7 @@ def make_run(sort: str, rng: np.random.Generator, gain: float = 0.0) -> Made:
         gain: of ``any``: latent IoU gained over the last 17 epochs.
     """
     length = int(rng.integers(25, 151))
-    if sort == "any":
-        latent, excess = _rise_to(length, gain, rng), np.ones(length)
-    else:
-        latent, excess = _latent(sort, length, rng)
+    latent, excess = _latent(sort, length, gain, rng)
     low = np.sqrt(QUIET * LOUD) if sort == "noisy_healthy" else QUIET
     noise = float(np.exp(rng.uniform(np.log(low), np.log(LOUD))))
     scores = np.clip(latent + noise * _correlated(length, rng), 0.001, 0.999)
@@ -90,9 +87,11 @@ def make_run(sort: str, rng: np.random.Generator, gain: float = 0.0) -> Made:
     return Made(sort, Past(points, source=f"synthetic {sort}"), latent, noise)
 
 
-def _latent(sort: str, length: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _latent(sort: str, length: int, gain: float, rng: np.random.Generator) -> tuple[Array, Array]:
     """The latent IoU, and the factor of the loss beyond what the IoU explains."""
     calm = np.ones(length)
+    if sort == "any":
+        return _rise_to(length, gain, rng), calm
     if sort in ("healthy", "noisy_healthy"):
         return _rise(length, rng.uniform(*HEALTHY), rng), calm
     if sort == "slow":

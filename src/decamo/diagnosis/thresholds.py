@@ -26,6 +26,7 @@ class Thresholds:
         moving_epochs: epochs of that gain.
         healthy_gain: IoU. "After 10 epochs: if IoU improved by +0.02 or more: continue."
         healthy_epochs: epochs of that sentence.
+        flat_gain: IoU; "flat or worse" of that sentence: a tenth of what it asks for.
         stuck_epochs: "still stuck after 20 epochs" of a new schedule (there 0.6221 -> 0.6281).
         review_epochs: "evaluate after 30 epochs".
         review_share: 0.66 there is the least good progress: 0.4 of the way from 0.62 to 0.72.
@@ -44,7 +45,8 @@ class Thresholds:
         fall: IoU that must be lost since the peak to speak of overfitting; the plan's 0.01.
         confidence: one-sided, of every test. Our choice: at 0.9 a slow run is called a plateau
             in one of ten cases at the border and far less away from it.
-        lean: probability that the gain is a plateau's from which it is called one.
+        lean: probability that the gain is a plateau's from which it is called one. Under a half,
+            since ``confidence`` has ruled out a moving run already; set on made-up runs.
         noise: IoU; standard deviation of an epoch's score about its trend, before anything is
             known of a run. Our guess, worth ``noise_weight`` epochs of evidence.
         noise_weight: see ``noise``.
@@ -69,6 +71,7 @@ class Thresholds:
     moving_epochs: int = 20
     healthy_gain: float = 0.02
     healthy_epochs: int = 10
+    flat_gain: float = 0.002
     stuck_epochs: int = 20
     review_epochs: int = 30
     review_share: float = 0.4
@@ -82,7 +85,7 @@ class Thresholds:
     dip_recent: int = 6
     fall: float = 0.01
     confidence: float = 0.9
-    lean: float = 0.4
+    lean: float = 0.35
     noise: float = 0.004
     noise_weight: float = 4.0
     few: int = 5
