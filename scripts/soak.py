@@ -101,7 +101,7 @@ def finish(root: Path, folder: Path, epochs: int) -> None:
 def under_fire(root: Path, folder: Path, epochs: int, rng: random.Random) -> int:
     """Start it, and kill it after a random number of journal lines and a random bit of time."""
     journal = folder / "journal.jsonl"
-    lines = _lines(journal) + rng.randint(1, 40)
+    lines = _lines(journal) + rng.randint(1, 16)
     run = subprocess.Popen(command(root, folder, epochs), stdout=subprocess.DEVNULL, env=ENV)
     while run.poll() is None and _lines(journal) < lines:
         time.sleep(0.005)
