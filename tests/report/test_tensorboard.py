@@ -68,4 +68,4 @@ def test_the_scores_of_the_last_epoch_before_a_resume_stay(tmp_path: Path) -> No
     second.hear(step(RECORD.step))
     second.close()
 
-    assert len(read(tmp_path)["val/iou"]) == 1
+    assert len(read(tmp_path)["validation/iou"]) == 1

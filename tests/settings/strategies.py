@@ -91,6 +91,11 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
         run=RunSettings(
             checkpoint_dir=draw(_PATHS),
             resume_from=draw(st.none() | _PATHS),
+            resume=draw(st.sampled_from(["never", "auto"])),
+            budget=draw(st.none() | st.sampled_from(["11h30m", "45m", "1.5d", "90s"])),
+            keep_last=draw(st.integers(0, 9)),
+            keep_every=draw(st.integers(0, 50)),
+            on_divergence=draw(st.sampled_from(["rollback", "stop"])),
             device=draw(st.sampled_from(["auto", "cpu", "cuda", "cuda:1"])),
             precision=draw(st.sampled_from(["auto", "fp32", "fp16", "bf16"])),
             seed=draw(st.integers(0, 2**63 - 1)),
