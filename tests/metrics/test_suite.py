@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decamo.evaluation.speed import picture
 from decamo.metrics import THRESHOLD, Scores, mean_scores, measure, score, summarise
 from tests.metrics.brute_force import counts, masks, probabilities, shapes
 from tests.metrics.reference import CURVES, SCALARS, case, reference_measures
@@ -122,6 +123,19 @@ def test_the_reference_toolbox_agrees_on_large_images(shape: tuple[int, int]) ->
         got = measure(grey, mask)
         for name, want in reference_measures(grey / 255, mask, stretch=False).items():
             np.testing.assert_allclose(getattr(got, name), want, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("stretch", [False, True])
+def test_the_reference_toolbox_agrees_on_faint_grounds(stretch: bool) -> None:
+    # As trained networks leave them: non-zero nearly everywhere.
+    rng = np.random.default_rng(6)
+    for share, shape in ((0.01, (240, 200)), (0.04, (96, 400)), (0.2, (150, 150)), (0.6, (48, 80))):
+        for _ in range(3):
+            grey, mask = picture(rng, shape, share, faint=True)
+            asked = grey if stretch else grey / 255
+            got = measure(grey, mask, stretch=stretch)
+            for name, want in reference_measures(asked, mask > 0, stretch=stretch).items():
+                np.testing.assert_allclose(getattr(got, name), want, atol=1e-6, err_msg=name)
 
 
 def test_bytes_and_the_same_values_as_floats_agree() -> None:

@@ -82,14 +82,14 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
         ValueError: shapes that differ, are not two-dimensional or empty; values outside [0, 1].
         TypeError: other types of numbers.
     """
-    truth, values = _binary(mask), None
+    truth, levels = _binary(mask), (0, 1)
     if prediction.ndim != 2 or prediction.shape != truth.shape or truth.size == 0:
         raise ValueError(f"want [H, W] as the mask, {truth.shape}; got {prediction.shape}")
     if prediction.dtype == np.uint8:
         grey = cast(npt.NDArray[np.uint8], prediction)
         scale = scale_of(grey, stretch=stretch)
         tally = tally_bytes(grey, truth, scale)
-        values = scale.values
+        levels = (scale.low, scale.low + scale.span)
         half = prediction >= scale.low + (scale.span + 1) // 2
     else:
         floats = _unit(prediction, stretch=stretch)
@@ -103,7 +103,7 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
     iou_adaptive, dice_adaptive = _overlap(tally.adaptive, counts.n_object, both_empty=0.0)
     return ImageMeasures(
         s=s_measure(tally),
-        weighted_f=weighted_f(prediction, truth, tally.outside.mean * tally.outside.n, values),
+        weighted_f=weighted_f(prediction, truth, tally.outside.mean * tally.outside.n, levels),
         mae=tally.error / counts.n,
         f_adaptive=_f_of(tally.adaptive, counts.n_object),
         e_adaptive=float(e[-1]),

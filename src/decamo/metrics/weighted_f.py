@@ -1,12 +1,12 @@
 """Weighted F-measure (Margolin et al., "How to evaluate foreground maps?", CVPR 2014)."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.nearness import REACH, Box, box_of, distances, fill_rim
+from decamo.metrics.distances import REACH, distances
+from decamo.metrics.nearness import Box, box_of, fill_rim
 
 __all__ = ["weighted_f"]
 
@@ -25,7 +25,7 @@ def weighted_f(
     prediction: npt.NDArray[Any],
     mask: npt.NDArray[np.bool_],
     on_ground: float,
-    values: npt.NDArray[np.float64] | None = None,
+    levels: tuple[int, int] = (0, 255),
 ) -> float:
     """F of weighted precision and recall, beta 1, in [0, 1]; 0 where the mask is empty.
 
@@ -34,44 +34,29 @@ def weighted_f(
     the object to 2 far away: ``2 - 2 ** (-d / 5)`` for the Euclidean distance ``d`` in pixels.
 
     Args:
-        prediction: ``[H, W]``: float32 or float64 in [0, 1], or uint8 with ``values``.
+        prediction: ``[H, W]``: float32 or float64 in [0, 1], or uint8.
         mask: bool ``[H, W]``.
-        on_ground: sum of the prediction over the pixels outside the mask.
-        values: float64 ``[256]``: what each grey level means, by default ``k / 255``.
+        on_ground: sum of the prediction over the pixels outside the mask, as values in [0, 1].
+        levels: the grey levels of a uint8 prediction that mean 0 and 1, its least and greatest.
     """
     box = box_of(mask)
     if box is None:
         return 0.0
-    if prediction.dtype == np.uint8:
-        values = np.arange(256) / 255 if values is None else values
-        zero = int(np.searchsorted(values, 0.0))
-    else:
-        values, zero = None, 0
-
-    def read(window: tuple[slice, slice]) -> npt.NDArray[np.float64]:
-        part = prediction[window]
-        return part.astype(np.float64) if values is None else values.take(part)
-
+    zero, one = levels if prediction.dtype == np.uint8 else (0, 1)
+    unit = 1 / (one - zero)
     n = int(np.count_nonzero(mask))
-    missed = _missed(read, mask, box)
+    missed = unit * _missed(prediction, mask, box, one)
     false = 2 * on_ground
-    wanted = prediction > zero
-    np.greater(wanted, mask, out=wanted)  # and not on the object
-    for window, want, squares in distances(mask, box, wanted):
-        grey = prediction[window][want]
-        error = grey.astype(np.float64) if values is None else values.take(grey)
-        np.minimum(squares, REACH**2 + 1, out=squares)
-        false -= float((error * _FALL.take(squares)).sum())
+    ground = (prediction - prediction.dtype.type(zero)) * ~mask
+    for window, squares in distances(mask, box, ground):
+        fall = _FALL.take(squares.astype(np.intp), mode="clip")
+        false -= unit * float(np.vdot(ground[window].astype(np.float64), fall))
     recall = 1 - missed / n
     precision = (n - missed) / (n - missed + false + EPS)
     return 2 * recall * precision / (recall + precision + EPS)
 
 
-def _missed(
-    read: Callable[[tuple[slice, slice]], npt.NDArray[np.float64]],
-    mask: npt.NDArray[np.bool_],
-    box: Box,
-) -> float:
+def _missed(prediction: npt.NDArray[Any], mask: npt.NDArray[np.bool_], box: Box, one: int) -> float:
     """Sum over the object of the lesser of its error and the mean error around."""
     window = (slice(box.top, box.bottom), slice(box.left, box.right))
     height, width = box.bottom - box.top, box.right - box.left
@@ -79,13 +64,13 @@ def _missed(
     core = (slice(FRAME, -FRAME), slice(FRAME, -FRAME))
     object_, error = np.zeros(shape, dtype=np.bool_), np.zeros(shape)
     object_[core] = mask[window]
-    own = (1 - read(window)) * mask[window]
+    own = (prediction.dtype.type(one) - prediction[window]) * mask[window]
     error[core] = own
     fill_rim(error, object_, _inside(shape, mask.shape, box))
     total, rim = 0.0, error[FRAME - 3 : 3 - FRAME, FRAME - 3 : 3 - FRAME]
     for top in range(0, height, TILE[0]):
         for left in range(0, width, TILE[1]):
-            part = own[top : top + TILE[0], left : left + TILE[1]]
+            part = own[top : top + TILE[0], left : left + TILE[1]].astype(np.float64)
             around = _smooth(rim[top : top + TILE[0] + 6, left : left + TILE[1] + 6])
             total += float(np.minimum(part, around).sum())
     return total
@@ -100,11 +85,15 @@ def _inside(shape: tuple[int, int], image: tuple[int, int], box: Box) -> npt.NDA
 
 def _smooth(error: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The 7 x 7 Gaussian mean, by columns and then by rows; 3 pixels less on each side."""
-    for _ in range(2):
-        mean = np.empty((len(error) - 6, error.shape[1]))
-        for start in range(0, len(mean), BLOCK):
-            part = mean[start : start + BLOCK]
-            n = len(part)
-            np.matmul(_KERNELS[:n, : n + 6], error[start : start + n + 6], out=part)
-        error = mean.T
-    return error
+    height, width = len(error) - 6, error.shape[1] - 6
+    column = np.empty((height, width + 6))
+    for start in range(0, height, BLOCK):
+        part = column[start : start + BLOCK]
+        n = len(part)
+        np.matmul(_KERNELS[:n, : n + 6], error[start : start + n + 6], out=part)
+    mean = np.empty((height, width))
+    for start in range(0, width, BLOCK):
+        part = mean[:, start : start + BLOCK]
+        n = part.shape[1]
+        np.matmul(column[:, start : start + n + 6], _KERNELS[:n, : n + 6].T, out=part)
+    return mean
