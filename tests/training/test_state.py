@@ -104,3 +104,22 @@ def test_what_is_checked_on_reading_is_what_is_written(make: Make, tmp_path: Pat
     save_sealed(tmp_path / "x.pth", plain)
     with pytest.raises(CheckpointMismatch, match=r"the network has no renamed\.weight"):
         make("other", resume_from=tmp_path / "x.pth", schedule={"epochs": 3})
+
+
+def test_what_learned_and_comes_without_moments_is_named(make: Make, tmp_path: Path) -> None:
+    first = make("run", schedule={"epochs": 3, "progressive_unfreeze": False})
+    list(first.run())
+    plain = load_sealed(first.folder.last)
+    lost = [n for n in plain["optimiser"] if n.startswith(("head.", "backbone."))][:3]
+    for name in lost:
+        del plain["optimiser"][name]
+    save_sealed(tmp_path / "x.pth", plain)
+    more = {"epochs": 5, "progressive_unfreeze": False}
+    later = make("other", resume_from=tmp_path / "x.pth", schedule=more)
+    assert sorted(later.state.without_moments) == sorted(lost)
+    whole = make("third", resume_from=first.folder.last, schedule=more)
+    assert whole.state.without_moments == ()
+    frozen = make("fourth", stop_after=1)  # only the head has learned so far
+    list(frozen.run())
+    on = make("fourth", resume_from=frozen.folder.last)
+    assert on.state.without_moments == ()

@@ -15,6 +15,7 @@ import tomli_w
 from decamo.errors import DataError, SettingsError
 from decamo.flags import Parser, add_settings, chosen_settings, write_json
 from decamo.history import EpochDone, Event, Interrupted, Journal, Listener, StepDone
+from decamo.nn.fitting import named
 from decamo.plan import review
 from decamo.report.console import Console
 from decamo.report.plan_picture import draw_plan
@@ -181,6 +182,8 @@ def _announce(con: Console, settings: TrainSettings, prepared: Prepared, journal
         f" {first} to {last}, LR {plan.lr(first):.6f} -> {plan.lr(last):.6f}"
         f" ({resumption.reason})"
     )
+    if without := trainer.state.without_moments:
+        con.say(f"Adam begins anew, without moments in the checkpoint, for {named(without)}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if cores and settings.data.num_workers > cores:
         con.say(f"warning: --num-workers {settings.data.num_workers} on {cores} cores; {cores} do")

@@ -4,7 +4,7 @@ from decamo.plan.curves import Curve
 from decamo.plan.ledger import Ledger, Segment, plan_of, steps_per_epoch
 from decamo.plan.mend import rolled_back, split
 from decamo.plan.plan import Plan, Position
-from decamo.plan.resume import Resumption, resume
+from decamo.plan.resume import Resumption, opened_before, resume
 from decamo.plan.review import review
 from decamo.plan.spending import Preflight, Rehearsed, Spending
 from decamo.plan.stage import HEAD, Opening, Stage, backbone_group
@@ -23,6 +23,7 @@ __all__ = [
     "Spending",
     "Stage",
     "backbone_group",
+    "opened_before",
     "plan_of",
     "resume",
     "review",

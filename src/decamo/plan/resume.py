@@ -10,7 +10,7 @@ from decamo.plan.stage import Stage
 from decamo.settings.option import flag_of, shown
 from decamo.settings.schedule import ScheduleSettings
 
-__all__ = ["Resumption", "resume"]
+__all__ = ["Resumption", "opened_before", "resume"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def resume(
         images=images,
         world=world,
         levels=last.levels,
-        opened=tuple(sorted(_opened(ledger, position.step))),
+        opened=tuple(sorted(opened_before(ledger, position.step))),
         reason=reason,
     )
     plan_of(segment)  # a plan that cannot be laid is refused here
@@ -136,7 +136,7 @@ def _changes(last: Segment, wanted: ScheduleSettings, images: int, world: int) -
     return changes
 
 
-def _opened(ledger: Ledger, step: int) -> set[str]:
+def opened_before(ledger: Ledger, step: int) -> set[str]:
     """Groups that learned in any step before ``step``."""
     opened: set[str] = set()
     for plan, begin, end in ledger.lived():

@@ -12,7 +12,7 @@ from decamo.data.pairs import Pair
 from decamo.errors import CheckpointMismatch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
-from decamo.plan import Resumption
+from decamo.plan import Ledger, Resumption, opened_before
 from decamo.settings import TrainSettings, flag_of
 from decamo.storage import RunFolder
 from decamo.training.ema import Ema
@@ -164,11 +164,26 @@ def _state(
         source = settings.run.resume_from or "--resume-from"
         state.load_weights(checkpoint, source)
         if not settings.optimise.reset_moments:
-            state.load_moments(checkpoint, source)
+            without = state.load_moments(checkpoint, source)
+            state.without_moments = _unexpected(without, settings, state, checkpoint)
         state.load_past(checkpoint, same_validation=validation)
         if resumption.position.micro:
             state.load_epoch_under_way(checkpoint)
     return state
+
+
+def _unexpected(
+    without: tuple[str, ...],
+    settings: TrainSettings,
+    state: TrainState,
+    checkpoint: dict[str, Any],
+) -> tuple[str, ...]:
+    """Of the parameters without moments those that have learned, and go on learning."""
+    ledger = Ledger.from_plain(checkpoint["ledger"])
+    opened = opened_before(ledger, checkpoint["position"]["step"])
+    learned = {name for group in opened for name in state.model.groups()[group]}
+    idle = () if settings.optimise.deep_supervision else ("sides.",)
+    return tuple(n for n in without if n in learned and not n.startswith(idle))
 
 
 def _has_weights(settings: TrainSettings) -> bool:

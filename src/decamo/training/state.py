@@ -61,7 +61,10 @@ class EpochSums:
 
 @dataclass
 class TrainState:
-    """A run between two optimiser steps."""
+    """A run between two optimiser steps.
+
+    ``without_moments`` names what has learned before but had no moments in the checkpoint.
+    """
 
     model: Segmenter
     optimiser: torch.optim.Optimizer
@@ -73,6 +76,7 @@ class TrainState:
     history: list[EpochRecord] = field(default_factory=list)
     best: Best = field(default_factory=Best)
     bad_steps: int = 0
+    without_moments: tuple[str, ...] = ()
 
     @property
     def shipped(self) -> Segmenter:
