@@ -46,6 +46,14 @@ def test_a_plan_of_a_data_set_loads_no_torch(scenes: Path) -> None:
     assert not loaded("plan", "--dataset-path", str(scenes), "--epochs", "40") & HEAVY
 
 
+def test_a_diagnosis_loads_no_torch(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text("Epoch 106: Loss: 0.2330 | IoU: 0.6281 | LR: 0.000092\n")
+    packages = loaded("diagnose", str(log))
+    assert "numpy" in packages
+    assert not packages & (HEAVY - {"scipy"} | {"PIL"})
+
+
 def test_an_audit_loads_no_torch_in_any_process(scenes: Path) -> None:
     packages = loaded("data", "audit", str(scenes), "--workers", "2")
     assert "PIL" in packages

@@ -20,9 +20,11 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "train": "train a model, or go on from a checkpoint with the same or another schedule",
     "plan": "show stages and learning rates before a GPU hour is spent",
+    "diagnose": "say from a run's past what ails it, and what to do next",
     "evaluate": "score checkpoints or any method's maps on data sets",
     "predict": "write probability maps and overlays for images",
     "data": "audit data sets; make procedural camouflage scenes",
+    "report": "make one page of a run: verdict, curves, validation cases, settings",
     "bench": "measure claims of cost and quality on this machine",
 }
 

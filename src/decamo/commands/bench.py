@@ -12,6 +12,7 @@ VERBS = {
     "metrics": "time of all measures of an image beside pysodmetrics",
     "workers": "time of scoring a folder of maps with one process and with several",
     "diagnosis": "the diagnosis held against made-up runs whose true state is known",
+    "forecast": "the forecast held against recorded runs, each left out in turn",
 }
 
 

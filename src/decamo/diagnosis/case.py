@@ -116,7 +116,8 @@ def open_case(
         if before:
             return Case(past, before[-1], "the last epoch before the branch", target)
     scored = [p for p in past.points if p.known("iou") is not None]
-    if situation is None or past.stretches or not 0 < len(scored) < thresholds.few:
+    told = any(s.word or s.reason or s.settings for s in past.stretches)
+    if situation is None or told or not 0 < len(scored) < thresholds.few:
         return Case(past, target=target)
     first = scored[0]
     off = (first.known("iou") or 0) - (situation.known("iou") or 0)

@@ -1,11 +1,11 @@
 """An audit of data sets as one self-contained HTML page."""
 
-import html
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from decamo.data.audit import QUANTILES, SEVERITIES, Audit, Copy, Finding, Summary, size_label
+from decamo.report.page import escaped, page, table
 
 __all__ = ["audit_page"]
 
@@ -21,21 +21,6 @@ _MEANING = {
 }
 
 _STYLE = """
-:root{color-scheme:light dark;--ink:#1b2420;--soft:#5c6a63;--line:#d5ddd8;--paper:#fbfcfa;
---bar:#4f7d5c;--broken:#b3261e;--leak:#9a3b8f;--warning:#9a6700;--note:#47635a}
-@media(prefers-color-scheme:dark){:root{--ink:#e4ebe6;--soft:#9fb0a7;--line:#35403a;
---paper:#141a17;--bar:#7fb08d;--broken:#ff8a80;--leak:#e5a0dc;--warning:#e6b455;--note:#a9c7bb}}
-*{box-sizing:border-box}
-body{margin:0 auto;padding:1rem;max-width:62rem;background:var(--paper);color:var(--ink);
-font:16px/1.5 system-ui,sans-serif}
-h1{font-size:1.5rem;margin:.2rem 0}h2{font-size:1.2rem;margin:2rem 0 .5rem}
-h3{font-size:1rem;margin:1rem 0 .3rem}p{margin:.3rem 0}.soft{color:var(--soft)}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{text-align:right;padding:.2rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
-.tiles{display:flex;flex-wrap:wrap;gap:.6rem}
-.tile{flex:1 1 8rem;border:1px solid var(--line);border-radius:.5rem;padding:.5rem .8rem}
-.tile b{display:block;font-size:1.6rem}
 .broken{color:var(--broken)}.leak{color:var(--leak)}.warning{color:var(--warning)}
 .note{color:var(--note)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem}
@@ -43,12 +28,9 @@ svg{width:100%;max-width:400px;height:auto;display:block}
 svg text{fill:currentColor;font:12px system-ui,sans-serif}
 svg rect{fill:var(--bar)}
 .twins{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem}
-figure{margin:0;border:1px solid var(--line);border-radius:.5rem;padding:.6rem;
-break-inside:avoid}
+figure{border:1px solid var(--line);border-radius:.5rem;padding:.6rem}
 figure div{display:flex;gap:.4rem}figure img{width:50%;object-fit:contain;min-width:0}
 figcaption,li{overflow-wrap:anywhere;font-size:.875rem}
-ul{padding-left:1.1rem;margin:.3rem 0}summary{cursor:pointer}
-@media print{body{max-width:none;padding:0}details>*{display:block}}
 """
 
 
@@ -60,12 +42,8 @@ def audit_page(audit: Audit, previews: Mapping[Path, str]) -> str:
         previews: a small JPEG, base64, of images that are copies; where one is missing its place
             says so.
     """
-    roots = ", ".join(_text(root) for root in audit.roots)
+    roots = ", ".join(escaped(root) for root in audit.roots)
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width,initial-scale=1">',
-        f"<title>Data audit</title><style>{_STYLE}</style></head><body>",
         f'<h1>Data audit</h1><p class="soft">{roots}</p>',
         _tiles(audit),
         "<h2>Data sets</h2>",
@@ -74,14 +52,8 @@ def audit_page(audit: Audit, previews: Mapping[Path, str]) -> str:
         _findings(audit.findings),
         "<h2>What is in them</h2>",
         *map(_charts, audit.summaries),
-        "</body></html>",
     ]
-    return "\n".join(parts) + "\n"
-
-
-def _text(value: object) -> str:
-    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
-    return html.escape(clean)
+    return page("Data audit", parts, _STYLE)
 
 
 def _tiles(audit: Audit) -> str:
@@ -97,20 +69,14 @@ def _table(summaries: Sequence[Summary]) -> str:
     heads = ("data set", "split", "images", "masks", "pairs", "usable", "NonCAM", "MB")
     rows = [
         [
-            f"{_text(s.name)}<br><span class='soft'>{_text(s.place)}</span>",
+            f"{escaped(s.name)}<br><span class='soft'>{escaped(s.place)}</span>",
             *(str(v) for v in (s.split, s.images, s.masks, s.pairs, s.usable)),
             f"{s.noncam} ({s.noncam_share:.1%})",
             f"{s.bytes / 1e6:.1f}",
         ]
         for s in summaries
     ]
-    return _rows(heads, rows)
-
-
-def _rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{cell}</th>" for cell in heads)
-    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    return table(heads, rows)
 
 
 def _copies(copies: Sequence[Copy], previews: Mapping[Path, str]) -> str:
@@ -127,15 +93,15 @@ def _twins(copy: Copy, previews: Mapping[Path, str]) -> str:
     measures = f"{copy.bits} of 64 hash bits differ, correlation {copy.correlation:.3f}"
     return (
         f"<figure><div>{pictures}</div><figcaption>{word} {copy.how}; {measures}<br>"
-        f"{_text(copy.left_place)}: {_text(copy.left.name)}<br>"
-        f"{_text(copy.right_place)}: {_text(copy.right.name)}</figcaption></figure>"
+        f"{escaped(copy.left_place)}: {escaped(copy.left.name)}<br>"
+        f"{escaped(copy.right_place)}: {escaped(copy.right.name)}</figcaption></figure>"
     )
 
 
 def _picture(path: Path, previews: Mapping[Path, str]) -> str:
     if path not in previews:
         return "<p class='soft'>no picture</p>"
-    return f'<img alt="{_text(path.name)}" src="data:image/jpeg;base64,{previews[path]}">'
+    return f'<img alt="{escaped(path.name)}" src="data:image/jpeg;base64,{previews[path]}">'
 
 
 def _findings(findings: Sequence[Finding]) -> str:
@@ -146,7 +112,9 @@ def _findings(findings: Sequence[Finding]) -> str:
         groups[finding.severity, finding.kind].append(finding)
     parts = ["<h2>Findings</h2>"]
     for (severity, kind), group in sorted(groups.items(), key=lambda g: SEVERITIES.index(g[0][0])):
-        items = "".join(f"<li>{_text(f.path)}: {_text(f.detail)}</li>" for f in group[:_MOST_ROWS])
+        items = "".join(
+            f"<li>{escaped(f.path)}: {escaped(f.detail)}</li>" for f in group[:_MOST_ROWS]
+        )
         if len(group) > _MOST_ROWS:
             items += f"<li>and {len(group) - _MOST_ROWS} more</li>"
         name = "" if kind == severity else f" {kind}"
@@ -172,8 +140,8 @@ def _charts(summary: Summary) -> str:
         ["height, px", *(f"{v:.0f}" for v in summary.heights)],
         ["megapixels", *(f"{v:.2f}" for v in summary.megapixels)],
     ]
-    name = f"{_text(summary.name)} {summary.split}"
-    return f'<h3>{name}</h3><div class="charts">{"".join(charts)}</div>{_rows(heads, rows)}'
+    name = f"{escaped(summary.name)} {summary.split}"
+    return f'<h3>{name}</h3><div class="charts">{"".join(charts)}</div>{table(heads, rows)}'
 
 
 def _bars(title: str, counts: Mapping[str, int]) -> str:
@@ -184,7 +152,7 @@ def _bars(title: str, counts: Mapping[str, int]) -> str:
         y = 4 + 20 * index
         width = 150 * count / highest
         rows.append(
-            f'<text x="104" y="{y + 12}" text-anchor="end">{_text(name)}</text>'
+            f'<text x="104" y="{y + 12}" text-anchor="end">{escaped(name)}</text>'
             f'<rect x="110" y="{y}" width="{width:.1f}" height="15" rx="2"/>'
             f'<text x="{116 + width:.1f}" y="{y + 12}">{count}</text>'
         )

@@ -63,6 +63,11 @@ class RunFolder:
         """The plan's learning rates as a picture."""
         return self.root / "plan.png"
 
+    @property
+    def report(self) -> Path:
+        """The run as a page for people."""
+        return self.root / "report.html"
+
     def open(self, resume_from: Path | None) -> None:
         """Make the folder, unless another run lives there.
 

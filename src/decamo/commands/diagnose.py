@@ -1,0 +1,114 @@
+"""``decamo diagnose``: what ails a run, why, and the next command to paste."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import decamo
+from decamo.diagnosis import TARGET, Advice, Claim, Diagnosis, advise, claims_of, diagnose
+from decamo.diagnosis.forecast import forecast
+from decamo.errors import SettingsError
+from decamo.flags import Parser, write_json
+from decamo.history import Past, Point, read_past
+from decamo.report.diagnosis_text import tell
+from decamo.storage import RunFolder
+
+__all__ = ["add_arguments", "run"]
+
+# In a checkout of the sources; an installed package has none, and gains are then expectations.
+_CLAIMS = Path(decamo.__file__).parents[2] / "docs" / "claims.json"
+
+
+def add_arguments(parser: Parser) -> None:
+    """Flags of ``decamo diagnose``."""
+    parser.add_argument(
+        "run",
+        nargs="*",
+        metavar="RUN_OR_LOG",
+        help="a run folder, a log of any origin, a CSV, event files, or - for standard input;"
+        " several are the parts of one run",
+    )
+    parser.add_argument(
+        "--target", type=float, default=TARGET, metavar="X", help=f"IoU to reach (default {TARGET})"
+    )
+    parser.add_argument(
+        "--baseline-iou", type=float, metavar="X", help="IoU that the present schedule set out from"
+    )
+    parser.add_argument(
+        "--baseline-epoch", type=int, metavar="N", help="the epoch that had it; give both or none"
+    )
+    parser.add_argument(
+        "--checkpoint", metavar="FILE", help="go on from this file (default: the run's own)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything here as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Diagnose and advise; returns the exit code, 0 whatever the verdict is."""
+    baseline = _baseline(args)
+    if not 0 < args.target <= 1:
+        raise SettingsError("--target", f"got {args.target:g}", "give an IoU above 0, at most 1")
+    past = read_past(args.run, sys.stdin.buffer)
+    found = diagnose(past, target=args.target, baseline=baseline)
+    advice = advise(
+        past,
+        found,
+        checkpoint=args.checkpoint or "",
+        latest="" if args.checkpoint else _latest(past),
+        claims=_claims(),
+        forecast=forecast(past, args.target),
+    )
+    tell(found, advice, sys.stdout)
+    write_json(args.json, _report(past, found, advice))
+    return 0
+
+
+def _baseline(args: argparse.Namespace) -> Point | None:
+    iou, epoch = args.baseline_iou, args.baseline_epoch
+    if iou is None and epoch is None:
+        return None
+    if iou is None or epoch is None:
+        missing = "--baseline-iou" if iou is None else "--baseline-epoch"
+        raise SettingsError(missing, "not given", "give both or none")
+    if not 0 <= iou <= 1:
+        raise SettingsError("--baseline-iou", f"got {iou:g}", "give an IoU from 0 to 1")
+    if epoch < 0:
+        raise SettingsError("--baseline-epoch", f"got {epoch}", "give 0 or more")
+    return Point(epoch=epoch, iou=iou)
+
+
+def _latest(past: Past) -> str:
+    """The newest weights beside the best ones."""
+    if not past.checkpoint:
+        return ""
+    last = RunFolder(Path(past.checkpoint).parent).last
+    return str(last) if last.exists() else ""
+
+
+def _claims() -> Mapping[str, Claim]:
+    try:
+        return claims_of(_CLAIMS.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none: gains are then told as expectations
+        return {}
+
+
+def _report(past: Past, found: Diagnosis, advice: Advice) -> dict[str, Any]:
+    return {
+        "decamo": decamo.__version__,
+        "source": past.source,
+        "verdict": asdict(found.verdict),
+        "symptoms": [asdict(s) for s in found.symptoms],
+        "target": found.target,
+        "baseline": asdict(found.baseline) if found.baseline else None,
+        "causes": [asdict(c.suspicion) | {"remedy": asdict(c.remedy)} for c in advice.counsels],
+        "next": asdict(advice.first),
+        "learning_rate": advice.rate,
+        "ladder": [asdict(r) for r in advice.ladder],
+        "checks": list(advice.checks),
+        "forecast": asdict(advice.forecast) if advice.forecast else None,
+        "standing": asdict(advice.standing),
+        "seen": list(found.seen),
+    }

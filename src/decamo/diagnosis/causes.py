@@ -1,0 +1,193 @@
+"""Why a run stands where it stands: a closed set of causes, weighed by a table of likelihoods.
+
+Each cause has a weight before anything is seen; each symptom and each circumstance multiplies the
+weights by its row; the products, made to sum to 1, are the probabilities (naive Bayes: rows are
+taken for independent, which they are not quite). The numbers are ours, chosen so that every case
+of the action plan gets the plan's own cause first; they order causes and claim no more.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from decamo.diagnosis.standing import Sign, Standing
+from decamo.diagnosis.symptom import Kind, Symptom
+from decamo.diagnosis.verdict import VERDICTS, Diagnosis
+
+__all__ = ["PRIORS", "REST", "WEIGHTS", "Cause", "Ground", "Suspicion", "suspicions"]
+
+
+class Cause(StrEnum):
+    """The closed set of causes."""
+
+    RATE_TOO_LOW = "rate_too_low"
+    """The learning rate is too low to leave the present level, or is used up."""
+    RATE_TOO_HIGH = "rate_too_high"
+    """The learning rate is too high for the weights to settle."""
+    SCHEDULE = "schedule"
+    """The learning rate stands still, or moves against its schedule."""
+    AVERAGE_LAGS = "average_lags"
+    """The averaged weights that are scored trail behind those that train."""
+    FROZEN = "frozen"
+    """The backbone is still frozen: stage 1 has given what it can."""
+    RESOLUTION = "resolution"
+    """The training images are too small for the detail that is missing."""
+    CAPACITY = "capacity"
+    """The network itself is too small."""
+    DATA = "data"
+    """Too few or too uniform training images: the network learns them by heart."""
+    EXPERTS = "experts"
+    """The router has given most experts up."""
+    STATISTICS = "statistics"
+    """Batch statistics of single images are noise."""
+    VALIDATION = "validation"
+    """The score cannot show the gain: too few validation images, or its ceiling."""
+    NUMBERS = "numbers"
+    """Numbers leave the range of the number format, or an image is broken."""
+    TIME = "time"
+    """It only needs more epochs, or more of them to judge by."""
+    NOTHING = "nothing"
+    """Nothing is wrong."""
+
+
+PRIORS: Mapping[Cause, float] = {
+    Cause.RATE_TOO_LOW: 3.0,  # the action plan's own root cause
+    Cause.RATE_TOO_HIGH: 1.0,
+    Cause.SCHEDULE: 1.0,
+    Cause.AVERAGE_LAGS: 0.5,
+    Cause.FROZEN: 1.0,
+    Cause.RESOLUTION: 1.0,
+    Cause.CAPACITY: 0.7,
+    Cause.DATA: 0.7,
+    Cause.EXPERTS: 0.3,
+    Cause.STATISTICS: 0.3,
+    Cause.VALIDATION: 0.3,
+    Cause.NUMBERS: 0.1,
+    Cause.TIME: 2.0,
+    Cause.NOTHING: 2.0,
+}
+"""Weights before anything is seen."""
+
+C = Cause
+
+WEIGHTS: Mapping[Kind | Sign, Mapping[Cause, float]] = {
+    Kind.NON_FINITE: {C.NUMBERS: 80, C.RATE_TOO_HIGH: 40, C.TIME: 0.05, C.NOTHING: 0.02},
+    Kind.EXPLOSION: {C.RATE_TOO_HIGH: 80, C.NUMBERS: 5, C.TIME: 0.02, C.NOTHING: 0.02},
+    Kind.TARGET_REACHED: {C.NOTHING: 150},
+    Kind.OVERFIT: {C.DATA: 80, C.TIME: 0.05, C.NOTHING: 0.05, C.RATE_TOO_LOW: 0.1},
+    Kind.STILL_STUCK: {
+        C.RATE_TOO_LOW: 6, C.RESOLUTION: 6, C.CAPACITY: 3, C.TIME: 0.1, C.NOTHING: 0.02,
+    },
+    Kind.BEHIND: {
+        C.RESOLUTION: 9, C.CAPACITY: 2, C.RATE_TOO_LOW: 1.5, C.TIME: 1.5, C.NOTHING: 0.02,
+    },
+    Kind.PLATEAU: {
+        C.RATE_TOO_LOW: 8, C.RESOLUTION: 3, C.CAPACITY: 2, C.SCHEDULE: 2, C.TIME: 0.15,
+        C.NOTHING: 0.02,
+    },
+    Kind.TEMPORARY_DIP: {C.NOTHING: 20, C.TIME: 3, C.RATE_TOO_HIGH: 1.5},
+    Kind.NEAR_TARGET: {C.TIME: 15, C.NOTHING: 6},
+    Kind.SLOW: {C.TIME: 15, C.RATE_TOO_LOW: 1.5},
+    Kind.HEALTHY: {C.NOTHING: 30, C.TIME: 3},
+    Kind.TOO_EARLY: {C.TIME: 12, C.NOTHING: 3},
+    Kind.LR_EXHAUSTED: {C.RATE_TOO_LOW: 2},
+    Kind.SCHEDULE_IDLE: {C.SCHEDULE: 40},
+    Kind.NEVER_ANNEALS: {C.SCHEDULE: 6},
+    Kind.LR_RISING: {C.SCHEDULE: 3},
+    Kind.EMA_LAG: {C.AVERAGE_LAGS: 80},
+    Kind.DEAD_EXPERTS: {C.EXPERTS: 3},
+    Kind.COLLAPSED_EXPERTS: {C.EXPERTS: 100},
+    Kind.SATURATED: {C.DATA: 3, C.RATE_TOO_HIGH: 2},
+    Kind.NOISY_STATISTICS: {C.STATISTICS: 60},
+    Kind.THIN_VALIDATION: {C.VALIDATION: 15},
+    Kind.ONE_SIDED_VALIDATION: {C.DATA: 1.5, C.RATE_TOO_HIGH: 1.5},
+    Sign.RATE_LOW: {C.RATE_TOO_LOW: 10, C.RATE_TOO_HIGH: 0.2},
+    Sign.RATE_HIGH: {C.RATE_TOO_LOW: 0.2, C.RATE_TOO_HIGH: 3, C.SCHEDULE: 2},
+    Sign.IMAGES_SMALL: {C.RESOLUTION: 3},
+    Sign.IMAGES_LARGE: {C.RESOLUTION: 0.3},
+    Sign.FROZEN: {C.FROZEN: 15, C.RATE_TOO_LOW: 0.3},
+    Sign.UNFROZEN: {C.FROZEN: 0},
+    Sign.STAGE_UNKNOWN: {C.FROZEN: 0.05},
+}  # fmt: skip
+"""How much more, or less, likely each is seen under a cause than under the others."""
+
+REST: Mapping[Kind, float] = {
+    Kind.NON_FINITE: 0.3,
+    Kind.EXPLOSION: 0.3,
+    Kind.TARGET_REACHED: 0.5,
+    Kind.TEMPORARY_DIP: 0.3,
+    Kind.NEAR_TARGET: 0.5,
+    Kind.SLOW: 0.5,
+    Kind.HEALTHY: 0.2,
+    Kind.TOO_EARLY: 0.7,
+}
+"""The factor of the causes that a row does not name; 1 where the kind is not here."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Why a cause is more or less likely.
+
+    Attributes:
+        seen: what was seen, for people.
+        factor: by which it multiplies the cause's weight; under 1 it speaks against.
+    """
+
+    seen: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """A cause with how likely it is.
+
+    Attributes:
+        cause: which.
+        probability: in (0, 1]; those of a run sum to 1.
+        grounds: what speaks for it and against it, the strongest first.
+    """
+
+    cause: Cause
+    probability: float
+    grounds: tuple[Ground, ...]
+
+
+def suspicions(diagnosis: Diagnosis, standing: Standing) -> tuple[Suspicion, ...]:
+    """All causes that are possible, the likeliest first; their probabilities sum to 1."""
+    rows: list[tuple[Kind | Sign, str, float]] = []
+    rows += [(s.kind, s.sentence, s.strength) for s in _counted(diagnosis)]
+    rows += [(sign, sentence, 1.0) for sign, sentence in standing.signs()]
+    weights = dict(PRIORS)
+    grounds: dict[Cause, list[Ground]] = {cause: [] for cause in Cause}
+    for key, sentence, strength in rows:
+        for cause in Cause:
+            factor = _factor(key, cause) ** strength
+            weights[cause] *= factor
+            if abs(factor - 1) > 1e-9:
+                grounds[cause].append(Ground(sentence, factor))
+    total = sum(weights.values())
+    found = [
+        Suspicion(cause, weight / total, tuple(sorted(grounds[cause], key=_force)))
+        for cause, weight in weights.items()
+        if weight > 0
+    ]
+    return tuple(sorted(found, key=lambda s: -s.probability))
+
+
+def _counted(diagnosis: Diagnosis) -> Iterable[Symptom]:
+    """The verdict and the circumstances; other words that could sum the run up do not count."""
+    for symptom in diagnosis.symptoms:
+        circumstance = symptom.kind not in VERDICTS or (
+            symptom.kind in (Kind.NON_FINITE, Kind.OVERFIT) and not symptom.alarms
+        )
+        if symptom is diagnosis.verdict or circumstance:
+            yield symptom
+
+
+def _factor(key: Kind | Sign, cause: Cause) -> float:
+    rest = REST.get(key, 1.0) if isinstance(key, Kind) else 1.0
+    return WEIGHTS.get(key, {}).get(cause, rest)
+
+
+def _force(ground: Ground) -> float:
+    return -ground.factor

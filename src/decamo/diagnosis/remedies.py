@@ -1,0 +1,214 @@
+"""The action plan's remedies: another rate, another curve, larger images, or more time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from decamo.diagnosis.claims import Claim
+from decamo.diagnosis.command import Change, resumed
+from decamo.diagnosis.expectations import NO_FIGURE, expectation_of
+from decamo.diagnosis.rates import rounded, told
+from decamo.diagnosis.remedy import Remedy, remedy_of
+from decamo.diagnosis.standing import OPTIONS, Standing
+from decamo.diagnosis.symptom import Kind
+
+__all__ = ["BEYOND", "Situation", "escape", "larger", "lower", "option", "rung", "stopping"]
+
+BEYOND = 4
+"""The rung after option 3: the plan's "still stuck after 20 epochs"."""
+
+# The plan's rates: options 1 and 2, and what it gives to a run that is still stuck.
+_RATES = {1: 0.0002, 2: 0.0003, 3: 0.0003, BEYOND: 0.0004}
+_FLOORS = {1: 0.00001, 2: 0.00002, 3: 0.00002, BEYOND: 0.00005}
+_SPANS = {1: 34, 2: 64, 3: 64, BEYOND: 64}  # epochs: 86 to 120, 86 to 150
+_PROVEN = 0.0003  # a run whose own rate was higher has its options scaled by that
+_LIFT = 1.5  # "50% higher": the least rise that is worth a restart
+_MOST = 0.01  # no rate beyond it is proposed: AdamW diverges
+_LOWER = 2 / 3  # 0.0003 -> 0.0002, the plan's remedy for an explosion
+_WARMUP_AFTER_EXPLOSION = 5
+_STUCK_EPOCHS = 20
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a remedy may look at.
+
+    Attributes:
+        standing: where the run stands.
+        verdict: what it was found to be.
+        target: IoU to reach, or None.
+        claims: measured gains by name.
+    """
+
+    standing: Standing
+    verdict: Kind
+    target: float | None = None
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+
+
+def rung(situation: Situation) -> int:
+    """Which option is next: 1 to 3 in the plan's order, or ``BEYOND`` them."""
+    last = situation.standing.option
+    if situation.verdict == Kind.STILL_STUCK:
+        if situation.standing.lived >= _STUCK_EPOCHS:
+            return BEYOND
+        return min(max(last, 1) + 1, BEYOND)
+    if situation.verdict == Kind.BEHIND:
+        return 3 if last < 3 else BEYOND
+    return min(last + 1, BEYOND)
+
+
+def option(situation: Situation, number: int) -> Remedy:
+    """Option 1, 2 or 3, or what lies beyond, in the terms of this run."""
+    s = situation.standing
+    size = _size(s, number)
+    changes = [*_rates(s, number), *_sizes(s, number, size), *_span(s, number)]
+    changes += _companions(s)
+    order = resumed(s, changes, anew=True)
+    name = OPTIONS[number - 1] if number < BEYOND else ""
+    new = any(c.name == "deep_supervision" for c in order.changes)
+    title = f"option {number} of the action plan ({name})"
+    if changes[0].value != _RATES[number]:
+        title += ", its rates scaled to this run"
+    steps = stopping(s)
+    if number == BEYOND:
+        title = "the action plan's step for a run that is still stuck"
+        if s.img_size is None:
+            steps.append("consider --img-size 416 or 448 as well, if memory allows")
+        elif _next_size(s.img_size) <= 512:
+            steps.append(f"consider --img-size {_next_size(s.img_size)} as well, if memory allows")
+    if number == 2:
+        steps.append("watch the first 5 epochs: a higher rate may be unstable for a while")
+    expected = expectation_of(name, new, situation.claims)
+    return remedy_of(title, order, s, expected, steps=steps)
+
+
+def stopping(standing: Standing) -> list[str]:
+    """What comes before any restart."""
+    return [] if standing.ended else ["stop the present run first, if it is still going"]
+
+
+def escape(situation: Situation) -> Remedy:
+    """A higher learning rate: the next option that has one."""
+    return option(situation, rung(situation))
+
+
+def larger(situation: Situation) -> Remedy:
+    """Larger images: option 3, at the rate that the situation asks for."""
+    s, number = situation.standing, rung(situation)
+    if number < BEYOND:
+        return option(situation, 3)
+    size = _next_size(s.img_size or 384)
+    changes = [*_rates(s, BEYOND), *_sizes(s, 3, size), *_span(s, 3), *_companions(s)]
+    order = resumed(s, changes, anew=True)
+    expected = expectation_of("", False, situation.claims)
+    return remedy_of(
+        "larger images, at the rate for a run that is still stuck", order, s, expected,
+        steps=stopping(s),
+    )  # fmt: skip
+
+
+def lower(situation: Situation) -> Remedy:
+    """Two thirds of the rate that was too high, and a warm-up."""
+    s = situation.standing
+    broke = situation.verdict in (Kind.EXPLOSION, Kind.NON_FINITE)
+    hot = s.hot or (s.rate if broke else s.top) or s.top or s.rate or 0.0003
+    rate = rounded(hot * _LOWER)
+    name = {1: "lr", 3: "stage3_lr"}.get(s.stage or 2, "stage2_lr")
+    high = f"two thirds of the {told(hot)} at which it broke"
+    if not broke:
+        high = f"two thirds of the {told(hot)} that was its highest"
+    if s.hot is None and s.rate is None and s.top is None:
+        high = "two thirds of option 2's 0.0003 (the log does not tell the rate)"
+    changes = [
+        Change(name, max(rate, 1e-12), f"lower: {high}"),
+        Change(
+            "warmup_epochs",
+            max(_WARMUP_AFTER_EXPLOSION, s.settings.schedule.warmup_epochs if s.settings else 0),
+            "rises to that rate over the first epochs instead of all at once",
+        ),
+    ]
+    if s.settings and s.settings.schedule.scheduler == "none" and name == "stage2_lr":
+        changes.append(Change("scheduler", "cosine", "falls from there, so that it can settle"))
+    if s.settings and s.settings.schedule.stage3_epochs and name != "stage3_lr":
+        polish = min(s.settings.schedule.stage3_lr, changes[0].value)
+        changes.append(Change("stage3_lr", polish, "stage 3 must not be higher"))
+    left = (s.planned_end or 0) - s.best_epoch
+    if s.settings and left <= _SPANS[1]:
+        changes.append(_end(s, _SPANS[1]))
+    steps = stopping(s)
+    if broke:
+        steps.append("the best weights are from before the trouble: go on from them")
+    title = "a lower learning rate with a warm-up"
+    return remedy_of(title, resumed(s, changes, anew=True), s, NO_FIGURE, steps=steps)
+
+
+def _rates(s: Standing, number: int) -> list[Change]:
+    scale = max(1.0, (s.top or 0.0) / _PROVEN) if s.stage != 1 else 1.0
+    rate, floor = _RATES[number] * scale, _FLOORS[number] * scale
+    if number != 3 and s.rate is not None and s.stage != 1:
+        rate = max(rate, _LIFT * s.rate)
+    rate = rounded(min(rate, max(_MOST, s.rate or 0.0)))
+    now = f"; the run stands at {told(s.rate)}" if s.rate and s.stage != 1 else ""
+    why = "high enough to leave this level" + now
+    if number == BEYOND:
+        why = "twice option 1's rate, a third over option 2's" if scale == 1 else why
+        if rate != _RATES[BEYOND]:
+            why = f"higher than all before{now}"
+    elif number == 3:
+        why = "option 2's rate, for a network that sees new detail" + now
+    return [
+        Change("stage2_lr", rate, why),
+        Change("scheduler", "cosine", "falls smoothly to the end, so that it can settle"),
+        Change("min_lr", rounded(min(floor, rate)), "where that fall ends: never too low to move"),
+    ]
+
+
+def _sizes(s: Standing, number: int, size: int) -> list[Change]:
+    if s.settings is None and size == 384:
+        return []
+    if s.settings is not None and size == s.settings.schedule.img_size:
+        return []
+    why = f"{(size / (s.img_size or 384)) ** 2 - 1:.0%} more pixels: finer detail"
+    changes = [Change("img_size", size, why)]
+    if number >= 3:
+        own = s.settings.schedule.warmup_epochs if s.settings else 0
+        changes.append(
+            Change("warmup_epochs", max(3, own), "steady while the network meets the new size")
+        )
+    return changes
+
+
+def _size(s: Standing, number: int) -> int:
+    own = s.img_size or 384
+    if number == 3:
+        return _next_size(own)
+    # "Higher resolution (if you used 320 before)"; smaller ones were chosen for a reason.
+    return 384 if 320 <= own < 384 else own
+
+
+def _next_size(size: int) -> int:
+    """384 -> 416 -> 448; 320 -> 384; multiples of 32, the stride of the deepest level."""
+    step = 32 if size >= 384 or size < 192 else 64
+    return min((size + step) // 32 * 32, 4096)
+
+
+def _span(s: Standing, number: int) -> list[Change]:
+    return [_end(s, _SPANS[number])]
+
+
+def _end(s: Standing, span: int) -> Change:
+    start = s.best_epoch if s.settings else s.epoch
+    polish = s.settings.schedule.stage3_epochs if s.settings else 0
+    why = f"{span} more epochs after epoch {start}"
+    return Change("epochs", start + span, why if not polish else f"{why}, then stage 3")
+
+
+def _companions(s: Standing) -> list[Change]:
+    """What the options switch on as well."""
+    changes = [Change("deep_supervision", True, "also trains a prediction at every level")]
+    if s.stage == 1:
+        changes += [
+            Change("skip_stage1", True, "opens the backbone now"),
+            Change("progressive_unfreeze", True, "from its last level down"),
+        ]
+    return changes

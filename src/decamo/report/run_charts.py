@@ -1,0 +1,189 @@
+"""A run's curves: scores, loss, learning rates, experts, time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby, pairwise
+from statistics import median
+
+from decamo.history import Past, Point
+from decamo.report.page import escaped
+from decamo.report.svg_chart import draw
+from decamo.report.svg_heat import heat_map
+from decamo.report.svg_parts import Band, Chart, Dot, Fan, Line, Mark, key
+from decamo.settings.duration import duration
+
+__all__ = ["best_point", "run_charts"]
+
+_EXPLODED = 30.0  # times the median: from there on a loss is told on a log scale
+_ABSURD = 1e30  # no scale can show more
+
+
+def best_point(points: Sequence[Point]) -> Point | None:
+    """The epoch of the highest IoU, the first of equals."""
+    scored = [p for p in points if p.known("iou") is not None]
+    return max(scored, key=lambda p: p.iou or 0.0, default=None)
+
+
+def run_charts(past: Past, target: float | None = None, fan: Fan | None = None) -> str:
+    """All curves that are known of a run, as HTML; empty where no epoch is.
+
+    Args:
+        past: the run.
+        target: IoU to reach, drawn as a line.
+        fan: a forecast of the IoU.
+    """
+    points = past.points
+    if not points:
+        return ""
+    scene = Chart("", (), bands=_stages(points), marks=_marks(past))
+    figures = [
+        _scores(scene, points, target, fan),
+        _loss(scene, points),
+        _rates(scene, points),
+        _experts(points),
+        _seconds(scene, points),
+    ]
+    return f'<div class="charts">{"".join(figures)}</div>'
+
+
+def _scores(scene: Chart, points: Sequence[Point], target: float | None, fan: Fan | None) -> str:
+    lines = [_line("IoU", points, "iou", 1), _line("Dice", points, "dice", 2)]
+    lines = [line for line in lines if _has(line)]
+    best = best_point(points)
+    if best is None or best.iou is None:
+        return ""
+    chart = replace(
+        scene,
+        title="validation scores",
+        lines=lines,
+        dots=(Dot(best.epoch, best.iou, f"best {best.iou:.4f}"),),
+        level=(target, f"target {target:g}") if target is not None else None,
+        fan=fan,
+    )
+    # The same curves twice, as letters must not shrink on a phone.
+    wide = draw(replace(chart, width=820, height=300))
+    slim = draw(replace(chart, width=380, height=270))
+    legend = key(lines) + ('<span class="soft">shaded: forecast</span>' if fan else "")
+    return _figure(
+        "IoU and Dice on the validation images" if len(lines) > 1 else "IoU",
+        legend,
+        f'<div class="broad">{wide}</div><div class="slim">{slim}</div>',
+        " whole",
+    )
+
+
+def _loss(scene: Chart, points: Sequence[Point]) -> str:
+    lines = [_line("training", points, "loss", 3), _line("validation", points, "val_loss", 2)]
+    lines = [line for line in lines if _has(line)]
+    if not lines:
+        return ""
+    known = [v for name in ("loss", "val_loss") for p in points if (v := p.known(name)) is not None]
+    log = min(known) > 0 and max(known) > _EXPLODED * median(known)
+    chart = replace(scene, title="loss", lines=lines, log=log)
+    return _figure("Loss, log scale" if log else "Loss", key(lines), draw(chart))
+
+
+def _rates(scene: Chart, points: Sequence[Point]) -> str:
+    """One line for groups that always share a rate; a frozen group is a gap."""
+    series: dict[tuple[float | None, ...], list[str]] = {}
+    names = dict.fromkeys(name for p in points for name in p.rates)
+    for name in names:
+        values = tuple(_rate(p.rates.get(name)) for p in points)
+        if any(values):
+            series.setdefault(values, []).append(name)
+    if not series:
+        series = {tuple(_rate(p.known("lr")) for p in points): [""]}
+    if not any(any(values) for values in series):
+        return ""
+    lines = [
+        Line(
+            _joined(group) or "learning rate",
+            [(p.epoch, v) for p, v in zip(points, values, strict=True)],
+            1 + n % 6,
+            ".3g",
+        )
+        for n, (values, group) in enumerate(series.items())
+    ]
+    log = len({v for values in series for v in values if v}) > 1
+    chart = replace(scene, title="learning rate", lines=lines, log=log)
+    return _figure("Learning rate" + ", log scale" * log, key(lines), draw(chart))
+
+
+def _rate(value: float | None) -> float | None:
+    """None where nothing is learned, and for what is no rate."""
+    return value if value is not None and 1 / _ABSURD < value < _ABSURD else None
+
+
+def _joined(names: Sequence[str]) -> str:
+    """``backbone.0``, ``backbone.1`` -> ``backbone.0 to 1``; levels that share a rate."""
+    stems = {name.rpartition(".")[0] for name in names}
+    ends = sorted(name.rpartition(".")[2] for name in names)
+    if len(names) > 1 and len(stems) == 1 and all(end.isdigit() for end in ends):
+        return f"{stems.pop()}.{ends[0]} to {ends[-1]}"
+    return ", ".join(names)
+
+
+def _experts(points: Sequence[Point]) -> str:
+    used = [p for p in points if p.usage]
+    used = [p for p in used if len(p.usage) == len(used[-1].usage)]
+    if not used:
+        return ""
+    count = len(used[-1].usage)
+    picture = heat_map("use of the experts", [p.epoch for p in used], [p.usage for p in used])
+    legend = (
+        f'<span class="soft">a row each; fair is {1 / count:.1%}, at right the last epoch</span>'
+    )
+    return _figure("Use of the experts", legend, picture)
+
+
+def _seconds(scene: Chart, points: Sequence[Point]) -> str:
+    line = _line("seconds", points, "seconds", 5, ".1f")
+    if not _has(line):
+        return ""
+    whole = sum(value or 0.0 for _, value in line.points)
+    legend = f'<span class="soft">training and validation; {duration(whole)} in all</span>'
+    chart = replace(scene, title="seconds an epoch", lines=[line], zero=True)
+    return _figure("Seconds an epoch", legend, draw(chart))
+
+
+def _line(name: str, points: Sequence[Point], what: str, colour: int, form: str = ".4f") -> Line:
+    values = [(p.epoch, p.known(what)) for p in points]
+    cut = [(e, v if v is None else min(max(v, -_ABSURD), _ABSURD)) for e, v in values]
+    return Line(name, cut, colour, form)
+
+
+def _has(line: Line) -> bool:
+    return any(value is not None for _, value in line.points)
+
+
+def _stages(points: Sequence[Point]) -> tuple[Band, ...]:
+    """A band for each stage; none where there is only one."""
+    known = [p for p in points if p.stage is not None]
+    runs = [(n, [p.epoch for p in run]) for n, run in groupby(known, key=lambda p: p.stage)]
+    bands = tuple(Band(epochs[0], epochs[-1], f"stage {n}") for n, epochs in runs)
+    return bands if len(bands) > 1 else ()
+
+
+def _marks(past: Past) -> tuple[Mark, ...]:
+    return (*_resumes(past), *_unfreezings(past.points))
+
+
+def _resumes(past: Past) -> Iterator[Mark]:
+    for stretch in past.stretches[1:]:
+        word = stretch.word or "resume"
+        yield Mark(stretch.first_epoch, word, f"{word}: {stretch.reason}" if stretch.reason else "")
+
+
+def _unfreezings(points: Sequence[Point]) -> Iterator[Mark]:
+    """The first epoch at whose first step a group learns that did not before."""
+    for before, now in pairwise(points):
+        opened = [g for g, rate in now.rates.items() if rate > 0 and before.rates.get(g) == 0]
+        if opened:
+            yield Mark(now.epoch, "unfreeze", f"{_joined(opened)} learns from here on")
+
+
+def _figure(title: str, legend: str, picture: str, kind: str = "") -> str:
+    return (
+        f'<figure class="plot{kind}"><figcaption><b>{escaped(title)}</b>'
+        f'<span class="keys">{legend}</span></figcaption>{picture}</figure>'
+    )

@@ -1,0 +1,68 @@
+"""What a command that was advised would really do: through the real parser and the real plan."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decamo.commands import evaluate, train
+from decamo.diagnosis import Remedy
+from decamo.flags import Parser, chosen_settings
+from decamo.plan import Ledger, Plan, Resumption, Segment
+from decamo.settings import TrainSettings
+from decamo.settings.plain import to_plain
+from decamo.storage.recover import Recovered
+from decamo.training import resumption_of
+
+IMAGES = 40
+
+
+def state(settings: TrainSettings, epoch: int) -> dict[str, Any]:
+    """What a checkpoint with so many epochs behind it holds, as far as a resume reads it."""
+    ledger = Ledger((Segment("start", 0, 0, 0, 0, settings.schedule, IMAGES),))
+    position = {"epoch": epoch, "step": ledger.plan.epoch_start(epoch + 1), "micro": 0}
+    return {
+        "settings": to_plain(settings),
+        "ledger": ledger.to_plain(),
+        "position": position,
+        "history": [],
+    }
+
+
+@cache
+def parser_of(verb: str) -> Parser:
+    """The flags of a command, made once."""
+    parser = Parser(prog=f"decamo {verb}")
+    {"train": train, "evaluate": evaluate}[verb].add_arguments(parser)
+    return parser
+
+
+def obey(
+    remedy: Remedy, settings: TrainSettings, epoch: int, patch: pytest.MonkeyPatch
+) -> Resumption | None:
+    """How the run goes on after the remedy's command; None of a command that does not train."""
+    return obey_words(remedy.words, settings, epoch, patch)
+
+
+def obey_words(
+    words: Sequence[str], settings: TrainSettings, epoch: int, patch: pytest.MonkeyPatch
+) -> Resumption | None:
+    """The same for bare words."""
+    assert words[0] == "decamo"
+    parser = parser_of(words[1])
+    if words[1] == "evaluate":
+        parser.parse(list(words[2:]))
+        return None
+    found = state(settings, epoch)
+    patch.setattr(
+        "decamo.storage.recover.load_or_previous", lambda path: Recovered(found, Path(path))
+    )
+    chosen, checkpoint = chosen_settings(parser.parse(list(words[2:])))
+    return resumption_of(chosen, checkpoint, images=IMAGES, world=1)
+
+
+def rates(plan: Plan, first: int, last: int) -> list[float]:
+    """The head's rates at the first steps of epochs."""
+    return [plan.lr(plan.epoch_start(epoch)) for epoch in range(first, last + 1)]
