@@ -43,6 +43,15 @@ def test_a_rise_that_has_just_stopped_is_not_healthy_any_more() -> None:
     assert "slowing down" in symptom.sentence
 
 
+def test_where_the_learning_rate_is_spent_a_shorter_stand_will_do() -> None:
+    rise = [0.355, 0.372, 0.385, 0.402, 0.402, 0.422, 0.445, 0.454, 0.457, 0.470]
+    flat = [0.472, 0.468, 0.469, 0.470, 0.468, 0.471, 0.467, 0.470]
+    held = past([*rise, *flat], lrs=[1e-3] * 18)
+    spent = past([*rise, *flat], lrs=list(np.geomspace(1e-3, 1e-5, 18)))
+    assert seen(pace, held)[0].kind == Kind.HEALTHY
+    assert seen(pace, spent)[0].kind == Kind.SLOW
+
+
 def test_nothing_is_said_of_nothing() -> None:
     (symptom,) = seen(pace, past([]))
     assert symptom.kind == Kind.TOO_EARLY

@@ -23,7 +23,7 @@ def models(epochs: Array, scores: Array, rates: Array) -> list[tuple[Form, Sprea
     """Each model with its design and its whole covariance, in variances of the noise, by hand."""
     level = float(expit(np.array(np.median(logit(scores)))))
     sigma = NOISE / (level * (1 - level))
-    found = []
+    found: list[tuple[Form, Spread, Array, Array]] = []
     for spread in spreads(rates, len(epochs)):
         for form in forms(epochs, len(scores), rates):
             design = np.hstack([np.ones((len(epochs), 1)), form.columns])

@@ -23,7 +23,7 @@ from decamo.flags import Parser, write_json
 from decamo.history import Past, read_past
 from decamo.report import epoch_rows
 
-__all__ = ["CURVES", "add_arguments", "run"]
+__all__ = ["add_arguments", "run"]
 
 CURVES = Path(__file__).parents[3] / "docs" / "results" / "curves"
 """Where a checkout of the repository keeps its recorded curves."""

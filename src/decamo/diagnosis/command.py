@@ -184,6 +184,8 @@ def _mended(old: ScheduleSettings, changes: Sequence[Change], start: int) -> tup
             values[name] = value
             given[name] = Change(name, value, given[name].why if name in given else why)
 
+    if "stage2_lr" in given and start < values["stage1_epochs"]:
+        settle("skip_stage1", True, "the new rate is that of stage 2, so it begins now")
     frozen = 0 if values["skip_stage1"] else values["stage1_epochs"]
     least = max(start, frozen) + 1
     if values["epochs"] + values["stage3_epochs"] <= start or values["epochs"] <= frozen:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from decamo.diagnosis.case import Case
+from decamo.diagnosis.detect_rate import lr_exhausted
 from decamo.diagnosis.noise import Trend
 from decamo.diagnosis.pace import paces
 from decamo.diagnosis.symptom import Evidence, Kind, Symptom
@@ -13,6 +14,8 @@ __all__ = ["pace", "stands_still"]
 # A run that rose and has stood still for so many epochs is not called healthy any more; one of
 # the windows of ``pace``.
 LATE = 12
+# ... and for so many where the learning rate is spent: the pace it had will not come back by itself.
+LATE_SPENT = 8
 # Scores are printed with four digits: a gain of 0.01 may be read as 0.0101.
 ROUNDING = 1e-4
 
@@ -30,7 +33,8 @@ def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     if not trends:
         yield _too_early(case, thresholds)
         return
-    trend, late = trends[thresholds.plateau_epochs], trends[LATE]
+    spent = any(lr_exhausted(case, thresholds))
+    trend, late = trends[thresholds.plateau_epochs], trends[LATE_SPENT if spent else LATE]
     evidence = _evidence(trend, thresholds)
     per_ten = f"{10 * trend.slope:+.4f} IoU in 10 epochs"
     between = f"over epochs {trend.first} to {trend.last}"

@@ -129,6 +129,13 @@ def lower(situation: Situation) -> Remedy:
     ]
     if s.settings and s.settings.schedule.scheduler == "none" and name == "stage2_lr":
         changes.append(Change("scheduler", "cosine", "falls from there, so that it can settle"))
+    if s.settings and name == "stage3_lr":
+        again = min(s.settings.schedule.stage2_lr, changes[0].value)
+        changes.append(Change("stage2_lr", again, "stage 2 goes on no higher"))
+    if s.settings and s.settings.schedule.min_lr > rate / 2:
+        changes.append(
+            Change("min_lr", rounded(rate / 20), "the floor that the warm-up rises from")
+        )
     if s.settings and s.settings.schedule.stage3_epochs and name != "stage3_lr":
         polish = min(s.settings.schedule.stage3_lr, changes[0].value)
         changes.append(Change("stage3_lr", polish, "stage 3 must not be higher"))
