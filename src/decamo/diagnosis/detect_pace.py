@@ -14,7 +14,7 @@ __all__ = ["pace", "stands_still"]
 # A run that rose and has stood still for so many epochs is not called healthy any more; one of
 # the windows of ``pace``.
 LATE = 12
-# ... and for so many where the learning rate is spent: the pace it had will not come back by itself.
+# ... and for so many where the learning rate is spent: the pace it had will not come back.
 LATE_SPENT = 8
 # Scores are printed with four digits: a gain of 0.01 may be read as 0.0101.
 ROUNDING = 1e-4
