@@ -131,10 +131,9 @@ def _envelope(column: Indices, away: Bytes, shape: tuple[int, int]) -> Squares:
     ends[-1] = shape[0] * shape[1]
     ends[1:-1] = np.minimum(np.maximum(np.ceil(slope / 2), 0), ends[-1])
     counts = ends[1:] - ends[:-1]
-    least = np.repeat(point.real.astype(np.float32), counts).reshape(shape)
-    least -= np.arange(shape[1], dtype=np.float32)
-    least -= shape[1] * np.arange(shape[0], dtype=np.float32)[:, None]  # exact up to 2 ** 24
+    least = np.repeat(point.real.astype(np.float32), counts)
+    least -= np.arange(ends[-1], dtype=np.float32)  # exact up to 2 ** 24
     least *= least
     square = point.imag - point.real**2
-    least += np.repeat(square.astype(np.float32), counts).reshape(shape)
-    return least
+    least += np.repeat(square.astype(np.float32), counts)
+    return least.reshape(shape)
