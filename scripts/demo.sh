@@ -25,4 +25,10 @@ $DECAMO evaluate "$run/best_model.pth" --dataset-path "$scenes" --json "$out/sco
 say "5. predictions to look at"
 $DECAMO predict "$run/best_model.pth" "$scenes/Test/Image" --out "$out/predictions"
 
-say "done: look at $out/plan.png, $run/journal.jsonl and $out/predictions/*_overlay.png"
+say "6. what the run's own curve says, and what to do next"
+$DECAMO diagnose "$run"
+
+say "7. all of it on one page"
+$DECAMO report "$run" --dataset-path "$scenes"
+
+say "done: open $run/report.html, and look at $out/plan.png and $out/predictions/*_overlay.png"

@@ -36,6 +36,10 @@ def test_the_demo_learns_to_find_what_it_never_saw(tmp_path: Path) -> None:
     assert scores["datasets"][0]["mean"]["iou"] >= 0.55  # other images than those that chose it
     assert len(list((tmp_path / "predictions").glob("*_overlay.png"))) == 40
     assert (tmp_path / "plan.png").stat().st_size > 10_000
+    assert "What was read and assumed" in done.stdout
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Validation cases" in page
+    assert page.count("data:image/jpeg") >= 9
 
 
 @pytest.mark.long
