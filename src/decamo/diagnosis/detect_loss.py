@@ -74,8 +74,8 @@ def explosion(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         Kind.EXPLOSION,
         "critical",
         seen,
-        f"exploded at epoch {seen[0]}: {jump}the IoU fell from {level:.4f} to {worst:.4f} and has"
-        " not come back",
+        f"exploded at epoch {seen[0]}: {jump}the IoU fell from {scores[onset - 1]:.4f} to"
+        f" {worst:.4f} and has not come back",
         tuple(evidence),
         min(1.0, (level - worst) / (2 * thresholds.drop)) if known else 0.7,
     )
