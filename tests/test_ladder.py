@@ -24,7 +24,7 @@ LADDER: list[set[str]] = [
     {"evaluation"},
     {"training", "report"},
     {"flags"},
-    {"benches"},
+    {"benches", "escape"},
     {"commands"},
     {"cli"},
 ]
@@ -42,6 +42,7 @@ MAY_LOAD = {
     "data": NUMPY,
     "inference": NUMPY,
     "evaluation": NUMPY,
+    "escape": NUMPY,
     "diagnosis": {"numpy", "scipy"},
     "geometry": {"torch"},
     "nn": TORCH,

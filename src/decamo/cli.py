@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "train a model, or go on from a checkpoint with the same or another schedule",
     "plan": "show stages and learning rates before a GPU hour is spent",
     "diagnose": "say from a run's past what ails it, and what to do next",
+    "escape": "race branches of one checkpoint and prove which gets off the plateau",
     "evaluate": "score checkpoints or any method's maps on data sets",
     "predict": "write probability maps and overlays for images",
     "data": "audit data sets; make procedural camouflage scenes",

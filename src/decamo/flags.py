@@ -18,7 +18,7 @@ from decamo.settings.plain import SECTIONS, Kind, from_plain, kinds, merged, sec
 from decamo.storage import RunFolder, write_whole
 from decamo.training import resumption_of
 
-__all__ = ["Parser", "add_settings", "chosen_settings", "write_json"]
+__all__ = ["Parser", "add_settings", "chosen_settings", "read_config", "write_json"]
 
 # A resume says anew what these are; the checkpoint's own are not carried on.
 _NOT_CARRIED = {

@@ -70,6 +70,8 @@ def test_loaded_moments_are_copies(model: Segmenter) -> None:
     name, parameter = next(iter(model.named_parameters()))
     other.state[parameter]["exp_avg"].zero_()
     assert float(state[name]["exp_avg"].abs().max()) > 0
+    other.step()  # AdamW counts in place
+    assert {float(moments["step"]) for moments in state.values()} == {1}
 
 
 def learned(model: Segmenter) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from decamo.history import (
     GroupsOpened,
     Interrupted,
     Saved,
+    Scored,
     StageStarted,
     StepDone,
     Validating,
@@ -32,7 +34,9 @@ def test_a_run_tells_its_story_in_order(make: Make) -> None:
     ]
     assert isinstance(events[0], Saved)  # a checkpoint to go back to, before the first step
     assert isinstance(events[1], Validating)
-    assert isinstance(events[2], Baseline)
+    assert isinstance(events[2], Scored)
+    assert isinstance(events[3], Baseline)
+    assert events[3].iou == pytest.approx(fmean(events[2].ious.values()))
     steps = [e.record.step for e in events if isinstance(e, StepDone)]
     assert steps == list(range(2 + 3 * 4))
     epochs = [e.record for e in events if isinstance(e, EpochDone)]

@@ -1,6 +1,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,8 @@ def test_every_image_is_scored_and_progress_told(pairs: tuple[Pair, ...]) -> Non
     assert found.images == len(pairs) == 11
     assert events == [Validating(8, 11), Validating(11, 11)]
     assert found.predicted_share == 1
+    assert list(found.ious) == [p.key for p in pairs]
+    assert fmean(found.ious.values()) == pytest.approx(found.scores.iou)
 
 
 def test_a_stop_ends_it_at_a_batch_and_gives_nothing(pairs: tuple[Pair, ...]) -> None:

@@ -1,5 +1,6 @@
 """What the trainer says, and to nobody in particular: console, journal and others listen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,7 @@ __all__ = [
     "MemoryRanOut",
     "RolledBack",
     "Saved",
+    "Scored",
     "StageStarted",
     "StepDone",
     "Validating",
@@ -54,6 +56,19 @@ class Validating:
 
     done: int
     of: int
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Validation is done; what it means is told by the event that follows.
+
+    Attributes:
+        step: absolute optimiser steps behind the weights.
+        ious: key of the pair -> its IoU at native size and threshold 0.5.
+    """
+
+    step: int
+    ious: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -143,6 +158,7 @@ Event = (
     | Validating
     | EpochDone
     | Saved
+    | Scored
     | MemoryRanOut
     | RolledBack
     | Interrupted

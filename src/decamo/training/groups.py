@@ -112,6 +112,8 @@ def _misfit(what: object, got: str) -> CheckpointMismatch:
 
 
 def _placed(key: str, value: Any, parameter: nn.Parameter) -> Any:
-    if not isinstance(value, torch.Tensor) or key == "step":  # torch keeps the count on the CPU
+    if not isinstance(value, torch.Tensor):
         return value
+    if key == "step":  # torch keeps the count on the CPU, and counts in place
+        return value.clone()
     return value.to(device=parameter.device, dtype=parameter.dtype, copy=True)

@@ -15,6 +15,7 @@ from decamo.history import (
     GroupsOpened,
     Interrupted,
     MemoryRanOut,
+    Scored,
     StageStarted,
     StepDone,
     StepRecord,
@@ -263,6 +264,8 @@ class Trainer:
             self.state.shipped, stage.img_size, self.runtime.device, self.runtime.dtype
         )
         found = yield from self.validator.run(predictor, self.state.position.step)
+        if found is not None:
+            yield Scored(self.state.position.step, found.ious)
         return found
 
     def _record(self, stage: Stage, epoch: int, found: Summary, seconds: float) -> EpochRecord:

@@ -1,8 +1,8 @@
 """Validation while training: held-out images in, one summary out; it can be left at any batch."""
 
 import math
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean, pstdev
 
 from decamo.data.pairs import Pair
@@ -31,6 +31,7 @@ class Summary:
         predicted_share: mean share of an image predicted as object.
         sure_wrong: share of the wrong pixels whose probability is within 0.01 of 0 or 1; 0 where
             no pixel is wrong.
+        ious: key of the pair -> its IoU, in the order scored.
     """
 
     scores: Scores
@@ -39,6 +40,7 @@ class Summary:
     object_share: float
     predicted_share: float
     sure_wrong: float
+    ious: Mapping[str, float] = field(default_factory=dict)
 
 
 def summarise(scored: Sequence[ImageScores]) -> Summary:
@@ -52,6 +54,7 @@ def summarise(scored: Sequence[ImageScores]) -> Summary:
         object_share=fmean([p.object / p.all for p in pixels]) if scored else math.nan,
         predicted_share=fmean([p.predicted / p.all for p in pixels]) if scored else math.nan,
         sure_wrong=sum(p.sure_wrong for p in pixels) / wrong if wrong else 0.0,
+        ious={s.pair.key: s.scores.iou for s in scored},
     )
 
 

@@ -1,0 +1,96 @@
+"""The end of a race: its outcome, and the winner's whole way from the original checkpoint."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from decamo.errors import CheckpointError
+from decamo.escape.branch import CONTROL, TWIN
+from decamo.escape.heats import heat_of, verdict_of
+from decamo.escape.horizon import full_settings
+from decamo.escape.meaning import Facts, meaning_of
+from decamo.escape.race import Race
+from decamo.escape.table import Outcome, answer
+from decamo.escape.trial import departure_of
+from decamo.plan import Ledger
+from decamo.storage import RunFolder, previous_of
+from decamo.storage.sealed import save_sealed, sealed_outline
+
+__all__ = ["begin_winner", "outcome_of"]
+
+
+def outcome_of(race: Race) -> Outcome:
+    """What a race that is over has found.
+
+    Raises:
+        ValueError: it is not over.
+    """
+    results, standing = race.results(), race.course.standing
+    heat = heat_of(results, race.course.epochs)
+    verdict = verdict_of(results, heat)
+    control = results[CONTROL]
+    before = [float(record["loss"]) for record in race.course.checkpoint["history"]]
+    since = [rung.loss for rung in control.rungs.values() if rung.loss is not None]
+    lost = {name: result.lost for name, result in results.items() if result.lost}
+    facts = Facts(
+        rate=standing.rate,
+        losses=(*before, *since),
+        ious=tuple(control.rungs[heat.rung].ious.values()),
+        epochs=race.course.epochs,
+        diverged={name: why for name, why in lost.items() if why.startswith("diverged")},
+    )
+    may_win = [b.name for b in race.branches if b.name not in (CONTROL, TWIN)]
+    winner = verdict.winner_among(may_win)
+    meanings = meaning_of(verdict, facts)
+    return Outcome(race.branches, results, heat, verdict, winner, meanings, standing)
+
+
+def begin_winner(race: Race, outcome: Outcome, folder: RunFolder) -> Path | None:
+    """The checkpoint from which the winner's whole plan is trained, as ``decamo train`` would.
+
+    The first time it is written, ``escaped.pth``: the original checkpoint with the winner's segment
+    in its ledger, whose reason names the race. The original is kept if the run would write over it.
+
+    Args:
+        race: that is over.
+        outcome: of it, with a winner.
+        folder: of the run to come.
+
+    Returns:
+        the checkpoint to go on from; the run's own where it is under way, None where it is done.
+
+    Raises:
+        SettingsError: its plan cannot be laid.
+        StorageError: it cannot be written.
+    """
+    assert outcome.winner is not None
+    course = race.course
+    branch = next(b for b in race.branches if b.name == outcome.winner.branch)
+    settings = full_settings(branch, course.standing)
+    start = folder.root / "escaped.pth"
+    settings = replace(
+        settings, run=replace(settings.run, checkpoint_dir=folder.root, resume_from=start)
+    )
+    trials = len(race.branches)
+    why = f"escape, {trials} trials of {course.epochs} epochs: {answer(outcome)}"
+    state = departure_of(course, branch, settings, why)
+    for path in (folder.last, previous_of(folder.last)):
+        held = _outline(path)
+        if held is not None and _segment(state) in held["ledger"]:
+            done: int = held["position"]["epoch"]
+            return path if done < Ledger.from_plain(held["ledger"]).plan.last_epoch else None
+    folder.protect(course.path, course.standing.done)
+    save_sealed(start, state)
+    return start
+
+
+def _segment(state: dict[str, Any]) -> dict[str, Any]:
+    segment: dict[str, Any] = state["ledger"][-1]
+    return segment
+
+
+def _outline(path: Path) -> dict[str, Any] | None:
+    try:
+        return sealed_outline(path)
+    except CheckpointError:
+        return None

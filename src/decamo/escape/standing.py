@@ -1,0 +1,68 @@
+"""Where a race sets out from: the checkpoint's plan, its rates, and what could be done there."""
+
+from dataclasses import dataclass
+
+from decamo.errors import SettingsError
+from decamo.plan import Ledger, Position
+from decamo.settings import TrainSettings
+
+__all__ = ["Standing"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The checkpoint that is raced, as far as plans go.
+
+    Attributes:
+        settings: its own, under the flags given.
+        ledger: its past.
+        position: where it stands.
+        images: training images in an epoch now.
+        snapshots: checkpoints in its folder that could be averaged with it, itself included.
+        batchnorm: whether its backbone has BatchNorm.
+
+    Raises:
+        SettingsError: it stands in stage 1.
+    """
+
+    settings: TrainSettings
+    ledger: Ledger
+    position: Position
+    images: int
+    snapshots: int = 1
+    batchnorm: bool = False
+
+    def __post_init__(self) -> None:
+        schedule = self.ledger.last.schedule
+        if self.position.epoch < schedule.frozen_epochs:
+            raise SettingsError(
+                "CHECKPOINT",
+                f"{self.position.epoch} of {schedule.frozen_epochs} epochs of stage 1 are done, and"
+                " the backbone is still frozen",
+                "go on to stage 2 first, with --skip-stage1 at once: that is what it lacks",
+            )
+
+    @property
+    def done(self) -> int:
+        """Epochs completed."""
+        return self.position.epoch
+
+    @property
+    def rate(self) -> float:
+        """The head's learning rate now in force; after the end of the plan, its last one."""
+        plan = self.ledger.plan
+        return plan.lr(min(self.position.step, plan.end_step - 1))
+
+    def rate_after(self, epochs: int) -> float:
+        """The head's learning rate at the last step of the next ``epochs`` under the own plan."""
+        plan = self.ledger.plan
+        stage = plan.stage_at(self.position.step)
+        last = self.position.step + epochs * stage.steps_per_epoch - 1
+        return plan.lr(min(last, plan.end_step - 1))
+
+    def continues(self, epochs: int) -> bool:
+        """Whether the own plan can be followed for ``epochs`` whole epochs from here."""
+        last = self.ledger.last
+        same = (self.images, 1) == (last.images, last.world)
+        whole = self.position.micro == 0
+        return same and whole and self.done + epochs <= self.ledger.plan.last_epoch

@@ -1,0 +1,86 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from decamo.escape.judge import judge
+from decamo.escape.meaning import Facts, Meaning, meaning_of
+
+FACTS = Facts(rate=0.00005, losses=[1.0] * 10, ious=[0.6] * 20, epochs=3, diverged={})
+HARD = np.random.default_rng(0).uniform(0.3, 0.7, 60)
+NOISE = np.random.default_rng(1).normal(0, 0.01, (20, 60))
+
+
+def found(facts: Facts = FACTS, **gains: float) -> list[Meaning]:
+    """The meaning of a race in which branches gained so much over the control."""
+    rows = enumerate(gains.items(), start=1)
+    scores = {"control": HARD + NOISE[0]}
+    scores |= {n.replace("_", "-"): HARD + NOISE[k] + gain for k, (n, gain) in rows}
+    return list(meaning_of(judge(scores, "control"), facts))
+
+
+def causes(facts: Facts = FACTS, **gains: float) -> list[str]:
+    return [m.cause for m in found(facts, **gains)]
+
+
+def test_a_higher_rate_that_beats_the_same_curve_at_the_old_height_was_too_low() -> None:
+    (meaning,) = found(rate_x3=0.05, anneal=0.0, rate_tenth=0.0)
+    assert meaning.cause == "rate too low"
+    assert any("0.00005" in e or "5e-05" in e for e in meaning.evidence)
+    assert any(e.startswith("rate-x3 - anneal: +0.0") for e in meaning.evidence)
+    assert causes(rate_x10=0.08, rate_x3=0.0, anneal=0.0) == ["rate too low"]
+
+
+@pytest.mark.parametrize(
+    ("gains", "cause"),
+    [
+        ({"rate_x3": 0.05, "anneal": 0.05}, "rate must fall"),
+        ({"rate_x3": 0.0, "anneal": 0.05}, "rate must fall"),
+        ({"rate_tenth": 0.05, "rate_x3": 0.0}, "rate too high"),
+        ({"larger": 0.05}, "resolution"),
+        ({"moments": 0.05}, "stale moments"),
+        ({"average": 0.05}, "noise"),
+        ({"deep_supervision": 0.05}, "supervision"),
+        ({"batch_x2": 0.05}, "batch noise"),
+        ({"batchnorm": 0.05}, "batchnorm"),
+        ({"aggressive": 0.05}, "options"),
+        ({"my_own": 0.05}, "own branch"),
+    ],
+)
+def test_each_probe_has_its_cause(gains: dict[str, float], cause: str) -> None:
+    assert causes(FACTS, **gains) == [cause]
+
+
+def test_a_twin_that_is_better_means_nothing() -> None:
+    assert causes(twin=0.05) == ["ceiling"]
+
+
+def test_where_nothing_is_better_the_loss_says_what_is_left() -> None:
+    assert causes(larger=0.0, rate_x3=-0.05) == ["ceiling"]
+    falling = replace(FACTS, losses=np.linspace(1.2, 0.8, 10).tolist())
+    assert causes(falling, larger=0.0) == ["more epochs"]
+    missed = replace(FACTS, ious=[0.0] * 5 + [0.8] * 15)
+    (meaning,) = found(missed, larger=0.0)
+    assert meaning.cause == "lost objects"
+    assert meaning.evidence[0].startswith("25% of the validation images")
+
+
+def test_a_gain_that_images_cannot_tell_says_how_many_could() -> None:
+    generator = np.random.default_rng(3)
+    moved = generator.normal(0, 0.2, 60)
+    scores = {"control": HARD, "larger": HARD + moved - moved.mean() + 0.04}
+    verdict = judge(scores, "control")
+    (meaning,) = meaning_of(verdict, FACTS)
+    assert meaning.cause == "too few images"
+    assert not verdict.gaps[0].better
+    needed = int(meaning.evidence[1].split()[1])
+    gap = verdict.gaps[0]
+    assert needed == pytest.approx(60 * ((gap.high - gap.difference) / gap.difference) ** 2, abs=1)
+    many = {n: np.tile(ious, -(-needed // 60) + 1) for n, ious in scores.items()}
+    assert judge(many, "control").gaps[0].better  # as many do tell
+
+
+def test_a_branch_that_diverged_is_told_beside() -> None:
+    broke = replace(FACTS, diverged={"rate-x10": "diverged: no finite loss"})
+    assert causes(broke, larger=0.05) == ["resolution", "unstable"]
+    assert causes(broke, larger=0.0) == ["ceiling", "unstable"]

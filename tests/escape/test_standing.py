@@ -1,0 +1,27 @@
+import pytest
+
+from decamo.errors import SettingsError
+from tests.escape.build import standing
+
+
+def test_the_rate_now_and_at_the_end_of_a_trial_are_the_plan_s_own() -> None:
+    at = standing(scheduler="cosine", stage2_lr=0.001, min_lr=0.0)
+    plan = at.ledger.plan
+    assert at.done == 86
+    assert at.rate == plan.lr(at.position.step)
+    assert at.rate_after(3) == plan.lr(plan.epoch_start(90) - 1) < at.rate
+
+
+def test_after_the_end_of_the_plan_the_last_rate_holds() -> None:
+    at = standing(120, scheduler="cosine", stage2_lr=0.001, min_lr=0.00001)
+    assert at.rate == at.rate_after(3) == pytest.approx(0.00001)
+
+
+@pytest.mark.parametrize(("epoch", "goes"), [(86, True), (117, True), (118, False), (120, False)])
+def test_the_own_plan_is_followed_while_it_lasts(epoch: int, goes: bool) -> None:
+    assert standing(epoch).continues(3) is goes
+
+
+def test_a_frozen_backbone_is_refused_in_a_line() -> None:
+    with pytest.raises(SettingsError, match="20 of 30 epochs of stage 1 are done"):
+        standing(20)
