@@ -3,7 +3,6 @@
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from itertools import islice
 
 import torch
@@ -58,7 +57,7 @@ def _stage(trainer: Trainer, stage: Stage, done: int) -> Rehearsed:
     pieces, seconds = stage.pieces, []
     for _ in range(_STEPS + 1):
         began = time.perf_counter()
-        held = list(_held(batches, stage))
+        held = list(islice(batches, stage.accumulation))
         pieces = _step(trainer, stage, held, pieces)
         seconds.append(time.perf_counter() - began)
     return Rehearsed(
@@ -69,10 +68,6 @@ def _stage(trainer: Trainer, stage: Stage, done: int) -> Rehearsed:
         pieces=pieces,
         memory_bytes=_peak(device),
     )
-
-
-def _held(batches: Iterator[Batch], stage: Stage) -> Iterator[Batch]:
-    return islice(batches, stage.accumulation)
 
 
 def _step(trainer: Trainer, stage: Stage, held: list[Batch], pieces: int) -> int:
@@ -88,9 +83,10 @@ def _step(trainer: Trainer, stage: Stage, held: list[Batch], pieces: int) -> int
             torn = short.torn
         release(trainer.runtime.device)
         if torn or pieces >= stage.micro_batch:
+            image = f"not even one image of {stage.img_size} px fits"
             raise MemoryExhausted(
                 f"stage {stage.number}",
-                f"not even one image of {stage.img_size} px fits",
+                "the optimiser's update does not fit" if torn else image,
                 "give --gradient-checkpointing, a smaller --img-size or a smaller --backbone",
             )
         pieces = min(2 * pieces, stage.micro_batch)
