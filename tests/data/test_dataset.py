@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from decamo.data.augment import Augmentation
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_pair
@@ -53,6 +54,15 @@ def test_the_same_address_gives_the_same_pixels_and_another_epoch_others(
     assert len({image.numpy().tobytes() for image in images}) == 6
     other = CamouflageDataset(pairs, 40, seed=6, augment=True)
     assert any(not torch.equal(images[e], other[e, 2].image) for e in range(6))
+
+
+def test_the_draw_can_be_another(pairs: list[Pair]) -> None:
+    plain = CamouflageDataset(pairs, 40, seed=5, augment=False)
+    mirrored = CamouflageDataset(
+        pairs, 40, seed=5, augment=True, draw=lambda _seed, _epoch, _index: Augmentation(flip=True)
+    )
+    assert torch.equal(mirrored[2, 1].mask, plain[2, 1].mask.flip(-1))
+    assert not torch.equal(mirrored[2, 1].mask, plain[2, 1].mask)
 
 
 def test_global_generators_change_nothing(pairs: list[Pair]) -> None:

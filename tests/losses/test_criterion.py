@@ -132,3 +132,13 @@ def test_mistakes_are_named() -> None:
         Criterion(True)(bare, mask_of("block"))
     with pytest.raises(ValueError, match="mask"):
         Criterion(False)(bare, mask_of("block", 32))
+
+
+def test_a_boundary_that_weighs_nothing_is_not_computed() -> None:
+    prediction, mask = predict(), mask_of("block")
+    without = Criterion(False, {"boundary": 0.0})(prediction, mask)
+    full = Criterion(False)(prediction, mask)
+    assert without.parts["boundary"].item() == 0
+    assert not without.parts["boundary"].requires_grad
+    expected = full.total - full.parts["boundary"]
+    assert torch.allclose(without.total, expected)

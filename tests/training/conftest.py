@@ -11,7 +11,7 @@ from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged
 from decamo.storage import RunFolder
 from decamo.storage.sealed import load_sealed
-from decamo.training.prepare import prepare
+from decamo.training.prepare import Parts, prepare
 from decamo.training.runtime import Runtime, open_runtime
 from decamo.training.supply import find_supply
 from decamo.training.trainer import Trainer
@@ -55,6 +55,7 @@ def build(
     stop_after: int | None = None,
     stop_in_validation: bool = False,
     runtime: Runtime | None = None,
+    parts: Parts | None = None,
     **changes: dict[str, Any],
 ) -> Trainer:
     """A trainer of a tiny run in the folder ``name``.
@@ -67,6 +68,7 @@ def build(
         stop_after: the question, from 1, that is first answered with a reason to stop.
         stop_in_validation: whether validation asks too; otherwise only steps do.
         runtime: other than a CPU in float32.
+        parts: other than the usual ones.
         changes: sections of the settings with other values.
     """
     if resume_from is not None:
@@ -90,6 +92,7 @@ def build(
         checkpoint,
         stop=stop,
         clock=lambda: 0.0,
+        parts=parts or Parts(),
     ).trainer
     if not stop_in_validation:
         trainer.validator.stop = lambda: ""

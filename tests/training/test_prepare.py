@@ -4,7 +4,11 @@ from typing import Any
 import pytest
 import torch
 
+from decamo.data.augment import Augmentation
+from decamo.data.dataset import CamouflageDataset
 from decamo.errors import CheckpointMismatch
+from decamo.nn import Segmenter, build_segmenter
+from decamo.training.prepare import Parts
 from decamo.training.trainer import Trainer
 from tests.training.conftest import Make
 
@@ -74,3 +78,28 @@ def test_a_resume_needs_no_pretrained_weights(first: Trainer, make: Make) -> Non
     wanted = {"pretrained": True, "backbone_weights": str(Path("/nowhere/gone.pth"))}
     again = make("run", resume_from=first.folder.last, model=wanted, schedule={"epochs": 3})
     assert again.state.position.epoch == 2
+
+
+def test_network_loss_and_augmentation_can_be_others(make: Make) -> None:
+    made: list[Segmenter] = []
+
+    def build(*how: Any, **also: Any) -> Segmenter:
+        made.append(build_segmenter(*how, **also))
+        return made[-1]
+
+    parts = Parts(build, {"boundary": 0.0, "bce": 2.0}, _mirror)
+    trainer = make("run", parts=parts)
+    assert trainer.state.model is made[0]
+    usual = make("usual").stepper.criterion.weights
+    assert trainer.stepper.criterion.weights == {**usual, "boundary": 0.0, "bce": 2.0}
+    stage = trainer.state.ledger.plan.stages[0]
+    batch = next(trainer.batches_of(stage))
+    pairs = {pair.key: pair for pair in trainer.train_pairs}
+    chosen = [pairs[key] for key in batch.keys]
+    plain = CamouflageDataset(chosen, stage.img_size, seed=0, augment=False)
+    for number, mask in enumerate(batch.mask):
+        assert torch.equal(mask, plain[1, number].mask.flip(-1))
+
+
+def _mirror(seed: int, epoch: int, index: int) -> Augmentation:
+    return Augmentation(flip=True)

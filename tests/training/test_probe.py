@@ -25,3 +25,10 @@ def test_what_the_backward_pass_keeps_grows_with_the_batch() -> None:
     probe = Probe(model, side_outputs=False, runtime=Runtime(torch.device("cpu")))
     one, two = probe.kept_bytes(1, 64), probe.kept_bytes(2, 64)
     assert 1.6 * one < two < 2.1 * one
+
+
+def test_a_term_that_weighs_nothing_keeps_nothing() -> None:
+    model = build_segmenter(SETTINGS.model, sizes=[64], seed=0)
+    cpu = Runtime(torch.device("cpu"))
+    usual, without = (Probe(model, False, cpu, w) for w in (None, {"boundary": 0.0}))
+    assert without.kept_bytes(1, 64) < usual.kept_bytes(1, 64)

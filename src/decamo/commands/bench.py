@@ -13,6 +13,7 @@ VERBS = {
     "workers": "time of scoring a folder of maps with one process and with several",
     "diagnosis": "the diagnosis held against made-up runs whose true state is known",
     "forecast": "the forecast held against recorded runs, each left out in turn",
+    "quality": "networks of others and our own, trained alike on photographs and scored",
 }
 
 

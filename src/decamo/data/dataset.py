@@ -1,7 +1,7 @@
 """Pair -> sample: read, augment, squash."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,9 @@ from decamo.data.augment import Augmentation, apply, draw
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_pair
 
-__all__ = ["CamouflageDataset", "Sample"]
+__all__ = ["CamouflageDataset", "Draw", "Sample"]
+
+Draw = Callable[[int, int, int], Augmentation]
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,17 @@ class CamouflageDataset(Dataset[Sample]):
         seed: fixes the augmentation.
         augment: augment, and read large JPEGs at a fraction of their size where the result has
             no use for the rest. Without it a sample is the squashed image, exactly.
+        draw: what happens to a sample, a function of (seed, epoch, index) alone.
     """
 
-    def __init__(self, pairs: Sequence[Pair], size: int, *, seed: int, augment: bool) -> None:
+    def __init__(
+        self, pairs: Sequence[Pair], size: int, *, seed: int, augment: bool, draw: Draw = draw
+    ) -> None:
         self.pairs = tuple(pairs)
         self.size = size
         self.seed = seed
         self.augment = augment
+        self._draw = draw
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -58,7 +64,7 @@ class CamouflageDataset(Dataset[Sample]):
         """
         epoch, index = at
         pair = self.pairs[index]
-        aug = draw(self.seed, epoch, index) if self.augment else Augmentation()
+        aug = self._draw(self.seed, epoch, index) if self.augment else Augmentation()
         # what is cropped away must be decoded too, so a small window needs a larger picture
         enough = math.ceil(self.size / min(aug.crop[2:])) if self.augment else None
         pixels, inside = read_pair(pair, at_least=enough)

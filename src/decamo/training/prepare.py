@@ -1,12 +1,13 @@
 """From settings to a trainer that is ready to run: data, network, ledger, state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from decamo.data.dataset import CamouflageDataset
+from decamo.data.augment import draw
+from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.holdout import fingerprint
 from decamo.data.pairs import Pair
 from decamo.errors import CheckpointMismatch
@@ -28,11 +29,27 @@ from decamo.training.supply import Supply
 from decamo.training.trainer import Trainer
 from decamo.training.validation import Validator
 
-__all__ = ["Prepared", "check_architecture", "prepare"]
+__all__ = ["Parts", "Prepared", "check_architecture", "prepare"]
 
 # Images from which the statistics of an untrained backbone's BatchNorm are estimated.
 _CALIBRATION_IMAGES = 64
 _CALIBRATION_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is put together from; the defaults are those of ``decamo train``.
+
+    Attributes:
+        build: called as :func:`decamo.nn.build_segmenter` is; what it gives has the interface of
+            a :class:`decamo.nn.Segmenter`.
+        loss_weights: of the criterion's terms, where they are not its own.
+        draw: how training images are augmented.
+    """
+
+    build: Callable[..., Segmenter] = build_segmenter
+    loss_weights: Mapping[str, float] | None = None
+    draw: Draw = draw
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,7 @@ def prepare(
     *,
     stop: Callable[[], str],
     clock: Callable[[], float],
+    parts: Parts = Parts(),
 ) -> Prepared:
     """Put a run together.
 
@@ -64,13 +82,14 @@ def prepare(
         checkpoint: what :func:`decamo.storage.load_sealed` gave, or None for a new run.
         stop: asked between steps; a reason saves and ends the run.
         clock: seconds from any fixed moment, only ever rising.
+        parts: network, loss and augmentation, where they are not the usual ones.
 
     Raises:
         DecamoError: any mistake in settings, network or checkpoint.
     """
     resumption = resumption_of(settings, checkpoint, images=len(supply.train), world=runtime.world)
     plan = resumption.ledger.plan
-    model = build_segmenter(
+    model = parts.build(
         settings.model,
         sizes=[stage.img_size for stage in plan.stages],
         initialise=checkpoint is None,
@@ -83,7 +102,7 @@ def prepare(
         _calibrate(state, supply.train, plan.stages[0].img_size)
     stepper = Stepper(
         model=model,
-        criterion=Criterion(deep_supervision=settings.optimise.deep_supervision),
+        criterion=Criterion(settings.optimise.deep_supervision, parts.loss_weights),
         optimiser=state.optimiser,
         scaler=state.scaler,
         ema=state.ema,
@@ -103,6 +122,7 @@ def prepare(
         stop=stop,
         clock=clock,
         saved=_is_newest(settings, folder, resumption),
+        draw=parts.draw,
     )
     return Prepared(trainer, resumption, supply)
 

@@ -6,6 +6,7 @@ of a GPU and its workspaces come on top, as a rule 10 to 30 %.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -60,11 +61,19 @@ def _measured(
 
 @dataclass(frozen=True)
 class Probe:
-    """Forward and backward passes over grey images."""
+    """Forward and backward passes over grey images.
+
+    Attributes:
+        model: put into the mode, and with the groups learning, that are to be measured.
+        side_outputs: whether every pyramid level's prediction is trained.
+        runtime: device and number format.
+        loss_weights: of the criterion's terms, where they are not its own.
+    """
 
     model: Segmenter
     side_outputs: bool
     runtime: Runtime
+    loss_weights: Mapping[str, float] | None = None
 
     def kept_bytes(self, batch: int, size: int) -> int:
         """Bytes that the forward pass keeps for the backward pass, each storage counted once."""
@@ -96,7 +105,7 @@ class Probe:
         image = torch.full((batch, 3, size, size), 128, dtype=torch.uint8, device=device)
         mask = torch.zeros(batch, 1, size, size, device=device)
         mask[:, :, : size // 2] = 1
-        criterion = Criterion(deep_supervision=self.side_outputs)
+        criterion = Criterion(self.side_outputs, self.loss_weights)
         with self.runtime.autocast():
             prediction = self.model(self.model.normalise(image), side_outputs=self.side_outputs)
             total: torch.Tensor = criterion(prediction, mask).total

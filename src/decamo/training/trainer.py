@@ -4,7 +4,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from decamo.data.dataset import CamouflageDataset
+from decamo.data.augment import draw
+from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.loader import Batch, EpochSampler, make_loader, micro_batches_per_epoch
 from decamo.data.pairs import Pair
 from decamo.history import (
@@ -53,6 +54,7 @@ class Trainer:
         stop: asked between steps; a reason saves and ends the run, nothing lets it go on.
         clock: seconds from any fixed moment, only ever rising.
         saved: whether the newest checkpoint in the run folder is this very state.
+        draw: how training images are augmented.
         learning: groups that learn now.
     """
 
@@ -67,6 +69,7 @@ class Trainer:
     stop: Callable[[], str]
     clock: Callable[[], float]
     saved: bool = False
+    draw: Draw = draw
     learning: frozenset[str] = field(default=frozenset(), init=False)
 
     @property
@@ -140,7 +143,11 @@ class Trainer:
     def batches_of(self, stage: Stage) -> Iterator[Batch]:
         """This process's micro-batches from the state's position to the end of a stage."""
         data = CamouflageDataset(
-            self.train_pairs, stage.img_size, seed=self.settings.run.seed, augment=True
+            self.train_pairs,
+            stage.img_size,
+            seed=self.settings.run.seed,
+            augment=True,
+            draw=self.draw,
         )
         sampler = EpochSampler(
             len(data),

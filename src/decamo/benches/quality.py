@@ -1,0 +1,209 @@
+"""Networks compared by quality on photographs: same data, weights, epochs, size and recipe."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from decamo import __version__
+from decamo.benches.quality_costs import NetworkCost, epochs_in_time, known_costs, measure_costs
+from decamo.benches.quality_gaps import gaps_to_best
+from decamo.benches.quality_peers import PEERS
+from decamo.benches.quality_recipes import OURS, Entry, entries_of, entry_of
+from decamo.benches.quality_scores import (
+    Score,
+    read_score,
+    score_trained,
+    sets_under,
+    write_score,
+)
+from decamo.benches.quality_table import costs_markdown, gaps_markdown, scores_markdown
+from decamo.benches.quality_terms import Terms, everything_trains
+from decamo.benches.quality_train import Ground, tidy, train_entry
+from decamo.errors import SettingsError
+from decamo.evaluation import CaseSet, Measurer, Rules
+from decamo.flags import Parser, write_json
+from decamo.storage import make_folder
+from decamo.training.runtime import open_runtime
+from decamo.training.stops import stop_requests
+
+__all__ = ["add_arguments", "run"]
+
+_SHARED = (
+    "Every network has the same images in the same order with the same draws of augmentation, the"
+    " same file of encoder weights, AdamW (0.001, encoder 0.0001), one cycle, gradients clipped at"
+    " norm 1, and the last weights are scored: nothing is chosen on test images. By the protocol"
+    " recipe the loss is weighted cross-entropy and weighted IoU (F3Net), and augmentation is flip,"
+    " crop and brightness. Peers train their BatchNorm, encoder and all, as users of"
+    " segmentation-models-pytorch have it; decamo keeps the encoder's statistics frozen."
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    """Flags of ``decamo bench quality``."""
+    add = parser.add_argument_group("what is compared").add_argument
+    add("--dataset-path", nargs="+", action="extend", type=Path, default=[], metavar="PATH",
+        help="folders of data sets: all training images train, all test sets score")  # fmt: skip
+    add("--backbone-weights", type=Path, metavar="FILE", help="of the encoder (default: random)")
+    add("--backbone", default="mobilenetv2_100", metavar="NAME", help="timm's name")
+    add("--input-mean-std", type=float, nargs=2, default=(0.5, 0.5), metavar=("M", "S"),
+        help="that the weights expect, of each channel in [0,1] (0.5 0.5)")  # fmt: skip
+    add("--peers", nargs="*", default=list(PEERS), choices=list(PEERS), metavar="NAME",
+        help=f"of {', '.join(PEERS)} (all)")  # fmt: skip
+    add("--ours", nargs="*", default=list(OURS), choices=list(OURS), metavar="NAME",
+        help=f"of {', '.join(OURS)} (all)")  # fmt: skip
+    add("--seeds", type=int, default=1, metavar="N", help="runs of each network (1)")
+    add = parser.add_argument_group("how they are trained").add_argument
+    add("--epochs", type=int, default=10, metavar="N", help="of each network (10)")
+    add("--img-size", type=int, default=192, metavar="N", help="px that networks see (192)")
+    add("--batch-size", type=int, default=8, metavar="N", help="images in an optimiser step (8)")
+    add("--equal-time", action="store_true",
+        help="each network has the epochs that fit into the reference's time")  # fmt: skip
+    add("--reference", default="FPN", choices=[*PEERS, *OURS], metavar="NAME",
+        help="network whose time is 1 (FPN)")  # fmt: skip
+    add("--rounds", type=int, default=7, metavar="N", help="timed in turns, the median counts (7)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--precision", default="auto", choices=("auto", "fp32", "fp16", "bf16"))
+    add("--num-workers", type=int, default=2, metavar="N", help="processes that read (2)")
+    add = parser.add_argument_group("what is kept").add_argument
+    add("--work", type=Path, default=Path("runs/quality"), metavar="DIR",
+        help="runs, scores and costs; the same command goes on with what lies there")  # fmt: skip
+    add("--json", type=Path, metavar="FILE", help="write the numbers here as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train what is not trained yet, score it, print; returns the exit code.
+
+    128 + the number of the signal that stopped it; the same command goes on.
+    """
+    entries, terms = entries_of([*args.peers, *args.ours]), _terms(args)
+    make_folder(args.work)
+    runtime = open_runtime(terms.device, terms.precision)
+    sets = sets_under(terms.dataset_path)
+    supply = everything_trains(terms, args.work / "census.json")
+    reference = entry_of(args.reference)
+    costs = known_costs(
+        args.work / "costs.json",
+        entries,
+        reference,
+        terms,
+        lambda some: measure_costs(some, reference, terms, runtime, args.rounds),
+    )
+    epochs = {
+        e.name: epochs_in_time(costs[e.name], terms.epochs) if args.equal_time else terms.epochs
+        for e in entries
+    }
+    with stop_requests() as asked, Measurer(1, Rules()) as measurer:
+        asked.patient = True
+        ground = Ground(args.work, terms, supply, runtime, asked.why, time.monotonic, _say)
+        scores: list[Score] = []
+        for seed in range(args.seeds):
+            for entry in entries:
+                score = _scored(ground, entry, seed, epochs[entry.name], sets, measurer)
+                if score is None:
+                    _say(f"stopped {asked.why()}; the same command goes on")
+                    return 128 + asked.number
+                scores.append(score)
+    shown = {e.name: costs[e.name] for e in entries}
+    print(_text(args, shown, epochs, scores))
+    write_json(args.json, _report(args, shown, epochs, scores))
+    return 0
+
+
+def _terms(args: argparse.Namespace) -> Terms:
+    """The common terms, each flag checked."""
+    for name in ("seeds", "epochs", "batch_size", "rounds"):
+        if getattr(args, name) < 1:
+            flag = f"--{name.replace('_', '-')}"
+            raise SettingsError(flag, f"got {getattr(args, name)}", "give 1 or more")
+    if args.img_size < 32 or args.img_size % 32:
+        raise SettingsError("--img-size", f"got {args.img_size}", "give a multiple of 32 px")
+    return Terms(
+        tuple(args.dataset_path),
+        args.backbone,
+        args.backbone_weights,
+        tuple(args.input_mean_std),
+        args.epochs,
+        args.img_size,
+        args.batch_size,
+        args.num_workers,
+        args.device,
+        args.precision,
+    )
+
+
+def _scored(
+    ground: Ground,
+    entry: Entry,
+    seed: int,
+    epochs: int,
+    sets: Sequence[CaseSet],
+    measurer: Measurer,
+) -> Score | None:
+    """The score of a network and a seed, from its file if it is there; None where stopped."""
+    told = ground.terms.told(entry, seed, epochs, ground.supply)
+    path = ground.root / f"{entry.slug}-seed{seed}.json"
+    if (score := read_score(path, told)) is not None:
+        return score
+    trained = train_entry(ground, entry, seed, epochs)
+    if trained is None:
+        return None
+    size = ground.terms.img_size
+    score = score_trained(trained, told, sets, measurer, ground.runtime, size)
+    write_score(path, score)
+    tidy(ground, entry, seed)
+    means = ", ".join(f"{name} IoU {found.mean('iou'):.4f}" for name, found in score.sets.items())
+    _say(f"{entry.name}, seed {seed}: {means}")
+    return score
+
+
+def _text(
+    args: argparse.Namespace,
+    costs: dict[str, NetworkCost],
+    epochs: dict[str, int],
+    scores: Sequence[Score],
+) -> str:
+    terms = (
+        f"{args.backbone}, {args.img_size} px, batch {args.batch_size},"
+        f" {scores[0].told['train_images']} training images, encoder from"
+        f" {args.backbone_weights.name if args.backbone_weights else 'random weights'}."
+    )
+    timed = (
+        "Times are medians of a forward and backward pass, loss included, measured in turns;"
+        " activations are what a batch's forward pass keeps for the backward pass. Scores are means"
+        " over images at the masks' stored size, IoU and Dice at 0.5; ± is the standard deviation"
+        " over seeds."
+    )
+    gaps = gaps_to_best(scores, list(OURS))
+    parts = [
+        costs_markdown(costs, args.reference, epochs),
+        scores_markdown(scores),
+        gaps_markdown(gaps),
+        f"{terms} {timed}",
+        _SHARED,
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _report(
+    args: argparse.Namespace,
+    costs: dict[str, NetworkCost],
+    epochs: dict[str, int],
+    scores: Sequence[Score],
+) -> dict[str, Any]:
+    return {
+        "decamo": __version__,
+        "protocol": _SHARED,
+        "reference": args.reference,
+        "equal_time": args.equal_time,
+        "networks": {name: asdict(cost) | {"epochs": epochs[name]} for name, cost in costs.items()},
+        "runs": [score.plain() for score in scores],
+        "gaps": [asdict(gap) for gap in gaps_to_best(scores, list(OURS))],
+    }
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

@@ -1,0 +1,108 @@
+"""The networks of ``decamo bench quality``, and the recipe that each is trained by."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from decamo.benches.quality_peers import PEERS, build_peer
+from decamo.data.augment import Augmentation, draw
+from decamo.data.dataset import Draw
+from decamo.errors import SettingsError
+from decamo.nn import Segmenter, build_segmenter
+from decamo.training.prepare import Parts
+
+__all__ = ["OURS", "OWN", "PROTOCOL", "Entry", "Recipe", "entries_of", "entry_of", "protocol_draw"]
+
+
+def protocol_draw(seed: int, epoch: int, index: int) -> Augmentation:
+    """Flip, crop and brightness of :func:`decamo.data.augment.draw`; nothing else."""
+    drawn = draw(seed, epoch, index)
+    return Augmentation(flip=drawn.flip, crop=drawn.crop, brightness=drawn.brightness)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained, beyond what all share.
+
+    Attributes:
+        name: for people.
+        draw: how images are augmented.
+        loss_weights: of the criterion's terms, where they are not its own.
+        settings: sections of :class:`decamo.settings.TrainSettings` with other values than the
+            comparison's.
+    """
+
+    name: str
+    draw: Draw
+    loss_weights: Mapping[str, float] | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+# Weighted cross-entropy and IoU alone, with the augmentation that every toolbox of the field has.
+PROTOCOL = Recipe(
+    "protocol", protocol_draw, loss_weights={"boundary": 0.0, "side": 0.0, "balance": 0.0}
+)
+
+# All of this project's own loss and augmentation, on the same data for the same epochs.
+OWN = Recipe("own", draw, settings={"optimise": {"deep_supervision": True, "use_ema": True}})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network that takes part.
+
+    Attributes:
+        name: for people, and for flags.
+        recipe: it is trained by.
+        peer: of :data:`PEERS`; empty for our own network.
+        experts: of our own network, at each level.
+    """
+
+    name: str
+    recipe: Recipe
+    peer: str = ""
+    experts: int = 1
+
+    @property
+    def build(self) -> Callable[..., Segmenter]:
+        """Called as :func:`decamo.nn.build_segmenter` is."""
+        return partial(build_peer, self.peer) if self.peer else build_segmenter
+
+    @property
+    def parts(self) -> Parts:
+        """What its run is put together from."""
+        return Parts(self.build, self.recipe.loss_weights, self.recipe.draw)
+
+    @property
+    def slug(self) -> str:
+        """Its name in a file's name."""
+        return self.name.lower().replace("+", "p")
+
+
+OURS = {
+    entry.name: entry
+    for entry in (
+        Entry("decamo-7", PROTOCOL, experts=7),
+        Entry("decamo-1", PROTOCOL, experts=1),
+        Entry("decamo-own", OWN, experts=7),
+    )
+}
+"""Our own network: with 7 experts and with 1 by the common recipe, and by its own."""
+
+
+def entry_of(name: str) -> Entry:
+    """The entry of a name, of :data:`PEERS` or :data:`OURS`."""
+    return OURS[name] if name in OURS else Entry(name, PROTOCOL, peer=name)
+
+
+def entries_of(names: Sequence[str]) -> list[Entry]:
+    """The entries of these names, each once.
+
+    Raises:
+        SettingsError: no name is given at all.
+    """
+    if not names:
+        known = " ".join([*PEERS, *OURS])
+        raise SettingsError("--peers", "no network is left to train", f"name some of {known}")
+    return [entry_of(name) for name in dict.fromkeys(names)]
