@@ -10,10 +10,12 @@ def test_the_boundary_is_what_erosion_takes_away() -> None:
     rng = np.random.default_rng(0)
     for _ in range(60):
         shape = rng.integers(1, 40, 2)
-        binary = rng.random(shape) < rng.choice([0.5, 0.95, 1])
+        objects = rng.random((2, *shape)) < rng.choice([0.5, 0.95, 1], (2, 1, 1))
         reach = int(rng.integers(1, 7))
-        core = binary_erosion(binary, np.ones((3, 3)), iterations=reach)
-        np.testing.assert_array_equal(inner_boundary(binary, reach), binary & ~core)
+        boundary = inner_boundary(objects[0] + objects[1] * np.uint8(2), reach)
+        for binary, bit in zip(objects, (1, 2), strict=True):
+            core = binary_erosion(binary, np.ones((3, 3)), iterations=reach)
+            np.testing.assert_array_equal(boundary & bit > 0, binary & ~core)
 
 
 def test_closed_form() -> None:

@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from decamo.metrics import distances as room
-from decamo.metrics.distances import REACH, distances
+from decamo.metrics.distances import REACH, SQUARES, distances
 from decamo.metrics.nearness import box_of
 
 
@@ -12,9 +12,9 @@ def assert_exact(mask: np.ndarray, wanted: np.ndarray) -> None:
     got = np.full(mask.shape, np.inf)
     box = box_of(mask)
     assert box is not None
-    for window, squares in distances(mask, box, wanted):
+    for window, offsets in distances(mask, box, wanted):
         assert np.isinf(got[window]).all()
-        got[window] = squares
+        got[window] = SQUARES.take(offsets, mode="clip")
     near = wanted & (want <= REACH**2)
     np.testing.assert_array_equal(got[near], np.rint(want[near]))
     assert (got[wanted & ~near] > REACH**2).all()

@@ -1,38 +1,61 @@
-"""Squared distances to the object, exactly, as far as anything depends on them.
+"""Offsets to the nearest object pixels, exactly, as far as anything depends on them.
 
 The distances along columns come first. In each row they are heights of parabolas, one a column,
 whose lower envelope is the squared distance (Felzenszwalb and Huttenlocher, "Distance transforms
-of sampled functions", 2012). There it is found by a scan; here, for the whole image at once, by
-dropping what lies above a chord until nothing does.
+of sampled functions", 2012). There it is found by a scan; here, for all rows at once: most of what
+lies above a chord is dropped, and the rest is on a convex hull or not.
 """
 
 from collections.abc import Iterator
-from itertools import chain, repeat
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from decamo.metrics.hull import lower_hull
 from decamo.metrics.nearness import Box, along_columns, box_of
 
-__all__ = ["REACH", "distances"]
+__all__ = ["REACH", "SQUARES", "distances"]
 
 REACH = 105  # pixels; leaving out all weights beyond it changes F by 2 ** (-105 / 5) / 8 = 6e-8
 FAR = 150  # stands for "farther than REACH"; squared, twice it and some more still fit uint16
-SPANS = (1, 2, 4, 8, 16)  # half the chords tried on all columns; all lengths are, on what remains
-STRIP = 128_000  # pixels handled at once, so that the work stays in the cache
+SPANS = (1, 2, 4, 8, 16)  # half the chords tried on all columns; a hull is made of what remains
+STRIP = 150_000  # pixels handled at once: 384 x 384; many more would not stay in the cache
 
 Binary = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.intp]
-Reals = npt.NDArray[np.float64]
-Squares = npt.NDArray[np.float32]
+
+# Squared distances of the offsets within reach, row by row, and of what is farther.
+SIDE = 2 * REACH + 1
+SQUARES = np.append(
+    np.add.outer(np.arange(REACH + 1) ** 2, np.arange(-REACH, REACH + 1) ** 2), 2 * FAR**2
+)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Some rows of a window, and of the columns of the object that may be nearest to its pixels.
+
+    The window's first column is ``left`` columns right of the object's first.
+    """
+
+    height: int
+    width: int
+    left: int
+    columns: int
+
+    @property
+    def stride(self) -> int:
+        """From row to row on one line of all; all pixels of other rows are beyond reach there."""
+        return self.columns + self.width + abs(self.left) + REACH
 
 
 def distances(
     mask: Binary, box: Box, wanted: npt.NDArray[Any]
-) -> Iterator[tuple[tuple[slice, slice], Squares]]:
-    """Squared Euclidean distances to the object, strip by strip, around where they are wanted.
+) -> Iterator[tuple[tuple[slice, slice], Indices]]:
+    """Offsets to the nearest object pixels, strip by strip, around where they are wanted.
 
     Args:
         mask: bool ``[H, W]``, the object.
@@ -40,9 +63,10 @@ def distances(
         wanted: ``[H, W]`` of any type, not zero on the ground pixels asked about.
 
     Yields:
-        A window of the image, and float32 ``[h, w]`` of it, whole numbers; those above
-        ``REACH ** 2`` are as good as infinite, and those on the object mean nothing. Wanted pixels
-        in no window are farther than ``REACH``. Windows do not overlap.
+        A window of the image, and intp ``[h, w]`` of it: places in :data:`SQUARES`, which tell how
+        far the object is. Those beyond its last stand for the last, farther than ``REACH``, and
+        those on the object mean nothing. Wanted pixels in no window are farther than ``REACH``.
+        Windows do not overlap.
     """
     near = _within(wanted, box)
     if near is None:
@@ -52,21 +76,17 @@ def distances(
         *_limits(box.left, box.right, near.left, near.right),
     )
     along = _padded(mask[box.top : box.bottom, box.left : box.right])
-    first, last = min(box.left, near.left), max(box.right, near.right)
-    # A row's pixels are farther than the reach from the object in the rows before and after it.
-    width = last - first + max(0, REACH - min(box.left - first, last - box.right))
+    width = near.right - near.left
     height = max(1, STRIP // width)
     for top in range(near.top, near.bottom, height):
         here = np.arange(top, min(top + height, near.bottom))
         inner = np.minimum(np.maximum(here, box.top), box.bottom - 1)
         away = along[inner - box.top] + abs(here - inner).astype(np.uint8)[:, None]
         site = _undominated(away.reshape(-1))
-        if not site.size:
-            continue
-        column = site + site // along.shape[1] * (width - along.shape[1]) + (box.left - first)
-        squares = _envelope(column, away.reshape(-1)[site], (len(here), width))
-        window = (slice(top, top + len(here)), slice(near.left, near.right))
-        yield window, squares[:, near.left - first : near.right - first]
+        if site.size:
+            strip = Strip(len(here), width, near.left - box.left, along.shape[1])
+            window = (slice(top, top + len(here)), slice(near.left, near.right))
+            yield window, _offsets(site, away.reshape(-1)[site], strip)
 
 
 def _within(wanted: npt.NDArray[Any], box: Box) -> Box | None:
@@ -112,28 +132,28 @@ def _undominated(away: Bytes) -> Indices:
     return np.flatnonzero(keep)
 
 
-def _envelope(column: Indices, away: Bytes, shape: tuple[int, int]) -> Squares:
-    """Least of ``away ** 2 + (x - column) ** 2`` along the line of all rows, float32 ``[H, W]``."""
-    point = np.empty(len(column), dtype=np.complex128)  # one array moves faster than two
-    point.real, point.imag = column, away
-    point.imag *= point.imag
-    point.imag += point.real**2  # so that parabolas become lines, and what is above chords drops
-    for span in chain((8, 4, 2), repeat(1)):
-        rise = point[span:] - point[:-span]
-        slope = rise.imag / rise.real
-        live = np.ones(len(point), dtype=np.bool_)
-        np.greater(slope[span:], slope[:-span], out=live[span:-span])
-        if span == 1 and live.all():
-            break
-        point = point[live]
-    # Each is the lowest between half the slopes on its sides.
-    ends = np.zeros(len(point) + 1, dtype=np.intp)
-    ends[-1] = shape[0] * shape[1]
-    ends[1:-1] = np.minimum(np.maximum(np.ceil(slope / 2), 0), ends[-1])
-    counts = ends[1:] - ends[:-1]
-    least = np.repeat(point.real.astype(np.float32), counts)
-    least -= np.arange(ends[-1], dtype=np.float32)  # exact up to 2 ** 24
-    least *= least
-    square = point.imag - point.real**2
-    least += np.repeat(square.astype(np.float32), counts)
-    return least.reshape(shape)
+def _offsets(site: Indices, away: Bytes, strip: Strip) -> Indices:
+    """From each pixel to the lowest of the parabolas, places in :data:`SQUARES`, ``[h, w]``."""
+    row = site // strip.columns
+    x = (site + row * (strip.stride - strip.columns)).astype(np.float64)
+    # With x ** 2 added, parabolas are lines, the lowest of which are corners of a hull.
+    corner, slope = lower_hull(x, away.astype(np.float64) ** 2 + x**2)
+    row, x, away = row[corner], x[corner], away[corner]
+    turn = np.ceil(slope / 2)  # the first pixel nearer to the next
+    start = row * strip.stride + strip.left  # the row's first pixel, on the line
+    x -= start
+    first, last = np.maximum(x - REACH, 0), np.minimum(x + (REACH + 1), strip.width)
+    np.maximum(first[1:], turn - start[1:], out=first[1:])
+    np.minimum(last[:-1], turn - start[:-1], out=last[:-1])
+    np.minimum(first, strip.width, out=first)
+    np.maximum(first, last, out=last)
+    # Stretches out of reach of all lie between these, most of them empty.
+    bounds = np.zeros(2 * len(x) + 2, dtype=np.intp)
+    begin = row * strip.width
+    bounds[1:-1:2], bounds[2::2] = first + begin, last + begin
+    bounds[-1] = strip.height * strip.width
+    place = np.full(2 * len(x) + 1, len(SQUARES))
+    place[1::2] = away.astype(np.intp) * SIDE + REACH - x.astype(np.intp)
+    offsets = np.repeat(place, np.diff(bounds)).reshape(strip.height, strip.width)
+    offsets += np.arange(strip.width)
+    return offsets

@@ -31,6 +31,9 @@ class Box:
 
 def box_of(mask: npt.NDArray[Any]) -> Box | None:
     """The box of what is not 0 in a mask ``[H, W]`` of any type; None where nothing is."""
+    height, width = mask.shape
+    if mask.size and all(edge.any() for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1])):
+        return Box(0, height, 0, width)  # as a grey ground is, at a fourth of the price
     rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return None

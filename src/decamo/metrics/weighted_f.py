@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.distances import REACH, distances
+from decamo.metrics.distances import REACH, SQUARES, distances
 from decamo.metrics.nearness import Box, box_of, fill_rim
 
 __all__ = ["weighted_f"]
@@ -19,9 +19,8 @@ ALONE = 8192
 TILE = (96, 192)  # smoothed in the cache, in products too small for OpenBLAS to start threads
 _KERNEL = np.exp(-(np.arange(-3, 4) ** 2) / 50)  # 7 taps, sigma 5: the authors' choice
 _KERNELS = sum(np.eye(BLOCK, BLOCK + 6, k) * tap for k, tap in enumerate(_KERNEL / _KERNEL.sum()))
-# The weight's part that falls with the squared distance; a ground pixel is at least 1 away.
-_FALL = np.append(2.0 ** (-np.sqrt(np.arange(REACH**2 + 1)) / 5), 0.0)
-_FALL[0] = 0.0
+# The weight's part that falls with the distance, at each place in SQUARES; far away it is left out.
+_FALL = np.where(SQUARES <= 2 * REACH**2, 2.0 ** (-np.sqrt(SQUARES) / 5), 0.0)
 
 
 def weighted_f(
@@ -51,18 +50,18 @@ def weighted_f(
     missed = unit * _missed(prediction, mask, box, one)
     false = 2 * on_ground
     ground = (prediction - prediction.dtype.type(zero)) * ~mask
-    for window, squares in distances(mask, box, ground):
-        false -= unit * _spared(ground[window], squares)
+    for window, offsets in distances(mask, box, ground):
+        false -= unit * _spared(ground[window], offsets)
     recall = 1 - missed / n
     precision = (n - missed) / (n - missed + false + EPS)
     return 2 * recall * precision / (recall + precision + EPS)
 
 
-def _spared(ground: npt.NDArray[Any], squares: npt.NDArray[np.float32]) -> float:
+def _spared(ground: npt.NDArray[Any], offsets: npt.NDArray[np.intp]) -> float:
     """Sum of the ground's errors times the part of the weight that falls with the distance."""
     total, rows = 0.0, max(1, ALONE // ground.shape[1])
     for top in range(0, len(ground), rows):
-        fall = _FALL.take(squares[top : top + rows].astype(np.intp), mode="clip")
+        fall = _FALL.take(offsets[top : top + rows], mode="clip")
         total += float(np.vdot(ground[top : top + rows].astype(np.float64), fall))
     return total
 
