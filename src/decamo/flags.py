@@ -155,9 +155,32 @@ def _over(path: Path, upper: dict[str, dict[str, Any]]) -> tuple[TrainSettings, 
     found = load_or_previous(path)
     for note in found.notes:
         _warn(note)
+    upper = _without_answered(upper, found.state, found.path)
     home = {"run": {"checkpoint_dir": str(found.path.parent)}}
     lower = merged(_carried(found.state["settings"]), home)
     return from_plain(merged(lower, upper, {"run": {"resume_from": found.path}})), found.state
+
+
+def _without_answered(
+    upper: dict[str, dict[str, Any]], checkpoint: dict[str, Any], path: Path
+) -> dict[str, dict[str, Any]]:
+    """Without what was asked for in the same words before a race of this run found better."""
+    asked = Ledger.from_plain(checkpoint["ledger"]).last.asked
+    answered = [
+        (section, name)
+        for section, values in asked.items()
+        for name, value in values.items()
+        if name in upper.get(section, {})
+        and kinds(SECTIONS[section])[name].convert(name, upper[section][name])
+        == kinds(SECTIONS[section])[name].convert(name, value)
+    ]
+    if answered:
+        flags = ", ".join(flag_of(name) for _, name in answered)
+        _warn(f"{path.name} goes on with the winner of a race, not with {flags} as before it")
+    return {
+        section: {k: v for k, v in values.items() if (section, k) not in answered}
+        for section, values in upper.items()
+    }
 
 
 def _goes_on(settings: TrainSettings, checkpoint: dict[str, Any]) -> bool:

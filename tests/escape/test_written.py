@@ -43,6 +43,8 @@ def test_options_are_read_flat_or_by_section(tmp_path: Path) -> None:
         ("[branch.control]\nlr = 1", "not control or twin"),
         ('[branch."../up"]\nlr = 1', "small letters"),
         ("[branch.a]\nstage2_rl = 1", "no such option as stage2_rl; did you mean stage2_lr"),
+        ("[branch.race]\nlr = 1", "it names a folder"),
+        ("[branch.epoch-0086]\nlr = 1", "it names a folder"),
         ("[branch.a]\nbackbone = 'x'", r"backbone is of \[model\]; leave it out"),
         ("[branch.a]\nval_fraction = 0.3", r"val_fraction is of \[data\]"),
         ("[branch.a.schedule]\nuse_ema = true", "no such option as use_ema"),

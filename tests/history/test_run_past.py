@@ -169,6 +169,19 @@ def test_a_run_stopped_in_its_first_epoch_keeps_its_baseline(path: Path) -> None
     assert (stretch.word, stretch.baseline_iou) == ("continue", 0.125)
 
 
+def test_a_branch_stopped_in_its_first_epoch_is_still_a_branch(path: Path) -> None:
+    at = Position(5, LEDGER.plan.epoch_start(6))
+    branch = resume(LEDGER, replace(SCHEDULE, stage1_epochs=2), at, images=40).ledger
+    with Journal(path) as journal:
+        begin(journal, "start", LEDGER, 1)
+        train(journal, range(1, 6), 0.25)
+        begin(journal, "branch", branch, 6)
+        begin(journal, "continue", branch, 6)
+        train(journal, range(6, 7), 0.5)
+    _, stretch = past_of_journal(path).stretches
+    assert (stretch.word, stretch.first_epoch, stretch.baseline_iou) == ("branch", 6, 0.125)
+
+
 def test_records_of_earlier_versions_and_diverged_losses(path: Path) -> None:
     late = {"val_images", "iou_sd", "object_share", "predicted_share", "sure_wrong", "skipped"}
     old = {k: v for k, v in RECORD.to_plain().items() if k not in late}

@@ -7,9 +7,11 @@ from decamo.plan import (
     Position,
     Segment,
     plan_of,
+    raced,
     resume,
     rolled_back,
     split,
+    was_raced,
 )
 from decamo.settings import ScheduleSettings
 
@@ -89,3 +91,13 @@ def test_plain_values_keep_both_and_older_ones_have_neither() -> None:
         {k: v for k, v in p.items() if k not in ("scale", "pieces")} for p in LEDGER.to_plain()
     ]
     assert Ledger.from_plain(older) == LEDGER
+
+
+def test_a_race_without_a_winner_changes_nothing_but_the_ledger() -> None:
+    once = raced(LEDGER, AT, "no branch is better than the control")
+    assert once.plan == LEDGER.plan
+    assert (once.last.word, once.last.at_step) == ("race", AT.step)
+    assert not was_raced(LEDGER)
+    assert was_raced(once)
+    assert was_raced(rolled_back(once, AT, "20 bad steps"))
+    assert not was_raced(once.with_segment(replace(once.last, word="branch")))

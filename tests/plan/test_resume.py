@@ -154,3 +154,21 @@ def test_epochs_not_beyond_the_checkpoint_are_refused(epochs: int) -> None:
 def test_a_warmup_longer_than_the_rest_is_refused() -> None:
     with pytest.raises(SettingsError, match="--warmup-epochs"):
         go_on(replace(OPTION_1, epochs=88, warmup_epochs=3))
+
+
+def test_what_a_race_answered_stays_answered_but_for_what_is_asked_anew() -> None:
+    asked: dict[str, dict[str, Any]] = {
+        "schedule": {"scheduler": "none", "min_lr": 1e-7},
+        "optimise": {"clip_grad": 2.0},
+    }
+    ledger = Ledger((replace(LEDGER.last, asked=asked),))
+    here = at(86, ledger)
+    longer = resume(ledger, replace(STUCK, epochs=STUCK.epochs + 9), here, images=40)
+    assert longer.word == "extend"
+    assert longer.ledger.last.asked == asked
+    other = resume(ledger, replace(STUCK, min_lr=1e-6, accumulation_steps=2), here, images=40)
+    assert other.ledger.last.asked == {
+        "schedule": {"scheduler": "none"},
+        "optimise": {"clip_grad": 2.0},
+    }
+    assert Ledger.from_plain(other.ledger.to_plain()) == other.ledger

@@ -82,3 +82,7 @@ def test_steps_at_most_half_longer_than_seen_never_overrun(
         return
     if clock.now - 1000.0 > 10.0:  # not even one step would have fitted otherwise
         assert clock.now - 1000.0 + save <= seconds + 1e-6
+
+
+def test_what_is_left_is_counted_from_the_commands_begin() -> None:
+    assert Budget("1m", 60.0, lambda: 25.0, began=10.0).left == 45.0

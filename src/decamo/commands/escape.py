@@ -10,29 +10,26 @@ from decamo.commands.train import run as train
 from decamo.errors import DataError, SettingsError
 from decamo.escape import Branch, Standing, standard_branches
 from decamo.escape.claims import take
-from decamo.escape.departure import averageable, has_batchnorm
-from decamo.escape.finish import begin_winner, outcome_of
-from decamo.escape.original import held_race, original_of
-from decamo.escape.race import Race, open_race
+from decamo.escape.finish import begin_winner, outcome_of, write_outcome
+from decamo.escape.original import original_of
+from decamo.escape.plateau import TRIAL_EPOCHS
+from decamo.escape.race import Race
+from decamo.escape.session import begin_race, course_of
 from decamo.escape.table import Outcome, outcome_text, plain_outcome
-from decamo.escape.trial import Course
 from decamo.escape.written import branches_of, only
 from decamo.flags import Parser, chosen_settings, write_json
-from decamo.history import EpochDone, Event, MemoryRanOut, RolledBack, Saved, StepDone, Validating
-from decamo.plan import Ledger, Position
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
 from decamo.settings.duration import seconds_of
 from decamo.storage import RunFolder, make_folder
 from decamo.training.budget import Budget
 from decamo.training.runtime import close_runtime, open_runtime
-from decamo.training.stops import StopRequests, stop_requests
-from decamo.training.supply import Supply, find_supply
+from decamo.training.stops import stop_requests
+from decamo.training.supply import find_supply
 
 __all__ = ["add_arguments", "run"]
 
 _TRY_AGAIN = 75
-_FOLDER = "escape"  # in the run folder
 _WINNER = ".winner"  # no branch has such a name
 _OPTIONS = ("dataset_path", "checkpoint_dir", "device", "precision", "num_workers", "budget")
 
@@ -65,7 +62,11 @@ def add_arguments(parser: Parser) -> None:
         "--only", nargs="+", default=(), metavar="NAME", help="of these, beside control and twin"
     )
     race.add_argument(
-        "--trial-epochs", type=int, default=3, metavar="N", help="of each branch (default 3)"
+        "--trial-epochs",
+        type=int,
+        default=TRIAL_EPOCHS,
+        metavar="N",
+        help=f"of each branch (default {TRIAL_EPOCHS})",
     )
     race.add_argument(
         "--budget",
@@ -103,24 +104,27 @@ def run(args: argparse.Namespace) -> int:
     budget = Budget(words, seconds_of("budget", words), time.monotonic, began) if words else None
     with stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
         supply = find_supply(settings.data, folder.census, con.progress("looking at the images"))
-        course = Course(
-            root=folder.root / _FOLDER,
-            path=settings.run.resume_from or args.checkpoint,
-            checkpoint=checkpoint,
-            standing=_standing(settings, checkpoint, supply),
-            supply=supply,
-            runtime=runtime,
+        course = course_of(
+            folder.races,
+            settings.run.resume_from or args.checkpoint,
+            settings,
+            checkpoint,
+            supply,
+            runtime,
             epochs=args.trial_epochs,
             stop=lambda: asked.why() or (budget.spent() if budget else ""),
             clock=time.monotonic,
         )
-        race = _race(args, course, con, budget)
-        why = _run(race, asked, con)
+        branches = _branches(args, course.standing)
+        race = begin_race(course, branches, con, budget, keep_all=args.keep_all)
+        asked.patient = True
+        why = race.run()
     if why:
         print(f"stopped: {why}; to go on: the same command")
         return 128 + asked.number if asked.number else _TRY_AGAIN
     outcome = outcome_of(race)
     print(f"\n{outcome_text(outcome)}")
+    write_outcome(race.course.root, outcome)
     write_json(args.json, plain_outcome(outcome))
     if not args.keep_all:
         race.clear([] if outcome.winner is None else [outcome.winner.branch])
@@ -132,51 +136,13 @@ def run(args: argparse.Namespace) -> int:
 def _chosen(args: argparse.Namespace) -> tuple[TrainSettings, dict[str, Any]]:
     given = {name: getattr(args, name) for name in _OPTIONS if hasattr(args, name)}
     home = given.setdefault("checkpoint_dir", args.checkpoint.parent)
-    path = original_of(args.checkpoint, home / _FOLDER)
+    path = original_of(args.checkpoint, RunFolder(home).races)
     settings, checkpoint = chosen_settings(
         argparse.Namespace(config=None, recipe=None, resume_from=path, **given)
     )
     if checkpoint is None or not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
     return settings, checkpoint
-
-
-def _standing(settings: TrainSettings, checkpoint: dict[str, Any], supply: Supply) -> Standing:
-    path = settings.run.resume_from
-    # Files beside it may go while the winner trains; the race stays the one that was begun.
-    known = held_race(settings.run.checkpoint_dir / _FOLDER).get("number of checkpoints averaged")
-    found = len(averageable(checkpoint, path)) if path else 1
-    return Standing(
-        settings=settings,
-        ledger=Ledger.from_plain(checkpoint["ledger"]),
-        position=Position(**checkpoint["position"]),
-        images=len(supply.train),
-        snapshots=known if isinstance(known, int) else found,
-        batchnorm=has_batchnorm(checkpoint),
-    )
-
-
-def _race(args: argparse.Namespace, course: Course, con: Console, budget: Budget | None) -> Race:
-    branches = _branches(args, course.standing)
-    under_way = open_race(course, branches)
-    plan = course.standing
-    con.say(
-        f"{'the race goes on' if under_way else 'a race'}: {len(branches)} branches of"
-        f" {course.path}, {course.epochs} epochs each from epoch {plan.done + 1} on,"
-        f" {plan.images} images an epoch, {len(course.supply.val)} validate; LR now"
-        f" {plan.rate:.2g}"
-    )
-    width = max(len(b.name) for b in branches)
-
-    def hear(name: str, event: Event) -> None:
-        if isinstance(event, EpochDone):
-            con.say(f"{name:{width}}  {event.record.line()}")
-        elif isinstance(event, StepDone | Validating | MemoryRanOut | RolledBack):
-            con.hear(event)
-        if budget is not None and isinstance(event, Saved):
-            budget.hear(event)
-
-    return Race(course, branches, args.keep_all, hear, con.say)
 
 
 def _branches(args: argparse.Namespace, standing: Standing) -> tuple[Branch, ...]:
@@ -188,11 +154,6 @@ def _branches(args: argparse.Namespace, standing: Standing) -> tuple[Branch, ...
         taken = {b.name for b in own}
         return only([*(b for b in standard if b.name not in taken), *own], args.only)
     return (*only(standard, ()), *own)
-
-
-def _run(race: Race, asked: StopRequests, con: Console) -> str:
-    asked.patient = True
-    return race.run()
 
 
 def _go_on(

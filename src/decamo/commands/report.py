@@ -18,6 +18,7 @@ from decamo.errors import DataError, DecamoError, SettingsError
 from decamo.flags import Parser, write_json
 from decamo.history import Past, read_past
 from decamo.report.gallery_section import Gallery
+from decamo.report.race_files import outcomes_in
 from decamo.report.run_charts import best_point
 from decamo.report.run_page import Findings, run_page, standing
 from decamo.settings.plain import from_plain
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     gallery = None if args.no_gallery else _gallery(args, past)
     made = datetime.now().astimezone().strftime(", %Y-%m-%d %H:%M")
     files = contents(folder) if folder.is_dir() else ()
-    findings = Findings(diagnosis, gallery, files, outlook, advice, made)
+    races = outcomes_in(RunFolder(folder).races)
+    findings = Findings(diagnosis, gallery, files, outlook, advice, made, races)
     write_whole(target, run_page(past, findings).encode("utf-8", "replace"))
     print(diagnosis.verdict.sentence)
     print(f"forecast: {outlook.sentence}")
@@ -145,6 +147,7 @@ def _plain(past: Past, findings: Findings, page: Path) -> dict[str, Any]:
         "diagnosis": asdict(findings.diagnosis),
         "forecast": asdict(findings.forecast) if findings.forecast else None,
         "next": asdict(findings.advice.first) if findings.advice else None,
+        "races": [asdict(race) for race in findings.races],
         "gallery": {
             "missing": gallery.missing,
             "cases": [{"sort": s.sort, "name": s.name, "iou": s.iou} for s in gallery.shots],

@@ -1,22 +1,21 @@
 """``decamo train``: start a run, or go on with one under the same or another schedule."""
 
 import argparse
-import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from decamo.errors import DataError, SettingsError
+from decamo.escape.live import Live
+from decamo.escape.plateau import Watch
 from decamo.flags import Parser, add_settings, chosen_settings, write_json
 from decamo.history import EpochDone, Event, Interrupted, Journal, Listener, StepDone
-from decamo.nn.fitting import named
-from decamo.plan import review
 from decamo.report.console import Console
 from decamo.report.plan_picture import draw_plan
 from decamo.report.preflight_text import preflight_text
@@ -25,17 +24,18 @@ from decamo.settings import TrainSettings
 from decamo.settings.duration import seconds_of
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, check_space, file_bytes, run_bytes, write_whole
+from decamo.training.account import outcome_of, run_line
 from decamo.training.budget import Budget
+from decamo.training.introduction import introduction
 from decamo.training.preflight import rehearse
 from decamo.training.prepare import Prepared, prepare
 from decamo.training.runtime import Runtime, close_runtime, open_runtime
 from decamo.training.stops import StopRequests, stop_requests
-from decamo.training.supply import find_supply
+from decamo.training.supply import Supply, find_supply
 
 __all__ = ["add_arguments", "run"]
 
 _TRY_AGAIN = 75
-_MOST_NAMED = 10  # files named one by one on the console
 
 
 def add_arguments(parser: Parser) -> None:
@@ -49,11 +49,38 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome here as well")
 
 
+@dataclass
+class _Session:
+    """What the legs of one command share; a leg ends where a race begins."""
+
+    args: argparse.Namespace
+    folder: RunFolder
+    runtime: Runtime
+    supply: Supply
+    con: Console
+    budget: Budget | None
+    asked: StopRequests
+    moved: bool = False  # whether it made a step
+
+    def stop(self) -> str:
+        """Why to stop now, or nothing."""
+        return self.asked.why() or (self.budget.spent() if self.budget else "")
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How a leg ended: why before the end of its plan, if so, and whether at a plateau."""
+
+    outcome: dict[str, Any]
+    stopped: str = ""
+    plateau: bool = False
+
+
 def run(args: argparse.Namespace) -> int:
     """Train; returns the exit code.
 
-    0 at the end of the plan, 75 (EX_TEMPFAIL of sysexits.h: try again) when the budget is spent,
-    128 + the number of the signal that stopped the run.
+    0 at the end of the plan, and where it was to stop at a plateau; 75 (EX_TEMPFAIL of sysexits.h:
+    try again) when the budget is spent, 128 + the number of the signal that stopped the run.
     """
     began = time.monotonic()
     settings, checkpoint = chosen_settings(args)
@@ -67,40 +94,127 @@ def run(args: argparse.Namespace) -> int:
     runtime = open_runtime(settings.run.device, settings.run.precision)
     budget = _budget(settings, began)
     with closing_runtime(), stop_requests() as asked, Console(_out(runtime), time.monotonic) as con:
+        _refuse_many(settings, runtime)
         with runtime.main_first():
             looking = con.progress("looking at the images")
             images = find_supply(settings.data, folder.census, looking, keep=runtime.is_main)
-        prepared = prepare(
-            settings,
-            folder,
-            runtime,
-            images,
-            checkpoint,
-            stop=lambda: asked.why() or (budget.spent() if budget else ""),
-            clock=time.monotonic,
-        )
-        _announce(con, settings, prepared, folder.journal)
+        session = _Session(args, folder, runtime, images, con, budget, asked)
         if args.dry_run:
-            return _rehearse(settings, prepared, con, args.json)
-        if runtime.is_main:
-            _leave_traces(con, settings, folder, prepared)
-        asked.patient = True
-        stopped = _train(settings, folder, prepared, con, budget, asked)
-        best = prepared.trainer.state.best
-        con.say(f"best IoU {best.iou:.4f} at epoch {best.epoch}: {folder.best}")
-        if stopped:
-            con.say("to go on: the same command with --resume auto")
-        write_json(args.json, _outcome(prepared, folder, stopped))
-    if not stopped:
+            return _rehearse(session, settings, checkpoint)
+        ended = _legs(session, settings, checkpoint)
+        best = ended.outcome["best_iou"], ended.outcome["best_epoch"]
+        con.say(f"best IoU {best[0]:.4f} at epoch {best[1]}: {folder.best}")
+        if ended.stopped:
+            other = " and --on-plateau continue" if ended.plateau else ""
+            con.say(f"to go on: the same command with --resume auto{other}")
+        write_json(args.json, ended.outcome | {"stopped": ended.stopped})
+    if not ended.stopped or ended.plateau:
         return 0
     return 128 + asked.number if asked.number else _TRY_AGAIN
 
 
-def _rehearse(settings: TrainSettings, prepared: Prepared, con: Console, json: Path | None) -> int:
+def _legs(session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None) -> _Ended:
+    """Train, race where the run stands still if that is asked for, and train what comes of it."""
+    live = Live(
+        session.folder, session.supply, session.runtime, session.con, session.budget, session.stop
+    )
+    while True:
+        ended = _leg(session, settings, checkpoint, live)
+        if not ended.plateau or settings.run.on_plateau != "escape":
+            return ended
+        session.asked.patient = True
+        after = live.hold(settings)
+        if after.stopped:
+            session.con.say(f"stopped in the race, {after.stopped}")
+            session.moved = session.moved or live.moved
+            _insist_on_progress(session)
+            return _Ended(ended.outcome, after.stopped)
+        settings, checkpoint = chosen_settings(_onward(session, after.start))
+
+
+def _onward(session: _Session, start: Path) -> argparse.Namespace:
+    """The command's own flags, to go on from a checkpoint in its folder."""
+    resume = "auto" if start == session.folder.last else "never"
+    here = {"resume_from": start, "resume": resume, "checkpoint_dir": session.folder.root}
+    return argparse.Namespace(**vars(session.args) | here | {"reset_moments": False})
+
+
+def _leg(
+    session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None, live: Live
+) -> _Ended:
+    """Train to the end of the plan, or to where the run is stopped or stands still."""
+    watch: Watch | None = None
+
+    def stop() -> str:
+        return session.stop() or (watch.why if watch else "")
+
+    prepared = _prepared(session, settings, checkpoint, stop)
+    state = prepared.trainer.state
+    for line in introduction(settings, prepared, session.folder.journal):
+        session.con.say(line)
+    if session.runtime.is_main:
+        _leave_traces(session.con, settings, session.folder, prepared)
+    session.asked.patient = True
+    watch = Watch(
+        state,
+        to_plain(settings),
+        settings.run.on_plateau,
+        live.epochs,
+        lambda records: live.refusal(settings, state.ledger, state.position, records),
+    )
+    if prepared.trainer.saved:
+        watch.look()
+    if watch.why:
+        session.con.say(watch.why)
+        return _Ended(outcome_of(prepared, watch.why), watch.why, plateau=True)
+    stopped = _train(session, settings, prepared, watch)
+    at_plateau = bool(stopped) and stopped == watch.why
+    return _Ended(outcome_of(prepared, stopped), stopped, at_plateau)
+
+
+def _prepared(
+    session: _Session,
+    settings: TrainSettings,
+    checkpoint: dict[str, Any] | None,
+    stop: Callable[[], str],
+) -> Prepared:
+    return prepare(
+        settings,
+        session.folder,
+        session.runtime,
+        session.supply,
+        checkpoint,
+        stop=stop,
+        clock=time.monotonic,
+    )
+
+
+def _refuse_many(settings: TrainSettings, runtime: Runtime) -> None:
+    if runtime.world > 1 and settings.run.on_plateau == "escape":
+        raise SettingsError(
+            "--on-plateau",
+            f"got escape under torchrun, in {runtime.world} processes for one trial",
+            "give --on-plateau stop, then start decamo escape once on each device",
+        )
+
+
+def _insist_on_progress(session: _Session) -> None:
+    """A budget without a single step would be given again and again, for nothing."""
+    budget = session.budget
+    if budget is not None and not session.moved and not session.asked.number:
+        raise SettingsError(
+            "--budget", f"got {budget.words}, over before the first step", "give more time"
+        )
+
+
+def _rehearse(session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None) -> int:
+    prepared = _prepared(session, settings, checkpoint, session.stop)
+    for line in introduction(settings, prepared, session.folder.journal):
+        session.con.say(line)
     flight = rehearse(prepared.trainer)
     words = settings.run.budget
-    con.say(preflight_text(flight, None if words is None else seconds_of("budget", words)))
-    write_json(json, asdict(flight) | {"seconds": flight.seconds})
+    session.con.say(preflight_text(flight, None if words is None else seconds_of("budget", words)))
+    write_json(session.args.json, asdict(flight) | {"seconds": flight.seconds})
     return 0
 
 
@@ -117,78 +231,29 @@ def _budget(settings: TrainSettings, began: float) -> Budget | None:
     return Budget(words, seconds_of("budget", words), time.monotonic, began)
 
 
-def _train(
-    settings: TrainSettings,
-    folder: RunFolder,
-    prepared: Prepared,
-    con: Console,
-    budget: Budget | None,
-    asked: StopRequests,
-) -> str:
+def _train(session: _Session, settings: TrainSettings, prepared: Prepared, watch: Watch) -> str:
     """Run the trainer with its listeners; returns why it stopped before its end, if it did."""
-    trainer = prepared.trainer
-    listeners: list[Listener] = [con, budget] if budget else [con]
+    trainer, folder = prepared.trainer, session.folder
+    listeners: list[Listener] = [session.con, *([session.budget] if session.budget else [])]
     last: Event | None = None
-    moved = False
     with ExitStack() as stack:
         if trainer.runtime.is_main:
             journal = stack.enter_context(Journal(folder.journal))
-            journal.write("run", _run_line(settings, prepared))
+            journal.write("run", run_line(settings, prepared))
             board = stack.enter_context(
                 closing(TensorBoard(folder.tensorboard, prepared.resumption.position.step))
             )
             listeners += [journal, board]
+        listeners.append(watch)
         for event in trainer.run():
             last = event
             for listener in listeners:
                 listener.hear(event)
-            moved = moved or isinstance(event, StepDone | EpochDone)
+            session.moved = session.moved or isinstance(event, StepDone | EpochDone)
     if not isinstance(last, Interrupted):
         return ""
-    if budget is not None and not moved and not asked.number:
-        raise SettingsError(
-            "--budget", f"got {budget.words}, over before the first step", "give more time"
-        )
+    _insist_on_progress(session)
     return last.why
-
-
-def _announce(con: Console, settings: TrainSettings, prepared: Prepared, journal: Path) -> None:
-    """What a person wants to know before hours are spent."""
-    images, trainer, resumption = prepared.supply, prepared.trainer, prepared.resumption
-    for source in images.sources:
-        con.say(source)
-    left_out = [f"{bad.path}: {bad.reason}" for bad in images.bad]
-    left_out += [f"{orphan}: no partner of that name" for orphan in images.orphans]
-    for line in left_out[:_MOST_NAMED]:
-        con.say(f"left out: {line}")
-    if len(left_out) > _MOST_NAMED:
-        con.say(f"left out: {len(left_out) - _MOST_NAMED} more; all are in {journal}")
-    con.say(
-        f"{len(images.train)} images train, {len(images.val)} are held out of them"
-        f" for validation; left out: {images.dropped} without an object, {len(images.bad)}"
-        " unreadable"
-    )
-    model = trainer.state.model
-    parameters = sum(p.numel() for p in model.parameters())
-    con.say(
-        f"{settings.model.backbone} with {settings.model.num_experts} experts a level:"
-        f" {parameters / 1e6:.2f} M parameters, on {trainer.runtime.device}"
-        f" in {trainer.runtime.dtype or 'torch.float32'}"
-    )
-    plan = resumption.ledger.plan
-    first, last = resumption.position.step, plan.end_step - 1
-    con.say(
-        f"{resumption.word}: epoch {resumption.position.epoch + 1} to {plan.last_epoch}, step"
-        f" {first} to {last}, LR {plan.lr(first):.6f} -> {plan.lr(last):.6f}"
-        f" ({resumption.reason})"
-    )
-    if without := trainer.state.without_moments:
-        con.say(f"Adam begins anew, without moments in the checkpoint, for {named(without)}")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if cores and settings.data.num_workers > cores:
-        con.say(f"warning: --num-workers {settings.data.num_workers} on {cores} cores; {cores} do")
-    for warning in review(resumption.ledger):
-        con.say(f"warning: {warning}")
 
 
 def _leave_traces(
@@ -210,36 +275,6 @@ def _leave_traces(
     config = tomli_w.dumps(_without_none(to_plain(settings)))
     write_whole(folder.config, config.encode())
     draw_plan(folder.picture, prepared.resumption.ledger, prepared.resumption.position)
-
-
-def _run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
-    return {
-        "word": prepared.resumption.word,
-        "reason": prepared.resumption.reason,
-        "settings": to_plain(settings),
-        "ledger": prepared.resumption.ledger.to_plain(),
-        "train_images": len(prepared.supply.train),
-        "val_images": len(prepared.supply.val),
-        "unreadable": {str(bad.path): bad.reason for bad in prepared.supply.bad},
-        "orphans": [str(path) for path in prepared.supply.orphans],
-        "device": str(prepared.trainer.runtime.device),
-        "dtype": str(prepared.trainer.runtime.dtype or "torch.float32"),
-    }
-
-
-def _outcome(prepared: Prepared, folder: RunFolder, stopped: str) -> dict[str, Any]:
-    state = prepared.trainer.state
-    return {
-        "word": prepared.resumption.word,
-        "reason": prepared.resumption.reason,
-        "epoch": state.position.epoch,
-        "step": state.position.step,
-        "stopped": stopped,
-        "best_iou": state.best.iou,
-        "best_epoch": state.best.epoch,
-        "best_model": str(folder.best),
-        "epochs": [record.to_plain() for record in state.history],
-    }
 
 
 def _without_none(plain: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

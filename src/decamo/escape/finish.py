@@ -1,5 +1,6 @@
 """The end of a race: its outcome, and the winner's whole way from the original checkpoint."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,17 @@ from decamo.escape.heats import heat_of, verdict_of
 from decamo.escape.horizon import full_settings
 from decamo.escape.meaning import Facts, meaning_of
 from decamo.escape.race import Race
-from decamo.escape.table import Outcome, answer
+from decamo.escape.standing import Standing
+from decamo.escape.table import Outcome, answer, plain_outcome
 from decamo.escape.trial import departure_of
-from decamo.plan import Ledger
-from decamo.storage import RunFolder, previous_of
+from decamo.plan import Ledger, raced
+from decamo.report.race_files import OUTCOME
+from decamo.settings import TrainSettings
+from decamo.settings.plain import to_plain
+from decamo.storage import RunFolder, previous_of, write_whole
 from decamo.storage.sealed import save_sealed, sealed_outline
 
-__all__ = ["begin_winner", "outcome_of"]
+__all__ = ["begin_winner", "outcome_of", "stay", "write_outcome"]
 
 
 def outcome_of(race: Race) -> Outcome:
@@ -67,13 +72,12 @@ def begin_winner(race: Race, outcome: Outcome, folder: RunFolder) -> Path | None
     course = race.course
     branch = next(b for b in race.branches if b.name == outcome.winner.branch)
     settings = full_settings(branch, course.standing)
-    start = folder.root / "escaped.pth"
+    start = folder.escaped
     settings = replace(
         settings, run=replace(settings.run, checkpoint_dir=folder.root, resume_from=start)
     )
-    trials = len(race.branches)
-    why = f"escape, {trials} trials of {course.epochs} epochs: {answer(outcome)}"
-    state = departure_of(course, branch, settings, why)
+    state = departure_of(course, branch, settings, _why(race, outcome))
+    state["ledger"][-1]["asked"] = _asked(course.standing, settings)
     for path in (folder.last, previous_of(folder.last)):
         held = _outline(path)
         if held is not None and _segment(state) in held["ledger"]:
@@ -82,6 +86,49 @@ def begin_winner(race: Race, outcome: Outcome, folder: RunFolder) -> Path | None
     folder.protect(course.path, course.standing.done)
     save_sealed(start, state)
     return start
+
+
+def stay(race: Race, outcome: Outcome, folder: RunFolder) -> Path:
+    """Write into the ledger of the run's newest checkpoint that the race changed nothing.
+
+    Args:
+        race: that is over, of this very checkpoint.
+        outcome: of it, without a winner.
+        folder: of the run.
+
+    Returns:
+        the checkpoint.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    state, standing = race.course.checkpoint, race.course.standing
+    ledger = raced(standing.ledger, standing.position, _why(race, outcome))
+    save_sealed(folder.last, state | {"ledger": ledger.to_plain()})
+    return folder.last
+
+
+def write_outcome(root: Path, outcome: Outcome) -> None:
+    """Write it into the race's folder, for reports; the race itself never reads it again.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_whole(root / OUTCOME, (json.dumps(plain_outcome(outcome), indent=2) + "\n").encode())
+
+
+def _why(race: Race, outcome: Outcome) -> str:
+    return f"escape, {len(race.branches)} trials of {race.course.epochs} epochs: {answer(outcome)}"
+
+
+def _asked(standing: Standing, chosen: TrainSettings) -> dict[str, dict[str, Any]]:
+    """What the flags ask for of all that the winner chose otherwise, now or at an earlier race."""
+    before, after = to_plain(standing.settings), to_plain(chosen)
+    asked: dict[str, dict[str, Any]] = {}
+    for section in ("schedule", "optimise"):
+        differs = {k: v for k, v in before[section].items() if after[section][k] != v}
+        asked[section] = differs | dict(standing.ledger.last.asked.get(section, {}))
+    return asked
 
 
 def _segment(state: dict[str, Any]) -> dict[str, Any]:

@@ -44,19 +44,11 @@ class Outcome:
 
 def outcome_text(outcome: Outcome) -> str:
     """The table, best first, the answer, and what it means."""
-    verdict, heat = outcome.verdict, outcome.heat
-    header = ["branch", "IoU", "difference", "95 % interval", "LR", "steps", "time"]
-    order = sorted(outcome.branches, key=lambda b: -_final(outcome.results[b.name]))
-    rows = [[*_cells(outcome, b), f" {_asks(b)}"] for b in order]
-    epochs = f"{heat.rung} epoch{'s' * (heat.rung > 1)}"
+    header, rows, notes = _table(outcome)
     lines = [
-        epoch_rows(header, rows),
+        epoch_rows(header, [[*cells, f" {_short(asks)}"] for *cells, asks in rows]),
         "",
-        f"difference from the control after {epochs}, on {verdict.images} validation images; the"
-        " intervals hold together",
-        f"chance alone moves {verdict.luck:.4f} (the control's twin); the intervals hold it too"
-        if outcome.results.get(TWIN) and verdict.luck
-        else "what chance alone moves was not measured",
+        *notes,
         "",
         answer(outcome),
     ]
@@ -64,6 +56,23 @@ def outcome_text(outcome: Outcome) -> str:
         lines.append(f"- {meaning.cause}: {meaning.says}")
         lines += [f"    {evidence}" for evidence in meaning.evidence]
     return "\n".join(lines)
+
+
+def _table(outcome: Outcome) -> tuple[list[str], list[list[str]], list[str]]:
+    """Heads, rows with one cell more (what the branch asks), and what the numbers are."""
+    verdict, heat = outcome.verdict, outcome.heat
+    heads = ["branch", "IoU", "difference", "95 % interval", "LR", "steps", "time"]
+    order = sorted(outcome.branches, key=lambda b: -_final(outcome.results[b.name]))
+    rows = [[*_cells(outcome, b), b.asks] for b in order]
+    epochs = f"{heat.rung} epoch{'s' * (heat.rung > 1)}"
+    notes = [
+        f"difference from the control after {epochs}, on {verdict.images} validation images; the"
+        " intervals hold together",
+        f"chance alone moves {verdict.luck:.4f} (the control's twin); the intervals hold it too"
+        if outcome.results.get(TWIN) and verdict.luck
+        else "what chance alone moves was not measured",
+    ]
+    return heads, rows, notes
 
 
 def answer(outcome: Outcome) -> str:
@@ -79,6 +88,7 @@ def answer(outcome: Outcome) -> str:
 
 def plain_outcome(outcome: Outcome) -> dict[str, Any]:
     """Plain values of all of it, without the scores of single images."""
+    heads, rows, notes = _table(outcome)
     return {
         "position": asdict(outcome.standing.position),
         "rate": outcome.standing.rate,
@@ -91,6 +101,7 @@ def plain_outcome(outcome: Outcome) -> dict[str, Any]:
         "pairs": [asdict(gap) for gap in outcome.verdict.pairs.values()],
         "dropped": dict(outcome.heat.dropped),
         "meanings": [asdict(meaning) for meaning in outcome.meanings],
+        "table": {"heads": [*heads, "asks"], "rows": rows, "notes": notes},
         "branches": [b.to_plain() | plain_of(outcome.results[b.name]) for b in outcome.branches],
     }
 
@@ -129,6 +140,5 @@ def _rate(rate: float) -> str:
     return shown(float(f"{rate:.2g}"))
 
 
-def _asks(branch: Branch) -> str:
-    asks = branch.asks
+def _short(asks: str) -> str:
     return asks if len(asks) <= _WIDTH else asks[: _WIDTH - 1] + "…"

@@ -15,6 +15,7 @@ from decamo.settings.plain import SECTIONS, kinds, section_of
 __all__ = ["branches_of", "only"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+_TAKEN = re.compile(rf"{CONTROL}|{TWIN}|race|outcome|epoch-\d+")  # by what lies there already
 _MAY_DIFFER = ("schedule", "optimise")  # on the same data and network
 _OWN = ("before", "asks")
 
@@ -59,7 +60,7 @@ def only(branches: Sequence[Branch], names: Sequence[str]) -> tuple[Branch, ...]
 
 def _branch(name: str, table: Any) -> Branch:
     where = f"[branch.{name}]"
-    if not _NAME.fullmatch(name) or name in (CONTROL, TWIN):
+    if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
         remedy = f"use small letters, digits, - and _, and not {CONTROL} or {TWIN}"
         raise SettingsError(where, "it names a folder", remedy)
     if not isinstance(table, Mapping):

@@ -170,7 +170,10 @@ class _Reader:
         unfinished = [s for s in self.stretches[:-1] if s.first_epoch == epoch]
         now = self.stretches[-1]
         if unfinished and now.word == "continue":  # the same weights set out twice
-            now = replace(now, baseline_iou=unfinished[-1].baseline_iou)
+            first = unfinished[-1]
+            now = replace(now, baseline_iou=first.baseline_iou)
+            if first.word == "branch":
+                now = replace(now, word=first.word, reason=first.reason)
         self.stretches = [*before, now]
         self._norms = {n: norms for n, norms in self._norms.items() if n <= epoch}
         self._skips = {n: count for n, count in self._skips.items() if n <= epoch}

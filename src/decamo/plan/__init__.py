@@ -2,7 +2,7 @@
 
 from decamo.plan.curves import Curve
 from decamo.plan.ledger import Ledger, Segment, plan_of, steps_per_epoch
-from decamo.plan.mend import rolled_back, split
+from decamo.plan.mend import raced, rolled_back, split, was_raced
 from decamo.plan.plan import Plan, Position
 from decamo.plan.resume import Resumption, opened_before, resume
 from decamo.plan.review import review
@@ -25,9 +25,11 @@ __all__ = [
     "backbone_group",
     "opened_before",
     "plan_of",
+    "raced",
     "resume",
     "review",
     "rolled_back",
     "split",
     "steps_per_epoch",
+    "was_raced",
 ]

@@ -1,7 +1,7 @@
 """The ledger: every segment of a run, in order, each with its reason; and the plan of each."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from decamo.errors import SettingsError
@@ -18,8 +18,8 @@ class Segment:
     """One stretch of a run under one schedule.
 
     Attributes:
-        word: how it began: ``start``, ``extend`` or ``branch``, as a person chose; ``rollback``
-            or ``split``, as the run itself did (:mod:`decamo.plan.mend`).
+        word: how it began: ``start``, ``extend`` or ``branch``, as a person or a race chose;
+            ``rollback``, ``split`` or ``race``, as the run itself did (:mod:`decamo.plan.mend`).
         at_epoch: epochs completed when it began.
         at_step: optimiser steps made when it began.
         origin_epoch: epochs completed where its curves count from; ``extend`` keeps the origin
@@ -34,6 +34,8 @@ class Segment:
         scale: share of the schedule's learning rates that is used; a rollback lowers it.
         pieces: by stage (1 to 3), in how many pieces the device takes a micro-batch; a step's
             images stay the same.
+        asked: what the flags had asked for where a race chose otherwise, by section and option:
+            the same flags given again mean this segment.
     """
 
     word: str
@@ -49,6 +51,7 @@ class Segment:
     reason: str = ""
     scale: float = 1.0
     pieces: tuple[int, int, int] = (1, 1, 1)
+    asked: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

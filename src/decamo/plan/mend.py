@@ -1,11 +1,11 @@
-"""What a run does to its own ledger when it must: lower its rates, or cut its micro-batches."""
+"""What a run writes into its own ledger: lower rates, smaller pieces, a race without a winner."""
 
 from dataclasses import replace
 
 from decamo.plan.ledger import Ledger
 from decamo.plan.plan import Position
 
-__all__ = ["FACTOR", "rolled_back", "split"]
+__all__ = ["FACTOR", "raced", "rolled_back", "split", "was_raced"]
 
 FACTOR = 0.5  # of the learning rates, at each rollback
 
@@ -49,6 +49,24 @@ def split(ledger: Ledger, position: Position, stage: int, why: str) -> Ledger | 
         reason=f"{why}: micro-batch of {now.micro_batch} in {pieces[stage - 1]} pieces",
     )
     return _upto(ledger, position).with_segment(segment)
+
+
+def raced(ledger: Ledger, position: Position, why: str) -> Ledger:
+    """The ledger of a run that was raced at ``position`` and goes on as it was."""
+    segment = replace(
+        ledger.last, word="race", at_epoch=position.epoch, at_step=position.step, reason=why
+    )
+    return _upto(ledger, position).with_segment(segment)
+
+
+def was_raced(ledger: Ledger) -> bool:
+    """Whether the plan in force was raced already, and left as it was; a branch is a new plan."""
+    for segment in reversed(ledger.segments):
+        if segment.word in ("start", "branch"):
+            return False
+        if segment.word == "race":
+            return True
+    return False
 
 
 def _upto(ledger: Ledger, position: Position) -> Ledger:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from decamo.errors import SettingsError
 from decamo.plan.ledger import Ledger, Segment, plan_of
@@ -91,6 +92,7 @@ def resume(
         levels=last.levels,
         opened=tuple(sorted(opened_before(ledger, position.step))),
         reason=reason,
+        asked=_still_asked(last, wanted),
     )
     plan_of(segment)  # a plan that cannot be laid is refused here
     branched = ledger.with_segment(segment)
@@ -134,6 +136,18 @@ def _changes(last: Segment, wanted: ScheduleSettings, images: int, world: int) -
     if world != last.world:
         changes["devices"] = f"{last.world} -> {world}"
     return changes
+
+
+def _still_asked(last: Segment, wanted: ScheduleSettings) -> Mapping[str, Mapping[str, Any]]:
+    """Without what is asked for anew: of that, the flags of before the race say nothing more."""
+    asked = dict(last.asked)
+    if "schedule" in asked:
+        asked["schedule"] = {
+            name: value
+            for name, value in asked["schedule"].items()
+            if getattr(wanted, name) == getattr(last.schedule, name)
+        }
+    return asked
 
 
 def opened_before(ledger: Ledger, step: int) -> set[str]:

@@ -12,6 +12,7 @@ from decamo.history import Past
 from decamo.report.advice_section import ADVICE_STYLE, advice_section
 from decamo.report.gallery_section import GALLERY_STYLE, Gallery, gallery_section
 from decamo.report.page import escaped, page
+from decamo.report.race_section import RaceTold, race_section
 from decamo.report.run_charts import best_point, run_charts
 from decamo.report.run_tables import epoch_table, file_table, lineage_table, settings_table
 from decamo.report.svg_heat import HEAT_STYLE
@@ -62,6 +63,7 @@ class Findings:
         forecast: what it will come to; None leaves the part out.
         advice: what to do; None leaves the part out.
         made: when the page was made, for people.
+        races: of branches, held in its folder.
     """
 
     diagnosis: Diagnosis
@@ -70,6 +72,7 @@ class Findings:
     forecast: Forecast | None = None
     advice: Advice | None = None
     made: str = ""
+    races: Sequence[RaceTold] = ()
 
 
 def run_page(past: Past, findings: Findings) -> str:
@@ -82,6 +85,7 @@ def run_page(past: Past, findings: Findings) -> str:
         _tiles(past, findings),
         advice_section(findings.advice) if findings.advice else "",
         _curves(past, findings),
+        race_section(findings.races),
         gallery_section(findings.gallery) if findings.gallery else "",
         _lineage(past, findings.diagnosis),
         _folded("Settings", _settings(past), open_=False),

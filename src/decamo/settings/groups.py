@@ -13,6 +13,7 @@ __all__ = ["DataSettings", "ModelSettings", "OptimiseSettings", "RunSettings", "
 NONCAM = ("drop", "negatives")
 RESUMES = ("never", "auto")
 DIVERGENCE = ("rollback", "stop")
+PLATEAU = ("continue", "stop", "escape")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 
@@ -107,6 +108,12 @@ class RunSettings:
         " learning rates (three times at most), or stop",
         choices=DIVERGENCE,
     )
+    on_plateau: str = option(
+        "continue",
+        "where stage 2 stands still: train on; stop; or escape, which races branches from there in"
+        " the run folder and goes on with what beats the run left alone, once a plan",
+        choices=PLATEAU,
+    )
     device: str = option("auto", "auto, cpu, cuda or cuda:N")
     precision: str = option("auto", "number format of the forward pass", choices=PRECISIONS)
     seed: int = option(0, "one number that fixes initial weights, data order and augmentation")
@@ -115,6 +122,7 @@ class RunSettings:
         one_of("precision", self.precision, PRECISIONS)
         one_of("resume", self.resume, RESUMES)
         one_of("on_divergence", self.on_divergence, DIVERGENCE)
+        one_of("on_plateau", self.on_plateau, PLATEAU)
         at_least("keep_last", self.keep_last, 0)
         at_least("keep_every", self.keep_every, 0)
         if self.budget is not None:

@@ -52,6 +52,8 @@ def _roles(folder: RunFolder) -> dict[Path, str]:
         folder.report: "the run as a page",
         folder.tensorboard: "event files for TensorBoard",
         folder.census: "what was seen of the data",
+        folder.races: "races of branches, and what each trial found",
+        folder.escaped: "the checkpoint that a race's winner set out from",
         folder.suspects: "images that made the loss non-finite",
     }
 

@@ -49,6 +49,16 @@ class RunFolder:
         return self.root / "tensorboard"
 
     @property
+    def races(self) -> Path:
+        """Races of branches; of those that the run held by itself, each in ``epoch-0086``."""
+        return self.root / "escape"
+
+    @property
+    def escaped(self) -> Path:
+        """Where the winner of a race set out from: the raced checkpoint under the winner's plan."""
+        return self.root / "escaped.pth"
+
+    @property
     def suspects(self) -> Path:
         """Images that made the loss non-finite, as the network saw them."""
         return self.root / "suspects"

@@ -180,6 +180,7 @@ _SEGMENT = _fields(
         "reason": _text,
         "scale": _number,
         "pieces": _list_of(_whole(1), 3),
+        "asked": _map_of(_map_of(_leaf_or_list)),
     },
 )
 

@@ -43,6 +43,11 @@ class Budget:
             self._saves.append(event.seconds)
             self._asked = None  # the save is not part of the next piece of work
 
+    @property
+    def left(self) -> float:
+        """Seconds until the end."""
+        return self.seconds - (self.clock() - self.began)
+
     def spent(self) -> str:
         """Why to stop now, or nothing while there is time."""
         now = self.clock()

@@ -1,0 +1,61 @@
+"""The past that a run carries in its checkpoint: the same epochs as the journal's, and no file."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from decamo.history.records import EpochRecord
+from decamo.history.run_past import past_of_entries
+from decamo.history.series import Past
+from decamo.plan import Ledger
+
+__all__ = ["past_of_records"]
+
+
+def past_of_records(
+    records: Sequence[EpochRecord],
+    ledger: Ledger,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Past:
+    """What a checkpoint's history and ledger tell, read as a journal's lines are.
+
+    It goes back beyond the run folder's journal where the run was resumed from another folder, and
+    it does not have what only steps tell (norms of gradients).
+
+    Args:
+        records: of the epochs that the weights descend from, ascending.
+        ledger: with the segments in which they were trained.
+        settings: in force now, by section.
+    """
+    return past_of_entries(_entries(records, ledger, settings or {}), "the run's own history")
+
+
+def _entries(
+    records: Sequence[EpochRecord], ledger: Ledger, settings: Mapping[str, Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    begun = [n for n, s in enumerate(ledger.segments) if n == 0 or s.word == "branch"]
+    ends = [ledger.segments[n].at_epoch for n in begun[1:]] + [max(_last(records), 0)]
+    for number, end in zip(begun, ends, strict=True):
+        segment = ledger.segments[number]
+        newest = number == begun[-1]
+        known = ledger.segments if newest else ledger.segments[: number + 1]
+        yield {
+            "kind": "run",
+            "word": segment.word,
+            "reason": segment.reason,
+            "ledger": Ledger(known).to_plain(),
+            "settings": settings if newest else {},
+            "train_images": segment.images,
+        }
+        for record in records:
+            if segment.at_epoch < record.epoch <= end:
+                yield {"kind": "epoch"} | {k: _journaled(v) for k, v in record.to_plain().items()}
+
+
+def _journaled(value: Any) -> Any:
+    """As the journal writes it: null where it is not finite."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _last(records: Sequence[EpochRecord]) -> int:
+    return records[-1].epoch if records else 0

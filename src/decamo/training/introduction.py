@@ -1,0 +1,58 @@
+"""What a person wants to know before hours are spent, a sentence each."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from decamo.nn.fitting import named
+from decamo.plan import review
+from decamo.settings import TrainSettings
+from decamo.training.prepare import Prepared
+
+__all__ = ["introduction"]
+
+_MOST_NAMED = 10  # files named one by one
+
+
+def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> Iterator[str]:
+    """The images, the network, how the run starts or goes on, and warnings.
+
+    Args:
+        settings: of the run.
+        prepared: the trainer, not yet run.
+        journal: where all the files left out are named.
+    """
+    images, trainer, resumption = prepared.supply, prepared.trainer, prepared.resumption
+    yield from images.sources
+    left_out = [f"{bad.path}: {bad.reason}" for bad in images.bad]
+    left_out += [f"{orphan}: no partner of that name" for orphan in images.orphans]
+    for line in left_out[:_MOST_NAMED]:
+        yield f"left out: {line}"
+    if len(left_out) > _MOST_NAMED:
+        yield f"left out: {len(left_out) - _MOST_NAMED} more; all are in {journal}"
+    yield (
+        f"{len(images.train)} images train, {len(images.val)} are held out of them"
+        f" for validation; left out: {images.dropped} without an object, {len(images.bad)}"
+        " unreadable"
+    )
+    model = trainer.state.model
+    parameters = sum(p.numel() for p in model.parameters())
+    yield (
+        f"{settings.model.backbone} with {settings.model.num_experts} experts a level:"
+        f" {parameters / 1e6:.2f} M parameters, on {trainer.runtime.device}"
+        f" in {trainer.runtime.dtype or 'torch.float32'}"
+    )
+    plan = resumption.ledger.plan
+    first, last = resumption.position.step, plan.end_step - 1
+    yield (
+        f"{resumption.word}: epoch {resumption.position.epoch + 1} to {plan.last_epoch}, step"
+        f" {first} to {last}, LR {plan.lr(first):.6f} -> {plan.lr(last):.6f}"
+        f" ({resumption.reason})"
+    )
+    if without := trainer.state.without_moments:
+        yield f"Adam begins anew, without moments in the checkpoint, for {named(without)}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if cores and settings.data.num_workers > cores:
+        yield f"warning: --num-workers {settings.data.num_workers} on {cores} cores; {cores} do"
+    for warning in review(resumption.ledger):
+        yield f"warning: {warning}"

@@ -1,0 +1,46 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from decamo.data.census import BadFile
+from decamo.storage import RunFolder
+from decamo.training.introduction import introduction
+from decamo.training.prepare import Prepared, prepare
+from decamo.training.runtime import open_runtime
+from decamo.training.supply import find_supply
+from tests.training.conftest import tiny_settings
+
+
+@pytest.fixture
+def prepared(scenes: Path, tmp_path: Path) -> Prepared:
+    settings = tiny_settings(scenes, tmp_path)
+    supply = find_supply(settings.data, tmp_path / "census.json", lambda _done, _of: None)
+    runtime = open_runtime("cpu", "fp32")
+    return prepare(
+        settings, RunFolder(tmp_path), runtime, supply, None, stop=lambda: "", clock=lambda: 0.0
+    )
+
+
+def test_images_network_and_plan_are_told(prepared: Prepared, tmp_path: Path) -> None:
+    settings = prepared.trainer.settings
+    told = list(introduction(settings, prepared, tmp_path / "journal.jsonl"))
+    assert told[0].startswith("scenes: 15 pairs")
+    assert told[1].startswith("11 images train, 3 are held out of them for validation")
+    assert told[2].startswith("mobilenetv2_035 with 3 experts a level: ")
+    assert told[3].startswith("start: epoch 1 to 4, step 0 to ")
+
+
+def test_of_many_files_left_out_ten_are_named(prepared: Prepared, tmp_path: Path) -> None:
+    bad = tuple(BadFile(f"{n}", Path(f"{n}.jpg"), "cut short") for n in range(12))
+    many = replace(prepared, supply=replace(prepared.supply, bad=bad))
+    told = list(introduction(prepared.trainer.settings, many, tmp_path / "journal.jsonl"))
+    assert sum(line.startswith("left out: ") for line in told) == 11
+    assert f"left out: 2 more; all are in {tmp_path / 'journal.jsonl'}" in told
+
+
+def test_more_readers_than_cores_are_warned_of(prepared: Prepared, tmp_path: Path) -> None:
+    settings = prepared.trainer.settings
+    settings = replace(settings, data=replace(settings.data, num_workers=4096))
+    told = list(introduction(settings, prepared, tmp_path / "journal.jsonl"))
+    assert any(line.startswith("warning: --num-workers 4096 on ") for line in told)
