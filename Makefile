@@ -1,6 +1,7 @@
 # `make setup`, `make demo` and `make test` each work alone on a fresh clone.
 
 PYTHON ?= python3
+SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 
 help:
 	@echo "make setup     a virtual environment in $(VENV) with everything in it"
-	@echo "make demo      train, plan, score and predict on procedural scenes (minutes, no GPU)"
+	@echo "make demo      get a small network stuck, diagnose it, get it off again (minutes, no GPU)"
 	@echo "make test      style, types and the fast tests"
 	@echo "make test-all  the long tests too"
 	@echo "make clean     remove what the demo and the tests leave"
@@ -24,7 +25,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup
-	@DECAMO=$(BIN)/decamo sh scripts/demo.sh
+	@DECAMO=$(BIN)/decamo SEED=$(SEED) sh scripts/demo.sh
 
 lint: setup
 	$(BIN)/ruff format --check src tests scripts train_ultimate.py

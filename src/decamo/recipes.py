@@ -43,14 +43,14 @@ RECIPES: Mapping[str, Plain] = {
     "aggressive": _AGGRESSIVE,
     "resolution": _changed(_AGGRESSIVE, img_size=416, warmup_epochs=3),
     "demo": {
-        "data": {"num_workers": 0, "val_fraction": 0.15},
+        "data": {"num_workers": 0, "val_fraction": 0.35},
         "model": {"backbone": "mobilenetv2_035", "num_experts": 7, "pretrained": False},
         "schedule": {
-            "epochs": 42,
-            "stage1_epochs": 3,
+            "epochs": 12,
+            "stage1_epochs": 1,
             "batch_size": 8,
             "accumulation_steps": 1,
-            "img_size": 96,
+            "img_size": 64,
             "lr": 0.003,
             "stage2_lr": 0.003,
             "backbone_lr_ratio": 1.0,

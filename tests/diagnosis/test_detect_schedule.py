@@ -29,6 +29,19 @@ def test_after_ten_epochs_only_flat_or_worse_counts() -> None:
     assert not stuck_after(8, 0.6)
 
 
+def test_a_rate_turned_down_was_not_meant_to_leave_the_level() -> None:
+    def stuck(rate: float, before: float | None, size: int = 384) -> bool:
+        start = Point(86, iou=0.6221, lr=before, img_size=384)
+        stand = past([0.6221] * 18, lrs=[rate] * 18, first=87, img_size=size)
+        return bool(seen(still_stuck, stand, baseline=start))
+
+    assert not stuck(0.00001, 0.00008)
+    assert stuck(0.00005, 0.00008)
+    assert stuck(0.0002, 0.00005)
+    assert stuck(0.00001, None)
+    assert stuck(0.00001, 0.00008, size=416)  # larger images were to leave it
+
+
 def test_what_moves_is_not_stuck() -> None:
     rising = [0.60 + 0.0012 * i for i in range(20)]
     assert not seen(still_stuck, past(rising, first=87), baseline=START)

@@ -57,6 +57,14 @@ def test_a_run_with_higher_rates_has_its_options_scaled() -> None:
     assert "scaled" not in escape(case()).title
 
 
+def test_a_rate_at_which_it_rose_before_counts_as_the_runs_own() -> None:
+    low = case(top=0.00003, rate=0.00003, learned=0.003)
+    rate = next(c for c in escape(low).changes if c.name == "stage2_lr")
+    assert rate.value == 0.002
+    assert "rose at 0.003 before" in rate.why
+    assert value(escape(case(top=0.00003, rate=0.00003, learned=0.00025)), "stage2_lr") == 0.0002
+
+
 def test_a_rate_that_is_said_to_be_too_low_is_always_raised() -> None:
     for rate in (0.00001, 0.0002, 0.0003, 0.001, 0.005):
         remedy = escape(case(rate=rate, top=rate))

@@ -52,6 +52,25 @@ def test_a_log_that_begins_midway_does_not_tell_its_peak() -> None:
     assert Sign.RATE_LOW not in dict(stand(past(RISE, lrs=falling, first=100)).signs())
 
 
+def lineage(ious: list[float], lrs: list[float], stage: int = 2) -> Past:
+    """Some epochs, and 18 more on a branch at a low rate."""
+    n = len(ious)
+    made = past([*ious, *[ious[-1]] * 18], [0.2] * (n + 18), [*lrs, *[0.00003] * 18], first=1)
+    points = tuple(replace(p, stage=stage if p.epoch <= n else 2) for p in made.points)
+    return Past(points, (Stretch(1, "start"), Stretch(n + 1, "branch")))
+
+
+def test_a_rate_at_which_it_rose_under_an_earlier_schedule_is_remembered() -> None:
+    rates = [0.003, 0.002, 0.001]
+    found = stand(lineage([0.3, 0.4, 0.45], rates))
+    assert (found.top, found.learned) == (0.00003, 0.002)  # the first epoch's gain is not known
+    assert stand(lineage([0.4, 0.3, 0.45], rates)).learned == 0.001  # it fell at 0.002
+    assert stand(lineage([0.4, 0.41, 0.42], rates)).learned is None  # not what is called moving
+    assert stand(lineage([0.45, 0.3, 0.2], rates)).learned is None
+    assert stand(lineage([0.3, 0.4, 0.45], rates, stage=1)).learned is None  # a head's own rate
+    assert stand(past(RISE, lrs=[0.003] * 20, stage=2)).learned is None  # the present schedule
+
+
 def test_best_weights_of_another_stage_are_not_gone_back_to() -> None:
     points = tuple(
         Point(epoch=i, iou=0.7 if i == 1 else 0.5, stage=1 if i < 3 else 2) for i in range(1, 20)

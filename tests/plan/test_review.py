@@ -17,6 +17,8 @@ def test_a_constant_rate_never_anneals() -> None:
     (warning,) = review(ledger(scheduler="none"))
     assert "never anneals" in warning
     assert "--scheduler cosine" in warning
+    (low,) = review(ledger(scheduler="none", stage2_lr=0.00003))
+    assert "holds 0.00003 to the end" in low  # as a person would type it
 
 
 def test_an_extension_that_lifts_the_rate_is_told_with_both_rates() -> None:

@@ -175,6 +175,8 @@ def _train_winner(
     if start is None:
         print(f"complete: {folder.last} stands at the end of the winner's plan")
         return 0
+    assert outcome.winner is not None
+    print(f"\n{outcome.winner.branch}: its whole plan, from {start}")
     given = {name: getattr(args, name) for name in _OPTIONS if hasattr(args, name)}
     if "budget" in given:
         left = seconds_of("budget", given["budget"]) - (time.monotonic() - began)

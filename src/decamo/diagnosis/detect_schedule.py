@@ -10,12 +10,16 @@ from decamo.diagnosis.thresholds import Thresholds
 
 __all__ = ["behind", "still_stuck"]
 
+# A schedule that set out at less than this share of the rate before it, on images of the same size,
+# was not begun to leave a level. Our choice.
+_TURNED_DOWN = 0.5
+
 
 def still_stuck(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     """After 20 epochs no more than a plateau's gain; after 10, "flat or worse"."""
     start = case.baseline.known("iou") if case.baseline else None
     trend = pace_now(case, thresholds)
-    if case.baseline is None or start is None or trend is None:
+    if case.baseline is None or start is None or trend is None or _turned_down(case):
         return
     lived = trend.last - case.baseline.epoch
     late = lived >= thresholds.stuck_epochs
@@ -39,6 +43,16 @@ def still_stuck(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         ),
         trend.chance_under(thresholds.moving_pace),
     )
+
+
+def _turned_down(case: Case) -> bool:
+    """Whether the present schedule only lowered the rate: its stand is a plateau."""
+    before = case.baseline.known("lr") if case.baseline else None
+    sizes = {p.img_size for p in (case.baseline, *case.present) if p is not None}
+    rates = case.series("lr")[1]
+    if before is None or not len(rates) or len(sizes) > 1:
+        return False
+    return float(rates.max()) < _TURNED_DOWN * before
 
 
 def behind(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:

@@ -150,12 +150,15 @@ def lower(situation: Situation) -> Remedy:
 
 
 def _rates(s: Standing, number: int) -> list[Change]:
-    scale = max(1.0, (s.top or 0.0) / _PROVEN) if s.stage != 1 else 1.0
+    known = max(s.top or 0.0, s.learned or 0.0)
+    scale = max(1.0, known / _PROVEN) if s.stage != 1 else 1.0
     rate, floor = _RATES[number] * scale, _FLOORS[number] * scale
     if number != 3 and s.rate is not None and s.stage != 1:
         rate = max(rate, _LIFT * s.rate)
     rate = rounded(min(rate, max(_MOST, s.rate or 0.0)))
     now = f"; the run stands at {told(s.rate)}" if s.rate and s.stage != 1 else ""
+    if s.learned and s.rate and s.learned > _LIFT * s.rate and s.stage != 1:
+        now += f", and rose at {told(s.learned)} before"
     why = "high enough to leave this level" + now
     if number == BEYOND:
         why = "twice option 1's rate, a third over option 2's" if scale == 1 else why

@@ -66,6 +66,8 @@ class Standing:
         iou: IoU of the last epoch with one, or None.
         best_iou: the best one, or None.
         slope: IoU an epoch now, or None.
+        learned: highest rate at which the run rose under an earlier schedule, its backbone open;
+            None where it did not, or where that is unknown.
     """
 
     settings: TrainSettings | None = None
@@ -86,6 +88,7 @@ class Standing:
     iou: float | None = None
     best_iou: float | None = None
     slope: float | None = None
+    learned: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -103,7 +106,8 @@ class Standing:
         if self.top is not None and self.stage != 1 and self.top <= _FIRST / 2:
             yield (
                 Sign.RATE_LOW,
-                f"its highest learning rate, {told(self.top)}, is far under {_FIRST:g}",
+                f"the highest learning rate of this schedule, {told(self.top)}, is far under"
+                f" {_FIRST:g}",
             )
         if self.rate is not None and self.rate >= 2 * _SECOND:
             yield Sign.RATE_HIGH, f"the learning rate now, {told(self.rate)}, is not low"
@@ -165,6 +169,7 @@ def standing_of(
         iou=scored[-1].known("iou") if scored else None,
         best_iou=best.known("iou") if best else None,
         slope=trend.slope if trend else None,
+        learned=_learned(case, thresholds or Thresholds()),
     )
 
 
@@ -194,6 +199,20 @@ def _top(case: Case, settings: TrainSettings | None) -> float | None:
     begins = epochs[0] <= (case.baseline.epoch if case.baseline else 0) + _FEW
     constant = float(rates.min()) >= (1 - _CLOSE) * float(rates.max())
     return _positive(float(rates.max())) if begins or constant else None
+
+
+def _learned(case: Case, thresholds: Thresholds) -> float | None:
+    """Of the epochs with a new best IoU, if these rose by what is called moving."""
+    earlier = [p for p in case.past.points if p.epoch < case.span[0] and (p.stage or 1) != 1]
+    scored = [(iou, p.known("lr")) for p in earlier if (iou := p.known("iou")) is not None]
+    if not scored:
+        return None
+    best, rates = scored[0][0], [0.0]
+    for iou, rate in scored[1:]:
+        if iou > best:
+            best = iou
+            rates.append(rate or 0.0)
+    return _positive(max(rates)) if best - scored[0][0] >= thresholds.moving_gain else None
 
 
 def _hot(case: Case, diagnosis: Diagnosis) -> float | None:

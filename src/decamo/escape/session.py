@@ -13,7 +13,7 @@ from decamo.escape.trial import Course
 from decamo.history import EpochDone, Event, MemoryRanOut, RolledBack, Saved, StepDone, Validating
 from decamo.plan import Ledger, Position
 from decamo.report.console import Console
-from decamo.settings import TrainSettings
+from decamo.settings import TrainSettings, shown
 from decamo.training.budget import Budget
 from decamo.training.runtime import Runtime
 from decamo.training.supply import Supply
@@ -101,7 +101,7 @@ def begin_race(
         f"{'the race goes on' if under_way else 'a race'}: {len(branches)} branches of"
         f" {course.path}, {course.epochs} epochs each from epoch {plan.done + 1} on,"
         f" {plan.images} images an epoch, {len(course.supply.val)} validate; LR now"
-        f" {plan.rate:.2g}"
+        f" {shown(float(f'{plan.rate:.2g}'))}"
     )
     width = max(len(b.name) for b in branches)
 

@@ -1,6 +1,7 @@
 """Look a plan over before a GPU hour is spent: warnings where a curve cannot do what it says."""
 
 from decamo.plan.ledger import Ledger
+from decamo.settings import shown
 
 __all__ = ["review"]
 
@@ -16,7 +17,7 @@ def _never_anneals(ledger: Ledger) -> list[str]:
     if last.number == 3 or stage2 is None or stage2.curve.kind != "none":
         return []
     return [
-        f"the learning rate never anneals: --scheduler none holds {stage2.curve.peak:g} to the"
+        f"the learning rate never anneals: --scheduler none holds {shown(stage2.curve.peak)} to the"
         " end; --scheduler cosine lets the run settle"
     ]
 
