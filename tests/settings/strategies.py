@@ -68,6 +68,8 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
             dataset_path=tuple(draw(st.lists(_PATHS, max_size=3))),
             noncam=draw(st.sampled_from(["drop", "negatives"])),
             val_fraction=draw(_unit(0.001, 0.9)),
+            cache=draw(st.sampled_from(["auto", "ram", "disk", "off"])),
+            cache_dir=draw(st.none() | _PATHS),
             num_workers=draw(st.integers(0, 16)),
         ),
         model=ModelSettings(

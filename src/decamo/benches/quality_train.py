@@ -1,11 +1,13 @@
 """One network of one seed, trained to the end of its epochs, from wherever it stands."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from decamo.benches.quality_peers import PEERS
 from decamo.benches.quality_recipes import Entry
 from decamo.benches.quality_terms import Terms
+from decamo.data.cache.opening import Pool
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, EpochRecord
 from decamo.nn import Segmenter
@@ -33,6 +35,7 @@ class Ground:
         stop: asked between steps; a reason saves and ends the run.
         clock: seconds from any fixed moment.
         say: told a line about every epoch.
+        pool: training images that the networks read in turn.
     """
 
     root: Path
@@ -42,6 +45,7 @@ class Ground:
     stop: Callable[[], str]
     clock: Callable[[], float]
     say: Callable[[str], object]
+    pool: Pool = field(default_factory=lambda: Pool(runs=len(PEERS)))
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def _run(ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolde
         stop=ground.stop,
         clock=ground.clock,
         parts=entry.parts,
+        pool=ground.pool,
     )
     if prepared.resumption.word not in ("start", "continue"):
         raise SettingsError(

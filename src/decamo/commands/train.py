@@ -5,12 +5,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from decamo.data.cache.opening import Pool
 from decamo.errors import DataError, SettingsError
 from decamo.escape.live import Live
 from decamo.escape.plateau import Watch
@@ -60,6 +61,7 @@ class _Session:
     con: Console
     budget: Budget | None
     asked: StopRequests
+    pool: Pool = field(default_factory=Pool)
     moved: bool = False  # whether it made a step
 
     def stop(self) -> str:
@@ -186,6 +188,9 @@ def _prepared(
         checkpoint,
         stop=stop,
         clock=time.monotonic,
+        pool=session.pool,
+        say=session.con.say,
+        on_squares=session.con.progress("squashing the images"),
     )
 
 

@@ -8,13 +8,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from decamo.data.augment import Augmentation, apply, draw
+from decamo.data.augment import Augmentation, apply, apply_stored, draw
+from decamo.data.cache.sources import Source
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_pair
+from decamo.geometry import Squash
 
 __all__ = ["CamouflageDataset", "Draw", "Sample"]
 
 Draw = Callable[[int, int, int], Augmentation]
+
+# A JPEG is decoded at a fraction of its size where the window that is kept has this share of the
+# result's side: so nothing is magnified by more than 1.46, as nothing of the cache is.
+_LEAST = 0.685
 
 
 @dataclass(frozen=True)
@@ -42,16 +48,26 @@ class CamouflageDataset(Dataset[Sample]):
         augment: augment, and read large JPEGs at a fraction of their size where the result has
             no use for the rest. Without it a sample is the squashed image, exactly.
         draw: what happens to a sample, a function of (seed, epoch, index) alone.
+        source: where images that are augmented come from, squashed before; None reads the files.
+            The augmentations drawn are the same, the pixels are resampled once more.
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], size: int, *, seed: int, augment: bool, draw: Draw = draw
+        self,
+        pairs: Sequence[Pair],
+        size: int,
+        *,
+        seed: int,
+        augment: bool,
+        draw: Draw = draw,
+        source: Source | None = None,
     ) -> None:
         self.pairs = tuple(pairs)
         self.size = size
         self.seed = seed
         self.augment = augment
         self._draw = draw
+        self.source = source
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -65,9 +81,17 @@ class CamouflageDataset(Dataset[Sample]):
         epoch, index = at
         pair = self.pairs[index]
         aug = self._draw(self.seed, epoch, index) if self.augment else Augmentation()
-        # what is cropped away must be decoded too, so a small window needs a larger picture
-        enough = math.ceil(self.size / min(aug.crop[2:])) if self.augment else None
+        if self.augment and self.source is not None:
+            return Sample(*apply_stored(aug, self.source.square(index), self.size), key=pair.key)
+        # What is cropped away must be decoded too, so a small window needs a larger picture.
+        window = max(1.0, _LEAST / min(aug.crop[2:]))
+        enough = math.ceil(self.size * window) if self.augment else None
         pixels, inside = read_pair(pair, at_least=enough)
         image = torch.from_numpy(pixels).permute(2, 0, 1)
         mask = torch.from_numpy(inside).unsqueeze(0)
-        return Sample(*apply(aug, image, mask, self.size), key=pair.key)
+        if self.augment:
+            return Sample(*apply(aug, image, mask, self.size), key=pair.key)
+        squash = Squash((image.shape[1], image.shape[2]), self.size)
+        return Sample(
+            squash.apply(image), squash.apply_mask(mask[0])[None].to(torch.uint8), key=pair.key
+        )

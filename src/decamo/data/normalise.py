@@ -20,7 +20,8 @@ def to_rgb(picture: Image.Image) -> NDArray[np.uint8]:
         return _grey_to_rgb(np.clip(np.rint(values * scale), 0, 255))
     if picture.mode in _ALPHA or (picture.mode == "P" and "transparency" in picture.info):
         picture = picture.convert("RGBA")  # P -> RGB at once would warn about its transparency
-    return np.array(picture.convert("RGB"), dtype=np.uint8)
+    # most are RGB, and convert() would copy them all the same
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"), dtype=np.uint8)
 
 
 def to_mask(picture: Image.Image, *, lossy: bool) -> NDArray[np.bool_]:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from decamo.escape.branch import Branch
+from decamo.data.cache.opening import Pool
+from decamo.escape.branch import Branch, standard_branches
 from decamo.escape.departure import averageable, has_batchnorm
 from decamo.escape.original import held_race
 from decamo.escape.race import Race, open_race
@@ -69,6 +70,7 @@ def course_of(
         epochs=epochs,
         stop=stop,
         clock=clock,
+        pool=Pool(runs=len(standard_branches(standing))),
     )
 
 

@@ -2,10 +2,11 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from decamo.data.cache.opening import Pool
 from decamo.errors import CheckpointError, MemoryExhausted, TrainingDiverged
 from decamo.escape.branch import CONTROL, Branch
 from decamo.escape.departure import averageable, averaged, depart, recalibrated
@@ -43,6 +44,7 @@ class Course:
         epochs: of a trial.
         stop: asked between steps; a reason saves and ends the work.
         clock: seconds from any fixed moment.
+        pool: training images that the trials read in turn.
     """
 
     root: Path
@@ -54,6 +56,7 @@ class Course:
     epochs: int
     stop: Callable[[], str]
     clock: Callable[[], float]
+    pool: Pool = field(default_factory=Pool)
 
 
 def advance(
@@ -178,7 +181,14 @@ def _prepared(
 
     made.append(
         prepare(
-            settings, folder, course.runtime, course.supply, state, stop=stop, clock=course.clock
+            settings,
+            folder,
+            course.runtime,
+            course.supply,
+            state,
+            stop=stop,
+            clock=course.clock,
+            pool=course.pool,
         )
     )
     return made[0]

@@ -11,6 +11,7 @@ from decamo.settings.schedule import ScheduleSettings
 __all__ = ["DataSettings", "ModelSettings", "OptimiseSettings", "RunSettings", "TrainSettings"]
 
 NONCAM = ("drop", "negatives")
+CACHES = ("auto", "ram", "disk", "off")
 RESUMES = ("never", "auto")
 DIVERGENCE = ("rollback", "stop")
 PLATEAU = ("continue", "stop", "escape")
@@ -32,11 +33,21 @@ class DataSettings:
     val_fraction: float = option(
         0.1, "share of the training images held out to choose the best checkpoint"
     )
+    cache: str = option(
+        "auto",
+        "decode and squash the images once, and keep them in shared memory or in --cache-dir; off"
+        " reads the files each time",
+        choices=CACHES,
+    )
+    cache_dir: Path | None = option(
+        None, "folder that --cache disk keeps them in (default: decamo in the user's cache folder)"
+    )
     num_workers: int = option(4, "processes that read images; 0 reads in the main one")
 
     def __post_init__(self) -> None:
         one_of("noncam", self.noncam, NONCAM)
         within("val_fraction", self.val_fraction, 0.001, 0.9)
+        one_of("cache", self.cache, CACHES)
         at_least("num_workers", self.num_workers, 0)
 
 

@@ -15,9 +15,19 @@ __all__ = ["FORMAT", "UPGRADES", "Upgrade", "upgraded"]
 
 Upgrade = Callable[[Mapping[str, Any]], dict[str, Any]]
 
-FORMAT = 1
+FORMAT = 2
 
-UPGRADES: dict[int, Upgrade] = {}
+
+def _with_files_read(state: Mapping[str, Any]) -> dict[str, Any]:
+    """1 -> 2: ``--cache`` came; before it the files were read each time, which is ``off``."""
+    settings = state.get("settings")
+    if not isinstance(settings, Mapping) or not isinstance(settings.get("data", {}), Mapping):
+        return dict(state)  # whoever looks through the file will say so
+    data = {"cache": "off", **settings.get("data", {})}
+    return {**state, "settings": {**settings, "data": data}}
+
+
+UPGRADES: dict[int, Upgrade] = {1: _with_files_read}
 """Format n -> the function that makes format n + 1 of it, for every n below :data:`FORMAT`."""
 
 

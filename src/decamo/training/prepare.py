@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from decamo.data.augment import draw
+from decamo.data.cache.opening import Pool
 from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.holdout import fingerprint
 from decamo.data.pairs import Pair
@@ -23,6 +24,7 @@ from decamo.training.keeper import Keeper
 from decamo.training.resumption import resumption_of
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
+from decamo.training.sources import sources_of
 from decamo.training.state import Best, TrainState
 from decamo.training.step import Stepper
 from decamo.training.supply import Supply
@@ -71,6 +73,9 @@ def prepare(
     stop: Callable[[], str],
     clock: Callable[[], float],
     parts: Parts = Parts(),
+    pool: Pool | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    on_squares: Callable[[int, int], None] = lambda done, total: None,
 ) -> Prepared:
     """Put a run together.
 
@@ -83,6 +88,9 @@ def prepare(
         stop: asked between steps; a reason saves and ends the run.
         clock: seconds from any fixed moment, only ever rising.
         parts: network, loss and augmentation, where they are not the usual ones.
+        pool: of training images that other runs of this process have read, or will.
+        say: told in a line where training images are kept.
+        on_squares: called with (images squashed and kept, images in all).
 
     Raises:
         DecamoError: any mistake in settings, network or checkpoint.
@@ -119,6 +127,15 @@ def prepare(
         validator=Validator(supply.val, runtime, stop),
         health=Health(stepper, folder, settings.run.on_divergence == "rollback", runtime.is_main),
         train_pairs=supply.train,
+        sources=sources_of(
+            settings.data,
+            resumption,
+            supply.train,
+            runtime.world,
+            Pool() if pool is None else pool,
+            say,
+            on_squares,
+        ),
         stop=stop,
         clock=clock,
         saved=_is_newest(settings, folder, resumption),

@@ -40,6 +40,8 @@ def _other_changes(old: TrainSettings, new: TrainSettings) -> Mapping[str, str]:
         for name, before, after in pairs
         if name != "reset_moments" and getattr(before, name) != getattr(after, name)
     }
+    if (old.data.cache == "off") != (new.data.cache == "off"):  # the others' pixels are the same
+        changes["--cache"] = f"{old.data.cache} -> {new.data.cache}"
     if new.optimise.reset_moments:
         changes["--reset-moments"] = "given"
     return changes

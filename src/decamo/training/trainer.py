@@ -1,10 +1,11 @@
 """The loop: a generator of events that knows no listener and keeps no schedule of its own."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from decamo.data.augment import draw
+from decamo.data.cache.sources import Source
 from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.loader import Batch, EpochSampler, make_loader, micro_batches_per_epoch
 from decamo.data.pairs import Pair
@@ -53,6 +54,7 @@ class Trainer:
         train_pairs: images that train, in a fixed order.
         stop: asked between steps; a reason saves and ends the run, nothing lets it go on.
         clock: seconds from any fixed moment, only ever rising.
+        sources: size -> where its training images come from; of other sizes the files are read.
         saved: whether the newest checkpoint in the run folder is this very state.
         draw: how training images are augmented.
         learning: groups that learn now.
@@ -68,6 +70,7 @@ class Trainer:
     train_pairs: tuple[Pair, ...]
     stop: Callable[[], str]
     clock: Callable[[], float]
+    sources: Mapping[int, Source] = field(default_factory=dict)
     saved: bool = False
     draw: Draw = draw
     learning: frozenset[str] = field(default=frozenset(), init=False)
@@ -148,6 +151,7 @@ class Trainer:
             seed=self.settings.run.seed,
             augment=True,
             draw=self.draw,
+            source=self.sources.get(stage.img_size),
         )
         sampler = EpochSampler(
             len(data),

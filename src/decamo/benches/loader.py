@@ -1,0 +1,222 @@
+"""Images a second that one core reads for training: cached, not cached, and as others do it."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from decamo.data import Pair, find_pairs
+from decamo.data.cache import side_of
+from decamo.data.cache.memory import open_in_memory
+from decamo.data.dataset import CamouflageDataset
+from decamo.errors import SettingsError
+from decamo.flags import Parser, write_json
+from decamo.report import epoch_rows
+
+__all__ = ["add_arguments", "run"]
+
+_PICTURE = (768, 1024)  # px, about what COD10K's photographs have as they are published
+_OURS = ("cache", "cache off")
+Way = Callable[[int], float]
+
+
+def add_arguments(parser: Parser) -> None:
+    """Flags of ``decamo bench loader``."""
+    parser.add_argument(
+        "--dataset-path",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="PATH",
+        help=f"its training images (default: made-up ones of {_PICTURE[0]} x {_PICTURE[1]} px)",
+    )
+    parser.add_argument("--size", type=int, default=384, metavar="N", help="px (384)")
+    parser.add_argument("--images", type=int, default=40, metavar="N", help="read a round (40)")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="rounds (5)")
+    parser.add_argument(
+        "--reference-python",
+        type=Path,
+        default=Path(sys.executable),
+        metavar="PATH",
+        help="a Python that has opencv-python-headless and albumentations (default: this one)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print; returns the exit code."""
+    for name, least in (("size", 32), ("images", 1), ("repeats", 1)):
+        if getattr(args, name) < least:
+            raise SettingsError(f"--{name}", str(getattr(args, name)), f"give {least} or more")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory() as root:
+            if args.dataset_path:
+                found = find_pairs(args.dataset_path, "train").pairs
+                pairs = found[:: max(len(found) // args.images, 1)][: args.images]
+            else:
+                pairs = _pictures(Path(root), args.images)
+            results = _measured(pairs, args)
+    finally:
+        torch.set_num_threads(before)
+    print(_text(results, args, len(pairs)))
+    write_json(args.json, results)
+    return 0
+
+
+def _measured(pairs: tuple[Pair, ...], args: argparse.Namespace) -> dict[str, Any]:
+    """Way -> CPU seconds of each round; the ways take turns, so that they share what disturbs."""
+    with _others(pairs, args) as others:
+        ways: dict[str, Way] = _ours(pairs, args.size) | others
+        for way in ways.values():
+            way(0)  # files into the page cache, kernels warmed up
+        rounds: dict[str, list[float]] = {name: [] for name in ways}
+        for epoch in range(1, args.repeats + 1):
+            for name, way in ways.items():
+                rounds[name].append(way(epoch))
+    return {
+        name: {
+            "images_per_second": len(pairs) / median(seconds),
+            "times": {
+                ours: _spread(
+                    [theirs / own for theirs, own in zip(seconds, rounds[ours], strict=True)]
+                )
+                for ours in _OURS
+            },
+        }
+        for name, seconds in rounds.items()
+    }
+
+
+def _spread(ratios: list[float]) -> dict[str, float]:
+    low, middle, high = quantiles(ratios, method="inclusive") if len(ratios) > 1 else ratios * 3
+    return {"ratio": middle, "low": low, "high": high}
+
+
+def _timed(sample: Callable[[int, int], object], count: int) -> Way:
+    def way(epoch: int) -> float:
+        began = time.process_time()
+        for index in range(count):
+            sample(epoch, index)
+        return time.process_time() - began
+
+    return way
+
+
+def _ours(pairs: tuple[Pair, ...], size: int) -> dict[str, Way]:
+    kept = open_in_memory(pairs, side_of(size), workers=0, on_progress=lambda done, of: None)
+    cached = CamouflageDataset(pairs, size, seed=0, augment=True, source=kept)
+    plain = CamouflageDataset(pairs, size, seed=0, augment=True)
+    return {
+        "cache": _timed(lambda epoch, index: cached[epoch, index], len(pairs)),
+        "cache off": _timed(lambda epoch, index: plain[epoch, index], len(pairs)),
+    }
+
+
+@contextmanager
+def _others(pairs: tuple[Pair, ...], args: argparse.Namespace) -> Iterator[dict[str, Way]]:
+    change = _torchvision(args.size)
+
+    def sample(epoch: int, index: int) -> object:
+        with Image.open(pairs[index].image) as image, Image.open(pairs[index].mask) as mask:
+            return change(
+                tv_tensors.Image(v2.functional.pil_to_tensor(image.convert("RGB"))),
+                tv_tensors.Mask(v2.functional.pil_to_tensor(mask.convert("L"))),
+            )
+
+    ways = {"Pillow + torchvision v2": _timed(sample, len(pairs))}
+    names = [str(path) for pair in pairs for path in (pair.image, pair.mask)]
+    script = Path(__file__).with_name("albumentations_way.py")
+    with subprocess.Popen(
+        [args.reference_python, script, str(args.size), *names],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as other:
+        if other.stdin is None or other.stdout is None:
+            raise ValueError("pipes were asked for")
+        told, heard = other.stdin, other.stdout
+
+        def ask(epoch: int) -> float:
+            told.write(f"{epoch}\n")
+            told.flush()
+            return float(heard.readline())
+
+        try:
+            ask(0)
+        except (BrokenPipeError, ValueError):  # it has not got the packages
+            yield ways
+        else:
+            yield ways | {"OpenCV + albumentations": ask}
+        finally:
+            other.kill()
+
+
+def _torchvision(size: int) -> Any:
+    """The same augmentations as torchvision has them, on bytes; nothing clever."""
+    resize = v2.Resize((size, size), antialias=True)
+    crop = v2.RandomResizedCrop((size, size), scale=(0.4, 1.0), ratio=(0.75, 4 / 3))
+    return v2.Compose(
+        [
+            v2.RandomChoice([crop, resize], p=[0.7, 0.3]),
+            v2.RandomHorizontalFlip(0.5),
+            v2.RandomApply([v2.RandomRotation(15, v2.InterpolationMode.BILINEAR)], 0.3),
+            v2.RandomApply([v2.ColorJitter(0.2, 0.2, 0.2, 0.03)], 0.8),
+            v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.5))], 0.1),
+            v2.RandomGrayscale(0.05),
+            v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
+            v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+
+
+def _pictures(folder: Path, count: int) -> tuple[Pair, ...]:
+    """Photographs in kind: a soft ground with grain, and an ellipse as mask."""
+    height, width = _PICTURE
+    ys, xs = np.mgrid[:height, :width]
+    made = []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        soft = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+        ground = np.asarray(soft.resize((width, height), Image.Resampling.BICUBIC), np.int16)
+        grain = rng.integers(-10, 11, ground.shape, dtype=np.int16)
+        radii = rng.uniform(0.1, 0.4, 2) * _PICTURE
+        inside = ((ys - height / 2) / radii[0]) ** 2 + ((xs - width / 2) / radii[1]) ** 2 < 1
+        image, mask = folder / f"{number}.jpg", folder / f"{number}.png"
+        Image.fromarray(np.clip(ground + grain, 0, 255).astype(np.uint8)).save(image, quality=90)
+        Image.fromarray(inside.astype(np.uint8) * 255).save(mask)
+        made.append(Pair(image, mask, str(number), "made-up", "train"))
+    return tuple(made)
+
+
+def _text(results: dict[str, Any], args: argparse.Namespace, count: int) -> str:
+    rows = []
+    for name, result in results.items():
+        ratios = [
+            "{ratio:.2f} ({low:.2f} to {high:.2f})".format(**result["times"][o]) for o in _OURS
+        ]
+        rows.append([name, f"{result['images_per_second']:.0f}", *ratios])
+    header = ["way", "images/s a core", "cache is faster by", "cache off is faster by"]
+    missing = "" if "OpenCV + albumentations" in results else (
+        "\nOpenCV + albumentations: not found; name a Python that has them: --reference-python"
+    )  # fmt: skip
+    return (
+        f"{epoch_rows(header, rows)}\n"
+        f"{count} images at {args.size} px, CPU time, in turn, median of"
+        f" {args.repeats} rounds (and quartiles); the others also normalise, which decamo does on"
+        f" the device{missing}"
+    )

@@ -1,0 +1,8 @@
+"""Training images decoded and squashed once, kept where every reading process can map them.
+
+What needs torch (pixels, sources, building, choosing) is taken from its own module.
+"""
+
+from decamo.data.cache.identity import identity_of, side_of
+
+__all__ = ["identity_of", "side_of"]

@@ -1,0 +1,151 @@
+"""Squares in a file that later runs find again: whole or absent, whoever else builds it."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from decamo.data.cache.filling import fill
+from decamo.data.cache.identity import identity_of
+from decamo.data.cache.sources import Stored, bytes_of
+from decamo.data.pairs import Pair
+from decamo.errors import StorageError
+from decamo.storage import sync_folder
+
+__all__ = ["free_on", "open_on_disk", "whole_file"]
+
+_HEAD = 4096  # bytes before the squares: a page, so that the map begins on one
+_MAGIC = b"decamo squares 1 "
+_PATIENCE = 0.2  # seconds between two looks at another process's lock
+_REMEDY = "free space, name another --cache-dir, or give --cache ram or --cache off"
+
+
+def open_on_disk(
+    folder: Path,
+    pairs: Sequence[Pair],
+    side: int,
+    *,
+    workers: int,
+    on_progress: Callable[[int, int], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Stored:
+    """The squares of ``pairs`` from their file in ``folder``, which is built if it is not there.
+
+    It is filled under another name, synced, and renamed, so that a kill leaves no half-filled file
+    that could be read. One process builds and the others wait for its lock, which the kernel drops
+    with its process. Where the file system has no locks each builds its own; the last rename wins.
+
+    Args:
+        folder: made if missing.
+        pairs: in the order in which the squares are numbered.
+        side: of each square, in px.
+        workers: processes that decode; 0 decodes in this one.
+        on_progress: called in this thread with (squares made, squares in all).
+        sleep: waits so many seconds.
+
+    Raises:
+        StorageError: the folder cannot be written, or is full.
+        UnreadableImage: a file cannot be decoded.
+    """
+    name = identity_of(pairs, side)
+    path, count = folder / f"{name}.squares", len(pairs)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not whole_file(path, name, count, side):
+            with _alone(folder / f"{name}.lock", sleep) as locked:
+                if locked:
+                    _drop_torn(folder, name)
+                if not whole_file(path, name, count, side):
+                    _build(path, name, pairs, side, workers, on_progress)
+    except OSError as error:
+        raise StorageError(folder, error.strerror or str(error), _REMEDY) from error
+    return Stored(path, count, side, start=_HEAD)
+
+
+def whole_file(path: Path, name: str, count: int, side: int) -> bool:
+    """Whether ``path`` holds all the squares of that name: its head and its length say so."""
+    try:
+        with path.open("rb") as file:
+            head, length = file.read(_HEAD), os.fstat(file.fileno()).st_size
+    except OSError:
+        return False
+    return head == _head(name, count, side) and length == _HEAD + count * side * side * 4
+
+
+def free_on(folder: Path) -> int:
+    """Bytes that can be written into a folder, which need not be there yet; 0 where unknown."""
+    nearest = next((p for p in (folder, *folder.absolute().parents) if p.exists()), folder)
+    try:
+        return shutil.disk_usage(nearest).free if os.access(nearest, os.W_OK) else 0
+    except OSError:
+        return 0
+
+
+def _head(name: str, count: int, side: int) -> bytes:
+    return (_MAGIC + f"{name} {count} {side}\n".encode()).ljust(_HEAD, b"\0")
+
+
+def _build(
+    path: Path,
+    name: str,
+    pairs: Sequence[Pair],
+    side: int,
+    workers: int,
+    on_progress: Callable[[int, int], None],
+) -> None:
+    part = path.with_name(f"{name}.{os.getpid()}.part")
+    length = _HEAD + bytes_of(pairs, side)
+    try:
+        with part.open("wb") as file:
+            _reserve(file.fileno(), length)
+        fill(part, pairs, side, start=_HEAD, workers=workers, on_progress=on_progress)
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())
+            file.write(_head(name, len(pairs), side))  # the last thing written
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        sync_folder(path.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _reserve(descriptor: int, length: int) -> None:
+    """Take the room at once, so that a full disk is told before anything is decoded."""
+    os.ftruncate(descriptor, length)
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, length)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+
+
+def _drop_torn(folder: Path, name: str) -> None:
+    """What builders that were killed have left; under the lock nobody else is building."""
+    for part in folder.glob(f"{name}.*.part"):
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone(path: Path, sleep: Callable[[float], None]) -> Iterator[bool]:
+    """Hold the lock within the block; yields whether there is one."""
+    with path.open("ab") as file:
+        locked = True
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                sleep(_PATIENCE)
+            except OSError:  # a file system without locks
+                locked = False
+                break
+        yield locked  # closing the file unlocks it

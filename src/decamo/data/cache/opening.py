@@ -1,0 +1,136 @@
+"""``--cache``: which source of squares a run gets, and why, in one line."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from decamo.data.cache.disk import free_on, open_on_disk, whole_file
+from decamo.data.cache.identity import identity_of, side_of
+from decamo.data.cache.memory import free_memory, open_in_memory
+from decamo.data.cache.sources import Fresh, Source, bytes_of
+from decamo.data.pairs import Pair
+
+__all__ = ["Choice", "Pool", "choose", "default_folder", "open_cache"]
+
+_EPOCHS = 3  # making the squares costs an epoch of reading, which the second one has saved
+_SHARE = 0.5  # of the free memory: the rest is for the network, its readers and the page cache
+_ROOM = 1.1  # of the bytes needed: a disk is not filled to its last byte for the sake of speed
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where the squares go: ``ram``, ``disk`` or ``none``, and why, for people."""
+
+    where: str
+    why: str
+
+
+@dataclass
+class Pool:
+    """Squares that several runs of one process train on in turn, such as the trials of a race.
+
+    Attributes:
+        runs: how many will read them.
+        held: what is open, by the name of its pixels.
+    """
+
+    runs: int = 1
+    held: dict[str, Source] = field(default_factory=dict)
+
+
+def choose(
+    mode: str, *, needed: int, copies: int, epochs: int, memory: int, disk: int, found: bool
+) -> Choice:
+    """Decide where the squares go; wherever that is, their bytes are the same.
+
+    Args:
+        mode: ``auto``, ``ram`` or ``disk``.
+        needed: bytes of all squares.
+        copies: processes on this machine that would each hold them in memory.
+        epochs: that will read them.
+        memory: bytes free.
+        disk: bytes free where they would be kept.
+        found: whether they lie there already.
+    """
+    size = _words(needed)
+    if mode != "auto":
+        return Choice(mode, f"{size}, as asked for")
+    if found:
+        return Choice("disk", f"{size}, made by an earlier run")
+    if epochs < _EPOCHS:
+        return Choice("none", f"{epochs} epochs would not repay making {size}")
+    if needed * copies <= _SHARE * memory:
+        return Choice("ram", f"{size} of {_words(memory)} free")
+    if needed * _ROOM <= disk:
+        return Choice("disk", f"{size}; {_words(memory)} of memory and {_words(disk)} are free")
+    return Choice(
+        "none", f"{size} find no room: {_words(memory)} of memory and {_words(disk)} are free"
+    )
+
+
+def open_cache(
+    mode: str,
+    pairs: Sequence[Pair],
+    size: int,
+    *,
+    folder: Path | None,
+    epochs: int,
+    copies: int,
+    workers: int,
+    pool: Pool,
+    say: Callable[[str], None],
+    on_progress: Callable[[int, int], None],
+) -> Source:
+    """Squares to train on at ``size`` from; they are made where they are not there yet.
+
+    Args:
+        mode: ``auto``, ``ram`` or ``disk``.
+        pairs: images that train.
+        size: they are trained at, in px.
+        folder: for ``disk``; None for the user's own.
+        epochs: that will read them.
+        copies: processes on this machine that open them.
+        workers: processes that decode.
+        pool: of squares that are open already, and that others will read after this run.
+        say: told in one line what was chosen and why.
+        on_progress: called with (squares made, squares in all).
+
+    Raises:
+        StorageError: what was asked for by name cannot be had.
+        UnreadableImage: a file cannot be decoded.
+    """
+    side, pairs = side_of(size), tuple(pairs)
+    folder = folder or default_folder(os.environ)
+    name = identity_of(pairs, side)
+    if name in pool.held:
+        return pool.held[name]
+    choice = choose(
+        mode,
+        needed=bytes_of(pairs, side),
+        copies=copies,
+        epochs=epochs * pool.runs,
+        memory=free_memory(),
+        disk=free_on(folder),
+        found=whole_file(folder / f"{name}.squares", name, len(pairs), side),
+    )
+    place = f"disk ({folder})" if choice.where == "disk" else choice.where
+    say(f"--cache {mode}: {place}, images at {side} px to train at {size} ({choice.why})")
+    if choice.where == "none":
+        return Fresh(pairs, side)  # not kept: there may be room the next time
+    if choice.where == "disk":
+        source = open_on_disk(folder, pairs, side, workers=workers, on_progress=on_progress)
+    else:
+        source = open_in_memory(pairs, side, workers=workers, on_progress=on_progress)
+    pool.held[name] = source
+    return source
+
+
+def default_folder(environment: Mapping[str, str]) -> Path:
+    """``decamo`` in the user's own cache folder (XDG Base Directory Specification)."""
+    home = environment.get("XDG_CACHE_HOME", "")
+    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "decamo"
+
+
+def _words(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

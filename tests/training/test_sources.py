@@ -1,0 +1,74 @@
+"""Where training images come from must not be seen in a run: same weights, whatever holds them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decamo.data.cache import opening
+from decamo.data.cache.opening import Pool, choose
+from decamo.data.cache.sources import Fresh, Stored
+from decamo.plan import Position
+from decamo.settings import DataSettings
+from decamo.training.resumption import resumption_of
+from decamo.training.sources import sources_of
+from decamo.training.supply import find_supply
+from decamo.training.trainer import Trainer
+from tests.training.conftest import Make, assert_equal, everything, tiny_settings
+
+
+def quiet(done: int, total: int) -> None: ...
+
+
+def trained(trainer: Trainer) -> dict[str, Any]:
+    for _ in trainer.run():
+        pass
+    return everything(trainer)
+
+
+@pytest.fixture
+def whole(make: Make) -> dict[str, Any]:
+    return trained(make("whole", data={"cache": "ram"}))
+
+
+@pytest.mark.parametrize("after", [2, 5])
+def test_a_run_goes_on_bit_equal_when_another_cache_holds_its_images(
+    make: Make, whole: dict[str, Any], tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(mode: str, **_: object) -> Any:
+        return choose(mode, **(_ | {"memory": 0, "disk": 0}))  # type: ignore[arg-type]
+
+    disk = {"cache": "disk", "cache_dir": str(tmp_path / "kept")}
+    first = make("first", data=disk, stop_after=after)
+    assert all(isinstance(source, Stored) for source in first.sources.values())
+    trained(first)
+    monkeypatch.setattr(opening, "choose", full)
+    last = tmp_path / "first" / "last.pth"
+    again = make("first", data={"cache": "auto"}, resume_from=last)
+    assert again.state.ledger.last.word == "start", "the same segment: it continues"
+    assert all(isinstance(source, Fresh) for source in again.sources.values())
+    assert_equal(trained(again), whole)
+
+
+def test_off_is_another_run(make: Make, whole: dict[str, Any], tmp_path: Path) -> None:
+    assert make("off", data={"cache": "off"}).sources == {}
+    off = make("whole", data={"cache": "off"}, resume_from=tmp_path / "whole" / "best_model.pth")
+    assert off.state.ledger.last.word == "branch"
+    assert "--cache ram -> off" in off.state.ledger.last.reason
+
+
+def test_only_sizes_that_lie_ahead_are_kept(scenes: Path, tmp_path: Path) -> None:
+    polish = {"stage3_epochs": 2, "stage3_img_size": 64}
+    settings = tiny_settings(scenes, tmp_path, schedule=polish, data={"cache": "ram"})
+    supply = find_supply(settings.data, tmp_path / "census.json", quiet)
+    resumption = resumption_of(settings, None, images=len(supply.train), world=1)
+    said: list[str] = []
+
+    def sizes(position: Position, data: DataSettings = settings.data) -> set[int]:
+        at = type(resumption)("continue", resumption.ledger, position, "")
+        return set(sources_of(data, at, supply.train, 1, Pool(), said.append, quiet))
+
+    assert sizes(Position()) == {32, 64}
+    assert len(said) == 2
+    assert sizes(Position(epoch=4, step=20)) == {64}
+    assert sizes(Position(), DataSettings(cache="off")) == set()
