@@ -36,6 +36,25 @@ def standing(epoch: int = 86, *, images: int = 20, **changes: Any) -> Standing:
     return Standing(settings, ledger, at, images)
 
 
+def turned_down(at: Standing, rate: float) -> Standing:
+    """The same run, ten epochs after somebody set it to a low constant rate."""
+    schedule = replace(at.ledger.last.schedule, scheduler="none", stage2_lr=rate)
+    step = at.position.step
+    branch = replace(
+        at.ledger.last,
+        word="branch",
+        at_epoch=at.done,
+        at_step=step,
+        origin_epoch=at.done,
+        origin_step=step,
+        schedule=schedule,
+    )
+    ledger = at.ledger.with_segment(branch)
+    position = Position(at.done + 10, ledger.plan.epoch_start(at.done + 11))
+    settings = replace(at.settings, schedule=schedule)
+    return replace(at, settings=settings, ledger=ledger, position=position)
+
+
 def result(name: str, rungs: Mapping[int, Sequence[float]], lost: str = "") -> Result:
     """A trial with these scores of images after so many epochs."""
     made = {

@@ -5,7 +5,7 @@ import pytest
 from decamo.escape.branch import CONTROL, TWIN, Branch, standard_branches
 from decamo.recipes import RECIPES
 from decamo.settings.plain import from_plain, merged, to_plain
-from tests.escape.build import standing
+from tests.escape.build import standing, turned_down
 
 
 def named(**changes: object) -> dict[str, Branch]:
@@ -35,6 +35,15 @@ def test_rates_are_shares_of_the_one_in_force() -> None:
         assert schedule["stage2_lr"] == pytest.approx(factor * rate, rel=1e-5)
         assert schedule["min_lr"] <= rate / 10
         assert not branches[name].keeps_rate
+
+
+def test_the_rate_of_better_days_is_tried_where_ten_times_the_present_one_falls_short() -> None:
+    assert "rate-before" not in named()
+    days = standing(40, scheduler="cosine", stage2_lr=0.001, min_lr=0.0, warmup_epochs=0)
+    before = {b.name: b for b in standard_branches(turned_down(days, 0.00001))}["rate-before"]
+    assert before.changes["schedule"]["stage2_lr"] == pytest.approx(0.001, rel=1e-5)
+    near = {b.name for b in standard_branches(turned_down(days, 0.0001))}
+    assert "rate-before" not in near
 
 
 @pytest.mark.parametrize(("now", "larger"), [(64, 96), (352, 448), (384, 480), (32, 64)])

@@ -29,6 +29,7 @@ def test_a_higher_rate_that_beats_the_same_curve_at_the_old_height_was_too_low()
     assert any("0.00005" in e or "5e-05" in e for e in meaning.evidence)
     assert any(e.startswith("rate-x3 - anneal: +0.0") for e in meaning.evidence)
     assert causes(rate_x10=0.08, rate_x3=0.0, anneal=0.0) == ["rate too low"]
+    assert causes(rate_before=0.08, rate_x10=0.0, anneal=0.0) == ["rate too low"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from decamo.errors import SettingsError
-from tests.escape.build import standing
+from tests.escape.build import standing, turned_down
 
 
 def test_the_rate_now_and_at_the_end_of_a_trial_are_the_plan_s_own() -> None:
@@ -15,6 +15,14 @@ def test_the_rate_now_and_at_the_end_of_a_trial_are_the_plan_s_own() -> None:
 def test_after_the_end_of_the_plan_the_last_rate_holds() -> None:
     at = standing(120, scheduler="cosine", stage2_lr=0.001, min_lr=0.00001)
     assert at.rate == at.rate_after(3) == pytest.approx(0.00001)
+
+
+def test_the_highest_rate_so_far_is_that_of_an_open_backbone() -> None:
+    at = standing(40, scheduler="cosine", lr=0.05, stage2_lr=0.001, min_lr=0.0, warmup_epochs=0)
+    assert at.highest == pytest.approx(0.001)  # and not stage 1's 0.05
+    low = turned_down(at, 0.00001)
+    assert low.rate == pytest.approx(0.00001)
+    assert low.highest == pytest.approx(0.001)
 
 
 @pytest.mark.parametrize(("epoch", "goes"), [(86, True), (117, True), (118, False), (120, False)])

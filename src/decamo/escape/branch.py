@@ -25,6 +25,8 @@ _OPTIONS = {
     "aggressive": "does its option 2?",
     "resolution": "does its option 3?",
 }
+# Times the present rate: what is less was within reach of rate-x10.
+_FARTHER = 15.0
 _GRID = 32  # px; every backbone's stride divides it
 
 
@@ -97,10 +99,13 @@ def _option(name: str, asks: str) -> Branch:
 
 
 def _rates(standing: Standing) -> tuple[Branch, ...]:
-    """Rates from high to low; the first three share their curve, and differ in its height alone."""
-    rate = standing.rate
+    """Rates from high to low; but for the last, their curves differ in height alone."""
+    rate, highest = standing.rate, standing.highest
     floor = min(standing.settings.schedule.min_lr, rate / 10)
+    asks = "does the rate at which it once learned do it again?"
+    before = _rate("rate-before", asks, "cosine", highest, floor)
     return (
+        *([before] if highest > _FARTHER * rate else []),
         _rate("rate-x10", "is the learning rate far too low?", "cosine", 10 * rate, floor),
         _rate("rate-x3", "is the learning rate too low?", "cosine", 3 * rate, floor),
         _rate("anneal", "does the rate only have to fall?", "cosine", rate, floor),

@@ -57,6 +57,8 @@ class Meaning:
     evidence: tuple[str, ...]
 
 
+_HIGHER = ("rate-before", "rate-x10", "rate-x3")  # of one shape with ``anneal``
+
 # probe -> cause and sentence, where the branch is surely better than the control
 _SIMPLE = {
     "conservative": ("options", "the action plan's option 1 gets off the plateau"),
@@ -96,13 +98,13 @@ def meaning_of(verdict: Verdict, facts: Facts) -> tuple[Meaning, ...]:
     return tuple([*_nothing(verdict, facts), *found] if nothing else found)
 
 
-_KNOWN = frozenset({CONTROL, TWIN, "rate-x10", "rate-x3", "rate-tenth", "anneal", *_SIMPLE})
+_KNOWN = frozenset({CONTROL, TWIN, *_HIGHER, "rate-tenth", "anneal", *_SIMPLE})
 
 
 def _rates(verdict: Verdict, facts: Facts) -> list[Meaning]:
     """Too low, too high, or merely never falling: the probes tell these apart."""
     fall, low = verdict.of("anneal"), verdict.of("rate-tenth")
-    higher = [g for n in ("rate-x10", "rate-x3") if (g := verdict.of(n)) is not None]
+    higher = [g for n in _HIGHER if (g := verdict.of(n)) is not None]
     high = max(higher, key=lambda g: g.difference, default=None)
     now = f"the learning rate at the checkpoint is {facts.rate:.3g}"
     found = []

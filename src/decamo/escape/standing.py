@@ -53,6 +53,17 @@ class Standing:
         plan = self.ledger.plan
         return plan.lr(min(self.position.step, plan.end_step - 1))
 
+    @property
+    def highest(self) -> float:
+        """The head's highest learning rate so far with its backbone open."""
+        rates = (
+            plan.lr(step)
+            for plan, begin, end in self.ledger.lived()
+            for step in range(begin, min(end, self.position.step))
+            if plan.stage_at(step).number > 1
+        )
+        return max(rates, default=self.rate)
+
     def rate_after(self, epochs: int) -> float:
         """The head's learning rate at the last step of the next ``epochs`` under the own plan."""
         plan = self.ledger.plan
