@@ -24,7 +24,8 @@ LADDER: list[set[str]] = [
     {"evaluation"},
     {"training", "report"},
     {"flags"},
-    {"benches", "escape"},
+    {"escape"},
+    {"benches"},
     {"commands"},
     {"cli"},
 ]

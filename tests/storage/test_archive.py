@@ -8,6 +8,7 @@ import pytest
 
 from decamo.errors import CheckpointForeign
 from decamo.storage.archive import outline_of
+from decamo.storage.formats import FORMAT
 from decamo.storage.pickled import TensorOutline
 from decamo.storage.sealed import load_sealed, save_sealed
 from tests.storage.format_1 import seal_1, sealed_1, state_of_format_1
@@ -71,7 +72,7 @@ def test_the_archives_made_here_are_good_without_their_mischief(tmp_path: Path) 
 
 def test_the_outline_is_the_state_without_values(tmp_path: Path) -> None:
     path = tmp_path / "x.pth"
-    save_sealed(path, state_of_format_1())
+    save_sealed(path, state_of_format_1() | {"format": FORMAT})
 
     with path.open("rb") as file:
         outline = outline_of(path, file)

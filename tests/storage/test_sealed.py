@@ -30,7 +30,7 @@ STATE: dict[str, Any] = {
     "settings": {"schedule": {"lr": 0.1, "none": None, "on": True, "words": ["a", "ü"]}},
     "generators": torch.get_rng_state()[:16],
 }
-NAME = b"decamo-checkpoint-1 "
+NAME = f"decamo-checkpoint-{FORMAT} ".encode()
 
 
 @pytest.fixture(scope="module")

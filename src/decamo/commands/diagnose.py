@@ -2,13 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import decamo
-from decamo.diagnosis import TARGET, Advice, Claim, Diagnosis, advise, claims_of, diagnose
+from decamo.diagnosis import TARGET, Advice, Diagnosis, advise, diagnose, known_claims
 from decamo.diagnosis.forecast import forecast
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
@@ -17,9 +16,6 @@ from decamo.report.diagnosis_text import tell
 from decamo.storage import RunFolder
 
 __all__ = ["add_arguments", "run"]
-
-# In a checkout of the sources; an installed package has none, and gains are then expectations.
-_CLAIMS = Path(decamo.__file__).parents[2] / "docs" / "claims.json"
 
 
 def add_arguments(parser: Parser) -> None:
@@ -58,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         found,
         checkpoint=args.checkpoint or "",
         latest="" if args.checkpoint else _latest(past),
-        claims=_claims(),
+        claims=known_claims(),
         forecast=forecast(past, args.target),
     )
     tell(found, advice, sys.stdout)
@@ -86,13 +82,6 @@ def _latest(past: Past) -> str:
         return ""
     last = RunFolder(Path(past.checkpoint).parent).last
     return str(last) if last.exists() else ""
-
-
-def _claims() -> Mapping[str, Claim]:
-    try:
-        return claims_of(_CLAIMS.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none: gains are then told as expectations
-        return {}
 
 
 def _report(past: Past, found: Diagnosis, advice: Advice) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.progress import Progress
 
 from decamo import __version__
-from decamo.diagnosis import TARGET, advise, diagnose
+from decamo.diagnosis import TARGET, advise, diagnose, known_claims
 from decamo.diagnosis.forecast import forecast
 from decamo.errors import DataError, DecamoError, SettingsError
 from decamo.flags import Parser, write_json
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     past = read_past(args.run, sys.stdin.buffer)
     diagnosis = diagnose(past, target=args.target)
     outlook = forecast(past, args.target)
-    advice = advise(past, diagnosis, latest=_latest(past), forecast=outlook)
+    advice = advise(past, diagnosis, latest=_latest(past), claims=known_claims(), forecast=outlook)
     folder = Path(args.run[-1])
     gallery = None if args.no_gallery else _gallery(args, past)
     made = datetime.now().astimezone().strftime(", %Y-%m-%d %H:%M")

@@ -3,7 +3,7 @@
 from decamo.diagnosis.advice import Advice, Counsel, advise
 from decamo.diagnosis.case import Case
 from decamo.diagnosis.causes import Cause, Ground, Suspicion
-from decamo.diagnosis.claims import Claim, claims_of
+from decamo.diagnosis.claims import Claim, claims_of, known_claims
 from decamo.diagnosis.command import Change
 from decamo.diagnosis.confusion import Confusion, confuse
 from decamo.diagnosis.expectations import Expectation
@@ -47,4 +47,5 @@ __all__ = [
     "claims_of",
     "confuse",
     "diagnose",
+    "known_claims",
 ]

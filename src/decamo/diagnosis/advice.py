@@ -1,10 +1,11 @@
 """From a diagnosis to what to do: ranked causes, a command for each, what to watch for."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from decamo.diagnosis.causes import Cause, Suspicion, suspicions
 from decamo.diagnosis.claims import Claim
+from decamo.diagnosis.expectations import noted
 from decamo.diagnosis.forecast import Forecast
 from decamo.diagnosis.remedies import BEYOND, Situation, escape, larger, lower, option, rung
 from decamo.diagnosis.remedies_beside import (
@@ -101,7 +102,7 @@ def advise(
         diagnosis: of it.
         checkpoint: file to go on from, where the past does not name it or another is meant.
         latest: file with the newest weights, where there is one beside the best.
-        claims: measured gains by name; without one, gains are the action plan's expectation.
+        claims: measured gains by name, quoted beside what the action plan expects.
         thresholds: those of the diagnosis.
         forecast: of the same past and target.
     """
@@ -109,12 +110,20 @@ def advise(
     standing = standing_of(past, diagnosis, checkpoint, latest, thresholds)
     situation = Situation(standing, diagnosis.kind, diagnosis.target, claims or {})
     counsels = tuple(
-        Counsel(s, REMEDIES[s.cause](situation)) for s in suspicions(diagnosis, standing)
+        Counsel(s, _noted(REMEDIES[s.cause](situation), situation))
+        for s in suspicions(diagnosis, standing)
     )
-    ladder = _ladder(situation, counsels[0].suspicion.cause)
+    ladder = tuple(
+        _noted(remedy, situation) for remedy in _ladder(situation, counsels[0].suspicion.cause)
+    )
     checks = tuple(_checks(diagnosis, situation, thresholds, bool(ladder)))
     rate = _rate(counsels, diagnosis, standing.ended)
     return Advice(counsels, rate, ladder, checks, standing, forecast)
+
+
+def _noted(remedy: Remedy, situation: Situation) -> Remedy:
+    """The remedy, its flags with their own measurements."""
+    return replace(remedy, changes=tuple(noted(c, situation.claims) for c in remedy.changes))
 
 
 def _ladder(situation: Situation, cause: Cause) -> tuple[Remedy, ...]:

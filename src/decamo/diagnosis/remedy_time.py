@@ -3,7 +3,7 @@
 import math
 
 from decamo.diagnosis.command import Change, evaluation, resumed
-from decamo.diagnosis.expectations import NO_FIGURE
+from decamo.diagnosis.expectations import NO_FIGURE, measured_of
 from decamo.diagnosis.rates import told
 from decamo.diagnosis.remedies import Situation
 from decamo.diagnosis.remedy import Remedy, remedy_of
@@ -14,6 +14,7 @@ from decamo.recipes import RECIPES
 
 __all__ = ["go_on"]
 
+_STUCK = (Kind.PLATEAU, Kind.STILL_STUCK, Kind.BEHIND)
 _ADDED = (30, 60)  # epochs: 120 -> 150 or 180
 
 
@@ -57,7 +58,9 @@ def go_on(situation: Situation) -> Remedy:
             " the longer curve stands"
         )
     changes = [_shift(s, c) for c in changes]
-    return remedy_of(title, resumed(s, changes, newest=True), s, NO_FIGURE, steps=steps)
+    stuck = situation.verdict in _STUCK  # what was measured is a stalled run, left alone
+    expected = measured_of("gain-nothing", situation.claims) if stuck else NO_FIGURE
+    return remedy_of(title, resumed(s, changes, newest=True), s, expected, steps=steps)
 
 
 def _stretched(s: Standing, end: int) -> float | None:

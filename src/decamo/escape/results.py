@@ -26,6 +26,7 @@ class Rung:
         loss: mean training loss of the epoch; None before the first.
         rate: head's learning rate of the last step made (of the first, before any is).
         seconds: spent in this epoch's training and validation.
+        train_seconds: of them in training.
     """
 
     epoch: int
@@ -35,6 +36,7 @@ class Rung:
     loss: float | None
     rate: float
     seconds: float
+    train_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

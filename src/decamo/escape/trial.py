@@ -212,15 +212,22 @@ class _Scribe:
             record = event.record
             seconds = record.train_seconds + record.val_seconds
             number = record.epoch - self.course.standing.done
-            self._note(number, record.epoch, record.iou, record.loss, seconds)
+            self._note(number, record.epoch, record.iou, record.loss, seconds, record.train_seconds)
 
     def _note(
-        self, number: int, epoch: int, iou: float, loss: float | None = None, seconds: float = 0.0
+        self,
+        number: int,
+        epoch: int,
+        iou: float,
+        loss: float | None = None,
+        seconds: float = 0.0,
+        train_seconds: float = 0.0,
     ) -> None:
         steps = self.state.position.step - self.course.standing.position.step
         last = self.state.position.step - 1 if number else self.state.position.step
         rate = self.state.ledger.plan.lr(last)
-        rung = Rung(epoch, steps, iou, dict(self._ious or {}), loss, rate, seconds)
+        ious = dict(self._ious or {})
+        rung = Rung(epoch, steps, iou, ious, loss, rate, seconds, train_seconds)
         self.result = self.result.with_rung(number, rung)
         write_result(self.course.root, self.result)
 

@@ -208,11 +208,7 @@ def cost_of(remedy: Remedy) -> str:
 
 def gain_of(remedy: Remedy) -> str:
     """What it may bring, and who says so."""
-    expected = remedy.expected
-    if expected.low is None or expected.high is None:
-        return expected.source
-    gain = f"{expected.low:+.2f} to {expected.high:+.2f} IoU ({expected.source})"
-    return f"{gain}; {expected.timeline}" if expected.timeline else gain
+    return remedy.expected.sentence
 
 
 def _ladder(ladder: Sequence[Remedy]) -> Iterator[str]:

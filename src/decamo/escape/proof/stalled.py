@@ -1,0 +1,110 @@
+"""A run that stalls as the action plan's user did: some epochs at a good rate, then a low one."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from decamo.errors import CheckpointError
+from decamo.history import Event, Journal
+from decamo.settings import TrainSettings
+from decamo.settings.plain import to_plain
+from decamo.storage import RunFolder, make_folder
+from decamo.storage.recover import newest_of
+from decamo.storage.sealed import load_sealed, sealed_outline
+from decamo.training.prepare import prepare
+from decamo.training.runtime import Runtime
+from decamo.training.supply import Supply
+
+__all__ = ["Stalled", "held_stall", "stall"]
+
+
+@dataclass(frozen=True)
+class Stalled:
+    """The checkpoint from which branches set out.
+
+    Attributes:
+        path: of it.
+        checkpoint: what it holds.
+        settings: of the run.
+    """
+
+    path: Path
+    checkpoint: dict[str, Any]
+    settings: TrainSettings
+
+
+def held_stall(settings: TrainSettings) -> Stalled | None:
+    """The checkpoint at the end of the run's plan; None where its folder has not come so far.
+
+    Raises:
+        CheckpointError: it cannot be read, nor the one before it.
+    """
+    folder = RunFolder(settings.run.checkpoint_dir)
+    with suppress(CheckpointError, KeyError, TypeError):  # asked often while another trains it
+        outline = sealed_outline(folder.last, check=False)
+        if outline["position"]["epoch"] < settings.schedule.last_epoch:
+            return None
+    newest = newest_of(folder) if folder.last.exists() else None
+    if newest is None:
+        return None
+    checkpoint = load_sealed(newest)
+    if checkpoint["position"]["epoch"] < settings.schedule.last_epoch:
+        return None
+    return Stalled(newest, checkpoint, settings)
+
+
+def stall(
+    settings: TrainSettings,
+    supply: Supply,
+    runtime: Runtime,
+    *,
+    stop: Callable[[], str],
+    clock: Callable[[], float],
+    hear: Callable[[Event], None],
+) -> str:
+    """Train the run to the end of its plan, from wherever its folder stands.
+
+    Its last epochs are a stage 3, which holds a constant rate: what ``--scheduler none`` at a low
+    rate does to a run.
+
+    Args:
+        settings: of the run; ``checkpoint_dir`` is its folder.
+        supply: the images.
+        runtime: device; one process.
+        stop: asked between steps; a reason saves and ends the work.
+        clock: seconds from any fixed moment.
+        hear: told every event.
+
+    Returns:
+        why it stopped before the end; empty where it did not.
+
+    Raises:
+        DecamoError: disk, data, settings, or the run diverged.
+    """
+    folder = RunFolder(settings.run.checkpoint_dir)
+    make_folder(folder.root)
+    newest = newest_of(folder) if folder.last.exists() else None
+    checkpoint = None if newest is None else load_sealed(newest)
+    if checkpoint is None:
+        folder.open(None)
+    at = replace(settings, run=replace(settings.run, resume_from=newest))
+    prepared = prepare(at, folder, runtime, supply, checkpoint, stop=stop, clock=clock)
+    resumption = prepared.resumption
+    with Journal(folder.journal) as journal:
+        line = {
+            "word": resumption.word,
+            "reason": resumption.reason,
+            "settings": to_plain(at),
+            "ledger": resumption.ledger.to_plain(),
+            "train_images": len(supply.train),
+            "val_images": len(supply.val),
+            "device": str(runtime.device),
+        }
+        journal.write("run", line)
+        for event in prepared.trainer.run():
+            journal.hear(event)
+            hear(event)
+    done = prepared.trainer.state.position.epoch >= settings.schedule.last_epoch
+    return "" if done else stop() or "asked to stop"
