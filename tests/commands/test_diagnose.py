@@ -137,6 +137,18 @@ def stalled(tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_line_that_is_quite_level_gains_nothing_with_either_sign(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "level.log"
+    lines = (f"Epoch {n}: Loss: 0.23 | IoU: 0.62 | LR: 0.00005" for n in range(50, 87))
+    log.write_text("\n".join(lines))
+    assert main(["diagnose", str(log)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("A PLATEAU at IoU 0.6200: +0.0000 in 17 epochs")
+    assert "e-1" not in out
+
+
 def test_a_run_folder(stalled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "report.json"
     assert main(["diagnose", str(stalled), "--json", str(report)]) == 0

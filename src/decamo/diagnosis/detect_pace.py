@@ -52,7 +52,7 @@ def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
             1 - trend.chance_under(thresholds.plateau_pace),
         )
     elif stands_still(trend, thresholds) and known >= thresholds.plateau_epochs - 1:
-        gain = thresholds.plateau_epochs * trend.slope
+        gain = round(thresholds.plateau_epochs * trend.slope, 4) + 0.0  # and no "-0.0000"
         yield Symptom(
             Kind.PLATEAU,
             "warning",

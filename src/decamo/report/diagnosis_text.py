@@ -17,6 +17,7 @@ __all__ = ["CAUSES", "Block", "cost_of", "diagnosis_blocks", "diagnosis_text", "
 _WIDTH = 96
 _LEAST = 0.05  # causes under this probability are counted, not named
 _MOST_GROUNDS = 3
+_NOTHING = 1e-9  # what a fit leaves of a level line by rounding
 
 CAUSES: Mapping[Cause, str] = {
     Cause.RATE_TOO_LOW: "the learning rate is too low to leave this level, or is used up",
@@ -244,4 +245,5 @@ def _epochs(epochs: tuple[int, int]) -> str:
 def _shown(value: float | str) -> str:
     if isinstance(value, str | int):
         return str(value)
+    value = 0.0 if abs(value) < _NOTHING else value
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.2g}"
