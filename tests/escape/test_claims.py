@@ -60,6 +60,16 @@ def test_a_dead_process_of_this_machine_is_not_waited_for(tmp_path: Path) -> Non
     assert claim(tmp_path) is not None
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
+def test_nor_one_whose_parent_has_not_heard_of_its_death(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as killed:
+        owned_by(tmp_path, socket.gethostname(), killed.pid)
+        assert claim(tmp_path) is None
+        killed.kill()
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays a zombie
+        assert claim(tmp_path) is not None
+
+
 def test_a_living_process_of_this_machine_keeps_it(tmp_path: Path) -> None:
     owned_by(tmp_path, socket.gethostname(), os.getppid())
     assert claim(tmp_path) is None

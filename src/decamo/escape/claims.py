@@ -154,7 +154,16 @@ def _runs(process: int) -> bool:
         return False
     except OSError:
         return True
-    return True
+    return not _is_zombie(process)
+
+
+def _is_zombie(process: int) -> bool:
+    """Whether it has ended and its parent has not asked yet; unknown, so no, but on Linux."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return told.rpartition(")")[2].split()[:1] == ["Z"]  # what precedes it is a name of any form
 
 
 def _newest(folder: Path, name: str) -> int:
