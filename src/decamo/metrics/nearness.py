@@ -42,11 +42,11 @@ def box_of(mask: npt.NDArray[Any]) -> Box | None:
     return Box(top, bottom, int(columns[0]), int(columns[-1]) + 1)
 
 
-def fill_rim(values: npt.NDArray[np.float64], mask: Binary, inside: Binary) -> None:
+def fill_rim(values: npt.NDArray[Any], mask: Binary, inside: Binary) -> None:
     """Give pixels within 3 of the object, by chessboard distance, their nearest object pixel's.
 
     Args:
-        values: float64 ``[H, W]``, changed in place.
+        values: of any type, ``[H, W]``, changed in place.
         mask: bool ``[H, W]``, the object; nothing of it within 7 pixels of the edge.
         inside: bool ``[H, W]``, the pixels that may be filled.
     """

@@ -74,9 +74,8 @@ def _tables(
     """
     busy = box_of(mask | (grey != idle)) or Box(0, 0, 0, 0)
     window = (slice(busy.top, busy.bottom), slice(busy.left, busy.right))
-    code = mask[window].astype(np.uint16)
-    code <<= 8
-    code |= grey[window].astype(np.uint16)
+    code = np.multiply(mask[window], np.uint16(256), dtype=np.uint16)
+    code += grey[window]
     rows, columns = slices[-1]
     code[max(rows.start - busy.top, 0) :] |= 1 << 10
     code[:, max(columns.start - busy.left, 0) :] |= 1 << 9

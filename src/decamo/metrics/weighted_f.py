@@ -18,7 +18,11 @@ BLOCK = 32  # pixels smoothed at once as a product of matrices; 16 and 64 are sl
 ALONE = 8192
 TILE = (96, 192)  # smoothed in the cache, in products too small for OpenBLAS to start threads
 _KERNEL = np.exp(-(np.arange(-3, 4) ** 2) / 50)  # 7 taps, sigma 5: the authors' choice
-_KERNELS = sum(np.eye(BLOCK, BLOCK + 6, k) * tap for k, tap in enumerate(_KERNEL / _KERNEL.sum()))
+_TAPS = _KERNEL / _KERNEL.sum()
+_KERNELS = np.sum([np.eye(BLOCK, BLOCK + 6, k) * tap for k, tap in enumerate(_TAPS)], axis=0)
+# Grey levels are whole numbers, which float32 holds exactly; a mean of them it rounds by 1e-7 of
+# itself, and F by less than that. It halves the bytes of a product. Floats stay float64.
+_KERNELS_OF = {kind: _KERNELS.astype(kind) for kind in (np.float32, np.float64)}
 # The weight's part that falls with the distance, at each place in SQUARES; far away it is left out.
 _FALL = np.where(SQUARES <= 2 * REACH**2, 2.0 ** (-np.sqrt(SQUARES) / 5), 0.0)
 
@@ -72,7 +76,8 @@ def _missed(prediction: npt.NDArray[Any], mask: npt.NDArray[np.bool_], box: Box,
     height, width = box.bottom - box.top, box.right - box.left
     shape = (height + 2 * FRAME, width + 2 * FRAME)
     core = (slice(FRAME, -FRAME), slice(FRAME, -FRAME))
-    object_, error = np.zeros(shape, dtype=np.bool_), np.zeros(shape)
+    kind = np.float32 if prediction.dtype == np.uint8 else np.float64
+    object_, error = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=kind)
     object_[core] = mask[window]
     own = (prediction.dtype.type(one) - prediction[window]) * mask[window]
     error[core] = own
@@ -80,9 +85,9 @@ def _missed(prediction: npt.NDArray[Any], mask: npt.NDArray[np.bool_], box: Box,
     total, rim = 0.0, error[FRAME - 3 : 3 - FRAME, FRAME - 3 : 3 - FRAME]
     for top in range(0, height, TILE[0]):
         for left in range(0, width, TILE[1]):
-            part = own[top : top + TILE[0], left : left + TILE[1]].astype(np.float64)
+            part = own[top : top + TILE[0], left : left + TILE[1]].astype(kind)
             around = _smooth(rim[top : top + TILE[0] + 6, left : left + TILE[1] + 6])
-            total += float(np.minimum(part, around).sum())
+            total += float(np.minimum(part, around).sum(dtype=np.float64))
     return total
 
 
@@ -93,17 +98,18 @@ def _inside(shape: tuple[int, int], image: tuple[int, int], box: Box) -> npt.NDA
     return ((rows >= 0) & (rows < image[0]))[:, None] & ((columns >= 0) & (columns < image[1]))
 
 
-def _smooth(error: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _smooth(error: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The 7 x 7 Gaussian mean, by columns and then by rows; 3 pixels less on each side."""
+    kernels = _KERNELS_OF[error.dtype.type]
     height, width = len(error) - 6, error.shape[1] - 6
-    column = np.empty((height, width + 6))
+    column = np.empty((height, width + 6), dtype=error.dtype)
     for start in range(0, height, BLOCK):
         part = column[start : start + BLOCK]
         n = len(part)
-        np.matmul(_KERNELS[:n, : n + 6], error[start : start + n + 6], out=part)
-    mean = np.empty((height, width))
+        np.matmul(kernels[:n, : n + 6], error[start : start + n + 6], out=part)
+    mean = np.empty((height, width), dtype=error.dtype)
     for start in range(0, width, BLOCK):
         part = mean[:, start : start + BLOCK]
         n = part.shape[1]
-        np.matmul(column[:, start : start + n + 6], _KERNELS[:n, : n + 6].T, out=part)
+        np.matmul(column[:, start : start + n + 6], kernels[:n, : n + 6].T, out=part)
     return mean

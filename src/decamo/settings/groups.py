@@ -34,9 +34,10 @@ class DataSettings:
         0.1, "share of the training images held out to choose the best checkpoint"
     )
     cache: str = option(
-        "auto",
-        "decode and squash the images once, and keep them in shared memory or in --cache-dir; off"
-        " reads the files each time",
+        "off",
+        "decode and squash the images once, and keep them in shared memory or in --cache-dir:"
+        " faster, and a crop of them is softer, which can cost much IoU; off reads the files each"
+        " time",
         choices=CACHES,
     )
     cache_dir: Path | None = option(
