@@ -1,5 +1,4 @@
 import math
-import time
 from dataclasses import asdict
 
 import numpy as np
@@ -133,20 +132,6 @@ def test_the_best_is_at_least_what_was_scored_and_at_least_the_fan() -> None:
     assert told.best[2] >= max(quantiles[2] for quantiles in told.fan)
     assert told.expected_best is not None
     assert told.best[0] <= told.expected_best <= told.best[-1]
-
-
-def test_one_forecast_takes_under_a_third_of_a_second() -> None:
-    generator = np.random.default_rng(0)
-    ious: list[float | None] = list(generator.uniform(0.5, 0.6, 150))
-    flags = {"schedule": asdict(ScheduleSettings(epochs=220))}
-    what = past(ious, lrs=list(np.linspace(2e-4, 1e-4, 150)), settings=flags, planned_end=220)
-    forecast(what, 0.72)
-    spent = []
-    for _ in range(3):
-        start = time.process_time()
-        forecast(what, 0.72)
-        spent.append(time.process_time() - start)
-    assert min(spent) < 0.3
 
 
 def sane(told: Forecast) -> None:
