@@ -5,7 +5,7 @@ import difflib
 import json
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +18,7 @@ from decamo.settings.plain import SECTIONS, Kind, from_plain, kinds, merged, sec
 from decamo.storage import RunFolder, write_whole
 from decamo.training import resumption_of
 
-__all__ = ["Parser", "add_settings", "chosen_settings", "read_config", "write_json"]
+__all__ = ["Parser", "add_settings", "add_views", "chosen_settings", "read_config", "write_json"]
 
 # A resume says anew what these are; the checkpoint's own are not carried on.
 _NOT_CARRIED = {
@@ -64,6 +64,13 @@ def _flags_of(parser: argparse.ArgumentParser) -> list[str]:
     flags = [flag for action in parser._actions for flag in action.option_strings]
     verbs = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
     return flags + [f for a in verbs for verb in a.choices.values() for f in _flags_of(verb)]
+
+
+def add_views(add: Callable[..., Any]) -> None:
+    """Add the flags of :class:`decamo.inference.views.Views`, by a group's ``add_argument``."""
+    add("--flips", action="store_true", help="average with the map of the mirrored image")
+    add("--scales", type=float, nargs="+", default=[1.0], metavar="X",
+        help="average over magnifications of what the network sees, such as 1 1.25")  # fmt: skip
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

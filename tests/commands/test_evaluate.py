@@ -66,6 +66,27 @@ def test_a_network_and_the_maps_it_wrote_have_equal_scores_and_prints(
     assert "no difference can be told between net and maps" in capsys.readouterr().out
 
 
+def test_more_views_move_scores_and_are_told(
+    trained: Path, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, report = tmp_path / "maps", tmp_path / "both.json"
+    views = ["--flips", "--scales", "1", "1.5"]
+    assert main(["predict", str(trained), str(scenes / "Test/Image"), "--out", str(folder),
+                 *views]) == 0  # fmt: skip
+    for overlay in folder.glob("*_overlay.png"):
+        overlay.unlink()
+    assert main(["evaluate", "--noncam", "negatives", f"net={trained}", "--predictions",
+                 f"maps={folder}", "--dataset-path", str(scenes), *views, "--json",
+                 str(report)]) == 0  # fmt: skip
+    net, written = scores_of(report)
+    assert net["mean"] == written["mean"]
+    assert "test-time augmentation flip, scales 1 1.5" in capsys.readouterr().out
+    assert main(["evaluate", "--noncam", "negatives", str(trained), "--dataset-path", str(scenes),
+                 "--json", str(report)]) == 0  # fmt: skip
+    assert scores_of(report)[0]["mean"]["mae"] != net["mean"]["mae"]
+    assert main(["predict", str(trained), str(scenes), "--out", str(folder), "--scales", "9"]) == 2
+
+
 def test_no_score_moves_with_batch_or_workers(trained: Path, scenes: Path, tmp_path: Path) -> None:
     reports = []
     for batch, workers in ((1, 1), (2, 1), (4, 2), (8, 1)):

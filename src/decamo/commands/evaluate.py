@@ -36,7 +36,7 @@ from decamo.evaluation import (
     sets_of_masks,
     sets_of_pairs,
 )
-from decamo.flags import Parser, write_json
+from decamo.flags import Parser, add_views, write_json
 from decamo.report.atlas_text import atlas_text
 from decamo.report.outcome_notes import outcome_notes
 from decamo.report.score_files import scores_csv, scores_latex, scores_markdown
@@ -66,6 +66,7 @@ def add_arguments(parser: Parser) -> None:
     add("--resize", action="store_true", help="bring maps of another size to the mask's")
     add("--stretch", action="store_true", help="stretch each map to [0, 1], as some toolboxes do")
     add("--img-size", type=int, metavar="N", help="px that the network sees (default: as trained)")
+    add_views(add)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--precision", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
     add("--batch-size", type=int, default=8, metavar="N", help="images read ahead; moves no score")
@@ -163,19 +164,22 @@ def _network(args: argparse.Namespace, name: str, path: Path) -> Method:
     from decamo.evaluation.network import NetworkMethod
     from decamo.inference.load import load_model
     from decamo.inference.predictor import Predictor
+    from decamo.inference.views import Views
     from decamo.training.runtime import open_runtime
 
     loaded = load_model(path)
     runtime = open_runtime(args.device, args.precision)
     loaded.model.to(runtime.device)
     size = args.img_size or loaded.img_size
+    views = Views(args.flips, tuple(args.scales))
     facts = {
         "source": "network",
         "weights": f"{loaded.weights} weights of epoch {loaded.epoch}",
         "network_px": size,
+        "tta": views.words(),
         "precision": str(runtime.dtype or "float32").removeprefix("torch."),
     }
-    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype)
+    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views)
     images = _classifies(args)
     return NetworkMethod(
         name, predictor, facts, args.batch_size, args.num_workers, args.noncam, images

@@ -10,10 +10,11 @@ from rich.progress import track
 from decamo.data.matching import IMAGE_SUFFIXES
 from decamo.data.reading import read_image
 from decamo.errors import DataError, UnreadableImage
-from decamo.flags import Parser, write_json
+from decamo.flags import Parser, add_views, write_json
 from decamo.inference import write_overlay, write_probability
 from decamo.inference.load import load_model
 from decamo.inference.predictor import Predictor
+from decamo.inference.views import Views
 from decamo.metrics import THRESHOLD
 from decamo.storage import make_folder
 from decamo.training.runtime import open_runtime
@@ -29,6 +30,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--img-size", type=int, metavar="N", help="size the network sees, px (default: as trained)"
     )
+    add_views(parser.add_argument)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the list of results here")
@@ -41,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     runtime = open_runtime(args.device, args.precision)
     loaded.model.to(runtime.device)
     size = args.img_size or loaded.img_size
-    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype)
+    views = Views(args.flips, tuple(args.scales))
+    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views)
     make_folder(args.out)
     results, bad = [], 0
     for path in track(files, "predicting", disable=not sys.stderr.isatty(), transient=True):
@@ -58,7 +61,13 @@ def run(args: argparse.Namespace) -> int:
         share = float((probability >= THRESHOLD).mean())
         results.append({"image": path, "map": target, "object_share": share})
     print(f"{len(results)} maps and overlays in {args.out}, {bad} unreadable files left out")
-    write_json(args.json, {"checkpoint": args.checkpoint, "img_size": size, "results": results})
+    report = {
+        "checkpoint": args.checkpoint,
+        "img_size": size,
+        "views": views.words(),
+        "results": results,
+    }
+    write_json(args.json, report)
     return 2 if bad else 0
 
 

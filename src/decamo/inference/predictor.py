@@ -9,9 +9,12 @@ import torch
 from torch import nn
 
 from decamo.geometry import Squash
+from decamo.inference.views import Views, seen_through
 from decamo.nn import Segmenter
 
 __all__ = ["Predictor", "evaluating"]
+
+ONE_VIEW = Views()
 
 
 class Predictor:
@@ -22,6 +25,7 @@ class Predictor:
         size: side of the square that images are resized to, in px.
         device: where the model lives.
         dtype: half-precision type for the forward pass under autocast, or None for float32.
+        views: of each image, whose maps are averaged.
     """
 
     def __init__(
@@ -30,11 +34,13 @@ class Predictor:
         size: int,
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
+        views: Views = ONE_VIEW,
     ) -> None:
         self.model = model
         self.size = size
         self.device = torch.device(device)
         self.dtype = dtype
+        self.views = views
 
     def predict(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.float32]]:
         """Probability that each pixel belongs to a camouflaged object.
@@ -64,8 +70,8 @@ class Predictor:
         """uint8 ``[B, 3, S, S]`` -> float32 logits ``[B, 1, S, S]`` on the CPU."""
         with evaluating(self.model), self._autocast():
             image = self.model.normalise(batch.to(self.device, non_blocking=True))
-            logits: torch.Tensor = self.model(image).logits
-        return logits.float().cpu()
+            logits = seen_through(self.views, lambda seen: self.model(seen).logits, image)
+        return logits.cpu()
 
     def _autocast(self) -> AbstractContextManager[None]:
         if self.dtype is None:

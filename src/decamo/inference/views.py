@@ -1,0 +1,93 @@
+"""Several looks at one image: mirrored, magnified, and averaged."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from decamo.errors import SettingsError
+
+__all__ = ["MULTIPLE", "Views", "seen_through"]
+
+MULTIPLE = 32
+"""Sides of what a network sees are multiples of its largest stride."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """What of an image a network is shown; its maps are averaged.
+
+    Each view costs a forward pass, a magnified one more than that, by the square of its scale.
+
+    Attributes:
+        flips: each view also mirrored left and right.
+        scales: magnifications of the square that the network was given. What is magnified is that
+            square, not the file, so that every view knows the same pixels.
+
+    Raises:
+        SettingsError: no scale, one twice, or one beyond a quarter to four times.
+    """
+
+    flips: bool = False
+    scales: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        if not self.scales:
+            raise SettingsError("--scales", "no scale", "1 is the image as it is")
+        for scale in self.scales:
+            if not 0.25 <= scale <= 4:
+                raise SettingsError("--scales", f"{scale:g}", "choose from 0.25 to 4")
+        if len(set(self.scales)) < len(self.scales):
+            raise SettingsError("--scales", "a scale is given twice", "give each once")
+
+    @property
+    def count(self) -> int:
+        """Forward passes for an image."""
+        return len(self.scales) * (2 if self.flips else 1)
+
+    def sides(self, size: int) -> tuple[int, ...]:
+        """Side of each scale's square, in px: ``size`` itself at 1, else a multiple of 32."""
+        return tuple(
+            size if scale == 1 else max(MULTIPLE, MULTIPLE * round(scale * size / MULTIPLE))
+            for scale in self.scales
+        )
+
+    def words(self) -> str:
+        """In words, for protocols; ``none`` for the image as it is."""
+        parts = ["flip"] if self.flips else []
+        if self.scales != (1.0,):
+            parts.append("scales " + " ".join(f"{scale:g}" for scale in self.scales))
+        return ", ".join(parts) or "none"
+
+
+def seen_through(views: Views, see: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """The mean logits of a network over the views of a batch.
+
+    Logits are averaged, not probabilities: one view alone then gives exactly what the network
+    gives, and the mean of confident opposites is doubt either way.
+
+    Args:
+        views: of each image.
+        see: normalised float ``[B,3,S,S]`` -> logits ``[B,1,S,S]``.
+        image: float ``[B,3,S,S]``, normalised.
+
+    Returns:
+        float32 ``[B,1,S,S]``.
+    """
+    size = image.shape[-1]
+    found = []
+    for side in views.sides(size):
+        square = image if side == size else _resized(image, side, "bicubic")
+        for mirrored in (False, True) if views.flips else (False,):
+            logits = see(square.flip(-1) if mirrored else square).float()
+            if side != size:
+                logits = _resized(logits, size, "bilinear")
+            found.append(logits.flip(-1) if mirrored else logits)
+    return found[0] if len(found) == 1 else torch.stack(found).mean(0)
+
+
+def _resized(t: Tensor, side: int, mode: str) -> Tensor:
+    shrinks = side < t.shape[-1]
+    return F.interpolate(t, size=(side, side), mode=mode, antialias=shrinks)
