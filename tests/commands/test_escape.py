@@ -54,7 +54,8 @@ def test_the_winner_goes_on_from_the_original_checkpoint(
     assert escape(scenes, stuck, *words, "--continue") == 0
     told = capsys.readouterr().out
     assert "winner: high, better than the control by 0.3000" in told
-    assert "continue: epoch 87 to 87" in told
+    assert "branch: epoch 87 to 87" in told
+    assert "no flag changes" not in told
     last = load_sealed(stuck.parent / "last.pth")
     assert last["position"]["epoch"] == 87
     assert last["ledger"][-1]["reason"].startswith("escape, 3 trials of 1 epochs: winner: high")

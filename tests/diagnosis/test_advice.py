@@ -15,6 +15,7 @@ from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, to_plain
 from tests.diagnosis.build import past
 from tests.diagnosis.obey import obey, rates
+from tests.diagnosis.test_detect_pace import turned_down
 from tests.diagnosis.test_verdict import BLOCKS, EXPLODES, SLOW, STUCK, fuzzed
 
 
@@ -68,6 +69,20 @@ def test_slow_but_moving_keeps_training() -> None:
     assert advice.counsels[0].suspicion.cause == Cause.TIME
     assert value(advice.first.words, "--epochs") == "150"
     assert "not the answer" in advice.rate
+
+
+def test_a_run_that_its_rate_holds_back_gets_the_rate_at_which_it_rose() -> None:
+    found, advice = advised(turned_down(0.017))
+    assert found.kind == Kind.HELD_BACK
+    assert not found.of_kind(Kind.SLOW)
+    assert advice.counsels[0].suspicion.cause == Cause.RATE_TOO_LOW
+    assert value(advice.first.words, "--stage2-lr") == "0.002"  # option 1's share of 0.003
+    why = next(c.why for c in advice.first.changes if c.name == "stage2_lr")
+    assert "rose at 0.003 before" in why
+    assert "higher learning rate" in advice.rate
+    assert "not the answer" not in advice.rate
+    assert [r.title.split(" of ")[0] for r in advice.ladder] == ["option 2", "option 3"]
+    assert advice.checks[0].startswith("after 5 epochs")
 
 
 def test_slower_still_gets_180() -> None:

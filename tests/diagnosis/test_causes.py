@@ -45,6 +45,7 @@ def test_the_tables_are_whole() -> None:
         (Kind.PLATEAU, Cause.RATE_TOO_LOW),
         (Kind.STILL_STUCK, Cause.RATE_TOO_LOW),
         (Kind.BEHIND, Cause.RESOLUTION),
+        (Kind.HELD_BACK, Cause.RATE_TOO_LOW),
         (Kind.SLOW, Cause.TIME),
         (Kind.NEAR_TARGET, Cause.TIME),
         (Kind.TOO_EARLY, Cause.TIME),

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from decamo.diagnosis import Kind, Thresholds
 from decamo.diagnosis.detect_pace import pace
+from decamo.history import Past, Stretch
 from tests.diagnosis.build import T, past, seen
 
 
@@ -50,6 +53,55 @@ def test_where_the_learning_rate_is_spent_a_shorter_stand_will_do() -> None:
     spent = past([*rise, *flat], lrs=list(np.geomspace(1e-3, 1e-5, 18)))
     assert seen(pace, held)[0].kind == Kind.HEALTHY
     assert seen(pace, spent)[0].kind == Kind.SLOW
+
+
+RISE = [0.2 + 0.02 * i for i in range(12)]
+
+
+def turned_down(
+    gain: float, *, share: float = 0.01, rise: list[float] = RISE, epochs: int = 20
+) -> Past:
+    """A rise at 0.003, then a branch at a share of it that gains so much in 17 epochs."""
+    after = [rise[-1] + gain * (i + 1) / 17 for i in range(epochs)]
+    rates = [0.003] * len(rise) + [0.003 * share] * epochs
+    made = past([*rise, *after], lrs=rates, stage=2)
+    return replace(made, stretches=(Stretch(1, "start"), Stretch(len(rise) + 1, "branch")))
+
+
+def test_slow_at_a_hundredth_of_the_rate_at_which_it_rose_fast_is_held_back() -> None:
+    (symptom,) = seen(pace, turned_down(0.017))
+    assert symptom.kind == Kind.HELD_BACK
+    assert symptom.alarms
+    assert "is 1/100 of that at which it learned, 0.003" in symptom.sentence
+    assert "+0.0100 IoU in 10 epochs over epochs 15 to 32, and +0.2000" in symptom.sentence
+    times, share, gained = symptom.evidence[:3]
+    assert times.value == pytest.approx(20)  # 0.02 an epoch, and 0.001
+    assert times.epochs == (1, 12)
+    assert share.value == pytest.approx(0.01)
+    assert gained.value == pytest.approx(0.017)
+
+
+@pytest.mark.parametrize(
+    ("past", "kind"),
+    [
+        (turned_down(0.0), Kind.PLATEAU),
+        (turned_down(0.017, share=0.2), Kind.SLOW),  # a fifth of the rate
+        (turned_down(0.017, share=10), Kind.SLOW),  # turned up
+        (turned_down(0.06), Kind.HEALTHY),
+        # it had come to its end before the rate was turned down
+        (turned_down(0.017, rise=[*RISE, *[RISE[-1]] * 17]), Kind.SLOW),
+        # 0.0035 an epoch is not four times 0.001
+        (turned_down(0.017, rise=[0.2 + 0.0035 * i for i in range(12)]), Kind.SLOW),
+    ],
+)
+def test_without_both_it_is_not_held_back(past: Past, kind: Kind) -> None:
+    assert seen(pace, past)[0].kind == kind
+
+
+def test_a_rise_that_may_be_noise_holds_nothing_back() -> None:
+    rng = np.random.default_rng(0)
+    noisy = [0.3 + 0.006 * i + float(v) for i, v in enumerate(rng.normal(0, 0.05, 12))]
+    assert seen(pace, turned_down(0.017, rise=noisy))[0].kind == Kind.SLOW
 
 
 def test_nothing_is_said_of_nothing() -> None:

@@ -6,7 +6,10 @@ import pytest
 from decamo.escape.judge import judge
 from decamo.escape.meaning import Facts, Meaning, meaning_of
 
-FACTS = Facts(rate=0.00005, losses=[1.0] * 10, ious=[0.6] * 20, epochs=3, diverged={})
+FACTS = Facts(
+    rate=0.00005, peak=0.00005, highest=0.001, ended=False,
+    losses=[1.0] * 10, ious=[0.6] * 20, epochs=3, diverged={},
+)  # fmt: skip
 HARD = np.random.default_rng(0).uniform(0.3, 0.7, 60)
 NOISE = np.random.default_rng(1).normal(0, 0.01, (20, 60))
 
@@ -30,6 +33,47 @@ def test_a_higher_rate_that_beats_the_same_curve_at_the_old_height_was_too_low()
     assert any(e.startswith("rate-x3 - anneal: +0.0") for e in meaning.evidence)
     assert causes(rate_x10=0.08, rate_x3=0.0, anneal=0.0) == ["rate too low"]
     assert causes(rate_before=0.08, rate_x10=0.0, anneal=0.0) == ["rate too low"]
+
+
+ANNEALED = replace(FACTS, rate=0.00001, peak=0.001)  # at the end of its own cosine
+
+
+def test_a_rate_that_the_schedule_had_and_annealed_away_was_used_up() -> None:
+    (meaning,) = found(ANNEALED, rate_before=0.08, rate_x10=0.0, anneal=0.0)
+    assert meaning.cause == "rate used up"
+    assert "used up before the run had finished learning" in meaning.says
+    assert "too low" not in meaning.says
+    assert any("1e-05" in e for e in meaning.evidence)
+    assert any("from 0.001" in e for e in meaning.evidence)
+    assert causes(ANNEALED, rate_x10=0.08, rate_x3=0.0, anneal=0.0) == ["rate used up"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "cause"),
+    [
+        (replace(FACTS, ended=True), "rate too low"),  # a hundredth, held to the end
+        (replace(ANNEALED, highest=0.003), "rate too low"),  # an earlier schedule had that one
+        (replace(ANNEALED, rate=0.0002), "rate too low"),  # a fifth of its peak, under way
+        (replace(ANNEALED, rate=0.0002, ended=True), "rate used up"),  # its floor is that high
+        (replace(ANNEALED, peak=0.000999999), "rate used up"),  # six digits are written
+    ],
+)
+def test_too_low_and_used_up_are_told_apart(facts: Facts, cause: str) -> None:
+    assert causes(facts, rate_before=0.08, anneal=0.0) == [cause]
+
+
+def test_a_rate_above_all_that_the_schedule_had_was_not_used_up() -> None:
+    ended = replace(FACTS, rate=0.0002, peak=0.001, highest=0.001, ended=True)
+    assert causes(ended, rate_x3=0.08, anneal=0.0) == ["rate used up"]  # 0.0006
+    assert causes(ended, rate_x10=0.08, anneal=0.0) == ["rate too low"]  # 0.002
+
+
+def test_where_annealing_does_as_well_a_used_up_rate_is_not_called_too_low() -> None:
+    (low,) = found(rate_before=0.05, anneal=0.05)
+    (spent,) = found(ANNEALED, rate_before=0.05, anneal=0.05)
+    assert low.cause == spent.cause == "rate must fall"
+    assert low.says.endswith("may have been too low")
+    assert spent.says.endswith("may have been used up too early")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from decamo.errors import SettingsError
+from decamo.plan import resume
 from tests.escape.build import standing, turned_down
 
 
@@ -23,6 +26,27 @@ def test_the_highest_rate_so_far_is_that_of_an_open_backbone() -> None:
     low = turned_down(at, 0.00001)
     assert low.rate == pytest.approx(0.00001)
     assert low.highest == pytest.approx(0.001)
+
+
+def test_the_peak_is_that_of_the_schedule_in_force() -> None:
+    at = standing(40, scheduler="cosine", lr=0.05, stage2_lr=0.001, min_lr=0.0, warmup_epochs=0)
+    assert at.peak == at.highest == pytest.approx(0.001)
+    assert turned_down(at, 0.00001).peak == pytest.approx(0.00001)
+
+
+def test_a_later_end_of_the_same_curve_keeps_its_peak() -> None:
+    at = standing(110, scheduler="cosine", stage2_lr=0.001, min_lr=0.0, warmup_epochs=0)
+    wanted = replace(at.settings.schedule, epochs=300)
+    went = resume(at.ledger, wanted, at.position, images=at.images)
+    assert went.word == "extend"
+    assert replace(at, ledger=went.ledger).peak == pytest.approx(0.001)
+
+
+def test_a_schedule_has_ended_with_its_last_step() -> None:
+    assert not standing(119).ended
+    assert standing(120).ended
+    assert not turned_down(standing(86), 0.00001).ended  # ten epochs later
+    assert standing(120).peak == standing(120).rate
 
 
 @pytest.mark.parametrize(("epoch", "goes"), [(86, True), (117, True), (118, False), (120, False)])

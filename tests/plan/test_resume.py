@@ -42,6 +42,25 @@ def test_unchanged_flags_continue() -> None:
     assert done.ledger == LEDGER
 
 
+def test_where_a_race_s_winner_sets_out_people_are_told_of_the_branch() -> None:
+    went = go_on(OPTION_1)
+    said = replace(went.ledger.last, reason="escape, 5 trials of 5 epochs: winner: advice")
+    ledger = LEDGER.with_segment(said)
+    here = resume(ledger, OPTION_1, went.position, images=40)
+    assert (here.word, here.ledger) == ("continue", ledger)  # the plan is the ledger's own
+    assert here.told == ("branch", said.reason)
+    later = resume(ledger, OPTION_1, at(87, ledger), images=40)
+    assert later.told == (later.word, later.reason) == ("continue", later.reason)
+    assert later.reason != said.reason
+
+
+def test_all_other_words_are_told_as_they_are() -> None:
+    for done in (go_on(STUCK), go_on(OPTION_1), go_on(replace(STUCK, epochs=150))):
+        assert done.told == (done.word, done.reason)
+    first = resume(LEDGER, STUCK, Position(), images=40)
+    assert first.told == ("continue", first.reason)  # saved before its first step
+
+
 @pytest.mark.parametrize(
     "change",
     [{"lr": 0.01}, {"stage1_scheduler": "cosine"}, {"skip_stage1": True}, {"t_mult": 3.0}],

@@ -22,6 +22,8 @@ def test_where_a_winner_sets_out_a_branch_begins(prepared: Prepared) -> None:  #
     winner = replace(went, word="continue", ledger=ledger, reason="no flag")
     line = run_line(prepared.trainer.settings, replace(prepared, resumption=winner))
     assert (line["word"], line["reason"]) == ("branch", "escape, 3 trials")
+    told = outcome_of(replace(prepared, resumption=winner), "")
+    assert (told["word"], told["reason"]) == ("branch", "escape, 3 trials")
     moved = replace(winner, position=replace(winner.position, step=1))
     line = run_line(prepared.trainer.settings, replace(prepared, resumption=moved))
     assert (line["word"], line["reason"]) == ("continue", "no flag")

@@ -31,6 +31,21 @@ def test_images_network_and_plan_are_told(prepared: Prepared, tmp_path: Path) ->
     assert told[3].startswith("start: epoch 1 to 4, step 0 to ")
 
 
+def test_the_winner_of_a_race_is_told_as_the_branch_that_it_is(
+    prepared: Prepared, tmp_path: Path
+) -> None:
+    went = prepared.resumption
+    last = replace(went.ledger.last, word="branch", reason="escape: winner: advice")
+    ledger = went.ledger.with_segment(last)
+    winner = replace(went, word="continue", ledger=ledger, reason="no flag changes what lies ahead")
+    told = introduction(
+        prepared.trainer.settings, replace(prepared, resumption=winner), tmp_path / "j"
+    )
+    (line,) = (line for line in told if ": epoch 1 to 4, step 0 to " in line)
+    assert line.startswith("branch: ")
+    assert line.endswith("(escape: winner: advice)")
+
+
 def test_of_many_files_left_out_ten_are_named(prepared: Prepared, tmp_path: Path) -> None:
     bad = tuple(BadFile(f"{n}", Path(f"{n}.jpg"), "cut short") for n in range(12))
     many = replace(prepared, supply=replace(prepared.supply, bad=bad))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from decamo.errors import SettingsError
 from decamo.nn import Architecture, Prediction, Segmenter
+from decamo.nn.groups import let_learn
 from decamo.nn.weights import load_weights_file
 from decamo.plan.stage import HEAD, backbone_group
 from decamo.settings import ModelSettings
@@ -108,12 +109,7 @@ class Peer(nn.Module):
         Raises:
             ValueError: there is no such group.
         """
-        known = self.groups()
-        if unknown := set(groups) - known.keys():
-            raise ValueError(f"no parameter group {sorted(unknown)}; there are {list(known)}")
-        for name, parameters in known.items():
-            for parameter in parameters.values():
-                parameter.requires_grad_(name in groups)
+        let_learn(self.groups(), groups)
 
     def usage(self) -> Tensor:
         """The use of the one expert, float32 ``[1,1]``: always 1."""

@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     settings, checkpoint = chosen_settings(args)
     images = args.images or _images(settings, checkpoint)
     resumption = resumption_of(settings, checkpoint, images=images, world=args.devices)
-    print(f"{resumption.word}: {resumption.reason}; {images} training images\n")
+    word, reason = resumption.told
+    print(f"{word}: {reason}; {images} training images\n")
     print(plan_text(resumption.ledger, resumption.position))
     warnings = review(resumption.ledger)
     for warning in warnings:
@@ -78,9 +79,10 @@ def _images(settings: TrainSettings, checkpoint: dict[str, Any] | None) -> int:
 
 def _report(resumption: Resumption) -> dict[str, Any]:
     plan = resumption.ledger.plan
+    word, reason = resumption.told
     return {
-        "word": resumption.word,
-        "reason": resumption.reason,
+        "word": word,
+        "reason": reason,
         "position": asdict(resumption.position),
         "stages": [
             {

@@ -48,7 +48,7 @@ REMEDIES: Mapping[Cause, Callable[[Situation], Remedy]] = {
 """What is done about each cause."""
 
 _RATE_SHARE = 0.3  # of the probability, from which the learning rate is worth a word
-_STUCK = (Kind.PLATEAU, Kind.STILL_STUCK, Kind.BEHIND)
+_STUCK = (Kind.PLATEAU, Kind.STILL_STUCK, Kind.BEHIND, Kind.HELD_BACK)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ WEIGHTS: Mapping[Kind | Sign, Mapping[Cause, float]] = {
         C.RATE_TOO_LOW: 8, C.RESOLUTION: 3, C.CAPACITY: 2, C.SCHEDULE: 2, C.TIME: 0.15,
         C.NOTHING: 0.02,
     },
+    Kind.HELD_BACK: {C.RATE_TOO_LOW: 40, C.TIME: 0.3, C.NOTHING: 0.02},
     Kind.TEMPORARY_DIP: {C.NOTHING: 20, C.TIME: 3, C.RATE_TOO_HIGH: 1.5},
     Kind.NEAR_TARGET: {C.TIME: 15, C.NOTHING: 6},
     Kind.SLOW: {C.TIME: 15, C.RATE_TOO_LOW: 1.5},

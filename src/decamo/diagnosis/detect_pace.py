@@ -1,11 +1,13 @@
-"""The pace of the run: healthy, slow, a plateau, or too early to say. Exactly one of them."""
+"""The pace of the run: healthy, slow, held back, a plateau, too early to say. Exactly one."""
 
 from collections.abc import Iterator
 
 from decamo.diagnosis.case import Case
 from decamo.diagnosis.detect_rate import lr_exhausted
+from decamo.diagnosis.learned import Learned, learned_before
 from decamo.diagnosis.noise import Trend
 from decamo.diagnosis.pace import paces
+from decamo.diagnosis.rates import told
 from decamo.diagnosis.symptom import Evidence, Kind, Symptom
 from decamo.diagnosis.thresholds import Thresholds
 
@@ -28,7 +30,7 @@ def stands_still(trend: Trend, thresholds: Thresholds) -> bool:
 
 
 def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
-    """One of the four kinds."""
+    """One of the five kinds."""
     trends = paces(*case.lengthened(thresholds.few), thresholds)
     if not trends:
         yield _too_early(case, thresholds)
@@ -63,6 +65,10 @@ def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
             trend.chance_under(thresholds.moving_pace),
         )
     elif trend.slope > thresholds.plateau_pace and known >= thresholds.healthy_epochs - 1:
+        before = learned_before(case, thresholds)
+        if before is not None and _holds_back(before, trend, thresholds):
+            yield _held_back(before, trend, evidence, thresholds)
+            return
         yield Symptom(
             Kind.SLOW,
             "info",
@@ -74,6 +80,43 @@ def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         )
     else:
         yield _undecided(trend, evidence, thresholds)
+
+
+def _holds_back(before: Learned, trend: Trend, thresholds: Thresholds) -> bool:
+    """Whether the run surely was so much faster at the higher rates."""
+    surely = before.pace.bound(1 - thresholds.confidence)
+    return surely >= thresholds.held_back * trend.slope
+
+
+def _held_back(
+    before: Learned, trend: Trend, evidence: tuple[Evidence, ...], thresholds: Thresholds
+) -> Symptom:
+    then, times = before.pace, before.pace.slope / trend.slope
+    part = f"1/{1 / before.share:.0f} of that at which it learned"
+    return Symptom(
+        Kind.HELD_BACK,
+        "warning",
+        (then.first, trend.last),
+        f"held back: {10 * trend.slope:+.4f} IoU in 10 epochs over epochs {trend.first} to"
+        f" {trend.last}, and {10 * then.slope:+.4f} over epochs {then.first} to {then.last}; the"
+        f" learning rate, at most {told(before.top)}, is {part}, {told(before.rate)}",
+        (
+            Evidence(
+                "times as fast at the higher learning rates",
+                times,
+                thresholds.held_back,
+                then.epochs,
+            ),
+            Evidence(
+                "learning rate as a share of that at which it learned",
+                before.share,
+                thresholds.lr_exhausted,
+                trend.epochs,
+            ),
+            *evidence,
+        ),
+        1 - then.chance_under(thresholds.held_back * trend.slope),
+    )
 
 
 def _stalling(late: Trend, evidence: tuple[Evidence, ...], thresholds: Thresholds) -> Symptom:

@@ -14,7 +14,7 @@ from decamo.recipes import RECIPES
 
 __all__ = ["go_on"]
 
-_STUCK = (Kind.PLATEAU, Kind.STILL_STUCK, Kind.BEHIND)
+_STUCK = (Kind.PLATEAU, Kind.STILL_STUCK, Kind.BEHIND, Kind.HELD_BACK)
 _ADDED = (30, 60)  # epochs: 120 -> 150 or 180
 
 

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from decamo.diagnosis.case import Case
+from decamo.diagnosis.learned import learned_rate
 from decamo.diagnosis.pace import pace_now
 from decamo.diagnosis.rates import told
 from decamo.diagnosis.symptom import Kind
@@ -169,7 +170,7 @@ def standing_of(
         iou=scored[-1].known("iou") if scored else None,
         best_iou=best.known("iou") if best else None,
         slope=trend.slope if trend else None,
-        learned=_learned(case, thresholds or Thresholds()),
+        learned=learned_rate(case, thresholds or Thresholds()),
     )
 
 
@@ -199,20 +200,6 @@ def _top(case: Case, settings: TrainSettings | None) -> float | None:
     begins = epochs[0] <= (case.baseline.epoch if case.baseline else 0) + _FEW
     constant = float(rates.min()) >= (1 - _CLOSE) * float(rates.max())
     return _positive(float(rates.max())) if begins or constant else None
-
-
-def _learned(case: Case, thresholds: Thresholds) -> float | None:
-    """Of the epochs with a new best IoU, if these rose by what is called moving."""
-    earlier = [p for p in case.past.points if p.epoch < case.span[0] and (p.stage or 1) != 1]
-    scored = [(iou, p.known("lr")) for p in earlier if (iou := p.known("iou")) is not None]
-    if not scored:
-        return None
-    best, rates = scored[0][0], [0.0]
-    for iou, rate in scored[1:]:
-        if iou > best:
-            best = iou
-            rates.append(rate or 0.0)
-    return _positive(max(rates)) if best - scored[0][0] >= thresholds.moving_gain else None
 
 
 def _hot(case: Case, diagnosis: Diagnosis) -> float | None:

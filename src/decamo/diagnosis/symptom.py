@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """It moves, but after the epochs in which most of the way should lie behind, it does not."""
     PLATEAU = "plateau"
     """No gain worth the name over the window, and the data rule one out."""
+    HELD_BACK = "held_back"
+    """It moves, far slower than it did at a far higher learning rate."""
     TEMPORARY_DIP = "temporary_dip"
     """A short fall of the score, just over or still going on; no reason to act."""
     NEAR_TARGET = "near_target"

@@ -30,6 +30,10 @@ class Thresholds:
         stuck_epochs: "still stuck after 20 epochs" of a new schedule (there 0.6221 -> 0.6281).
         review_epochs: "evaluate after 30 epochs".
         review_share: 0.66 there is the least good progress: 0.4 of the way from 0.62 to 0.72.
+        held_back: times as fast as now that the run rose at rates ten times as high or more (a
+            tenth is ``lr_exhausted``) for the rate to hold it back. Our choice: paces that are
+            called slow differ among themselves by up to 3.4 (``healthy_pace`` over
+            ``plateau_pace``), and this is more.
         near: IoU under the target that is "almost there": 0.70 of 0.72.
         loss_factor: the plan's explosion is x 6.7 (0.2341 -> 1.5678). A doubling is already far
             outside of the noise of an epoch's mean; the IoU must fall too.
@@ -75,6 +79,7 @@ class Thresholds:
     stuck_epochs: int = 20
     review_epochs: int = 30
     review_share: float = 0.4
+    held_back: float = 4.0
     near: float = 0.02
     loss_factor: float = 2.0
     drop: float = 0.1

@@ -52,6 +52,7 @@ VERDICTS: tuple[Kind, ...] = (
     Kind.OVERFIT,
     Kind.STILL_STUCK,
     Kind.PLATEAU,
+    Kind.HELD_BACK,
     Kind.BEHIND,
     Kind.TEMPORARY_DIP,
     Kind.NEAR_TARGET,

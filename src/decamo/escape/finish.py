@@ -39,6 +39,9 @@ def outcome_of(race: Race) -> Outcome:
     lost = {name: result.lost for name, result in results.items() if result.lost}
     facts = Facts(
         rate=standing.rate,
+        peak=standing.peak,
+        highest=standing.highest,
+        ended=standing.ended,
         losses=(*before, *since),
         ious=tuple(control.rungs[heat.rung].ious.values()),
         epochs=race.course.epochs,

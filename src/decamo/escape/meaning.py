@@ -18,6 +18,8 @@ _BACK = 10  # epochs of loss looked at
 _WORTH = 0.005  # IoU: half of what the action plan calls a plateau
 _SURE = 3.0  # about the factor of a simultaneous interval of a dozen branches
 _MOST_TIMES = 10  # as many images: more is no advice
+_SPENT = 0.1  # of its peak: what the diagnosis calls a spent rate
+_SAME = 1e-5  # relative; a branch's rate is written with six digits
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class Facts:
 
     Attributes:
         rate: the head's learning rate at the checkpoint.
+        peak: the highest one so far under the schedule in force, the backbone open.
+        highest: the highest one so far under any schedule, likewise.
+        ended: whether the schedule in force is at its end.
         losses: mean training loss of the epochs up to the end of the control's trial, oldest first.
         ious: IoU of each validation image at the end of the control's trial.
         epochs: of a trial.
@@ -33,6 +38,9 @@ class Facts:
     """
 
     rate: float
+    peak: float
+    highest: float
+    ended: bool
     losses: Sequence[float]
     ious: Sequence[float]
     epochs: int
@@ -44,10 +52,10 @@ class Meaning:
     """One cause.
 
     Attributes:
-        cause: ``rate too low``, ``rate too high``, ``rate must fall``, ``noise``, ``options``,
-            ``resolution``, ``stale moments``, ``batch noise``, ``supervision``, ``batchnorm``,
-            ``unstable``, ``own branch``, or, where nothing is better, ``more epochs``,
-            ``too few images``, ``lost objects``, ``ceiling``.
+        cause: ``rate too low``, ``rate used up``, ``rate too high``, ``rate must fall``, ``noise``,
+            ``options``, ``resolution``, ``stale moments``, ``batch noise``, ``supervision``,
+            ``batchnorm``, ``unstable``, ``own branch``, or, where nothing is better,
+            ``more epochs``, ``too few images``, ``lost objects``, ``ceiling``.
         says: a sentence for people.
         evidence: the numbers it rests on.
     """
@@ -102,21 +110,30 @@ _KNOWN = frozenset({CONTROL, TWIN, *_HIGHER, "rate-tenth", "anneal", *_SIMPLE})
 
 
 def _rates(verdict: Verdict, facts: Facts) -> list[Meaning]:
-    """Too low, too high, or merely never falling: the probes tell these apart."""
+    """Too low, used up, too high, or merely never falling: the probes tell these apart."""
     fall, low = verdict.of("anneal"), verdict.of("rate-tenth")
     higher = [g for n in _HIGHER if (g := verdict.of(n)) is not None]
     high = max(higher, key=lambda g: g.difference, default=None)
     now = f"the learning rate at the checkpoint is {facts.rate:.3g}"
     found = []
+    used_up = high is not None and _used_up(high.branch, facts)
     beyond = None if high is None else verdict.pairs.get((high.branch, "anneal"))
     if high is not None and high.better and (beyond is None or beyond.better):
         evidence = [_told(high), now] + ([_told(beyond)] if beyond else [])
-        found.append(Meaning("rate too low", "the learning rate was too low", tuple(evidence)))
+        cause, says = "rate too low", "the learning rate was too low"
+        if used_up:
+            cause = "rate used up"
+            says = (
+                "the learning rate was used up before the run had finished learning: it takes a"
+                " longer schedule, or a warm restart"
+            )
+            evidence.append(f"the schedule in force had come down to it from {facts.peak:.3g}")
+        found.append(Meaning(cause, says, tuple(evidence)))
     elif high is not None and high.better and beyond is not None and fall is not None:
         evidence = [_told(high), _told(fall), _told(beyond), now]
         says = (
             "a higher rate helps, but annealing the present one does not surely help less: the rate"
-            " has to fall, and may have been too low"
+            f" has to fall, and may have been {'used up too early' if used_up else 'too low'}"
         )
         found.append(Meaning("rate must fall", says, tuple(evidence)))
     elif fall is not None and fall.better:
@@ -126,6 +143,16 @@ def _rates(verdict: Verdict, facts: Facts) -> list[Meaning]:
         says = "the rate is too high here: its noise hides what was learned"
         found.append(Meaning("rate too high", says, (_told(low), now)))
     return found
+
+
+def _used_up(branch: str, facts: Facts) -> bool:
+    """Whether the schedule in force had the branch's rate once, and has annealed away from it.
+
+    A rate that it never had was not used up: the schedule as a whole was too low.
+    """
+    tried = {"rate-before": facts.highest, "rate-x10": 10 * facts.rate, "rate-x3": 3 * facts.rate}
+    had = tried[branch] <= facts.peak * (1 + _SAME)
+    return had and (facts.ended or facts.rate <= _SPENT * facts.peak)
 
 
 def _nothing(verdict: Verdict, facts: Facts) -> list[Meaning]:

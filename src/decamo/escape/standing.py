@@ -64,6 +64,19 @@ class Standing:
         )
         return max(rates, default=self.rate)
 
+    @property
+    def peak(self) -> float:
+        """As :attr:`highest`, of the schedule in force alone, from where its curve counts."""
+        plan = self.ledger.plan
+        steps = range(plan.first_step, min(plan.end_step, self.position.step))
+        rates = (plan.lr(step) for step in steps if plan.stage_at(step).number > 1)
+        return max(rates, default=self.rate)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the schedule in force is at its end."""
+        return self.position.step >= self.ledger.plan.end_step
+
     def rate_after(self, epochs: int) -> float:
         """The head's learning rate at the last step of the next ``epochs`` under the own plan."""
         plan = self.ledger.plan

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from decamo.nn.backbone import STRIDES, Backbone
 from decamo.nn.decoder import Decoder
+from decamo.nn.groups import let_learn
 from decamo.nn.heads import Lateral, LogitHead
 from decamo.nn.mixture import Mixture
 from decamo.nn.prediction import Prediction
@@ -127,12 +128,7 @@ class Segmenter(nn.Module):
         Raises:
             ValueError: there is no such group.
         """
-        known = self.groups()
-        if unknown := set(groups) - known.keys():
-            raise ValueError(f"no parameter group {sorted(unknown)}; there are {list(known)}")
-        for name, parameters in known.items():
-            for parameter in parameters.values():
-                parameter.requires_grad_(name in groups)
+        let_learn(self.groups(), groups)
         self._backbone_learns = any(name != "head" for name in groups)
 
     @property

@@ -31,6 +31,19 @@ class Resumption:
     position: Position
     reason: str
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """Word and reason as people are told them.
+
+        They differ where a race's winner sets out: the checkpoint's ledger has its branch already,
+        so that going on is ``continue``; for who reads along, the branch begins here.
+        """
+        last = self.ledger.last
+        if self.word != "continue" or last.at_step != self.position.step:
+            return self.word, self.reason
+        word = last.word if last.word == "branch" else self.word
+        return word, last.reason or self.reason
+
 
 def resume(
     ledger: Ledger,

@@ -10,21 +10,13 @@ __all__ = ["outcome_of", "run_line"]
 
 
 def run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
-    """The journal's line for a start or a resume.
-
-    Where a race's winner sets out, the checkpoint's ledger has the branch already; for a reader of
-    the journal it begins here.
-    """
-    word, reason = prepared.resumption.word, prepared.resumption.reason
-    ledger, position = prepared.resumption.ledger, prepared.resumption.position
-    if word == "continue" and ledger.last.at_step == position.step:
-        word = "branch" if ledger.last.word == "branch" else word
-        reason = ledger.last.reason or reason
+    """The journal's line for a start or a resume."""
+    word, reason = prepared.resumption.told
     return {
         "word": word,
         "reason": reason,
         "settings": to_plain(settings),
-        "ledger": ledger.to_plain(),
+        "ledger": prepared.resumption.ledger.to_plain(),
         "train_images": len(prepared.supply.train),
         "val_images": len(prepared.supply.val),
         "unreadable": {str(bad.path): bad.reason for bad in prepared.supply.bad},
@@ -42,9 +34,10 @@ def outcome_of(prepared: Prepared, stopped: str) -> dict[str, Any]:
         stopped: why before its end; empty for none.
     """
     state = prepared.trainer.state
+    word, reason = prepared.resumption.told
     return {
-        "word": prepared.resumption.word,
-        "reason": prepared.resumption.reason,
+        "word": word,
+        "reason": reason,
         "epoch": state.position.epoch,
         "step": state.position.step,
         "stopped": stopped,

@@ -44,10 +44,11 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
     )
     plan = resumption.ledger.plan
     first, last = resumption.position.step, plan.end_step - 1
+    word, reason = resumption.told
     yield (
-        f"{resumption.word}: epoch {resumption.position.epoch + 1} to {plan.last_epoch}, step"
+        f"{word}: epoch {resumption.position.epoch + 1} to {plan.last_epoch}, step"
         f" {first} to {last}, LR {plan.lr(first):.6f} -> {plan.lr(last):.6f}"
-        f" ({resumption.reason})"
+        f" ({reason})"
     )
     if without := trainer.state.without_moments:
         yield f"Adam begins anew, without moments in the checkpoint, for {named(without)}"
