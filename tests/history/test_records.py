@@ -28,6 +28,9 @@ RECORD = EpochRecord(
     predicted_share=0.1,
     sure_wrong=0.3,
     skipped=2,
+    gates=((0.5, 0.5), (0.0, 1.0)),
+    routing_entropy=(0.75, 0.0),
+    routing_balance=(1.0, 0.0),
 )
 LINE = re.compile(
     r"Epoch \d+: Loss: \d+\.\d{4} \| IoU: [01]\.\d{4} \| Dice: [01]\.\d{4} \| LR: \d+\.\d{6}"
@@ -63,8 +66,11 @@ def test_a_record_of_an_earlier_version_is_read() -> None:
     plain = RECORD.to_plain()
     for later in ("usage", "val_images", "iou_sd", "object_share", "predicted_share", "skipped"):
         del plain[later]
+    for latest in ("gates", "routing_entropy", "routing_balance"):
+        del plain[latest]
 
     read = EpochRecord.from_plain(plain)
 
     assert (read.usage, read.val_images, read.skipped) == ((), 0, 0)
     assert math.isnan(read.iou_sd)
+    assert (read.gates, read.routing_entropy, read.routing_balance) == ((), (), ())

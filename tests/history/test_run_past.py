@@ -90,6 +90,9 @@ def test_a_point_holds_what_the_record_and_its_steps_hold(path: Path) -> None:
         sure_wrong=0.3,
         skipped=2,
         grad_norm=2.0,
+        gates=((0.5, 0.5), (0.0, 1.0)),
+        routing_entropy=(0.75, 0.0),
+        routing_balance=(1.0, 0.0),
     )
     assert past.stretches == (
         Stretch(
@@ -105,6 +108,33 @@ def test_a_point_holds_what_the_record_and_its_steps_hold(path: Path) -> None:
         ),
     )
     assert (past.source, past.notes) == (str(path), ())
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"gates": None},
+        {"gates": [[0.5, 0.5], [1.0]]},
+        {"gates": [[], []]},
+        {"gates": [[0.5, "x"], [0.0, 1.0]]},
+        {"gates": [[2.0, 0.5], [0.0, 1.0]]},
+        {"gates": 3, "routing_entropy": {}},
+    ],
+)
+def test_gates_that_make_no_table_are_not_known(broken: dict[str, Any]) -> None:
+    entry = {"kind": "epoch", **RECORD.to_plain(), **broken}
+    point = past_of_entries([entry]).points[0]
+    assert (point.gates, point.routing_entropy, point.routing_balance) == ((), (), ())
+    assert point.usage == (0.25, 0.75)
+
+
+def test_a_journal_of_before_has_no_gates() -> None:
+    plain = RECORD.to_plain()
+    for name in ("gates", "routing_entropy", "routing_balance"):
+        del plain[name]
+    point = past_of_entries([{"kind": "epoch", **plain}]).points[0]
+    assert point.gates == ()
+    assert point.iou == RECORD.iou
 
 
 def test_a_branch_is_planned_to_its_own_end(path: Path) -> None:
@@ -242,7 +272,9 @@ plain = st.recursive(
             optional={
                 "epoch": st.integers(-1, 6) | scalars,
                 **dict.fromkeys(("iou", "mae", "iou_sd", "sure_wrong"), st.floats(-1, 2) | scalars),
-                **dict.fromkeys(("lr", "usage", "ledger", "settings", "loss", "word"), plain),
+                **dict.fromkeys(
+                    ("lr", "usage", "gates", "ledger", "settings", "loss", "word"), plain
+                ),
             },
         ),
         max_size=8,

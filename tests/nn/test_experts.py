@@ -5,8 +5,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from decamo.nn.experts import KINDS, Contrast, Edges, FrequencySplit, GlobalContext, local_mean
+from decamo.nn import STRIDES
+from decamo.nn.experts import (
+    KINDS,
+    Contrast,
+    Edges,
+    FrequencySplit,
+    GlobalContext,
+    Strips,
+    Texture,
+    expert_name,
+    local_mean,
+)
 from decamo.nn.experts import make_expert as make
+from decamo.settings.experts import level_name
 
 WIDTH = 4
 
@@ -121,3 +133,23 @@ def test_global_context_hears_the_far_corner_and_ignores_where_it_is() -> None:
     shuffled = x.flatten(2)[..., order].view_as(x)
     expected = context(x).flatten(2)[..., order].view_as(x)
     assert torch.allclose(context(shuffled), expected, atol=1e-5)
+
+
+def test_every_kind_has_a_name_that_fits() -> None:
+    made = {
+        "texture": Texture,
+        "global context": GlobalContext,
+        "contrast": Contrast,
+        "frequency": FrequencySplit,
+        "edges": Edges,
+        "wide texture": Texture,
+        "strips": Strips,
+    }
+    assert len(KINDS) == len(made)
+    for index in range(14):
+        kind = expert_name(index).split(", scale")[0]
+        assert type(make(index, 4)) is made[kind]
+
+
+def test_levels_are_named_by_the_strides_of_the_pyramid() -> None:
+    assert [level_name(n) for n in range(len(STRIDES))] == [f"stride {s}" for s in STRIDES]

@@ -1,8 +1,5 @@
 import math
 import re
-from dataclasses import replace
-
-import pytest
 
 from decamo.history import Past, Point, Stretch
 from decamo.report.run_charts import best_point, run_charts
@@ -26,6 +23,9 @@ def long_run() -> Past:
             stage=1 if n <= 3 else 2,
             seconds=60.0,
             usage=(0.5, 0.3, 0.2),
+            gates=((0.5, 0.3, 0.2), (1.0, 0.0, 0.0)),
+            routing_entropy=(0.8, 0.0),
+            routing_balance=(0.9373, 0.0),
         )
         for n in range(1, 13)
     )
@@ -48,7 +48,6 @@ def test_everything_known_is_drawn() -> None:
         "IoU and Dice on the validation images",
         "Loss",
         "Learning rate, log scale",
-        "Use of the experts",
         "Seconds an epoch",
     ]
     for words in (
@@ -98,14 +97,6 @@ def test_a_forecast_is_drawn_on() -> None:
     assert "shaded: forecast" in page
     assert "forecast: 10% to 90%" in page
     assert "forecast" not in run_charts(long_run(), 0.72)
-
-
-@pytest.mark.parametrize("usage", [(), (1.0,), (0.5, 0.5)])
-def test_experts_may_change_in_number(usage: tuple[float, ...]) -> None:
-    past = long_run()
-    points = (*past.points[:5], *(replace(p, usage=usage) for p in past.points[5:]))
-    page = run_charts(replace(past, points=points))
-    assert "Use of the experts" in page
 
 
 def test_the_best_is_the_first_of_equals() -> None:

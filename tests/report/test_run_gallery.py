@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+from torch import nn
 
 from decamo.data.layouts import find_pairs
 from decamo.data.pairs import Pair
@@ -69,6 +70,7 @@ class Truthful(Predictor):
     def __init__(self, masks: list[npt.NDArray[np.bool_]], right: set[int]) -> None:
         self.masks, self.right = masks, right
         self.images: list[bytes] = []
+        self.model = nn.Identity()  # type: ignore[assignment]
 
     def learn(self, pairs: list[Pair]) -> None:
         self.images = [np.asarray(Image.open(p.image).convert("RGB")).tobytes() for p in pairs]
@@ -95,6 +97,7 @@ def test_a_gallery_is_made_of_predictions(scenes: Path) -> None:
     )
     assert told == [(8, 8)]
     assert gallery.ious == [0.0] * 4 + [1.0] * 4
+    assert list(gallery.sheets) == []
     assert [s.iou for s in gallery.shots] == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     assert {s.name for s in gallery.shots} <= {p.key for p in pairs}
     for shot in gallery.shots:

@@ -9,6 +9,7 @@ from PIL import Image
 from decamo.diagnosis import advise, diagnose
 from decamo.diagnosis.forecast import forecast
 from decamo.history import Past, Point, Stretch, past_of_text
+from decamo.report.experts_section import Sheet
 from decamo.report.gallery_section import Gallery, Shot
 from decamo.report.run_page import Findings, run_page, standing
 from decamo.settings import TrainSettings
@@ -40,7 +41,9 @@ def full_page() -> str:
     outlook = forecast(past, 0.72)
     return page_of(
         past,
-        gallery=Gallery(shots, "best_model.pth on images"),
+        gallery=Gallery(
+            shots, "best_model.pth on images", sheets=[Sheet("best", "Set/name" * 9, 0.5, PIXEL)]
+        ),
         files=[Content("best_model.pth", "the best", 10**7), Content("x" * 90, "", 3)],
         forecast=outlook,
         advice=advise(past, diagnose(past), forecast=outlook),
@@ -58,6 +61,8 @@ def test_the_page_has_all_parts_in_order() -> None:
         "curves",
         "forecast:",
         "validation cases",
+        "routing entropy",
+        "where they fire",
         "lineage",
         "settings",
         "files",
@@ -118,7 +123,11 @@ def test_no_text_of_others_can_write_markup() -> None:
     advice = advise(past, diagnose(past), checkpoint=EVIL)
     shots = [Shot(EVIL, EVIL, 0.5, PIXEL, PIXEL)]
     text = page_of(
-        past, gallery=Gallery(shots, EVIL), files=[Content(EVIL, EVIL, 1)], made=EVIL, advice=advice
+        past,
+        gallery=Gallery(shots, EVIL, sheets=[Sheet(EVIL, EVIL, 0.5, PIXEL)]),
+        files=[Content(EVIL, EVIL, 1)],
+        made=EVIL,
+        advice=advice,
     )
     text += page_of(past, gallery=Gallery(missing=EVIL))
     for page in text.split("<!doctype html>")[1:]:

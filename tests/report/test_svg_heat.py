@@ -48,3 +48,13 @@ def test_many_parts_keep_their_names_apart() -> None:
     svg = ET.fromstring(heat_map("use", [1], [[1 / 28] * 28]))
     heights = sorted({float(e.attrib["y"]) for e in svg.iter("text")})
     assert all(b - a >= 12 for a, b in pairwise(heights))
+
+
+def test_names_stand_beside_their_rows_inside_the_picture() -> None:
+    svg = ET.fromstring(heat_map("use", [1, 2], [[0.4, 0.6]] * 2, names=["edges", "wide texture"]))
+    texts = list(svg.iter("text"))
+    assert [e.text for e in texts][:4] == ["edges", "40.0%", "wide texture", "60.0%"]
+    assert float(texts[2].attrib["x"]) >= 6 * len("wide texture")
+    assert svg.get("aria-label") == "use: at epoch 2 edges 40%, wide texture 60%"
+    titles = ["".join(e.itertext()) for e in svg.iter("title")]
+    assert titles[1] == "epoch 1: wide texture 60.0%"

@@ -45,6 +45,8 @@ def test_scalars_are_read_back(tmp_path: Path) -> None:
         assert at == RECORD.step - 1
         assert value == pytest.approx(score)
     assert scalars["experts/1"] == [(RECORD.step - 1, 0.75)]
+    assert scalars["routing_entropy/stride 4"] == [(RECORD.step - 1, 0.75)]
+    assert scalars["routing_balance/stride 8"] == [(RECORD.step - 1, 0.0)]
 
 
 def test_an_abandoned_future_is_hidden(tmp_path: Path) -> None:

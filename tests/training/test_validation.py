@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from torch import Tensor, nn
 
 from decamo.data.pairs import Pair
 from decamo.errors import MemoryExhausted
@@ -15,6 +16,7 @@ from decamo.evaluation.scoring import ImageScores, Pixels
 from decamo.history import MemoryRanOut, Validating
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores
+from decamo.nn import Prediction
 from decamo.training.runtime import open_runtime
 from decamo.training.validation import Summary, Validator, summarise
 from tests.training.conftest import Make
@@ -22,15 +24,34 @@ from tests.training.conftest import Make
 PAIR = Pair(Path("a.jpg"), Path("a.png"), "a", "made", "train")
 
 
+class Gated(nn.Module):
+    """Two levels, two experts: the n-th image that it ever sees uses expert n % 2 at the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, image: Tensor) -> Prediction:
+        turns = (torch.arange(len(image)) + self.seen) % 2
+        self.seen += len(image)
+        first = torch.nn.functional.one_hot(turns, 2).float()
+        gates = torch.stack((first, torch.full_like(first, 0.5)))
+        return Prediction(logits=image, side=(), gates=gates, usage=gates.mean(1))
+
+
 class Small(Predictor):
-    """Says 0.9 everywhere; a batch above ``room`` does not fit."""
+    """Says 0.9 everywhere; a batch above ``room`` does not fit, which it finds at the very end."""
 
     def __init__(self, room: int) -> None:
         self.room, self.size = room, 64
+        self.model = Gated()  # type: ignore[assignment]
         self.batches: list[int] = []
 
     def predict(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.float32]]:
+        seen = self.model.seen
+        self.model(torch.zeros(len(images), 1, 1, 1))
         if len(images) > self.room:
+            self.model.seen = seen
             raise torch.OutOfMemoryError("CUDA out of memory")
         self.batches.append(len(images))
         return [np.full(i.shape[:2], 0.9, np.float32) for i in images]
@@ -88,6 +109,19 @@ def test_every_image_is_scored_and_progress_told(pairs: tuple[Pair, ...]) -> Non
     assert found.predicted_share == 1
     assert list(found.ious) == [p.key for p in pairs]
     assert fmean(found.ious.values()) == pytest.approx(found.scores.iou)
+
+
+def test_routing_is_told_apart_from_balance(pairs: tuple[Pair, ...]) -> None:
+    """Images that use one expert each, in turn; at the other level each uses both."""
+    found = finish(validator(pairs), Small(room=8))[1]
+    assert found is not None
+    assert found.routing is not None
+    first, second = found.routing.gates
+    assert first == pytest.approx([6 / 11, 5 / 11], abs=1e-6)
+    assert list(second) == [0.5, 0.5]
+    assert list(found.routing.entropy) == [0, 1]
+    assert 0.99 < found.routing.balance[0] < 1
+    assert found.routing.balance[1] == 1
 
 
 def test_a_stop_ends_it_at_a_batch_and_gives_nothing(pairs: tuple[Pair, ...]) -> None:

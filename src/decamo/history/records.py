@@ -7,6 +7,8 @@ from typing import Any
 
 __all__ = ["EpochRecord", "StepRecord"]
 
+_ROWS = ("usage", "routing_entropy", "routing_balance")  # lists of numbers in plain values
+
 
 @dataclass(frozen=True)
 class StepRecord:
@@ -56,6 +58,12 @@ class EpochRecord:
         sure_wrong: share of the wrongly classified validation pixels whose probability is within
             0.01 of 0 or 1.
         skipped: optimiser steps left out because their gradient was not finite.
+        gates: mean gate of each expert over the validation images, a row for each pyramid level;
+            empty if unknown, as in records of earlier versions, like the next two.
+        routing_entropy: of each level, the mean over the validation images of the entropy of an
+            image's gates, as a share of the highest: 0 is one expert an image, 1 all alike.
+        routing_balance: of each level, the entropy of the mean gates, likewise: 1 where all
+            experts are used alike over the images, however few each image uses.
     """
 
     epoch: int
@@ -77,6 +85,9 @@ class EpochRecord:
     predicted_share: float = math.nan
     sure_wrong: float = math.nan
     skipped: int = 0
+    gates: tuple[tuple[float, ...], ...] = ()
+    routing_entropy: tuple[float, ...] = ()
+    routing_balance: tuple[float, ...] = ()
 
     def line(self) -> str:
         """The epoch line; its form is a contract with whoever reads logs."""
@@ -87,12 +98,14 @@ class EpochRecord:
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values, for the journal and for checkpoints."""
-        plain = asdict(self)
-        return plain | {"usage": list(self.usage)}
+        plain = asdict(self) | {name: list(getattr(self, name)) for name in _ROWS}
+        return plain | {"gates": [list(row) for row in self.gates]}
 
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> "EpochRecord":
         """The inverse of :meth:`to_plain`; keys of later versions are passed over."""
         known = {f.name for f in fields(EpochRecord)}
         values = {k: v for k, v in plain.items() if k in known}
-        return EpochRecord(**values | {"usage": tuple(values.get("usage", ()))})
+        rows = {name: tuple(values.get(name, ())) for name in _ROWS}
+        gates = tuple(tuple(row) for row in values.get("gates", ()))
+        return EpochRecord(**values | rows | {"gates": gates})

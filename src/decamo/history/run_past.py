@@ -1,7 +1,7 @@
 """This project's own runs, read as a past; several run folders joined over their resumes."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -205,8 +205,7 @@ def _point(epoch: int, entry: Mapping[str, Any], norms: list[float]) -> Point:
     items = lr.items() if isinstance(lr, Mapping) else ()
     rates = {str(k): r for k, v in items if (r := _finite(v)) is not None}
     seconds = [_finite(entry.get(name)) for name in ("train_seconds", "val_seconds")]
-    usage = entry.get("usage")
-    gates = [_finite(gate) for gate in usage] if isinstance(usage, list) else []
+    gates = _gates(entry.get("gates"))
     return Point(
         epoch,
         loss=_number(entry, "loss"),
@@ -219,7 +218,7 @@ def _point(epoch: int, entry: Mapping[str, Any], norms: list[float]) -> Point:
         step=_whole(entry.get("step")),
         img_size=_whole(entry.get("img_size")),
         seconds=None if None in seconds else sum(s for s in seconds if s is not None),
-        usage=() if None in gates else tuple(g for g in gates if g is not None),
+        usage=_row(entry.get("usage"), _finite),
         val_images=_whole(entry.get("val_images")) or None,
         iou_sd=_finite(entry.get("iou_sd")),
         object_share=_share(entry.get("object_share")),
@@ -227,7 +226,28 @@ def _point(epoch: int, entry: Mapping[str, Any], norms: list[float]) -> Point:
         sure_wrong=_share(entry.get("sure_wrong")),
         skipped=_whole(entry.get("skipped")),
         grad_norm=median(norms) if norms else None,
+        gates=gates,
+        routing_entropy=_levels(entry.get("routing_entropy"), gates),
+        routing_balance=_levels(entry.get("routing_balance"), gates),
     )
+
+
+def _row(values: Any, read: Callable[[Any], float | None]) -> tuple[float, ...]:
+    """A list of numbers; empty where it is none, or one of them is not a number."""
+    found = [read(value) for value in values] if isinstance(values, list) else []
+    return () if None in found else tuple(value for value in found if value is not None)
+
+
+def _gates(value: Any) -> tuple[tuple[float, ...], ...]:
+    """Rows of shares, all of one length; empty where they are not."""
+    rows = [_row(row, _share) for row in value] if isinstance(value, list) else []
+    return tuple(rows) if len({len(row) for row in rows}) == 1 and rows[0] else ()
+
+
+def _levels(value: Any, gates: Sequence[object]) -> tuple[float, ...]:
+    """A share for each row of the gates; empty where they do not match."""
+    row = _row(value, _share)
+    return row if len(row) == len(gates) else ()
 
 
 def _planned_end(ledger: Any) -> int | None:

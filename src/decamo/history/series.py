@@ -34,6 +34,12 @@ class Point:
             0.01 of 0 or 1.
         skipped: optimiser steps left out because their gradient was not finite.
         grad_norm: median norm of the gradient before clipping.
+        gates: mean gate of each expert over the validation images, a row for each pyramid level;
+            empty if unknown, like the next two.
+        routing_entropy: of each level, mean entropy of an image's gates in [0, 1]: 0 is one
+            expert an image, 1 all alike.
+        routing_balance: of each level, entropy of the mean gates in [0, 1]: 1 is all experts
+            alike over the images, however few each image uses.
     """
 
     epoch: int
@@ -56,6 +62,9 @@ class Point:
     sure_wrong: float | None = None
     skipped: int | None = None
     grad_norm: float | None = None
+    gates: tuple[tuple[float, ...], ...] = ()
+    routing_entropy: tuple[float, ...] = ()
+    routing_balance: tuple[float, ...] = ()
 
     def known(self, name: str) -> float | None:
         """An attribute's value if it was written down and is finite."""

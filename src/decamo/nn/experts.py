@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from decamo.settings.experts import expert_name
+
 __all__ = [
     "KINDS",
     "Contrast",
@@ -20,6 +22,7 @@ __all__ = [
     "GlobalContext",
     "Strips",
     "Texture",
+    "expert_name",
     "local_mean",
     "make_expert",
 ]
@@ -161,7 +164,7 @@ def local_mean(x: Tensor, cell: int) -> Tensor:
 
 
 # Kind and the scale of its n-th appearance (n from 0), in positions of its level. The two textures
-# take the odd and the even dilations, so that no expert repeats another.
+# take the odd and the even dilations, so that no expert repeats another. Names: expert_name.
 KINDS: tuple[Callable[[int, int], nn.Module], ...] = (
     lambda width, n: Texture(width, dilation=1 + 2 * n),
     lambda width, n: GlobalContext(width, slots=8 * (n + 1)),

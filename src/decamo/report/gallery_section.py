@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from decamo.report.experts_section import Sheet
 from decamo.report.page import escaped
 
 __all__ = ["GALLERY_STYLE", "Gallery", "Shot", "gallery_section"]
@@ -48,12 +49,14 @@ class Gallery:
         source: which weights on which images, for people.
         missing: why there are no cases; empty where there are.
         ious: IoU of every validation image, ascending.
+        sheets: where each expert fires on the first of each sort; shown among the experts.
     """
 
     shots: Sequence[Shot] = ()
     source: str = ""
     missing: str = ""
     ious: Sequence[float] = ()
+    sheets: Sequence[Sheet] = ()
 
 
 def gallery_section(gallery: Gallery) -> str:

@@ -1,4 +1,4 @@
-"""A run's curves: scores, loss, learning rates, experts, time."""
+"""A run's curves: scores, loss, learning rates, time."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,7 +8,6 @@ from statistics import median
 from decamo.history import Past, Point
 from decamo.report.page import escaped
 from decamo.report.svg_chart import draw
-from decamo.report.svg_heat import heat_map
 from decamo.report.svg_parts import Band, Chart, Dot, Fan, Line, Mark, key
 from decamo.settings.duration import duration
 
@@ -40,7 +39,6 @@ def run_charts(past: Past, target: float | None = None, fan: Fan | None = None) 
         _scores(scene, points, target, fan),
         _loss(scene, points),
         _rates(scene, points),
-        _experts(points),
         _seconds(scene, points),
     ]
     return f'<div class="charts">{"".join(figures)}</div>'
@@ -121,19 +119,6 @@ def _joined(names: Sequence[str]) -> str:
     if len(names) > 1 and len(stems) == 1 and all(end.isdigit() for end in ends):
         return f"{stems.pop()}.{ends[0]} to {ends[-1]}"
     return ", ".join(names)
-
-
-def _experts(points: Sequence[Point]) -> str:
-    used = [p for p in points if p.usage]
-    used = [p for p in used if len(p.usage) == len(used[-1].usage)]
-    if not used:
-        return ""
-    count = len(used[-1].usage)
-    picture = heat_map("use of the experts", [p.epoch for p in used], [p.usage for p in used])
-    legend = (
-        f'<span class="soft">a row each; fair is {1 / count:.1%}, at right the last epoch</span>'
-    )
-    return _figure("Use of the experts", legend, picture)
 
 
 def _seconds(scene: Chart, points: Sequence[Point]) -> str:

@@ -14,6 +14,9 @@ from decamo.evaluation.scoring import ImageScores, score_chunks
 from decamo.inference import outline
 from decamo.inference.predictor import Predictor
 from decamo.metrics import THRESHOLD
+from decamo.nn.firing import Watch
+from decamo.report.experts_picture import draw_experts
+from decamo.report.experts_section import Sheet
 from decamo.report.gallery_section import Gallery, Shot
 
 __all__ = ["choose", "make_gallery", "outlined"]
@@ -50,7 +53,9 @@ def make_gallery(
         on_progress(len(scored), len(pairs))
     chosen = choose(scored, count)
     shots = [_shot(predictor, sort, one) for sort, one in chosen]
-    return Gallery(shots, ious=sorted(s.scores.iou for s in scored))
+    firsts = dict(reversed(chosen))  # of each sort
+    sheets = [s for sort in reversed(firsts) for s in _sheets(predictor, sort, firsts[sort])]
+    return Gallery(shots, ious=sorted(s.scores.iou for s in scored), sheets=sheets)
 
 
 def choose(scored: Sequence[ImageScores], count: int) -> list[tuple[str, ImageScores]]:
@@ -98,6 +103,17 @@ def _shot(predictor: Predictor, sort: str, one: ImageScores) -> Shot:
     true, found = (np.array(Image.fromarray(m).resize(size)) for m in (mask, predicted))
     lines = outlined(small, true, found)
     return Shot(sort, one.pair.key, one.scores.iou, _jpeg(small), _jpeg(lines))
+
+
+def _sheets(predictor: Predictor, sort: str, one: ImageScores) -> list[Sheet]:
+    """One sheet; none where the network has no experts."""
+    image, _ = read_pair(one.pair)
+    with Watch(predictor.model) as watch:
+        probability = predictor.predict([image])[0]
+        firings = watch.take()
+    drawn = [draw_experts(one.pair.stem, image, probability, f, form="jpeg") for f in firings]
+    encoded = [base64.b64encode(picture).decode() for picture in drawn]
+    return [Sheet(sort, one.pair.key, one.scores.iou, picture) for picture in encoded]
 
 
 def _thick(line: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

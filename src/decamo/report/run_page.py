@@ -10,6 +10,7 @@ from decamo.diagnosis.fan import LEVELS
 from decamo.diagnosis.forecast import Forecast
 from decamo.history import Past
 from decamo.report.advice_section import ADVICE_STYLE, advice_section
+from decamo.report.experts_section import EXPERTS_STYLE, experts_section
 from decamo.report.gallery_section import GALLERY_STYLE, Gallery, gallery_section
 from decamo.report.page import escaped, page
 from decamo.report.race_section import RaceTold, race_section
@@ -27,6 +28,7 @@ _STYLE = (
     CHART_STYLE
     + HEAT_STYLE
     + GALLERY_STYLE
+    + EXPERTS_STYLE
     + VERDICT_STYLE
     + ADVICE_STYLE
     + """
@@ -87,6 +89,7 @@ def run_page(past: Past, findings: Findings) -> str:
         _curves(past, findings),
         race_section(findings.races),
         gallery_section(findings.gallery) if findings.gallery else "",
+        experts_section(past, findings.gallery.sheets if findings.gallery else ()),
         _lineage(past, findings.diagnosis),
         _folded("Settings", _settings(past), open_=False),
         _folded("Files", file_table(findings.files) if findings.files else "", open_=False),

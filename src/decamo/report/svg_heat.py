@@ -11,12 +11,17 @@ __all__ = ["HEAT_STYLE", "heat_map"]
 HEAT_STYLE = ".chart .cell{fill:var(--s1)}.chart .ground{fill:var(--card)}"
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 30.0, 46.0, 6.0, 36.0
+_LETTER = 6.4  # px, a letter's width at the charts' size
 _MOST_COLUMNS = 120
 _ROW = 24.0
 
 
 def heat_map(
-    title: str, epochs: Sequence[int], shares: Sequence[Sequence[float]], width: float = 400.0
+    title: str,
+    epochs: Sequence[int],
+    shares: Sequence[Sequence[float]],
+    width: float = 400.0,
+    names: Sequence[str] = (),
 ) -> str:
     """An ``<svg>`` element; a cell is opaque from twice the fair share on.
 
@@ -25,42 +30,47 @@ def heat_map(
         epochs: ascending, at least one.
         shares: of each epoch one share a part, in [0, 1]; all of one length.
         width: px.
+        names: of the parts, plain text without markup; their numbers from 1 unless given.
     """
     parts = len(shares[0])
+    said = names or [f"{n + 1}" for n in range(parts)]
+    box = max(_LEFT, 12 + _LETTER * max(map(len, said)))
     row = min(_ROW, 240.0 / parts)
     height = _TOP + row * parts + _BOTTOM
-    x = Scale(epochs[0] - 0.5, epochs[-1] + 0.5, _LEFT, width - _RIGHT)
-    last = ", ".join(f"{n} {share:.0%}" for n, share in enumerate(shares[-1], start=1))
+    x = Scale(epochs[0] - 0.5, epochs[-1] + 0.5, box, width - _RIGHT)
+    last = ", ".join(f"{n} {share:.0%}" for n, share in zip(said, shares[-1], strict=True))
     pieces = [
         f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img"'
         f' aria-label="{title}: at epoch {epochs[-1]} {last}">',
-        f'<rect class="ground" x="{_LEFT}" y="{_TOP}" width="{x.end - x.start:.1f}"'
+        f'<rect class="ground" x="{box:g}" y="{_TOP}" width="{x.end - x.start:.1f}"'
         f' height="{row * parts:.1f}"/>',
     ]
     step = math.ceil(len(epochs) / _MOST_COLUMNS)
     for start in range(0, len(epochs), step):
         some = epochs[start : start + step]
         means = [fmean(column) for column in zip(*shares[start : start + step], strict=True)]
-        pieces += _column(some, means, x, row)
+        pieces += _column(some, means, x, row, names or [f"expert {n}" for n in said])
     for n in range(parts):
         middle = _TOP + row * (n + 0.5) + 4
         if row >= 12 or n % 2 == 0:
             pieces.append(
-                f'<text x="{_LEFT - 6}" y="{middle:.1f}" text-anchor="end">{n + 1}</text>'
+                f'<text x="{box - 6:g}" y="{middle:.1f}" text-anchor="end">{said[n]}</text>'
             )
             pieces.append(f'<text x="{x.end + 6:.1f}" y="{middle:.1f}">{shares[-1][n]:.1%}</text>')
     pieces += _axis(x, _TOP + row * parts)
     return "".join([*pieces, "</svg>"])
 
 
-def _column(epochs: Sequence[int], means: Sequence[float], x: Scale, row: float) -> list[str]:
+def _column(
+    epochs: Sequence[int], means: Sequence[float], x: Scale, row: float, names: Sequence[str]
+) -> list[str]:
     left, right = x.at(epochs[0] - 0.5), x.at(epochs[-1] + 0.5)
     when = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
     return [
         f'<rect class="cell" x="{left:.2f}" y="{_TOP + row * n + 0.5:.2f}"'
         f' width="{right - left:.2f}" height="{row - 1:.2f}"'
         f' fill-opacity="{min(max(share * len(means) / 2, 0.0), 1.0):.3f}">'
-        f"<title>epoch {when}: expert {n + 1} {share:.1%}</title></rect>"
+        f"<title>epoch {when}: {names[n]} {share:.1%}</title></rect>"
         for n, share in enumerate(means)
     ]
 

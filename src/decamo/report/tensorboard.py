@@ -5,6 +5,7 @@ from pathlib import Path
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from decamo.history import EpochDone, Event, StepDone
+from decamo.settings.experts import level_name
 
 __all__ = ["TensorBoard"]
 
@@ -33,6 +34,9 @@ class TensorBoard:
             scores = {"iou": epoch.iou, "dice": epoch.dice, "mae": epoch.mae}
             values = {f"validation/{name}": score for name, score in scores.items()}
             values |= {f"experts/{i}": share for i, share in enumerate(epoch.usage)}
+            shares = {"entropy": epoch.routing_entropy, "balance": epoch.routing_balance}
+            for name, levels in shares.items():
+                values |= {f"routing_{name}/{level_name(n)}": v for n, v in enumerate(levels)}
             self._write(values, epoch.step - 1)  # its last; a resume hides its own first and later
 
     def close(self) -> None:

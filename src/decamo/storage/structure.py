@@ -190,7 +190,8 @@ _RECORD = _fields(
     | {"parts": _numbers, "lr": _numbers},
     dict.fromkeys(("val_images", "skipped"), _whole())
     | dict.fromkeys(("iou_sd", "object_share", "predicted_share", "sure_wrong"), _optional(_number))
-    | {"usage": _list_of(_number)},
+    | dict.fromkeys(("usage", "routing_entropy", "routing_balance"), _list_of(_number))
+    | {"gates": _list_of(_list_of(_number))},
     others=_anything,  # history passes over the keys of later versions
 )
 

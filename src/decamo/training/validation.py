@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean, pstdev
 
 from decamo.data.pairs import Pair
@@ -11,6 +11,7 @@ from decamo.evaluation.scoring import ImageScores, score_chunks
 from decamo.history import Event, MemoryRanOut, Validating
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores, mean_scores
+from decamo.nn.routing import Listener, Routing, routing_of
 from decamo.training.memory import is_out_of_memory, release
 from decamo.training.runtime import Runtime
 
@@ -32,6 +33,7 @@ class Summary:
         sure_wrong: share of the wrong pixels whose probability is within 0.01 of 0 or 1; 0 where
             no pixel is wrong.
         ious: key of the pair -> its IoU, in the order scored.
+        routing: how the images were dealt out to the experts, where that was heard.
     """
 
     scores: Scores
@@ -41,6 +43,7 @@ class Summary:
     predicted_share: float
     sure_wrong: float
     ious: Mapping[str, float] = field(default_factory=dict)
+    routing: Routing | None = None
 
 
 def summarise(scored: Sequence[ImageScores]) -> Summary:
@@ -81,25 +84,37 @@ class Validator:
             MemoryExhausted: not even a single image fits.
             UnreadableImage: a file cannot be decoded.
         """
+        with Listener(predictor.model) as heard:
+            scored = yield from self._score(predictor, heard, step)
+        if self.runtime.any(scored is None) or scored is None:
+            return None
+        summary = summarise(self.runtime.gather(scored))
+        every = self.runtime.gather([heard.images()])  # one list a process: no order is needed
+        return replace(summary, routing=routing_of([gates for some in every for gates in some]))
+
+    def _score(
+        self, predictor: Predictor, heard: Listener, step: int
+    ) -> Generator[Event, None, list[ImageScores] | None]:
+        """Scores of this process's share; None where it was stopped."""
         mine = self.pairs[self.runtime.rank :: self.runtime.world]
         scored: list[ImageScores] = []
-        stopped = False
-        while len(scored) < len(mine) and not stopped:
+        passes = 0  # whose scores are known
+        while len(scored) < len(mine):
             try:
                 for chunk in score_chunks(predictor, mine[len(scored) :], batch=self.batch):
                     scored += chunk
+                    passes = len(heard)
                     yield Validating(len(scored), len(mine))
-                    if stopped := bool(self.stop()):
-                        break
+                    if self.stop():
+                        return None
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
+                heard.forget(passes)
                 decision = self._smaller(predictor.size)
                 release(self.runtime.device)
                 yield MemoryRanOut("validation", step, decision)
-        if self.runtime.any(stopped):
-            return None
-        return summarise(self.runtime.gather(scored))
+        return scored
 
     def _smaller(self, size: int) -> str:
         if self.batch == 1:

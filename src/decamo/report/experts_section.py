@@ -1,0 +1,135 @@
+"""Which experts a run's network uses: over epochs, by level, and where on an image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from decamo.history import Past, Point
+from decamo.report.page import escaped, table
+from decamo.report.svg_chart import draw
+from decamo.report.svg_heat import heat_map
+from decamo.report.svg_parts import Chart, Line, key
+from decamo.settings.experts import expert_name, level_name
+
+__all__ = ["EXPERTS_STYLE", "Sheet", "experts_section"]
+
+EXPERTS_STYLE = """
+.share{margin:0 -.3rem;padding:0 .3rem;border-radius:.2rem;display:inline-block;min-width:3.6rem;
+background:color-mix(in srgb,var(--s1) calc(var(--p)*1%),transparent);
+print-color-adjust:exact;-webkit-print-color-adjust:exact}
+.sheet{margin:.8rem 0}.sheet img{min-width:44rem;width:100%;height:auto;display:block;
+border-radius:.3rem;background:#fff}
+"""
+
+_ENTROPY = "Routing entropy: does an image use few experts?"
+_BALANCE = "Balance: do all experts have their images?"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Where each expert fires on one case.
+
+    Attributes:
+        sort: ``best``, ``median`` or ``worst``.
+        name: of the image, with its data set.
+        iou: in [0, 1].
+        picture: a JPEG, base64.
+    """
+
+    sort: str
+    name: str
+    iou: float
+    picture: str
+
+
+def experts_section(past: Past, sheets: Sequence[Sheet] = ()) -> str:
+    """All that is known of the experts as HTML; empty where nothing is."""
+    figures = _use(past.points) + _routing(past.points)
+    charts = f'<div class="charts">{figures}</div>' if figures else ""
+    shown = charts + _gates(past.points) + _sheets(sheets)
+    return f'<section><h2 id="experts">Experts</h2>{shown}</section>' if shown else ""
+
+
+def _use(points: Sequence[Point]) -> str:
+    used = [p for p in points if p.usage]
+    used = [p for p in used if len(p.usage) == len(used[-1].usage)]
+    if not used:
+        return ""
+    count = len(used[-1].usage)
+    names = [expert_name(n) for n in range(count)]
+    picture = heat_map(
+        "use of the experts", [p.epoch for p in used], [p.usage for p in used], names=names
+    )
+    legend = (
+        f'<span class="soft">mean gate in training, a row each; fair is {1 / count:.1%}, at right'
+        " the last epoch</span>"
+    )
+    return _figure("Use of the experts", legend, picture)
+
+
+def _routing(points: Sequence[Point]) -> str:
+    """Two charts with a line for each level; 1 is the highest entropy there is."""
+    known = [p for p in points if p.gates]
+    known = [p for p in known if len(p.gates) == len(known[-1].gates)]
+    if not known:
+        return ""
+    drawn = ""
+    for title, what in ((_ENTROPY, "routing_entropy"), (_BALANCE, "routing_balance")):
+        rows = [(p.epoch, row) for p in known if (row := getattr(p, what))]
+        lines = [
+            Line(level_name(level), [(epoch, row[level]) for epoch, row in rows], 1 + level % 6)
+            for level in range(len(known[-1].gates))
+        ]
+        if rows:
+            drawn += _figure(title, key(lines), draw(Chart(title, lines)))
+    return drawn
+
+
+def _gates(points: Sequence[Point]) -> str:
+    """The last known mean gates, a row for each expert and a column for each level."""
+    last = next((p for p in reversed(points) if p.gates), None)
+    if last is None:
+        return ""
+    count = len(last.gates[0])
+    rows = [
+        [escaped(expert_name(e)), *(_cell(level[e], count) for level in last.gates)]
+        for e in range(count)
+    ]
+    for name, shares in (
+        ("routing entropy", last.routing_entropy),
+        ("balance", last.routing_balance),
+    ):
+        if shares:
+            rows.append([f"<b>{name}</b>", *(f"{share:.3f}" for share in shares)])
+    caption = (
+        f"Mean gate over the validation images at epoch {last.epoch}; fair is {1 / count:.1%}."
+        " Routing entropy is the mean over images: 0 is one expert an image, 1 all alike. Balance"
+        " is the entropy of the mean gates: 1 is all experts alike over the images, even if each"
+        " image uses few."
+    )
+    heads = ["expert", *(level_name(n) for n in range(len(last.gates)))]
+    return table(heads, rows, caption)
+
+
+def _cell(share: float, count: int) -> str:
+    """As dark as the heat over epochs: full from twice the fair share on."""
+    strength = min(max(50 * share * count, 0.0), 100.0) * 0.7  # letters stay readable
+    return f'<span class="share" style="--p:{strength:.0f}">{share:.1%}</span>'
+
+
+def _sheets(sheets: Sequence[Sheet]) -> str:
+    if not sheets:
+        return ""
+    figures = "".join(
+        f'<figure class="sheet"><figcaption><b>{escaped(s.sort.capitalize())}, IoU {s.iou:.3f}</b>'
+        f' {escaped(s.name)}</figcaption><div class="wide"><img alt="{escaped(s.name)}, where each'
+        f' expert fires" loading="lazy" src="data:image/jpeg;base64,{s.picture}"></div></figure>'
+        for s in sheets
+    )
+    return f"<h3>Where they fire</h3>{figures}"
+
+
+def _figure(title: str, legend: str, picture: str) -> str:
+    return (
+        f'<figure class="plot"><figcaption><b>{title}</b><span class="keys">{legend}</span>'
+        f"</figcaption>{picture}</figure>"
+    )
