@@ -31,7 +31,7 @@ def plain_run(
     state = TrainState(
         model=model,
         optimiser=build_optimiser(model, 0.01),
-        scaler=GuardedScaler(torch.device("cpu"), enabled=False),
+        scaler=GuardedScaler(enabled=False),
         ema=average,
         ledger=Ledger((Segment("start", 0, 0, 0, 0, settings.schedule, 8),)),
         position=Position(12, 24),

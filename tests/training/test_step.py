@@ -1,8 +1,11 @@
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 import torch
 
+from decamo.benches.host_waits import HostWaits
 from decamo.data.loader import Batch
 from decamo.losses import Criterion
 from decamo.nn import build_segmenter
@@ -16,9 +19,11 @@ from decamo.training.step import Stepper
 CPU = torch.device("cpu")
 
 
-def stepper(clip_grad: float = 0.0, ema: bool = False) -> Stepper:
-    settings = ModelSettings("edgenext_xx_small", num_experts=2, pretrained=False)
-    model = build_segmenter(settings, sizes=[64], seed=3)
+def stepper(
+    clip_grad: float = 0.0, ema: bool = False, experts: int = 2, device: torch.device = CPU
+) -> Stepper:
+    settings = ModelSettings("edgenext_xx_small", num_experts=experts, pretrained=False)
+    model = build_segmenter(settings, sizes=[64], seed=3).to(device)
     optimiser = build_optimiser(model, 0.0)
     for group in optimiser.param_groups:
         group["lr"] = 1e-3
@@ -27,9 +32,9 @@ def stepper(clip_grad: float = 0.0, ema: bool = False) -> Stepper:
         # the balance of the experts looks at a running average, which each micro-batch moves
         criterion=Criterion(deep_supervision=True, weights={"balance": 0.0}),
         optimiser=optimiser,
-        scaler=GuardedScaler(CPU, enabled=False),
+        scaler=GuardedScaler(enabled=False),
         ema=Ema(model, 0.9) if ema else None,
-        runtime=Runtime(CPU),
+        runtime=Runtime(device),
         clip_grad=clip_grad,
         side_outputs=True,
     )
@@ -73,6 +78,45 @@ def test_the_loss_told_is_the_mean_over_images() -> None:
     together, apart = stepper().step(batches((5,)), 5), stepper().step(batches((3, 2)), 5)
     assert together.loss == pytest.approx(apart.loss, rel=1e-5)
     assert together.loss == pytest.approx(sum(together.parts.values()))
+
+
+def waits(sizes: Sequence[int], experts: int, float16: bool = False) -> Counter[str]:
+    one = stepper(clip_grad=1.0, ema=True, experts=experts)
+    one.scaler = GuardedScaler(enabled=float16)
+    one.step(batches((1,)), 1)  # the optimiser makes its moments
+    counts = [moments["step"] for moments in one.optimiser.state.values()]  # on the host always
+    with HostWaits(lambda: counts) as waits:
+        one.step(batches(sizes), sum(sizes))
+    return waits.found
+
+
+@pytest.mark.parametrize("experts", [2, 8])
+@pytest.mark.parametrize("float16", [False, True])
+@pytest.mark.parametrize("sizes", [(1,), (3,), (1, 1, 1)])
+def test_a_step_waits_for_the_device_once_however_large(
+    sizes: tuple[int, ...], experts: int, float16: bool
+) -> None:
+    found = waits(sizes, experts, float16)
+    # timm's EdgeNeXt makes a mask on the host in each forward pass
+    own = {kind: times for kind, times in found.items() if kind != "to in timm.models.edgenext"}
+    assert own == {"tolist": 1}
+    assert found["to in timm.models.edgenext"] == len(sizes)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="the device itself tells its waits")
+def test_a_gpu_counts_the_same_waits() -> None:
+    one = stepper(clip_grad=1.0, ema=True, device=torch.device("cuda"))
+    pinned = [batch.pin_memory() for batch in batches((2, 2))]
+    one.step(pinned, 4)
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            one.step(pinned, 4)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    synchronising = [str(w.message) for w in told if "synchronizing" in str(w.message)]
+    assert len(synchronising) == 1 + len(pinned), synchronising
 
 
 def test_clipping_bounds_the_norm_and_tells_the_one_before(

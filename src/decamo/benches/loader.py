@@ -25,10 +25,13 @@ from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["REFERENCE", "add_arguments", "loader_rounds", "run"]
 
 _PICTURE = (768, 1024)  # px, about what COD10K's photographs have as they are published
 _OURS = ("cache", "cache off")
+REFERENCE = "OpenCV + albumentations"
+"""What others feed such networks with; there only if a Python has the packages."""
+
 Way = Callable[[int], float]
 
 
@@ -60,6 +63,22 @@ def run(args: argparse.Namespace) -> int:
     for name, least in (("size", 32), ("images", 1), ("repeats", 1)):
         if getattr(args, name) < least:
             raise SettingsError(f"--{name}", str(getattr(args, name)), f"give {least} or more")
+    results, count = loader_rounds(args)
+    print(_text(results, args, count))
+    write_json(args.json, results)
+    return 0
+
+
+def loader_rounds(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Let all ways read in turn, on one thread.
+
+    Args:
+        args: of :func:`add_arguments`.
+
+    Returns:
+        way -> ``images_per_second`` and ``times``: by how much our own ways, ``cache`` and
+        ``cache off``, are faster (``ratio``, quartiles ``low`` and ``high``); and the images.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -69,12 +88,9 @@ def run(args: argparse.Namespace) -> int:
                 pairs = found[:: max(len(found) // args.images, 1)][: args.images]
             else:
                 pairs = _pictures(Path(root), args.images)
-            results = _measured(pairs, args)
+            return _measured(pairs, args), len(pairs)
     finally:
         torch.set_num_threads(before)
-    print(_text(results, args, len(pairs)))
-    write_json(args.json, results)
-    return 0
 
 
 def _measured(pairs: tuple[Pair, ...], args: argparse.Namespace) -> dict[str, Any]:
@@ -161,7 +177,7 @@ def _others(pairs: tuple[Pair, ...], args: argparse.Namespace) -> Iterator[dict[
         except (BrokenPipeError, ValueError):  # it has not got the packages
             yield ways
         else:
-            yield ways | {"OpenCV + albumentations": ask}
+            yield ways | {REFERENCE: ask}
         finally:
             other.kill()
 
@@ -211,8 +227,8 @@ def _text(results: dict[str, Any], args: argparse.Namespace, count: int) -> str:
         ]
         rows.append([name, f"{result['images_per_second']:.0f}", *ratios])
     header = ["way", "images/s a core", "cache is faster by", "cache off is faster by"]
-    missing = "" if "OpenCV + albumentations" in results else (
-        "\nOpenCV + albumentations: not found; name a Python that has them: --reference-python"
+    missing = "" if REFERENCE in results else (
+        f"\n{REFERENCE}: not found; name a Python that has them: --reference-python"
     )  # fmt: skip
     return (
         f"{epoch_rows(header, rows)}\n"

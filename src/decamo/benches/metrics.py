@@ -8,7 +8,7 @@ from decamo.evaluation.speed import SHARES, compare_speed
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["GROUNDS", "SIZES", "add_arguments", "run"]
 
 SIZES = ((384, 384), (768, 1024))
 GROUNDS = ("black", "faint")

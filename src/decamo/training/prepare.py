@@ -189,7 +189,7 @@ def _state(
     state = TrainState(
         model=model,
         optimiser=build_optimiser(model, settings.optimise.weight_decay),
-        scaler=GuardedScaler(runtime.device, enabled=str(runtime.dtype) == "torch.float16"),
+        scaler=GuardedScaler(enabled=str(runtime.dtype) == "torch.float16"),
         ema=ema,
         ledger=resumption.ledger,
         position=resumption.position,

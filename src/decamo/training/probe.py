@@ -6,10 +6,11 @@ of a GPU and its workspaces come on top, as a rule 10 to 30 %.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter
@@ -17,7 +18,7 @@ from decamo.plan import Spending, Stage
 from decamo.settings import TrainSettings
 from decamo.training.runtime import Runtime, open_runtime
 
-__all__ = ["Probe", "measured"]
+__all__ = ["Probe", "bytes_kept", "measured"]
 
 _REPEATS = 3  # timed passes; the fastest counts, since everything else on a machine only slows
 
@@ -77,19 +78,7 @@ class Probe:
 
     def kept_bytes(self, batch: int, size: int) -> int:
         """Bytes that the forward pass keeps for the backward pass, each storage counted once."""
-        kept: dict[int, int] = {}
-
-        def keep(tensor: torch.Tensor) -> torch.Tensor:
-            storage = tensor.untyped_storage()
-            kept[storage.data_ptr()] = storage.nbytes()
-            return tensor
-
-        own = {p.untyped_storage().data_ptr() for p in self.model.parameters()}
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            loss = self._loss(batch, size)
-        total = sum(nbytes for address, nbytes in kept.items() if address not in own)
-        del loss
-        return total
+        return bytes_kept(self.model, lambda: self._loss(batch, size))
 
     def seconds(self, batch: int, size: int) -> float:
         """Time of one forward and backward pass."""
@@ -114,3 +103,25 @@ class Probe:
     def _wait(self) -> None:
         if self.runtime.device.type == "cuda":
             torch.cuda.synchronize(self.runtime.device)
+
+
+def bytes_kept(model: nn.Module, compute: Callable[[], torch.Tensor]) -> int:
+    """Bytes that a computation keeps for its backward pass, each storage counted once.
+
+    Args:
+        model: its parameters are there anyway and do not count.
+        compute: gives what the backward pass would start from.
+    """
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = compute()
+    total = sum(nbytes for address, nbytes in kept.items() if address not in own)
+    del result  # until here its graph keeps the addresses apart
+    return total

@@ -91,7 +91,7 @@ class Stepper:
         """
         sums = self._accumulate(batches, images, pieces)
         try:
-            return self._update(*self._shared(sums))
+            return self._update(sums)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise OutOfMemory(torn=True) from error
@@ -125,7 +125,7 @@ class Stepper:
         return sums
 
     def _backward(self, batch: Batch, weight: float, sums: _Sums) -> None:
-        batch = batch.to(self.runtime.device)
+        batch = batch.to(self.runtime.device, non_blocking=True)
         image, mask = self.model.normalise(batch.image), batch.mask.float()
         with self.runtime.autocast():
             prediction = self.model(image, side_outputs=self.side_outputs)
@@ -136,22 +136,26 @@ class Stepper:
             prediction.gates.detach().mean(1) * weight,
         )
 
-    def _shared(self, sums: _Sums) -> tuple[dict[str, float], torch.Tensor]:
-        """Loss terms and mean gates over all processes."""
-        names = list(self.criterion.weights)  # all ranks', also where every batch was empty
+    def _shared(self, sums: _Sums) -> tuple[torch.Tensor, torch.Tensor]:
+        """Loss terms, in the order of the weights, and mean gates, over all processes."""
+        names = self.criterion.weights  # all ranks', also where every batch was empty
         zero = torch.zeros((), device=self.runtime.device)
         parts = self.runtime.sum(torch.stack([sums.parts.get(n, zero) for n in names]))
         gates = torch.zeros_like(self.model.usage()) if sums.gates is None else sums.gates
-        return dict(zip(names, parts.tolist(), strict=True)), self.runtime.sum(gates)
+        return parts, self.runtime.sum(gates)
 
-    def _update(self, parts: dict[str, float], gates: torch.Tensor) -> Outcome:
-        if not math.isfinite(sum(parts.values())):  # nothing that a smaller scale could mend
-            self.optimiser.zero_grad(set_to_none=True)
-            return Outcome(parts, math.nan, skipped=True)
+    def _update(self, sums: _Sums) -> Outcome:
+        told, gates = self._shared(sums)
         self.runtime.sum_gradients(self.model.parameters())
         self.scaler.unscale(self.optimiser)
         learning = [p for p in self.model.parameters() if p.grad is not None]
-        norm = float(nn.utils.clip_grad_norm_(learning, self.clip_grad or float("inf")))
+        whole = nn.utils.clip_grad_norm_(learning, self.clip_grad or float("inf"))
+        # The only time in a step that the host waits for the device: what it decides by.
+        *losses, norm = torch.cat((told, whole.to(told)[None])).tolist()
+        parts = dict(zip(self.criterion.weights, losses, strict=True))
+        if not math.isfinite(sum(losses)):  # nothing that a smaller scale could mend
+            self.optimiser.zero_grad(set_to_none=True)
+            return Outcome(parts, math.nan, skipped=True)
         finite = math.isfinite(norm)
         self.scaler.step(self.optimiser, finite)
         self.optimiser.zero_grad(set_to_none=True)
