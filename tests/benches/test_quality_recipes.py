@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from decamo.benches.quality_recipes import (
     PROTOCOL,
     entries_of,
     entry_of,
+    gentle_draw,
     protocol_draw,
 )
 from decamo.data.augment import Augmentation, draw
@@ -28,6 +30,19 @@ def test_the_protocol_flips_crops_and_brightens_as_our_own_draws_do_and_nothing_
             else:
                 assert value == getattr(plain, name)
     assert all(50 < seen[name] < 190 for name in ("flip", "crop", "brightness"))
+
+
+def test_gentle_draws_change_half_as_much_of_the_geometry_and_all_of_the_colour() -> None:
+    for index in range(50):
+        drawn, gentle = draw(3, 1, index), gentle_draw(3, 1, index)
+        assert replace(gentle, crop=drawn.crop, angle=drawn.angle) == drawn
+        assert gentle.angle == drawn.angle / 2
+        for side in (0, 1):
+            start, length = drawn.crop[side], drawn.crop[side + 2]
+            own, own_length = gentle.crop[side], gentle.crop[side + 2]
+            assert own == pytest.approx(start / 2)
+            # the far margin is halved too
+            assert 1 - own - own_length == pytest.approx((1 - start - length) / 2)
 
 
 def test_the_protocols_loss_is_cross_entropy_and_iou_alone() -> None:

@@ -17,6 +17,7 @@ from decamo.benches.quality_train import train_entry
 from decamo.cli import main
 from decamo.errors import SettingsError
 from decamo.evaluation import Measurer, Rules
+from decamo.inference.views import Views
 from tests.benches.conftest import MakeGround
 
 TOLD = {"network": "FPN", "seed": 3, "schedule": {"epochs": 10, "lr": 0.1}}
@@ -33,7 +34,7 @@ def test_scores_are_what_decamo_evaluate_says(
     assert trained is not None
     sets = sets_under([scenes])
     with Measurer(1, Rules()) as measurer:
-        score = score_trained(trained, TOLD, sets, measurer, ground.runtime, 64)
+        score = score_trained(trained, TOLD, sets, measurer, ground.runtime, 64, Views())
     report = tmp_path / "report.json"
     flags = ["--dataset-path", str(scenes), "--resamples", "0", "--device", "cpu"]
     assert main(["evaluate", str(trained.checkpoint), *flags, "--json", str(report)]) == 0

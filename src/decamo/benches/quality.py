@@ -1,6 +1,7 @@
 """Networks compared by quality on photographs: same data, weights, epochs, size and recipe."""
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -25,7 +26,8 @@ from decamo.benches.quality_terms import Terms, everything_trains
 from decamo.benches.quality_train import Ground, tidy, train_entry
 from decamo.errors import SettingsError
 from decamo.evaluation import CaseSet, Measurer, Rules
-from decamo.flags import Parser, write_json
+from decamo.flags import Parser, add_views, write_json
+from decamo.inference.views import Views
 from decamo.storage import make_folder
 from decamo.training.runtime import open_runtime
 from decamo.training.stops import stop_requests
@@ -34,11 +36,13 @@ __all__ = ["add_arguments", "run"]
 
 _SHARED = (
     "Every network has the same images in the same order with the same draws of augmentation, the"
-    " same file of encoder weights, AdamW (0.001, encoder 0.0001), one cycle, gradients clipped at"
-    " norm 1, and the last weights are scored: nothing is chosen on test images. By the protocol"
-    " recipe the loss is weighted cross-entropy and weighted IoU (F3Net), and augmentation is flip,"
-    " crop and brightness. Peers train their BatchNorm, encoder and all, as users of"
-    " segmentation-models-pytorch have it; decamo keeps the encoder's statistics frozen."
+    " same file of encoder weights, AdamW, one cycle, gradients clipped at norm 1, and the last"
+    " weights are scored: nothing is chosen on test images. By the protocol recipe the rate is"
+    " 0.001 (encoder 0.0001), the loss is weighted cross-entropy and weighted IoU (F3Net), and"
+    " augmentation is flip, crop and brightness. By its own recipe decamo has two images a step at"
+    " 0.0004 (encoder 0.00012), its whole loss, deep supervision and a moving average. Peers train"
+    " their BatchNorm, encoder and all, as users of segmentation-models-pytorch have it; decamo"
+    " keeps the encoder's statistics frozen."
 )
 
 
@@ -65,6 +69,7 @@ def add_arguments(parser: Parser) -> None:
     add("--reference", default="FPN", choices=[*PEERS, *OURS], metavar="NAME",
         help="network whose time is 1 (FPN)")  # fmt: skip
     add("--rounds", type=int, default=7, metavar="N", help="timed in turns, the median counts (7)")
+    add_views(add)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     add("--precision", default="auto", choices=("auto", "fp32", "fp16", "bf16"))
     add("--num-workers", type=int, default=2, metavar="N", help="processes that read (2)")
@@ -132,6 +137,7 @@ def _terms(args: argparse.Namespace) -> Terms:
         args.num_workers,
         args.device,
         args.precision,
+        Views(args.flips, tuple(args.scales)),
     )
 
 
@@ -145,14 +151,16 @@ def _scored(
 ) -> Score | None:
     """The score of a network and a seed, from its file if it is there; None where stopped."""
     told = ground.terms.told(entry, seed, epochs, ground.supply)
-    path = ground.root / f"{entry.slug}-seed{seed}.json"
+    views = ground.terms.views
+    seen = "" if views == Views() else f"-{re.sub(r'[^a-z0-9.]+', '-', views.words())}"
+    path = ground.root / f"{entry.slug}-seed{seed}{seen}.json"  # one training, scored either way
     if (score := read_score(path, told)) is not None:
         return score
     trained = train_entry(ground, entry, seed, epochs)
     if trained is None:
         return None
     size = ground.terms.img_size
-    score = score_trained(trained, told, sets, measurer, ground.runtime, size)
+    score = score_trained(trained, told, sets, measurer, ground.runtime, size, views)
     write_score(path, score)
     tidy(ground, entry, seed)
     means = ", ".join(f"{name} IoU {found.mean('iou'):.4f}" for name, found in score.sets.items())
@@ -175,7 +183,8 @@ def _text(
         "Times are medians of a forward and backward pass, loss included, measured in turns;"
         " activations are what a batch's forward pass keeps for the backward pass. Scores are means"
         " over images at the masks' stored size, IoU and Dice at 0.5; ± is the standard deviation"
-        " over seeds."
+        f" over seeds. Test-time augmentation, of every network alike:"
+        f" {scores[0].told['views']}."
     )
     gaps = gaps_to_best(scores, list(OURS))
     parts = [

@@ -42,7 +42,8 @@ def measure_costs(
 ) -> dict[str, NetworkCost]:
     """Measure networks in turns.
 
-    Each round times a batch of every one, so that what else a machine does falls on all alike.
+    Each round times a batch of every one, as large as its recipe has it, so that what else a
+    machine does falls on all alike.
 
     Args:
         entries: to be measured.
@@ -56,11 +57,11 @@ def measure_costs(
     """
     every = {entry.name: entry for entry in (reference, *entries)}
     probes = {name: _probe(entry, terms, runtime) for name, entry in every.items()}
-    shape = (terms.batch_size, terms.img_size)
+    shapes = {name: (_batch(entry, terms), terms.img_size) for name, entry in every.items()}
     spent: dict[str, list[float]] = {name: [] for name in probes}
     for _ in range(rounds + 1):
         for name, probe in probes.items():
-            spent[name].append(probe.seconds(*shape) / terms.batch_size)
+            spent[name].append(probe.seconds(*shapes[name]) / shapes[name][0])
     costs = {}
     for name, probe in probes.items():
         pairs = zip(spent[name][1:], spent[reference.name][1:], strict=True)
@@ -70,7 +71,7 @@ def measure_costs(
             cost.flops,
             statistics.median(spent[name][1:]),
             statistics.median(own / other for own, other in pairs),
-            probe.kept_bytes(*shape),
+            probe.kept_bytes(*shapes[name]),
         )
     return costs
 
@@ -125,6 +126,11 @@ def _read(path: Path) -> dict[str, Any]:
         return {"of": held["of"], "costs": costs}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(path, f"cannot be read ({error})", "remove it") from error
+
+
+def _batch(entry: Entry, terms: Terms) -> int:
+    """Images in a step of the network's own recipe."""
+    return terms.settings(entry, 0, terms.epochs, Path()).schedule.batch_size
 
 
 def _probe(entry: Entry, terms: Terms, runtime: Runtime) -> Probe:

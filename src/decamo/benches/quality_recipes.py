@@ -1,7 +1,7 @@
 """The networks of ``decamo bench quality``, and the recipe that each is trained by."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,13 +12,35 @@ from decamo.errors import SettingsError
 from decamo.nn import Segmenter, build_segmenter
 from decamo.training.prepare import Parts
 
-__all__ = ["OURS", "OWN", "PROTOCOL", "Entry", "Recipe", "entries_of", "entry_of", "protocol_draw"]
+__all__ = [
+    "OURS",
+    "OWN",
+    "PROTOCOL",
+    "Entry",
+    "Recipe",
+    "entries_of",
+    "entry_of",
+    "gentle_draw",
+    "protocol_draw",
+]
 
 
 def protocol_draw(seed: int, epoch: int, index: int) -> Augmentation:
     """Flip, crop and brightness of :func:`decamo.data.augment.draw`; nothing else."""
     drawn = draw(seed, epoch, index)
     return Augmentation(flip=drawn.flip, crop=drawn.crop, brightness=drawn.brightness)
+
+
+def gentle_draw(seed: int, epoch: int, index: int) -> Augmentation:
+    """:func:`decamo.data.augment.draw` with crops half-way to the whole image and half the turn.
+
+    In ten epochs a network hardly fits what it is shown (IoU 0.53 on its own training images), so
+    that less of a change teaches more.
+    """
+    drawn = draw(seed, epoch, index)
+    top, left, height, width = drawn.crop
+    crop = (top / 2, left / 2, (1 + height) / 2, (1 + width) / 2)
+    return replace(drawn, crop=crop, angle=drawn.angle / 2)
 
 
 @dataclass(frozen=True)
@@ -44,8 +66,17 @@ PROTOCOL = Recipe(
     "protocol", protocol_draw, loss_weights={"boundary": 0.0, "side": 0.0, "balance": 0.0}
 )
 
-# All of this project's own loss and augmentation, on the same data for the same epochs.
-OWN = Recipe("own", draw, settings={"optimise": {"deep_supervision": True, "use_ema": True}})
+# All of this project's own loss, on the same data for the same epochs. Nothing in our network
+# depends on the other images of a batch, so two images make a step, and the rates are lower with
+# them: four times as many steps are what a short training lacks most.
+OWN = Recipe(
+    "own",
+    gentle_draw,
+    settings={
+        "schedule": {"batch_size": 2, "stage2_lr": 0.0004, "backbone_lr_ratio": 0.3},
+        "optimise": {"deep_supervision": True, "use_ema": True, "ema_decay": 0.995},
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from decamo.errors import SettingsError
 from decamo.evaluation import CaseSet, Measurer, run_method, sets_of_pairs
 from decamo.evaluation.network import NetworkMethod
 from decamo.inference.predictor import Predictor
+from decamo.inference.views import Views
 from decamo.storage import write_whole
 from decamo.training.runtime import Runtime
 
@@ -115,6 +116,7 @@ def score_trained(
     measurer: Measurer,
     runtime: Runtime,
     size: int,
+    views: Views,
 ) -> Score:
     """Score a network by the code of ``decamo evaluate``, so that its numbers are that command's.
 
@@ -125,15 +127,17 @@ def score_trained(
         measurer: scores maps.
         runtime: the device; the forward pass is in float32, whatever it was trained in.
         size: side of the square that the network sees, in px.
+        views: of each image, whose maps are averaged.
 
     Raises:
         DataError: too much of a set cannot be read.
     """
-    predictor = Predictor(trained.model, size, runtime.device)
+    predictor = Predictor(trained.model, size, runtime.device, views=views)
     facts = {
         "source": "network",
         "weights": f"{trained.weights} weights of epoch {trained.epochs}",
         "network_px": size,
+        "tta": views.words(),
         "precision": "float32",
     }
     method = NetworkMethod(str(told["network"]), predictor, facts)

@@ -1,12 +1,13 @@
 """What all networks of ``decamo bench quality`` share: data, weights, sizes, epochs, rates."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from decamo.benches.quality_recipes import Entry
 from decamo.data.holdout import fingerprint
+from decamo.inference.views import Views
 from decamo.settings import DataSettings, TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
 from decamo.training.supply import Supply, find_supply
@@ -35,6 +36,7 @@ class Terms:
         num_workers: processes that read; move no score.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: number format of the forward pass.
+        views: that each network is shown of a test image.
     """
 
     dataset_path: tuple[Path, ...]
@@ -47,6 +49,7 @@ class Terms:
     num_workers: int = 2
     device: str = "auto"
     precision: str = "auto"
+    views: Views = field(default_factory=Views)
 
     def settings(self, entry: Entry, seed: int, epochs: int, place: Path) -> TrainSettings:
         """The run of a network: the common settings, and its recipe's over them.
@@ -111,6 +114,7 @@ class Terms:
             "model": plain["model"],
             "schedule": plain["schedule"],
             "optimise": plain["optimise"],
+            "views": self.views.words(),
         }
 
 
