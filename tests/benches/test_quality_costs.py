@@ -12,7 +12,7 @@ from decamo.benches.quality_costs import (
     known_costs,
     measure_costs,
 )
-from decamo.benches.quality_recipes import Entry, entry_of
+from decamo.benches.quality_recipes import OWN, Entry, entry_of
 from decamo.benches.quality_terms import Terms
 from decamo.errors import SettingsError
 from decamo.training.runtime import Runtime
