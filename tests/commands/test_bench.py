@@ -12,7 +12,8 @@ def test_each_verb_tells_its_flags(verb: str, capsys: pytest.CaptureFixture[str]
         main(["bench", verb, "--help"])
     assert end.value.code == 0
     assert "--json FILE" in capsys.readouterr().out
-    assert importlib.import_module(f"decamo.benches.{verb}").__all__ == ["add_arguments", "run"]
+    public = importlib.import_module(f"decamo.benches.{verb}").__all__
+    assert {"add_arguments", "run"} <= set(public)
 
 
 def test_an_unknown_verb_or_flag_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
