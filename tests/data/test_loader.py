@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +213,35 @@ def test_workers_survive_ctrl_c_and_use_one_thread(data: CamouflageDataset) -> N
     loader = make_loader(telling, sampler(), num_workers=1, pin_memory=False)
     keys = {key for batch in loader for key in batch.keys}
     assert keys == {"1"}
+
+
+_HELD = """
+import sys
+from decamo.data.dataset import CamouflageDataset
+from decamo.data.loader import EpochSampler, make_loader
+from decamo.data.pairs import Pair
+from pathlib import Path
+
+image, mask = Path(sys.argv[1]), Path(sys.argv[2])
+data = CamouflageDataset([Pair(image, mask, "a", "set", "train")] * 4, 16, seed=0, augment=False)
+order = EpochSampler(4, seed=0, first_epoch=1, last_epoch=2, micro_batch=1)
+held = iter(make_loader(data, order, num_workers=1, pin_memory=False))
+next(held)
+sys.modules["held"] = held  # nothing lets go of it before the interpreter is gone
+print("over")
+"""
+
+
+def test_a_process_ends_though_its_loader_is_still_held(data: CamouflageDataset) -> None:
+    pair = data.pairs[0]
+    done = subprocess.run(
+        [sys.executable, "-c", _HELD, str(pair.image), str(pair.mask)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "over\n")
 
 
 GOLDEN_1 = [4, 3, 0, 1, 5, 9, 6, 2, 8, 7]

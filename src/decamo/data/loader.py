@@ -1,5 +1,7 @@
 """Samples -> batches, in an order that depends on (seed, epoch) alone."""
 
+import atexit
+import multiprocessing
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -204,6 +206,16 @@ class _Collate:
 def _quiet_worker(_: int) -> None:
     # Ctrl-C and a scheduler's SIGTERM reach the whole process group; a worker that died of one
     # would keep the main process from saving. It ends them itself, and they end when it is gone.
+    # multiprocessing asks by SIGTERM too, at the end of a process whose loader somebody still
+    # holds, and would then wait without end: see _end_workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(1)
+
+
+@atexit.register
+def _end_workers() -> None:
+    """Kill what still reads for a process that is over; those of a released loader have ended."""
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
