@@ -40,12 +40,27 @@ def test_what_is_measured(terms: Terms) -> None:
     assert again.memory_bytes == one.memory_bytes  # counted, not sampled
 
 
-def test_the_own_recipes_loss_is_paid_by_it_alone_at_its_own_batch(terms: Terms) -> None:
+def test_the_boundarys_memory_is_paid_by_the_own_recipe_alone(terms: Terms) -> None:
     pair = [entry_of("decamo-7"), entry_of("decamo-own")]
     common, own = measure_costs(pair, pair[0], terms, CPU, rounds=1).values()
-    batch = OWN.settings["schedule"]["batch_size"]
-    assert own.memory_bytes / batch > common.memory_bytes / terms.batch_size
+    assert own.memory_bytes > common.memory_bytes
     assert own.parameters == common.parameters
+
+
+def test_a_network_is_timed_with_its_own_recipes_batch(
+    terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+
+    def seconds(_: object, batch: int, __: int) -> float:
+        batches.append(batch)
+        return float(batch)
+
+    monkeypatch.setattr("decamo.training.probe.Probe.seconds", seconds)
+    costs = measure_costs([entry_of("decamo-own")], entry_of("decamo-7"), terms, CPU, rounds=1)
+    own = OWN.settings["schedule"]["batch_size"]
+    assert batches == [terms.batch_size, own] * 2
+    assert [cost.seconds for cost in costs.values()] == [1.0, 1.0]  # an image
 
 
 def test_times_are_ratios_of_the_same_round(terms: Terms, monkeypatch: pytest.MonkeyPatch) -> None:

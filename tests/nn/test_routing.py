@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from decamo.nn import Prediction
-from decamo.nn.routing import Listener, entropy_share, routing_of
+from decamo.nn.routing import Listener, Routing, entropy_share, routing_of
 
 WEIGHTS = st.lists(st.floats(0, 1), min_size=2, max_size=9).filter(lambda w: sum(w) > 0.1)
 
@@ -45,7 +45,7 @@ def test_balance_is_never_below_entropy(seed: int) -> None:
 
 
 def test_of_no_image_nothing_is_known() -> None:
-    assert routing_of([]) is None
+    assert routing_of([]) == Routing()
 
 
 class Told(nn.Module):
@@ -85,4 +85,4 @@ def test_half_precision_and_inference_mode_are_heard_alike() -> None:
     with Listener(model) as heard, torch.inference_mode():
         model(torch.full((1, 1, 2), 0.5, dtype=torch.float16))
     assert heard.images()[0].dtype == torch.float32
-    assert routing_of(heard.images()) is not None
+    assert routing_of(heard.images()) != Routing()

@@ -115,7 +115,6 @@ def test_routing_is_told_apart_from_balance(pairs: tuple[Pair, ...]) -> None:
     """Images that use one expert each, in turn; at the other level each uses both."""
     found = finish(validator(pairs), Small(room=8))[1]
     assert found is not None
-    assert found.routing is not None
     first, second = found.routing.gates
     assert first == pytest.approx([6 / 11, 5 / 11], abs=1e-6)
     assert list(second) == [0.5, 0.5]

@@ -25,7 +25,7 @@ from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
 
-__all__ = ["REFERENCE", "add_arguments", "loader_rounds", "run"]
+__all__ = ["REFERENCE", "add_arguments", "add_reference", "loader_rounds", "run"]
 
 _PICTURE = (768, 1024)  # px, about what COD10K's photographs have as they are published
 _OURS = ("cache", "cache off")
@@ -48,6 +48,12 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--size", type=int, default=384, metavar="N", help="px (384)")
     parser.add_argument("--images", type=int, default=40, metavar="N", help="read a round (40)")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="rounds (5)")
+    add_reference(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
+
+
+def add_reference(parser: Parser) -> None:
+    """The flag that says who reads for :data:`REFERENCE`."""
     parser.add_argument(
         "--reference-python",
         type=Path,
@@ -55,7 +61,6 @@ def add_arguments(parser: Parser) -> None:
         metavar="PATH",
         help="a Python that has opencv-python-headless and albumentations (default: this one)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
 
 
 def run(args: argparse.Namespace) -> int:

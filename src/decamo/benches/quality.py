@@ -180,11 +180,11 @@ def _text(
         f" {args.backbone_weights.name if args.backbone_weights else 'random weights'}."
     )
     timed = (
-        "Times are medians of a forward and backward pass, loss included, measured in turns;"
-        " activations are what a batch's forward pass keeps for the backward pass. Scores are means"
-        " over images at the masks' stored size, IoU and Dice at 0.5; ± is the standard deviation"
-        f" over seeds. Test-time augmentation, of every network alike:"
-        f" {scores[0].told['views']}."
+        "Times are medians of a forward and backward pass, loss included, measured in turns, each"
+        f" with its recipe's batch; activations are what the forward pass of {args.batch_size}"
+        " images keeps for the backward pass. Scores are means over images at the masks' stored"
+        " size, IoU and Dice at 0.5; ± is the standard deviation over seeds. Test-time"
+        f" augmentation, of every network alike: {scores[0].told['views']}."
     )
     gaps = gaps_to_best(scores, list(OURS))
     parts = [

@@ -27,7 +27,7 @@ class NetworkCost:
         flops: of a forward pass on one image in evaluation mode; a multiply-add counts as two.
         seconds: of a forward and backward pass, loss included, for each image of a batch.
         ratio: of that time to the reference's, the median of the rounds' own ratios.
-        memory_bytes: what a batch's forward pass keeps for the backward pass.
+        memory_bytes: what the forward pass of a common batch keeps for the backward pass.
     """
 
     parameters: int
@@ -42,8 +42,8 @@ def measure_costs(
 ) -> dict[str, NetworkCost]:
     """Measure networks in turns.
 
-    Each round times a batch of every one, as large as its recipe has it, so that what else a
-    machine does falls on all alike.
+    Each round times a batch of every one, so that what else a machine does falls on all alike. It
+    is as large as the recipe has it; memory is that of the common batch, so that it compares.
 
     Args:
         entries: to be measured.
@@ -71,7 +71,7 @@ def measure_costs(
             cost.flops,
             statistics.median(spent[name][1:]),
             statistics.median(own / other for own, other in pairs),
-            probe.kept_bytes(*shapes[name]),
+            probe.kept_bytes(terms.batch_size, terms.img_size),
         )
     return costs
 

@@ -34,8 +34,8 @@ def protocol_draw(seed: int, epoch: int, index: int) -> Augmentation:
 def gentle_draw(seed: int, epoch: int, index: int) -> Augmentation:
     """:func:`decamo.data.augment.draw` with crops half-way to the whole image and half the turn.
 
-    In ten epochs a network hardly fits what it is shown (IoU 0.53 on its own training images), so
-    that less of a change teaches more.
+    In ten epochs a network hardly fits what it is shown: it is given less variety to fit. Whether
+    that helps by itself was not told apart from the recipe's other numbers.
     """
     drawn = draw(seed, epoch, index)
     top, left, height, width = drawn.crop

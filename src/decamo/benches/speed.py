@@ -2,12 +2,11 @@
 
 import argparse
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from decamo.benches.loader import REFERENCE, loader_rounds
+from decamo.benches.loader import REFERENCE, add_reference, loader_rounds
 from decamo.benches.loader import add_arguments as add_loader_arguments
 from decamo.benches.metrics import GROUNDS, SIZES
 from decamo.benches.speed_limits import check_limits
@@ -39,13 +38,7 @@ def add_arguments(parser: Parser) -> None:
         help="only what does not drift: operations, parameters, memory, waits; exit code 1 if one"
         " has grown over its limit",
     )
-    parser.add_argument(
-        "--reference-python",
-        type=Path,
-        default=Path(sys.executable),
-        metavar="PATH",
-        help="a Python that has opencv-python-headless and albumentations (default: this one)",
-    )
+    add_reference(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
 
 

@@ -23,7 +23,7 @@ _DIGITS = 6  # kept: a gate has no more in float32, and a journal is read by peo
 
 @dataclass(frozen=True)
 class Routing:
-    """What became of some images, a value or a row for each pyramid level.
+    """What became of some images, a value or a row for each pyramid level; empty if of none.
 
     Attributes:
         gates: mean gate of each expert; a row sums to 1 but for rounding.
@@ -33,9 +33,9 @@ class Routing:
             all are used alike over the images. Never below ``entropy``, as entropy is concave.
     """
 
-    gates: tuple[tuple[float, ...], ...]
-    entropy: tuple[float, ...]
-    balance: tuple[float, ...]
+    gates: tuple[tuple[float, ...], ...] = ()
+    entropy: tuple[float, ...] = ()
+    balance: tuple[float, ...] = ()
 
 
 def entropy_share(gates: Tensor) -> Tensor:
@@ -52,10 +52,10 @@ def entropy_share(gates: Tensor) -> Tensor:
     return torch.special.entr(gates).sum(-1) / math.log(gates.shape[-1])
 
 
-def routing_of(images: Sequence[Tensor]) -> Routing | None:
-    """Join the gates of images, ``[levels, E]`` each, on the CPU; None where there is none."""
+def routing_of(images: Sequence[Tensor]) -> Routing:
+    """Join the gates of images, ``[levels, E]`` each, on the CPU."""
     if not images:
-        return None
+        return Routing()
     gates = torch.stack(list(images)).double()
     mean = gates.mean(0)
     return Routing(

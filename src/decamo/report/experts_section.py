@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from decamo.history import Past, Point
-from decamo.report.page import escaped, table
+from decamo.report.page import escaped, plot, table
 from decamo.report.svg_chart import draw
 from decamo.report.svg_heat import heat_map
 from decamo.report.svg_parts import Chart, Line, key
@@ -13,7 +13,7 @@ from decamo.settings.experts import expert_name, level_name
 __all__ = ["EXPERTS_STYLE", "Sheet", "experts_section"]
 
 EXPERTS_STYLE = """
-.share{margin:0 -.3rem;padding:0 .3rem;border-radius:.2rem;display:inline-block;min-width:3.6rem;
+.gate{margin:0 -.3rem;padding:0 .3rem;border-radius:.2rem;display:inline-block;min-width:3.6rem;
 background:color-mix(in srgb,var(--s1) calc(var(--p)*1%),transparent);
 print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .sheet{margin:.8rem 0}.sheet img{min-width:44rem;width:100%;height:auto;display:block;
@@ -63,7 +63,7 @@ def _use(points: Sequence[Point]) -> str:
         f'<span class="soft">mean gate in training, a row each; fair is {1 / count:.1%}, at right'
         " the last epoch</span>"
     )
-    return _figure("Use of the experts", legend, picture)
+    return plot("Use of the experts", legend, picture)
 
 
 def _routing(points: Sequence[Point]) -> str:
@@ -80,7 +80,7 @@ def _routing(points: Sequence[Point]) -> str:
             for level in range(len(known[-1].gates))
         ]
         if rows:
-            drawn += _figure(title, key(lines), draw(Chart(title, lines)))
+            drawn += plot(title, key(lines), draw(Chart(title, lines)))
     return drawn
 
 
@@ -113,7 +113,7 @@ def _gates(points: Sequence[Point]) -> str:
 def _cell(share: float, count: int) -> str:
     """As dark as the heat over epochs: full from twice the fair share on."""
     strength = min(max(50 * share * count, 0.0), 100.0) * 0.7  # letters stay readable
-    return f'<span class="share" style="--p:{strength:.0f}">{share:.1%}</span>'
+    return f'<span class="gate" style="--p:{strength:.0f}">{share:.1%}</span>'
 
 
 def _sheets(sheets: Sequence[Sheet]) -> str:
@@ -126,10 +126,3 @@ def _sheets(sheets: Sequence[Sheet]) -> str:
         for s in sheets
     )
     return f"<h3>Where they fire</h3>{figures}"
-
-
-def _figure(title: str, legend: str, picture: str) -> str:
-    return (
-        f'<figure class="plot"><figcaption><b>{title}</b><span class="keys">{legend}</span>'
-        f"</figcaption>{picture}</figure>"
-    )

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Container, Sequence
 
-__all__ = ["STYLE", "escaped", "page", "table"]
+__all__ = ["STYLE", "escaped", "page", "plot", "table"]
 
 _LIGHT = (
     "--ink:#1b2420;--soft:#56635c;--line:#d5ddd8;--paper:#fbfcfa;--card:#f2f5f1;"
@@ -74,6 +74,21 @@ def escaped(value: object, *, lines: bool = False) -> str:
     kept = "\n" if lines else ""
     clean = (c if c.isprintable() or c in kept else "\N{REPLACEMENT CHARACTER}" for c in str(value))
     return html.escape("".join(clean))
+
+
+def plot(title: str, legend: str, picture: str, kind: str = "") -> str:
+    """A chart with its title above it.
+
+    Args:
+        title: plain text.
+        legend: HTML beside the title.
+        picture: the chart, SVG.
+        kind: further classes of the figure, a blank before each.
+    """
+    return (
+        f'<figure class="plot{kind}"><figcaption><b>{escaped(title)}</b>'
+        f'<span class="keys">{legend}</span></figcaption>{picture}</figure>'
+    )
 
 
 def table(

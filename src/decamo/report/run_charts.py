@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 from statistics import median
 
 from decamo.history import Past, Point
-from decamo.report.page import escaped
+from decamo.report.page import plot
 from decamo.report.svg_chart import draw
 from decamo.report.svg_parts import Band, Chart, Dot, Fan, Line, Mark, key
 from decamo.settings.duration import duration
@@ -62,7 +62,7 @@ def _scores(scene: Chart, points: Sequence[Point], target: float | None, fan: Fa
     wide = draw(replace(chart, width=820, height=300))
     slim = draw(replace(chart, width=380, height=270))
     legend = key(lines) + ('<span class="soft">shaded: forecast</span>' if fan else "")
-    return _figure(
+    return plot(
         "IoU and Dice on the validation images" if len(lines) > 1 else "IoU",
         legend,
         f'<div class="broad">{wide}</div><div class="slim">{slim}</div>',
@@ -78,7 +78,7 @@ def _loss(scene: Chart, points: Sequence[Point]) -> str:
     known = [v for name in ("loss", "val_loss") for p in points if (v := p.known(name)) is not None]
     log = min(known) > 0 and max(known) > _EXPLODED * median(known)
     chart = replace(scene, title="loss", lines=lines, log=log)
-    return _figure("Loss, log scale" if log else "Loss", key(lines), draw(chart))
+    return plot("Loss, log scale" if log else "Loss", key(lines), draw(chart))
 
 
 def _rates(scene: Chart, points: Sequence[Point]) -> str:
@@ -104,7 +104,7 @@ def _rates(scene: Chart, points: Sequence[Point]) -> str:
     ]
     log = len({v for values in series for v in values if v}) > 1
     chart = replace(scene, title="learning rate", lines=lines, log=log)
-    return _figure("Learning rate" + ", log scale" * log, key(lines), draw(chart))
+    return plot("Learning rate" + ", log scale" * log, key(lines), draw(chart))
 
 
 def _rate(value: float | None) -> float | None:
@@ -128,7 +128,7 @@ def _seconds(scene: Chart, points: Sequence[Point]) -> str:
     whole = sum(value or 0.0 for _, value in line.points)
     legend = f'<span class="soft">training and validation; {duration(whole)} in all</span>'
     chart = replace(scene, title="seconds an epoch", lines=[line], zero=True)
-    return _figure("Seconds an epoch", legend, draw(chart))
+    return plot("Seconds an epoch", legend, draw(chart))
 
 
 def _line(name: str, points: Sequence[Point], what: str, colour: int, form: str = ".4f") -> Line:
@@ -165,10 +165,3 @@ def _unfreezings(points: Sequence[Point]) -> Iterator[Mark]:
         opened = [g for g, rate in now.rates.items() if rate > 0 and before.rates.get(g) == 0]
         if opened:
             yield Mark(now.epoch, "unfreeze", f"{_joined(opened)} learns from here on")
-
-
-def _figure(title: str, legend: str, picture: str, kind: str = "") -> str:
-    return (
-        f'<figure class="plot{kind}"><figcaption><b>{escaped(title)}</b>'
-        f'<span class="keys">{legend}</span></figcaption>{picture}</figure>'
-    )

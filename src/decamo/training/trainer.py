@@ -303,9 +303,9 @@ class Trainer:
             predicted_share=found.predicted_share,
             sure_wrong=found.sure_wrong,
             skipped=self.state.sums.skipped,
-            gates=found.routing.gates if found.routing else (),
-            routing_entropy=found.routing.entropy if found.routing else (),
-            routing_balance=found.routing.balance if found.routing else (),
+            gates=found.routing.gates,
+            routing_entropy=found.routing.entropy,
+            routing_balance=found.routing.balance,
         )
 
     def _save(self) -> Iterator[Event]:

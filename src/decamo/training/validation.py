@@ -33,7 +33,7 @@ class Summary:
         sure_wrong: share of the wrong pixels whose probability is within 0.01 of 0 or 1; 0 where
             no pixel is wrong.
         ious: key of the pair -> its IoU, in the order scored.
-        routing: how the images were dealt out to the experts, where that was heard.
+        routing: how the images were dealt out to the experts; empty where nobody listened.
     """
 
     scores: Scores
@@ -43,7 +43,7 @@ class Summary:
     predicted_share: float
     sure_wrong: float
     ious: Mapping[str, float] = field(default_factory=dict)
-    routing: Routing | None = None
+    routing: Routing = field(default_factory=Routing)
 
 
 def summarise(scored: Sequence[ImageScores]) -> Summary:
