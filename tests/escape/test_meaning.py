@@ -100,6 +100,17 @@ def test_a_twin_that_is_better_means_nothing() -> None:
     assert causes(twin=0.05) == ["ceiling"]
 
 
+def test_a_ceiling_clears_only_what_was_raced() -> None:
+    (rates,) = found(rate_x3=-0.05, anneal=0.0)
+    assert rates.says.startswith("by this race rates do not hold it back")
+    assert rates.says.endswith("or pixels or side outputs, not raced")
+    (every,) = found(rate_x3=-0.05, larger=0.0, deep_supervision=0.0)
+    assert every.says.startswith("by this race rates and pixels and side outputs do not")
+    assert "not raced" not in every.says
+    (none,) = found(twin=0.0)
+    assert none.says.startswith("the network's capacity")
+
+
 def test_where_nothing_is_better_the_loss_says_what_is_left() -> None:
     assert causes(larger=0.0, rate_x3=-0.05) == ["ceiling"]
     falling = replace(FACTS, losses=np.linspace(1.2, 0.8, 10).tolist())

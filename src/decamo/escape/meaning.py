@@ -109,6 +109,13 @@ def meaning_of(verdict: Verdict, facts: Facts) -> tuple[Meaning, ...]:
 _KNOWN = frozenset({CONTROL, TWIN, *_HIGHER, "rate-tenth", "anneal", *_SIMPLE})
 
 
+_SUSPECTS = {
+    "rates": (*_HIGHER, "rate-tenth", "anneal"),
+    "pixels": ("larger",),
+    "side outputs": ("deep-supervision",),
+}
+
+
 def _rates(verdict: Verdict, facts: Facts) -> list[Meaning]:
     """Too low, used up, too high, or merely never falling: the probes tell these apart."""
     fall, low = verdict.of("anneal"), verdict.of("rate-tenth")
@@ -184,12 +191,22 @@ def _nothing(verdict: Verdict, facts: Facts) -> list[Meaning]:
     if fall is not None and fall <= _FALLING:
         told.append(f"the training loss moved by {-fall:+.1%} over {_span(facts)} epochs")
     if not found:
-        says = (
-            "neither rate, resolution nor supervision holds it back: the network's capacity, the"
-            " data, or what masks of this kind allow"
-        )
-        found.append(Meaning("ceiling", says, tuple(told)))
+        found.append(_ceiling(verdict, told))
     return found
+
+
+def _ceiling(verdict: Verdict, told: list[str]) -> Meaning:
+    """What is left where nothing raced is better; what was not raced is not ruled out."""
+    raced = {
+        name: any(verdict.of(branch) is not None for branch in branches)
+        for name, branches in _SUSPECTS.items()
+    }
+    tried = [name for name, was in raced.items() if was]
+    left = [name for name, was in raced.items() if not was]
+    cleared = f"by this race {' and '.join(tried)} do not hold it back: " if tried else ""
+    open_ones = f", or {' or '.join(left)}, not raced" if left else ""
+    says = f"{cleared}the network's capacity, the data, or what masks of this kind allow{open_ones}"
+    return Meaning("ceiling", says, tuple(told))
 
 
 def _images_needed(gap: Gap, verdict: Verdict) -> int | None:
