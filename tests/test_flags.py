@@ -132,10 +132,12 @@ class TestFurtherFlags:
             (("--precision", "bf16"), "precision", "bf16"),
             (("--device", "cuda:1"), "device", "cuda:1"),
             (("--seed", 3), "seed", 3),
+            (("--multi-scale", 0.8, 1, 1.2), "multi_scale", (0.8, 1.0, 1.2)),
             (("--weight-decay", 0.05), "weight_decay", 0.05),
             (("--clip-grad", 0), "clip_grad", 0.0),
             (("--no-pretrained",), "pretrained", False),
             (("--no-pretrained", "--pretrained"), "pretrained", True),
+            (("--zoom", 1.5), "zoom", 1.5),
             (("--backbone-weights", "w.pth"), "backbone_weights", Path("w.pth")),
             (("--input-mean", 0.5, 0.5, 0.5), "input_mean", (0.5, 0.5, 0.5)),
             (("--input-std", 0.1, 0.2, 0.3), "input_std", (0.1, 0.2, 0.3)),
@@ -395,7 +397,9 @@ class TestHelp:
             assert shown is not None, line
             words = {"on": True, "off": False}
             kind: Any = type(field.default)
-            value = words[shown[1]] if kind is bool else kind(shown[1])
+            value: Any = words[shown[1]] if kind is bool else kind(shown[1])
+            if kind is tuple:
+                value = tuple(float(word) for word in shown[1].split())
             assert value == field.default
         for choice in option.choices:
             assert choice in line

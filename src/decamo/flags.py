@@ -67,10 +67,13 @@ def _flags_of(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def add_views(add: Callable[..., Any]) -> None:
-    """Add the flags of :class:`decamo.inference.views.Views`, by a group's ``add_argument``."""
+    """Add the flags of how maps are made, by a group's ``add_argument``: views and decision."""
     add("--flips", action="store_true", help="average with the map of the mirrored image")
     add("--scales", type=float, nargs="+", default=[1.0], metavar="X",
         help="average over magnifications of what the network sees, such as 1 1.25")  # fmt: skip
+    add("--decide", default="half", choices=("half", "iou"),
+        help="half: object is what is more likely than not (default). iou: the region of the best"
+        " expected IoU, for images that do hold an object; maps are shifted to it")  # fmt: skip
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

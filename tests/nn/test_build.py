@@ -55,6 +55,14 @@ def test_the_architecture_alone_makes_it_again(make: Make, name: str) -> None:
     assert torch.equal(first.normalise(pixels), second.normalise(pixels))
 
 
+def test_a_zoom_is_part_of_the_architecture_only_where_there_is_one(make: Make) -> None:
+    assert "zoom" not in make().architecture
+    first = make(zoom=1.5)
+    assert first.architecture["zoom"] == 1.5
+    assert from_architecture(first.architecture).zoom == 1.5
+    assert from_architecture(make().architecture).zoom == 1
+
+
 def test_a_weights_file_wins_over_pretrained(tmp_path: Path) -> None:
     state = timm.create_model(NAME).state_dict()
     torch.save(state, tmp_path / "w.pth")

@@ -38,6 +38,25 @@ def test_any_number_of_experts(make: Make, image: Tensor, experts: int) -> None:
     assert len(KINDS) == 7
 
 
+@pytest.mark.parametrize(
+    ("zoom", "scale", "seen"), [(1.5, 1.0, (96, 128)), (1.0, 1.5, (96, 128)), (2.0, 0.5, (64, 96))]
+)
+def test_the_backbone_sees_the_magnified_image_and_the_logits_have_its_own_size(
+    make: Make, zoom: float, scale: float, seen: tuple[int, int]
+) -> None:
+    prediction = make(zoom=zoom)(torch.rand(2, 3, 64, 96), side_outputs=True, scale=scale)
+    assert prediction.logits.shape == (2, 1, 64, 96)
+    assert prediction.side[0].shape == (2, 1, seen[0] // 8, seen[1] // 8)
+    Criterion(True)(prediction, torch.zeros(2, 1, 64, 96)).total.backward()
+
+
+def test_a_zoom_is_the_scale_at_which_a_network_always_looks(make: Make) -> None:
+    plain, zoomed = make(), make(zoom=2.0)
+    zoomed.load_state_dict(plain.state_dict())
+    image = torch.rand(1, 3, 64, 64)
+    assert torch.equal(plain(image, scale=2.0).logits, zoomed(image).logits)
+
+
 def test_an_untrained_network_predicts_no_object(make: Make, image: Tensor) -> None:
     assert make()(image).logits.max() < 0
 

@@ -75,6 +75,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
         model=ModelSettings(
             backbone=draw(_WORDS),
             num_experts=draw(st.integers(1, 28)),
+            zoom=draw(_unit(1, 4)),
             pretrained=draw(st.booleans()),
             backbone_weights=draw(st.none() | _PATHS),
             input_mean=draw(_triples(0)),
@@ -84,6 +85,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
         schedule=draw(schedules()),
         optimise=OptimiseSettings(
             deep_supervision=draw(st.booleans()),
+            multi_scale=draw(st.lists(_unit(0.25, 4), min_size=1, max_size=3).map(tuple)),
             weight_decay=draw(_unit()),
             clip_grad=draw(_unit(0, 100)),
             use_ema=draw(st.booleans()),

@@ -279,6 +279,7 @@ CASES: dict[str, Make] = {
     "weights of numbers": _state(model={"head.weight": 1.0}),
     "weights by number": _state(model={1: torch.zeros(1)}),
     "backbone a list": _state(architecture={"backbone": ["x"]}),
+    "gigantic zoom": _state(architecture=state_of_format_1()["architecture"] | {"zoom": 1e9}),
     "gigantic width": _state(architecture=state_of_format_1()["architecture"] | {"width": 10**9}),
     "settings a list": _state(settings=[]),
     "settings nested": _state(settings={"schedule": {"lr": [[[0.1]]]}}),

@@ -1,4 +1,5 @@
 import copy
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ def test_a_missing_field_is_named(place: tuple[str]) -> None:
         (("settings", "schedule", "colour"), "red", "valid"),
         (("settings", "schedule", "lr"), -1.0, "--lr"),
         (("architecture", "width"), 10**7, "architecture.width"),
+        (("architecture", "zoom"), 10**7, "architecture.zoom"),
+        (("architecture", "zoom"), math.nan, "architecture.zoom"),
         (("architecture", "input_mean"), [0.5], "input_mean"),
         (("generators", "cpu"), torch.zeros(4), "generators.cpu"),
         (("history", 1, "img_size"), "32", r"history\[1\].img_size"),

@@ -138,6 +138,7 @@ def _terms(args: argparse.Namespace) -> Terms:
         args.device,
         args.precision,
         Views(args.flips, tuple(args.scales)),
+        args.decide,
     )
 
 
@@ -150,17 +151,19 @@ def _scored(
     measurer: Measurer,
 ) -> Score | None:
     """The score of a network and a seed, from its file if it is there; None where stopped."""
-    told = ground.terms.told(entry, seed, epochs, ground.supply)
-    views = ground.terms.views
-    seen = "" if views == Views() else f"-{re.sub(r'[^a-z0-9.]+', '-', views.words())}"
+    terms = ground.terms
+    seen = "" if terms.views == Views() else f"-{re.sub(r'[^a-z0-9.]+', '-', terms.views.words())}"
+    if terms.decision != "half":
+        seen += f"-decide-{terms.decision}"
+    told = terms.told(entry, seed, epochs, ground.supply)
     path = ground.root / f"{entry.slug}-seed{seed}{seen}.json"  # one training, scored either way
     if (score := read_score(path, told)) is not None:
         return score
     trained = train_entry(ground, entry, seed, epochs)
     if trained is None:
         return None
-    size = ground.terms.img_size
-    score = score_trained(trained, told, sets, measurer, ground.runtime, size, views)
+    how = (ground.runtime, terms.img_size, terms.views, terms.decision)
+    score = score_trained(trained, told, sets, measurer, *how)
     write_score(path, score)
     tidy(ground, entry, seed)
     means = ", ".join(f"{name} IoU {found.mean('iou'):.4f}" for name, found in score.sets.items())
@@ -184,7 +187,8 @@ def _text(
         f" with its recipe's batch; activations are what the forward pass of {args.batch_size}"
         " images keeps for the backward pass. Scores are means over images at the masks' stored"
         " size, IoU and Dice at 0.5; ± is the standard deviation over seeds. Test-time"
-        f" augmentation, of every network alike: {scores[0].told['views']}."
+        f" augmentation, of every network alike: {scores[0].told['views']}; decision:"
+        f" {scores[0].told['decision']}."
     )
     gaps = gaps_to_best(scores, list(OURS))
     parts = [

@@ -61,7 +61,9 @@ def measure_costs(
     spent: dict[str, list[float]] = {name: [] for name in probes}
     for _ in range(rounds + 1):
         for name, probe in probes.items():
-            spent[name].append(probe.seconds(*shapes[name]) / shapes[name][0])
+            scales = every[name].scales
+            seconds = statistics.fmean(probe.seconds(*shapes[name], scale) for scale in scales)
+            spent[name].append(seconds / shapes[name][0])
     costs = {}
     for name, probe in probes.items():
         pairs = zip(spent[name][1:], spent[reference.name][1:], strict=True)
@@ -71,7 +73,7 @@ def measure_costs(
             cost.flops,
             statistics.median(spent[name][1:]),
             statistics.median(own / other for own, other in pairs),
-            probe.kept_bytes(terms.batch_size, terms.img_size),
+            probe.kept_bytes(terms.batch_size, terms.img_size, max(every[name].scales)),
         )
     return costs
 

@@ -5,11 +5,13 @@ from collections.abc import Collection, Iterable
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from decamo.errors import SettingsError
 from decamo.nn import Architecture, Prediction, Segmenter
 from decamo.nn.groups import let_learn
+from decamo.nn.magnify import magnified
 from decamo.nn.weights import load_weights_file
 from decamo.plan.stage import HEAD, backbone_group
 from decamo.settings import ModelSettings
@@ -69,18 +71,22 @@ class Peer(nn.Module):
         """The encoder."""
         return cast(nn.Module, self.network.encoder)
 
-    def forward(self, image: Tensor, side_outputs: bool = False) -> Prediction:
+    def forward(self, image: Tensor, side_outputs: bool = False, scale: float = 1.0) -> Prediction:
         """Predict; ``side_outputs`` changes nothing.
 
         Args:
             image: float32 ``[B,3,H,W]``, from :meth:`normalise`.
             side_outputs: taken and passed over.
+            scale: at which the network sees the image; the logits keep the image's size.
         """
-        images = image.shape[0]
+        images, size = image.shape[0], image.shape[-2:]
+        image = magnified(image, scale)
         # BatchNorm over one value for each channel (DeepLabV3+ pools to one) cannot be: a last
         # batch of a single image goes twice, which leaves all other statistics as they are.
         whole = image.repeat(2, 1, 1, 1) if self.training and images == 1 else image
         logits = self.network(whole)[:images].float()
+        if scale != 1:
+            logits = F.interpolate(logits, size=size, mode="bilinear", antialias=scale > 1)
         gates = torch.ones(1, images, 1, device=image.device)
         return Prediction(logits=logits, side=(), gates=gates, usage=self.usage())
 

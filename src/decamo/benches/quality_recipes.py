@@ -74,7 +74,13 @@ OWN = Recipe(
     gentle_draw,
     settings={
         "schedule": {"batch_size": 2, "stage2_lr": 0.0004, "backbone_lr_ratio": 0.3},
-        "optimise": {"deep_supervision": True, "use_ema": True, "ema_decay": 0.995},
+        "model": {"zoom": 1.5},
+        "optimise": {
+            "deep_supervision": True,
+            "use_ema": True,
+            "ema_decay": 0.995,
+            "multi_scale": [0.78, 1.0, 1.22],
+        },
     },
 )
 
@@ -104,6 +110,11 @@ class Entry:
     def parts(self) -> Parts:
         """What its run is put together from."""
         return Parts(self.build, self.recipe.loss_weights, self.recipe.draw)
+
+    @property
+    def scales(self) -> Sequence[float]:
+        """At which its recipe trains it."""
+        return self.recipe.settings.get("optimise", {}).get("multi_scale", (1.0,))
 
     @property
     def slug(self) -> str:

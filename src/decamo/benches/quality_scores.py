@@ -117,6 +117,7 @@ def score_trained(
     runtime: Runtime,
     size: int,
     views: Views,
+    decision: str,
 ) -> Score:
     """Score a network by the code of ``decamo evaluate``, so that its numbers are that command's.
 
@@ -128,16 +129,18 @@ def score_trained(
         runtime: the device; the forward pass is in float32, whatever it was trained in.
         size: side of the square that the network sees, in px.
         views: of each image, whose maps are averaged.
+        decision: which pixels are called object.
 
     Raises:
         DataError: too much of a set cannot be read.
     """
-    predictor = Predictor(trained.model, size, runtime.device, views=views)
+    predictor = Predictor(trained.model, size, runtime.device, views=views, decision=decision)
     facts = {
         "source": "network",
         "weights": f"{trained.weights} weights of epoch {trained.epochs}",
         "network_px": size,
         "tta": views.words(),
+        "decision": decision,
         "precision": "float32",
     }
     method = NetworkMethod(str(told["network"]), predictor, facts)

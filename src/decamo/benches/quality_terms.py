@@ -37,6 +37,7 @@ class Terms:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: number format of the forward pass.
         views: that each network is shown of a test image.
+        decision: of :data:`decamo.inference.decision.DECISIONS`.
     """
 
     dataset_path: tuple[Path, ...]
@@ -50,6 +51,7 @@ class Terms:
     device: str = "auto"
     precision: str = "auto"
     views: Views = field(default_factory=Views)
+    decision: str = "half"
 
     def settings(self, entry: Entry, seed: int, epochs: int, place: Path) -> TrainSettings:
         """The run of a network: the common settings, and its recipe's over them.
@@ -115,6 +117,7 @@ class Terms:
             "schedule": plain["schedule"],
             "optimise": plain["optimise"],
             "views": self.views.words(),
+            "decision": self.decision,
         }
 
 

@@ -177,9 +177,10 @@ def _network(args: argparse.Namespace, name: str, path: Path) -> Method:
         "weights": f"{loaded.weights} weights of epoch {loaded.epoch}",
         "network_px": size,
         "tta": views.words(),
+        "decision": args.decide,
         "precision": str(runtime.dtype or "float32").removeprefix("torch."),
     }
-    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views)
+    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
     images = _classifies(args)
     return NetworkMethod(
         name, predictor, facts, args.batch_size, args.num_workers, args.noncam, images

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     loaded.model.to(runtime.device)
     size = args.img_size or loaded.img_size
     views = Views(args.flips, tuple(args.scales))
-    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views)
+    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
     draw = _drawer() if args.experts else None
     make_folder(args.out)
     results: list[dict[str, Any]] = []
@@ -86,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
         "checkpoint": args.checkpoint,
         "img_size": size,
         "views": views.words(),
+        "decision": args.decide,
         "results": results,
     }
     write_json(args.json, report)

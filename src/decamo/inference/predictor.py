@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from decamo.geometry import Squash
+from decamo.inference.decision import decided
 from decamo.inference.views import Views, seen_through
 from decamo.nn import Segmenter
 
@@ -26,6 +27,7 @@ class Predictor:
         device: where the model lives.
         dtype: half-precision type for the forward pass under autocast, or None for float32.
         views: of each image, whose maps are averaged.
+        decision: ``half``, or ``iou`` for maps moved by :func:`decamo.inference.decision.decided`.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class Predictor:
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
         views: Views = ONE_VIEW,
+        decision: str = "half",
     ) -> None:
         self.model = model
         self.size = size
         self.device = torch.device(device)
         self.dtype = dtype
         self.views = views
+        self.decision = decision
 
     def predict(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.float32]]:
         """Probability that each pixel belongs to a camouflaged object.
@@ -70,8 +74,14 @@ class Predictor:
         """uint8 ``[B, 3, S, S]`` -> float32 logits ``[B, 1, S, S]`` on the CPU."""
         with evaluating(self.model), self._autocast():
             image = self.model.normalise(batch.to(self.device, non_blocking=True))
-            logits = seen_through(self.views, lambda seen: self.model(seen).logits, image)
+            logits = seen_through(self.views, self._see, image)
+        if self.decision == "iou":
+            logits = decided(logits)
         return logits.cpu()
+
+    def _see(self, image: torch.Tensor, scale: float) -> torch.Tensor:
+        logits: torch.Tensor = self.model(image, scale=scale).logits
+        return logits
 
     def _autocast(self) -> AbstractContextManager[None]:
         if self.dtype is None:

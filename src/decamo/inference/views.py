@@ -4,15 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from decamo.errors import SettingsError
 
-__all__ = ["MULTIPLE", "Views", "seen_through"]
-
-MULTIPLE = 32
-"""Sides of what a network sees are multiples of its largest stride."""
+__all__ = ["Views", "seen_through"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +43,6 @@ class Views:
         """Forward passes for an image."""
         return len(self.scales) * (2 if self.flips else 1)
 
-    def sides(self, size: int) -> tuple[int, ...]:
-        """Side of each scale's square, in px: ``size`` itself at 1, else a multiple of 32."""
-        return tuple(
-            size if scale == 1 else max(MULTIPLE, MULTIPLE * round(scale * size / MULTIPLE))
-            for scale in self.scales
-        )
-
     def words(self) -> str:
         """In words, for protocols; ``none`` for the image as it is."""
         parts = ["flip"] if self.flips else []
@@ -62,7 +51,7 @@ class Views:
         return ", ".join(parts) or "none"
 
 
-def seen_through(views: Views, see: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+def seen_through(views: Views, see: Callable[[Tensor, float], Tensor], image: Tensor) -> Tensor:
     """The mean logits of a network over the views of a batch.
 
     Logits are averaged, not probabilities: one view alone then gives exactly what the network
@@ -70,24 +59,16 @@ def seen_through(views: Views, see: Callable[[Tensor], Tensor], image: Tensor) -
 
     Args:
         views: of each image.
-        see: normalised float ``[B,3,S,S]`` -> logits ``[B,1,S,S]``.
+        see: normalised float ``[B,3,S,S]`` and a scale -> logits ``[B,1,S,S]``; the network
+            magnifies by itself.
         image: float ``[B,3,S,S]``, normalised.
 
     Returns:
         float32 ``[B,1,S,S]``.
     """
-    size = image.shape[-1]
     found = []
-    for side in views.sides(size):
-        square = image if side == size else _resized(image, side, "bicubic")
+    for scale in views.scales:
         for mirrored in (False, True) if views.flips else (False,):
-            logits = see(square.flip(-1) if mirrored else square).float()
-            if side != size:
-                logits = _resized(logits, size, "bilinear")
+            logits = see(image.flip(-1) if mirrored else image, scale).float()
             found.append(logits.flip(-1) if mirrored else logits)
     return found[0] if len(found) == 1 else torch.stack(found).mean(0)
-
-
-def _resized(t: Tensor, side: int, mode: str) -> Tensor:
-    shrinks = side < t.shape[-1]
-    return F.interpolate(t, size=(side, side), mode=mode, antialias=shrinks)

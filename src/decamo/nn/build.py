@@ -8,7 +8,7 @@ import torch
 
 from decamo.errors import ModelError
 from decamo.nn.backbone import STRIDES, create_backbone
-from decamo.nn.segmenter import Architecture, Segmenter
+from decamo.nn.segmenter import Architecture, Segmenter, completed
 from decamo.nn.weights import load_weights_file
 from decamo.settings import ModelSettings
 
@@ -48,6 +48,7 @@ def build_segmenter(
             width=WIDTH,
             mean=settings.input_mean or backbone.mean,
             std=settings.input_std or backbone.std,
+            zoom=settings.zoom,
         )
     segmenter.gradient_checkpointing = settings.gradient_checkpointing
     return segmenter
@@ -60,6 +61,7 @@ def from_architecture(architecture: Architecture) -> Segmenter:
         UnknownBackbone: the installed timm has no such model.
         ModelError: the installed timm's model does not suit.
     """
+    architecture = completed(architecture)
     with _drawing_from(0):
         return Segmenter(
             create_backbone(str(architecture["backbone"]), pretrained=False),
@@ -67,6 +69,7 @@ def from_architecture(architecture: Architecture) -> Segmenter:
             width=cast(int, architecture["width"]),
             mean=tuple(cast(list[float], architecture["input_mean"])),
             std=tuple(cast(list[float], architecture["input_std"])),
+            zoom=cast(float, architecture["zoom"]),
         )
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.errors import ModelError
+from decamo.nn.magnify import magnified
 from decamo.nn.segmenter import Segmenter
 
 __all__ = ["calibrate_batchnorm", "needs_calibration"]
@@ -43,7 +44,8 @@ def calibrate_batchnorm(segmenter: Segmenter, batches: Iterable[Tensor]) -> None
     count = 0
     try:
         for count, batch in enumerate(batches, start=1):  # noqa: B007
-            segmenter.backbone(segmenter.normalise(batch.to(device)))
+            image = segmenter.normalise(batch.to(device))
+            segmenter.backbone(magnified(image, segmenter.zoom))
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -12,17 +12,23 @@ from decamo.nn.backbone import STRIDES, Backbone
 from decamo.nn.decoder import Decoder
 from decamo.nn.groups import let_learn
 from decamo.nn.heads import Lateral, LogitHead
+from decamo.nn.magnify import magnified
 from decamo.nn.mixture import Mixture
 from decamo.nn.prediction import Prediction
 from decamo.nn.router import Router
 
-__all__ = ["Architecture", "Segmenter"]
+__all__ = ["Architecture", "Segmenter", "completed"]
 
-Architecture = dict[str, str | int | list[float]]
+Architecture = dict[str, str | int | float | list[float]]
 
 # Channels inside an expert at strides 4 to 32: few where there are many positions, since there
 # element-wise work, not arithmetic, is what takes the time.
 EXPERT_WIDTHS = (16, 16, 24, 24)
+
+
+def completed(architecture: Architecture) -> Architecture:
+    """With the entries that a network leaves out where they change nothing, as older ones did."""
+    return {"zoom": 1.0, **architecture}
 
 
 class Segmenter(nn.Module):
@@ -40,6 +46,7 @@ class Segmenter(nn.Module):
         width: channels of every level behind the backbone, a multiple of 8.
         mean: mean of the input channels, RGB in [0,1].
         std: standard deviation of the input channels, in the same unit.
+        zoom: how much larger than the image the backbone sees it, 1 or more.
     """
 
     mean: Tensor
@@ -53,6 +60,7 @@ class Segmenter(nn.Module):
         width: int,
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        zoom: float = 1.0,
     ) -> None:
         super().__init__()
         self.architecture: Architecture = {
@@ -62,6 +70,9 @@ class Segmenter(nn.Module):
             "input_mean": list(mean),
             "input_std": list(std),
         }
+        if zoom != 1:  # left out otherwise: the networks of earlier versions stay the same
+            self.architecture["zoom"] = zoom
+        self.zoom = zoom
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
         self.backbone = backbone
@@ -74,16 +85,17 @@ class Segmenter(nn.Module):
         self._backbone_learns = True
         self.train()
 
-    def forward(self, image: Tensor, side_outputs: bool = False) -> Prediction:
-        """Predict.
+    def forward(self, image: Tensor, side_outputs: bool = False, scale: float = 1.0) -> Prediction:
+        """Predict; the logits have the image's size at every zoom and scale.
 
         Args:
             image: float32 ``[B,3,H,W]``, from :meth:`normalise`; H and W multiples of 32.
             side_outputs: also give the logits of strides 8, 16 and 32.
+            scale: on top of the network's own zoom.
         """
         frozen = contextlib.nullcontext() if self._backbone_learns else torch.no_grad()
         with frozen:
-            features = self.backbone(image)
+            features = self.backbone(magnified(image, self.zoom * scale))
         pyramid, gates = [], []
         for feature, lateral, mixture in zip(features, self.laterals, self.mixtures, strict=True):
             mixed, gate = mixture(lateral(feature))

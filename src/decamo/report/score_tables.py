@@ -151,6 +151,7 @@ def _facts(plain: dict[str, object]) -> list[str]:
         "network_px": "network at {} px",
         "precision": "{}",
         "tta": "test-time augmentation {}",
+        "decision": "decision {}",
         "levels": "{} grey levels",
         "decamo": "decamo {}",
     }

@@ -58,6 +58,9 @@ class ModelSettings:
 
     backbone: str = option("edgenext_base", "a timm model that can give feature pyramids")
     num_experts: int = option(7, "experts at each pyramid level", unit="experts")
+    zoom: float = option(
+        1.0, "enlarge the image before the backbone: finer features of the same pixels, for time"
+    )
     pretrained: bool = option(True, "start the backbone from ImageNet weights")
     backbone_weights: Path | None = option(
         None, "start the backbone from this file instead (a state dict; loaded safely)"
@@ -74,6 +77,7 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         within("num_experts", self.num_experts, 1, 28)
+        within("zoom", self.zoom, 1, 4)
         for name, triple in (("input_mean", self.input_mean), ("input_std", self.input_std)):
             if triple is not None:
                 for value in triple:
@@ -82,9 +86,12 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class OptimiseSettings:
-    """Loss, optimiser and weight averaging."""
+    """Loss, optimiser, scales and weight averaging."""
 
     deep_supervision: bool = option(False, "also train a prediction at every pyramid level")
+    multi_scale: tuple[float, ...] = option(
+        (1.0,), "magnifications of the images, one drawn for each optimiser step: 0.8 1 1.2"
+    )
     weight_decay: float = option(0.01, "decoupled weight decay of AdamW")
     clip_grad: float = option(1.0, "largest gradient norm; 0 does not clip")
     use_ema: bool = option(False, "validate and ship an exponential moving average of the weights")
@@ -92,6 +99,10 @@ class OptimiseSettings:
     reset_moments: bool = option(False, "forget Adam's moments at a resume")
 
     def __post_init__(self) -> None:
+        if not self.multi_scale:
+            raise SettingsError("--multi-scale", "got no scale", "1 is the image as it is")
+        for scale in self.multi_scale:
+            within("multi_scale", scale, 0.25, 4)
         within("weight_decay", self.weight_decay, 0, 1)
         at_least("clip_grad", self.clip_grad, 0)
         within("ema_decay", self.ema_decay, 0, 0.999999)

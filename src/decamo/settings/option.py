@@ -41,6 +41,8 @@ def shown(value: object) -> str:
         return "on" if value else "off"
     if isinstance(value, float) and math.isfinite(value):
         return f"{Decimal(repr(value)).normalize():f}"
+    if isinstance(value, tuple):
+        return " ".join(shown(one) for one in value)
     return str(value)
 
 

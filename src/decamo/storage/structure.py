@@ -160,6 +160,11 @@ def _schedule(field: str, value: Any) -> None:
         raise _WrongFieldError(f"{field} ({error.what})", f"valid, but {error.got}") from error
 
 
+def _zoom(field: str, value: Any) -> None:
+    if type(value) not in (int, float) or not 1 <= value <= 4:
+        raise _WrongFieldError(field, "a number from 1 to 4")
+
+
 _number = _of_type("a number", int, float)
 _text = _of_type("text", str)
 _leaf = _of_type("a plain value", int, float, bool, str, type(None))
@@ -206,6 +211,7 @@ _STATE = _fields(
                 "input_mean": _list_of(_number, 3),
                 "input_std": _list_of(_number, 3),
             },
+            {"zoom": _zoom},
             others=_leaf_or_list,
         ),
         "settings": _settings,

@@ -3,7 +3,9 @@
 import resource
 import sys
 import time
+from collections import defaultdict
 from itertools import islice
+from statistics import fmean
 
 import torch
 
@@ -18,7 +20,7 @@ from decamo.training.trainer import Trainer
 
 __all__ = ["rehearse"]
 
-_STEPS = 3  # timed, after one that lays out memory; the median counts
+_STEPS = 3  # timed at each scale, after one that lays out memory; the median counts
 _IMAGES = 16  # validated for their time
 
 
@@ -54,28 +56,29 @@ def _stage(trainer: Trainer, stage: Stage, done: int) -> Rehearsed:
     for group in trainer.stepper.optimiser.param_groups:
         group["lr"] = 0.0
     batches = trainer.batches_of(stage)
-    pieces, seconds = stage.pieces, []
-    for _ in range(_STEPS + 1):
+    scales = sorted(trainer.settings.optimise.multi_scale, reverse=True)
+    pieces, seconds = stage.pieces, defaultdict(list)
+    for scale in (scales[0], *scales * _STEPS):  # the largest first: it must fit
         began = time.perf_counter()
         held = list(islice(batches, stage.accumulation))
-        pieces = _step(trainer, stage, held, pieces)
-        seconds.append(time.perf_counter() - began)
+        pieces = _step(trainer, stage, held, pieces, scale)
+        seconds[scale].append(time.perf_counter() - began)
     return Rehearsed(
         stage=stage.number,
         epochs=stage.last_epoch - max(done, stage.first_epoch - 1),
         steps=stage.steps_per_epoch,
-        step_seconds=sorted(seconds[1:])[_STEPS // 2],
+        step_seconds=fmean(sorted(seconds[scale][-_STEPS:])[_STEPS // 2] for scale in scales),
         pieces=pieces,
         memory_bytes=_peak(device),
     )
 
 
-def _step(trainer: Trainer, stage: Stage, held: list[Batch], pieces: int) -> int:
+def _step(trainer: Trainer, stage: Stage, held: list[Batch], pieces: int, scale: float) -> int:
     """One step, in as many pieces as it takes; returns how many those are."""
     images = max(sum(batch.size for batch in held) * trainer.runtime.world, 1)
     while True:
         try:
-            trainer.stepper.step(held, images, pieces)
+            trainer.stepper.step(held, images, pieces, scale)
             if trainer.runtime.device.type == "cuda":
                 torch.cuda.synchronize(trainer.runtime.device)
             return pieces

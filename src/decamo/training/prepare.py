@@ -14,8 +14,9 @@ from decamo.data.pairs import Pair
 from decamo.errors import CheckpointMismatch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
+from decamo.nn.segmenter import completed
 from decamo.plan import Ledger, Resumption, opened_before
-from decamo.settings import TrainSettings, flag_of
+from decamo.settings import TrainSettings, flag_of, shown
 from decamo.storage import RunFolder
 from decamo.training.ema import Ema
 from decamo.training.groups import build_optimiser
@@ -159,7 +160,7 @@ def check_architecture(
     Raises:
         CheckpointMismatch: names the flags that differ.
     """
-    held, built = checkpoint["architecture"], model.architecture
+    held, built = completed(checkpoint["architecture"]), completed(model.architecture)
     differing = {k: held.get(k) for k in built if held.get(k) != built[k]}
     if differing:
         flags = " ".join(f"{flag_of(name)} {_words(value)}" for name, value in differing.items())
@@ -172,7 +173,7 @@ def check_architecture(
 
 
 def _words(value: Any) -> str:
-    return " ".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value)
+    return " ".join(f"{v:g}" for v in value) if isinstance(value, list) else shown(value)
 
 
 def _state(

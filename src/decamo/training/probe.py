@@ -5,6 +5,7 @@ one, and what the forward pass keeps for the backward pass, counted tensor by te
 of a GPU and its workspaces come on top, as a rule 10 to 30 %.
 """
 
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -45,9 +46,11 @@ def _measured(
     model.gradient_checkpointing = settings.model.gradient_checkpointing
     model.set_learning(stage.learning(stage.end_step - 1))  # the most that ever learns
     probe = Probe(model, settings.optimise.deep_supervision, runtime)
-    shape = (stage.micro_batch, stage.img_size)
-    kept = probe.kept_bytes(*shape)
-    seconds = min(probe.seconds(*shape) for _ in range(_REPEATS))
+    shape, scales = (stage.micro_batch, stage.img_size), settings.optimise.multi_scale
+    kept = probe.kept_bytes(*shape, max(scales))
+    seconds = statistics.fmean(
+        min(probe.seconds(*shape, scale) for _ in range(_REPEATS)) for scale in scales
+    )
     micro_batches = -(-images // (stage.micro_batch * runtime.world))
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     everything = sum(p.numel() for p in model.parameters())
@@ -76,27 +79,28 @@ class Probe:
     runtime: Runtime
     loss_weights: Mapping[str, float] | None = None
 
-    def kept_bytes(self, batch: int, size: int) -> int:
+    def kept_bytes(self, batch: int, size: int, scale: float = 1.0) -> int:
         """Bytes that the forward pass keeps for the backward pass, each storage counted once."""
-        return bytes_kept(self.model, lambda: self._loss(batch, size))
+        return bytes_kept(self.model, lambda: self._loss(batch, size, scale))
 
-    def seconds(self, batch: int, size: int) -> float:
+    def seconds(self, batch: int, size: int, scale: float = 1.0) -> float:
         """Time of one forward and backward pass."""
         self._wait()
         began = time.perf_counter()
-        self._loss(batch, size).backward()
+        self._loss(batch, size, scale).backward()
         self.model.zero_grad(set_to_none=True)
         self._wait()
         return time.perf_counter() - began
 
-    def _loss(self, batch: int, size: int) -> torch.Tensor:
+    def _loss(self, batch: int, size: int, scale: float) -> torch.Tensor:
         device = self.runtime.device
         image = torch.full((batch, 3, size, size), 128, dtype=torch.uint8, device=device)
         mask = torch.zeros(batch, 1, size, size, device=device)
         mask[:, :, : size // 2] = 1
         criterion = Criterion(self.side_outputs, self.loss_weights)
         with self.runtime.autocast():
-            prediction = self.model(self.model.normalise(image), side_outputs=self.side_outputs)
+            image = self.model.normalise(image)
+            prediction = self.model(image, side_outputs=self.side_outputs, scale=scale)
             total: torch.Tensor = criterion(prediction, mask).total
         return total
 

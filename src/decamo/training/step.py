@@ -76,7 +76,9 @@ class Stepper:
     clip_grad: float
     side_outputs: bool
 
-    def step(self, batches: Sequence[Batch], images: int, pieces: int = 1) -> Outcome:
+    def step(
+        self, batches: Sequence[Batch], images: int, pieces: int = 1, scale: float = 1.0
+    ) -> Outcome:
         """Train on some micro-batches as if they were one batch.
 
         Args:
@@ -84,12 +86,13 @@ class Stepper:
             images: images in all of them over all processes. Each micro-batch weighs by its size,
                 so that a short last group counts every image alike.
             pieces: in how many pieces each micro-batch goes through the network.
+            scale: at which the network sees the images.
 
         Raises:
             OutOfMemory: in any process, it did not fit. Unless ``torn``, nothing has changed:
                 no gradient is left and the generators are where they were.
         """
-        sums = self._accumulate(batches, images, pieces)
+        sums = self._accumulate(batches, images, pieces, scale)
         try:
             return self._update(sums)
         except RuntimeError as error:
@@ -106,13 +109,15 @@ class Stepper:
             loss = self.criterion(prediction, batch.mask.float()).total
         return math.isfinite(float(loss))
 
-    def _accumulate(self, batches: Sequence[Batch], images: int, pieces: int) -> _Sums:
+    def _accumulate(
+        self, batches: Sequence[Batch], images: int, pieces: int, scale: float
+    ) -> _Sums:
         before, failed = generator_states(), False
         sums = _Sums()
         try:
             for batch in batches:
                 for piece in _cut(batch, pieces):
-                    self._backward(piece, piece.size / images, sums)
+                    self._backward(piece, piece.size / images, scale, sums)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -124,11 +129,11 @@ class Stepper:
             raise OutOfMemory(torn=False)
         return sums
 
-    def _backward(self, batch: Batch, weight: float, sums: _Sums) -> None:
+    def _backward(self, batch: Batch, weight: float, scale: float, sums: _Sums) -> None:
         batch = batch.to(self.runtime.device, non_blocking=True)
         image, mask = self.model.normalise(batch.image), batch.mask.float()
         with self.runtime.autocast():
-            prediction = self.model(image, side_outputs=self.side_outputs)
+            prediction = self.model(image, side_outputs=self.side_outputs, scale=scale)
             losses = self.criterion(prediction, mask)
         self.scaler.scale(losses.total * weight).backward()
         sums.add(

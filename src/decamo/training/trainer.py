@@ -7,6 +7,7 @@ from itertools import islice
 from decamo.data.augment import draw
 from decamo.data.cache.sources import Source
 from decamo.data.dataset import CamouflageDataset, Draw
+from decamo.data.draws import SCALES, uniforms
 from decamo.data.loader import Batch, EpochSampler, make_loader, micro_batches_per_epoch
 from decamo.data.pairs import Pair
 from decamo.history import (
@@ -227,7 +228,7 @@ class Trainer:
         while True:
             now = self.state.ledger.plan.stage_at(self.state.position.step)
             try:
-                return self.stepper.step(held, images, now.pieces)
+                return self.stepper.step(held, images, now.pieces, self._scale())
             except OutOfMemory as short:
                 torn = short.torn
             release(self.runtime.device)
@@ -237,6 +238,14 @@ class Trainer:
             yield MemoryRanOut(where, step, self.state.ledger.last.reason)
             if torn:
                 raise GoBack("the optimiser ran out of memory half-way", slower=False)
+
+    def _scale(self) -> float:
+        """The scale of the coming step: a function of the seed and its number alone."""
+        scales, step = self.settings.optimise.multi_scale, self.state.position.step
+        if len(scales) == 1:
+            return scales[0]
+        (drawn,) = uniforms(SCALES, self.settings.run.seed, 0, step, 1)
+        return scales[int(drawn * len(scales))]
 
     def _images_in(self, stage: Stage, first: int, count: int) -> int:
         """Images, over all processes, in ``count`` micro-batches from number ``first`` on."""

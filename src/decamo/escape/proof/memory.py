@@ -40,7 +40,7 @@ def training_bytes(settings: TrainSettings) -> int:
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
         image = model.normalise(torch.zeros(batch, 3, size, size, dtype=torch.uint8))
-        prediction = model(image, side_outputs=deep)
+        prediction = model(image, side_outputs=deep, scale=max(settings.optimise.multi_scale))
         mask = torch.zeros(batch, 1, size, size)
         Criterion(deep_supervision=deep)(prediction, mask)
     weights = sum(p.nbytes for p in model.parameters())

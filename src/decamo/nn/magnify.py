@@ -1,0 +1,29 @@
+"""An image larger or smaller than it came, in multiples of the deepest stride."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from decamo.nn.backbone import STRIDES
+
+__all__ = ["magnified"]
+
+STEP = STRIDES[-1]
+
+
+def magnified(image: Tensor, scale: float) -> Tensor:
+    """Resize a batch; small objects come nearer to the size at which a backbone knows objects.
+
+    Bicubic, since bilinear blurs what is enlarged; what shrinks is smoothed first.
+
+    Args:
+        image: float ``[B,C,H,W]``.
+        scale: factor on both sides, above 0; at 1 the image itself is given back.
+
+    Returns:
+        ``[B,C,h,w]``, h and w the multiples of 32 px next to ``scale`` times H and W.
+    """
+    if scale == 1:
+        return image
+    size = [max(round(side * scale / STEP), 1) * STEP for side in image.shape[-2:]]
+    shrinks = size[0] < image.shape[-2] or size[1] < image.shape[-1]
+    return F.interpolate(image, size=size, mode="bicubic", antialias=shrinks)
