@@ -47,19 +47,23 @@ def test_the_boundarys_memory_is_paid_by_the_own_recipe_alone(terms: Terms) -> N
     assert own.parameters == common.parameters
 
 
-def test_a_network_is_timed_with_its_own_recipes_batch(
+def test_a_network_is_timed_with_its_own_recipes_batch_and_scales(
     terms: Terms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[int] = []
+    scales: list[float] = []
 
-    def seconds(_: object, batch: int, __: int) -> float:
+    def seconds(_: object, batch: int, __: int, scale: float) -> float:
         batches.append(batch)
+        scales.append(scale)
         return float(batch)
 
     monkeypatch.setattr("decamo.training.probe.Probe.seconds", seconds)
     costs = measure_costs([entry_of("decamo-own")], entry_of("decamo-7"), terms, CPU, rounds=1)
     own = OWN.settings["schedule"]["batch_size"]
-    assert batches == [terms.batch_size, own] * 2
+    asked = OWN.settings["optimise"]["multi_scale"]
+    assert batches == [terms.batch_size, *[own] * len(asked)] * 2
+    assert scales == [1.0, *asked] * 2
     assert [cost.seconds for cost in costs.values()] == [1.0, 1.0]  # an image
 
 

@@ -61,6 +61,17 @@ def test_a_file_that_lacks_a_key_is_refused(weights: Path) -> None:
         build("FPN", weights=weights)
 
 
+def test_a_peer_seen_larger_answers_in_the_image_s_size() -> None:
+    peer, image = build("FPN").eval(), torch.rand(1, 3, 64, 64)
+    sizes: list[torch.Size] = []
+    cast(torch.nn.Module, peer.backbone).register_forward_pre_hook(
+        lambda _, seen: sizes.append(seen[0].shape)
+    )
+    assert peer(image, scale=1.5).logits.shape == (1, 1, 64, 64)
+    assert not torch.equal(peer(image, scale=1.5).logits, peer(image).logits)
+    assert [size[-1] for size in sizes] == [96, 96, 64]
+
+
 @pytest.mark.parametrize("name", PEERS)
 def test_it_answers_as_a_segmenter_does(name: str) -> None:
     peer, ours = build(name), build_segmenter(SETTINGS, sizes=[64], seed=0)

@@ -34,7 +34,7 @@ def test_scores_are_what_decamo_evaluate_says(
     assert trained is not None
     sets = sets_under([scenes])
     with Measurer(1, Rules()) as measurer:
-        score = score_trained(trained, TOLD, sets, measurer, ground.runtime, 64, Views())
+        score = score_trained(trained, TOLD, sets, measurer, ground.runtime, 64, Views(), "half")
     report = tmp_path / "report.json"
     flags = ["--dataset-path", str(scenes), "--resamples", "0", "--device", "cpu"]
     assert main(["evaluate", str(trained.checkpoint), *flags, "--json", str(report)]) == 0

@@ -9,6 +9,7 @@ from decamo.losses import Losses
 from decamo.training.preflight import rehearse
 from decamo.training.trainer import Trainer
 from tests.training.conftest import Make
+from tests.training.test_trainer import Watched
 
 PLAN = {"epochs": 6, "stage1_epochs": 2, "stage3_epochs": 1, "stage3_img_size": 64,
         "stage2_batch_size": 2, "progressive_unfreeze": True}  # fmt: skip
@@ -50,6 +51,14 @@ def test_every_stage_ahead_is_rehearsed_with_all_that_learns_in_it(make: Make) -
     weights = [k for k in before if not k.endswith("usage")]
     assert all(torch.equal(before[k], after[k]) for k in weights)
     assert not list(trainer.folder.root.rglob("*.pth"))
+
+
+def test_the_largest_scale_is_rehearsed_first(make: Make) -> None:
+    trainer = make("run", schedule=PLAN, optimise={"multi_scale": [1.0, 2.0]})
+    scales: list[float] = []
+    trainer.stepper = Watched(**vars(trainer.stepper), scales=scales)
+    rehearse(trainer)
+    assert scales == [2.0, *[2.0, 1.0] * 3] * 3
 
 
 def test_what_is_done_is_not_counted(make: Make) -> None:

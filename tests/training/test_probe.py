@@ -27,6 +27,18 @@ def test_what_the_backward_pass_keeps_grows_with_the_batch() -> None:
     assert 1.6 * one < two < 2.1 * one
 
 
+def test_the_largest_scale_is_what_memory_must_hold() -> None:
+    def memory(*scales: float) -> int:
+        optimise = replace(SETTINGS.optimise, multi_scale=scales)
+        settings = replace(SETTINGS, run=replace(SETTINGS.run, device="cpu"), optimise=optimise)
+        found = expected_spending(settings, resumption(0), None, measure=True)[-1].memory_bytes
+        assert found is not None
+        return found
+
+    small, both, large = memory(1.0), memory(1.0, 2.0), memory(2.0)
+    assert small < both == large
+
+
 def test_a_term_that_weighs_nothing_keeps_nothing() -> None:
     model = build_segmenter(SETTINGS.model, sizes=[64], seed=0)
     cpu = Runtime(torch.device("cpu"))

@@ -99,12 +99,12 @@ def test_generators_are_put_back_before_a_step_is_tried_again(make: Make) -> Non
     step = trainer.stepper._backward
     room = [1]
 
-    def drawing(batch: Batch, weight: float, sums: Any) -> None:
+    def drawing(batch: Batch, weight: float, scale: float, sums: Any) -> None:
         drawn.append(float(torch.rand(())))
         if room:
             room.pop()
             raise short()
-        step(batch, weight, sums)
+        step(batch, weight, scale, sums)
 
     trainer.stepper._backward = drawing  # type: ignore[method-assign]
     next(e for e in trainer.run() if isinstance(e, StepDone))

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -6,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from decamo.data.loader import Batch
 from decamo.errors import StorageError
 from decamo.history import (
     Baseline,
@@ -20,6 +23,7 @@ from decamo.history import (
 )
 from decamo.storage.sealed import load_sealed
 from decamo.training.runtime import open_runtime
+from decamo.training.step import Outcome, Stepper
 from decamo.training.trainer import Trainer
 from tests.training.conftest import Make, assert_equal, build, everything
 
@@ -79,6 +83,7 @@ def with_dropout(trainer: Trainer) -> Trainer:
 
 STAGES_OF_40_STEPS = {"epochs": 8, "stage1_epochs": 2, "stage3_epochs": 2, "stage3_img_size": 64,
                       "stage2_batch_size": 1, "batch_size": 1}  # fmt: skip
+FORTY: dict[str, Any] = {"schedule": STAGES_OF_40_STEPS, "optimise": {"multi_scale": [1.0, 2.0]}}
 
 
 @pytest.mark.parametrize("stop", [4, 7, 40 - 4, *(pytest.param(n, marks=pytest.mark.long)
@@ -86,25 +91,50 @@ STAGES_OF_40_STEPS = {"epochs": 8, "stage1_epochs": 2, "stage3_epochs": 2, "stag
 def test_each_of_40_steps_of_three_stages_is_a_good_place_to_stop(
     make: Make, stop: int, forty: dict[str, Any]
 ) -> None:
-    part = with_dropout(make("parts", stop_after=stop, schedule=STAGES_OF_40_STEPS))
+    part = with_dropout(make("parts", stop_after=stop, **FORTY))
     assert isinstance(list(part.run())[-1], Interrupted)
     assert part.state.position.step == stop
     torch.manual_seed(999)
     helped = {"num_workers": stop % 3}
-    rest = with_dropout(
-        make("parts", resume_from=part.folder.last, schedule=STAGES_OF_40_STEPS, data=helped)
-    )
+    rest = with_dropout(make("parts", resume_from=part.folder.last, data=helped, **FORTY))
     list(rest.run())
     assert rest.state.position.step == 40
     assert_equal(everything(rest), forty)
 
 
+@dataclass
+class Watched(Stepper):
+    """Notes the scale of every step."""
+
+    scales: list[float]
+
+    def step(
+        self, batches: Sequence[Batch], images: int, pieces: int = 1, scale: float = 1.0
+    ) -> Outcome:
+        """As the stepper's."""
+        self.scales.append(scale)
+        return super().step(batches, images, pieces, scale)
+
+
+def test_a_step_s_scale_is_drawn_from_seed_and_number(make: Make) -> None:
+    def scales(name: str, seed: int, asked: list[float]) -> list[float]:
+        trainer = make(name, optimise={"multi_scale": asked}, run={"seed": seed})
+        seen: list[float] = []
+        trainer.stepper = Watched(**vars(trainer.stepper), scales=seen)
+        list(trainer.run())
+        return seen
+
+    first = scales("a", 0, [1.0, 2.0])
+    assert set(first) == {1.0, 2.0}
+    assert scales("b", 0, [1.0, 2.0]) == first
+    assert scales("c", 1, [1.0, 2.0]) != first
+    assert set(scales("d", 0, [2.0])) == {2.0}
+
+
 @pytest.fixture(scope="module")
 def forty(tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> dict[str, Any]:
     """The run of 40 steps, never stopped."""
-    trainer = with_dropout(
-        build(scenes, tmp_path_factory.mktemp("forty"), "whole", schedule=STAGES_OF_40_STEPS)
-    )
+    trainer = with_dropout(build(scenes, tmp_path_factory.mktemp("forty"), "whole", **FORTY))
     list(trainer.run())
     return everything(trainer)
 
