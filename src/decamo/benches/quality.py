@@ -1,33 +1,28 @@
 """Networks compared by quality on photographs: same data, weights, epochs, size and recipe."""
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from decamo import __version__
 from decamo.benches.quality_costs import NetworkCost, epochs_in_time, known_costs, measure_costs
+from decamo.benches.quality_flags import add_terms, terms_of
 from decamo.benches.quality_gaps import gaps_to_best
 from decamo.benches.quality_peers import PEERS
-from decamo.benches.quality_recipes import OURS, Entry, entries_of, entry_of
+from decamo.benches.quality_recipes import OURS, entries_of, entry_of
+from decamo.benches.quality_runs import scored
 from decamo.benches.quality_scores import (
     Score,
-    read_score,
-    score_trained,
     sets_under,
-    write_score,
 )
 from decamo.benches.quality_table import costs_markdown, gaps_markdown, scores_markdown
-from decamo.benches.quality_terms import Terms, everything_trains
-from decamo.benches.quality_train import Ground, tidy, train_entry
-from decamo.errors import SettingsError
-from decamo.evaluation import CaseSet, Measurer, Rules
-from decamo.flags import Parser, add_views, write_json
-from decamo.inference.views import Views
+from decamo.benches.quality_terms import everything_trains
+from decamo.benches.quality_train import Ground
+from decamo.evaluation import Measurer, Rules
+from decamo.flags import Parser, write_json
 from decamo.storage import make_folder
 from decamo.training.runtime import open_runtime
 from decamo.training.stops import stop_requests
@@ -49,34 +44,15 @@ _SHARED = (
 def add_arguments(parser: Parser) -> None:
     """Flags of ``decamo bench quality``."""
     add = parser.add_argument_group("what is compared").add_argument
-    add("--dataset-path", nargs="+", action="extend", type=Path, default=[], metavar="PATH",
-        help="folders of data sets: all training images train, all test sets score")  # fmt: skip
-    add("--backbone-weights", type=Path, metavar="FILE", help="of the encoder (default: random)")
-    add("--backbone", default="mobilenetv2_100", metavar="NAME", help="timm's name")
-    add("--input-mean-std", type=float, nargs=2, default=(0.5, 0.5), metavar=("M", "S"),
-        help="that the weights expect, of each channel in [0,1] (0.5 0.5)")  # fmt: skip
     add("--peers", nargs="*", default=list(PEERS), choices=list(PEERS), metavar="NAME",
         help=f"of {', '.join(PEERS)} (all)")  # fmt: skip
     add("--ours", nargs="*", default=list(OURS), choices=list(OURS), metavar="NAME",
         help=f"of {', '.join(OURS)} (all)")  # fmt: skip
-    add("--seeds", type=int, default=1, metavar="N", help="runs of each network (1)")
-    add = parser.add_argument_group("how they are trained").add_argument
-    add("--epochs", type=int, default=10, metavar="N", help="of each network (10)")
-    add("--img-size", type=int, default=192, metavar="N", help="px that networks see (192)")
-    add("--batch-size", type=int, default=8, metavar="N", help="images in an optimiser step (8)")
     add("--equal-time", action="store_true",
         help="each network has the epochs that fit into the reference's time")  # fmt: skip
     add("--reference", default="FPN", choices=[*PEERS, *OURS], metavar="NAME",
         help="network whose time is 1 (FPN)")  # fmt: skip
-    add("--rounds", type=int, default=7, metavar="N", help="timed in turns, the median counts (7)")
-    add_views(add)
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    add("--precision", default="auto", choices=("auto", "fp32", "fp16", "bf16"))
-    add("--num-workers", type=int, default=2, metavar="N", help="processes that read (2)")
-    add = parser.add_argument_group("what is kept").add_argument
-    add("--work", type=Path, default=Path("runs/quality"), metavar="DIR",
-        help="runs, scores and costs; the same command goes on with what lies there")  # fmt: skip
-    add("--json", type=Path, metavar="FILE", help="write the numbers here as well")
+    add_terms(parser, work="runs/quality")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -84,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
     128 + the number of the signal that stopped it; the same command goes on.
     """
-    entries, terms = entries_of([*args.peers, *args.ours]), _terms(args)
+    entries, terms = entries_of([*args.peers, *args.ours]), terms_of(args)
     make_folder(args.work)
     runtime = open_runtime(terms.device, terms.precision)
     sets = sets_under(terms.dataset_path)
@@ -107,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         scores: list[Score] = []
         for seed in range(args.seeds):
             for entry in entries:
-                score = _scored(ground, entry, seed, epochs[entry.name], sets, measurer)
+                score = scored(ground, entry, seed, epochs[entry.name], sets, measurer)
                 if score is None:
                     _say(f"stopped {asked.why()}; the same command goes on")
                     return 128 + asked.number
@@ -116,59 +92,6 @@ def run(args: argparse.Namespace) -> int:
     print(_text(args, shown, epochs, scores))
     write_json(args.json, _report(args, shown, epochs, scores))
     return 0
-
-
-def _terms(args: argparse.Namespace) -> Terms:
-    """The common terms, each flag checked."""
-    for name in ("seeds", "epochs", "batch_size", "rounds"):
-        if getattr(args, name) < 1:
-            flag = f"--{name.replace('_', '-')}"
-            raise SettingsError(flag, f"got {getattr(args, name)}", "give 1 or more")
-    if args.img_size < 32 or args.img_size % 32:
-        raise SettingsError("--img-size", f"got {args.img_size}", "give a multiple of 32 px")
-    return Terms(
-        tuple(args.dataset_path),
-        args.backbone,
-        args.backbone_weights,
-        tuple(args.input_mean_std),
-        args.epochs,
-        args.img_size,
-        args.batch_size,
-        args.num_workers,
-        args.device,
-        args.precision,
-        Views(args.flips, tuple(args.scales)),
-        args.decide,
-    )
-
-
-def _scored(
-    ground: Ground,
-    entry: Entry,
-    seed: int,
-    epochs: int,
-    sets: Sequence[CaseSet],
-    measurer: Measurer,
-) -> Score | None:
-    """The score of a network and a seed, from its file if it is there; None where stopped."""
-    terms = ground.terms
-    seen = "" if terms.views == Views() else f"-{re.sub(r'[^a-z0-9.]+', '-', terms.views.words())}"
-    if terms.decision != "half":
-        seen += f"-decide-{terms.decision}"
-    told = terms.told(entry, seed, epochs, ground.supply)
-    path = ground.root / f"{entry.slug}-seed{seed}{seen}.json"  # one training, scored either way
-    if (score := read_score(path, told)) is not None:
-        return score
-    trained = train_entry(ground, entry, seed, epochs)
-    if trained is None:
-        return None
-    how = (ground.runtime, terms.img_size, terms.views, terms.decision)
-    score = score_trained(trained, told, sets, measurer, *how)
-    write_score(path, score)
-    tidy(ground, entry, seed)
-    means = ", ".join(f"{name} IoU {found.mean('iou'):.4f}" for name, found in score.sets.items())
-    _say(f"{entry.name}, seed {seed}: {means}")
-    return score
 
 
 def _text(

@@ -8,7 +8,7 @@ import numpy as np
 from decamo.benches.quality_scores import Score
 from decamo.evaluation import RESAMPLES, interval, resamples
 
-__all__ = ["GAP_SCORES", "Gap", "gaps_to_best"]
+__all__ = ["GAP_SCORES", "Gap", "gap_of", "gaps_to_best"]
 
 GAP_SCORES = ("iou", "dice", "mae")
 
@@ -65,7 +65,10 @@ def gaps_to_best(scores: Sequence[Score], ours: Sequence[str], *, seed: int = 0)
         for own in (name for name in names if name in ours):
             seeds = [s.seed for s in scores if s.network == own and (best, s.seed) in by_key]
             pairs = [(by_key[own, s], by_key[best, s]) for s in seeds]
-            gaps += [_gap(dataset, name, pairs, seed) for name in GAP_SCORES if pairs]
+            beside = (own, best)
+            gaps += [
+                gap_of(dataset, name, beside, pairs, seed=seed) for name in GAP_SCORES if pairs
+            ]
     return gaps
 
 
@@ -73,17 +76,33 @@ def _mean_iou(scores: Sequence[Score], network: str, dataset: str) -> float:
     return float(np.mean([s.sets[dataset].mean("iou") for s in scores if s.network == network]))
 
 
-def _gap(dataset: str, name: str, pairs: Sequence[tuple[Score, Score]], seed: int) -> Gap:
-    sign = -1 if name == "mae" else 1
+def gap_of(
+    dataset: str,
+    score: str,
+    names: tuple[str, str],
+    pairs: Sequence[tuple[Score, Score]],
+    *,
+    seed: int = 0,
+) -> Gap:
+    """The difference of two networks in one score on one test set.
+
+    Args:
+        dataset: name of the test set.
+        score: of :data:`GAP_SCORES`.
+        names: of the network that is asked about, and of the one it is compared with.
+        pairs: their scores, a pair for each seed.
+        seed: of the resamples.
+
+    Raises:
+        ValueError: their images are not the same.
+    """
+    sign = -1 if score == "mae" else 1
     held = [(own.sets[dataset], other.sets[dataset]) for own, other in pairs]
     if any(one.images != held[0][0].images for pair in held for one in pair):
         raise ValueError(f"the images of {dataset} are not the same in all runs")
-    apart = sign * np.stack([own.array(name) - other.array(name) for own, other in held])
+    apart = sign * np.stack([own.array(score) - other.array(score) for own, other in held])
     runs, images = apart.shape
     over_runs = resamples(runs, count=RESAMPLES, seed=seed)
     over_images = resamples(images, count=RESAMPLES, seed=seed + 1)
     low, high = interval(((over_runs @ apart) * over_images).sum(axis=1))
-    own, other = pairs[0]
-    return Gap(
-        dataset, own.network, other.network, name, float(apart.mean()), low, high, images, runs
-    )
+    return Gap(dataset, *names, score, float(apart.mean()), low, high, images, runs)

@@ -63,7 +63,8 @@ class Peer(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
         self.network = network
-        self.gradient_checkpointing = False  # part of the interface; the library has none
+        self.zoom = 1.0  # part of the interface, as is the next
+        self.gradient_checkpointing = False  # the library has none
         self.train()
 
     @property

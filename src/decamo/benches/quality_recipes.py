@@ -1,10 +1,12 @@
 """The networks of ``decamo bench quality``, and the recipe that each is trained by."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from decamo.benches.ablation_networks import build_changed
 from decamo.benches.quality_peers import PEERS, build_peer
 from decamo.data.augment import Augmentation, draw
 from decamo.data.dataset import Draw
@@ -94,17 +96,21 @@ class Entry:
         recipe: it is trained by.
         peer: of :data:`PEERS`; empty for our own network.
         experts: of our own network, at each level.
+        change: of :data:`decamo.benches.ablation_networks.CHANGES`; empty for none.
     """
 
     name: str
     recipe: Recipe
     peer: str = ""
     experts: int = 1
+    change: str = ""
 
     @property
     def build(self) -> Callable[..., Segmenter]:
         """Called as :func:`decamo.nn.build_segmenter` is."""
-        return partial(build_peer, self.peer) if self.peer else build_segmenter
+        if self.peer:
+            return partial(build_peer, self.peer)
+        return partial(build_changed, self.change) if self.change else build_segmenter
 
     @property
     def parts(self) -> Parts:
@@ -119,7 +125,7 @@ class Entry:
     @property
     def slug(self) -> str:
         """Its name in a file's name."""
-        return self.name.lower().replace("+", "p")
+        return re.sub(r"[^a-z0-9-]+", "-", self.name.lower().replace("+", "p"))
 
 
 OURS = {

@@ -7,7 +7,7 @@ from decamo.benches.quality_costs import NetworkCost
 from decamo.benches.quality_gaps import Gap
 from decamo.benches.quality_scores import SCORES, Score
 
-__all__ = ["costs_markdown", "gaps_markdown", "scores_markdown"]
+__all__ = ["costs_markdown", "gaps_markdown", "scores_markdown", "table"]
 
 _WORDS = {"iou": "IoU", "dice": "Dice", "mae": "MAE", "s": "S", "weighted_f": "wF"}
 
@@ -43,7 +43,7 @@ def costs_markdown(
         ]
         for name, cost in costs.items()
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def scores_markdown(scores: Sequence[Score]) -> str:
@@ -58,7 +58,7 @@ def scores_markdown(scores: Sequence[Score]) -> str:
             cells = [_spread([run.mean(name) for run in runs]) for name in SCORES]
             rows.append([network, *cells, str(len(runs))])
         images = len(next(s.sets[dataset].images for s in scores if dataset in s.sets))
-        tables.append(f"**{dataset}**, {images} images\n\n{_table(header, rows)}")
+        tables.append(f"**{dataset}**, {images} images\n\n{table(header, rows)}")
     return "\n\n".join(tables)
 
 
@@ -79,7 +79,7 @@ def gaps_markdown(gaps: Sequence[Gap]) -> str:
         ]
         for gap in gaps
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -87,6 +87,7 @@ def _spread(values: Sequence[float]) -> str:
     return f"{mean} ± {statistics.stdev(values):.4f}" if len(values) > 1 else mean
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells; the first column stands left, the others right."""
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))

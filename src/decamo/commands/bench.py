@@ -16,6 +16,7 @@ VERBS = {
     "diagnosis": "the diagnosis held against made-up runs whose true state is known",
     "forecast": "the forecast held against recorded runs, each left out in turn",
     "quality": "networks of others and our own, trained alike on photographs and scored",
+    "ablation": "what each part of our network and its recipe is worth, left out or changed alone",
     "claims": "what the action plan expects and what decamo recommends, held against measurement",
 }
 

@@ -34,6 +34,8 @@ class Protocol:
         network_px: side of the square the network sees; 0 for maps.
         precision: number format of the forward pass; empty for maps.
         tta: test-time augmentation.
+        decision: ``half`` where object is what is more likely than not, ``iou`` where each map was
+            moved to the region of the best expected IoU.
         levels: grey levels of the maps that were scored.
         decamo: version.
     """
@@ -59,6 +61,7 @@ class Protocol:
     network_px: int = 0
     precision: str = ""
     tta: str = "none"
+    decision: str = "half"
     levels: int = 256
     decamo: str = __version__
 
