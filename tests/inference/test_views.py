@@ -42,12 +42,34 @@ def test_each_view_is_seen_at_its_scale_and_all_weigh_alike() -> None:
 
     def see(image: Tensor, scale: float) -> Tensor:
         asked.append(scale)
-        return brightness(image, scale) * scale
+        return torch.logit(brightness(image, scale) / scale)
 
-    seen = seen_through(Views(flips=True, scales=(1.0, 1.5)), see, image)
+    seen = seen_through(Views(flips=True, scales=(1.0, 2.0)), see, image)
 
-    assert asked == [1.0, 1.0, 1.5, 1.5]
-    torch.testing.assert_close(seen, brightness(image, 1) * 1.25)
+    assert asked == [1.0, 1.0, 2.0, 2.0]
+    torch.testing.assert_close(seen.sigmoid(), brightness(image, 1) * 0.75)
+
+
+def test_one_view_that_is_very_sure_does_not_outvote_the_others() -> None:
+    def see(image: Tensor, scale: float) -> Tensor:
+        return torch.full((1, 1, 32, 32), 90.0 if scale == 1 else -1.0)
+
+    seen = seen_through(Views(scales=(1.0, 1.5, 2.0)), see, torch.zeros(1, 3, 32, 32))
+
+    assert (seen < 0).all()
+    torch.testing.assert_close(seen.sigmoid().mean(), (1 + 2 * torch.tensor(-1.0).sigmoid()) / 3)
+
+
+@pytest.mark.parametrize("sure", [-80.0, 80.0])
+def test_certainty_keeps_its_digits(sure: float) -> None:
+    def see(image: Tensor, scale: float) -> Tensor:
+        return torch.full((1, 1, 32, 32), sure * scale)
+
+    seen = seen_through(Views(scales=(1.0, 1.25)), see, torch.zeros(1, 3, 32, 32))
+
+    assert seen.isfinite().all()
+    # exp(-80) and exp(-100): the likelier of the two is halved.
+    torch.testing.assert_close(seen.abs().mean(), 80 + torch.tensor(2.0).log())
 
 
 @pytest.mark.parametrize("scales", [(), (1.0, 1.0), (0.1,), (5.0,), (float("nan"),)])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from decamo.errors import SettingsError
@@ -52,10 +53,10 @@ class Views:
 
 
 def seen_through(views: Views, see: Callable[[Tensor, float], Tensor], image: Tensor) -> Tensor:
-    """The mean logits of a network over the views of a batch.
+    """The logits of the mean probability of a network over the views of a batch.
 
-    Logits are averaged, not probabilities: one view alone then gives exactly what the network
-    gives, and the mean of confident opposites is doubt either way.
+    Probabilities are averaged, not logits: where views disagree the mean of probabilities says how
+    often an object is seen there, and one view that is very sure does not outvote the others.
 
     Args:
         views: of each image.
@@ -64,11 +65,15 @@ def seen_through(views: Views, see: Callable[[Tensor, float], Tensor], image: Te
         image: float ``[B,3,S,S]``, normalised.
 
     Returns:
-        float32 ``[B,1,S,S]``.
+        float32 ``[B,1,S,S]``; of one view exactly the network's own logits.
     """
     found = []
     for scale in views.scales:
         for mirrored in (False, True) if views.flips else (False,):
             logits = see(image.flip(-1) if mirrored else image, scale).float()
             found.append(logits.flip(-1) if mirrored else logits)
-    return found[0] if len(found) == 1 else torch.stack(found).mean(0)
+    if len(found) == 1:
+        return found[0]
+    seen = torch.stack(found)
+    # The logit of a mean is the difference of two logarithms; each keeps the digits of its tail.
+    return F.logsigmoid(seen).logsumexp(0) - F.logsigmoid(-seen).logsumexp(0)
