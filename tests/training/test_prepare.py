@@ -94,8 +94,8 @@ def test_network_loss_and_augmentation_can_be_others(make: Make) -> None:
     usual = make("usual").stepper.criterion.weights
     assert trainer.stepper.criterion.weights == {**usual, "boundary": 0.0, "bce": 2.0}
     stage = trainer.state.ledger.plan.stages[0]
-    batch = next(trainer.batches_of(stage))
-    pairs = {pair.key: pair for pair in trainer.train_pairs}
+    batch = next(trainer.feed.batches(stage, 1, 0))
+    pairs = {pair.key: pair for pair in trainer.feed.pairs}
     chosen = [pairs[key] for key in batch.keys]
     plain = CamouflageDataset(chosen, stage.img_size, seed=0, augment=False)
     for number, mask in enumerate(batch.mask):

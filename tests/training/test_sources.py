@@ -40,18 +40,18 @@ def test_a_run_goes_on_bit_equal_when_another_cache_holds_its_images(
 
     disk = {"cache": "disk", "cache_dir": str(tmp_path / "kept")}
     first = make("first", data=disk, stop_after=after)
-    assert all(isinstance(source, Stored) for source in first.sources.values())
+    assert all(isinstance(source, Stored) for source in first.feed.sources.values())
     trained(first)
     monkeypatch.setattr(opening, "choose", full)
     last = tmp_path / "first" / "last.pth"
     again = make("first", data={"cache": "auto"}, resume_from=last)
     assert again.state.ledger.last.word == "start", "the same segment: it continues"
-    assert all(isinstance(source, Fresh) for source in again.sources.values())
+    assert all(isinstance(source, Fresh) for source in again.feed.sources.values())
     assert_equal(trained(again), whole)
 
 
 def test_off_is_another_run(make: Make, whole: dict[str, Any], tmp_path: Path) -> None:
-    assert make("off", data={"cache": "off"}).sources == {}
+    assert make("off", data={"cache": "off"}).feed.sources == {}
     off = make("whole", data={"cache": "off"}, resume_from=tmp_path / "whole" / "best_model.pth")
     assert off.state.ledger.last.word == "branch"
     assert "--cache ram -> off" in off.state.ledger.last.reason

@@ -68,7 +68,7 @@ def finish(validator: Validator, predictor: Predictor) -> tuple[list[Any], Summa
 
 @pytest.fixture
 def pairs(make: Make) -> tuple[Pair, ...]:
-    return make("run").train_pairs
+    return make("run").feed.pairs
 
 
 def validator(pairs: Sequence[Pair], stop_after: int = 10**9) -> Validator:

@@ -55,7 +55,8 @@ def _stage(trainer: Trainer, stage: Stage, done: int) -> Rehearsed:
     model.set_learning(stage.learning(stage.end_step - 1))  # the most that ever learns in it
     for group in trainer.stepper.optimiser.param_groups:
         group["lr"] = 0.0
-    batches = trainer.batches_of(stage)
+    position = trainer.state.position
+    batches = trainer.feed.batches(stage, position.epoch + 1, position.micro)
     scales = sorted(trainer.settings.optimise.multi_scale, reverse=True)
     pieces, seconds = stage.pieces, defaultdict(list)
     for scale in (scales[0], *scales * _STEPS):  # the largest first: it must fit

@@ -19,6 +19,7 @@ from decamo.plan import Ledger, Resumption, opened_before
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.storage import RunFolder
 from decamo.training.ema import Ema
+from decamo.training.feed import Feed
 from decamo.training.groups import build_optimiser
 from decamo.training.health import Health
 from decamo.training.keeper import Keeper
@@ -119,6 +120,15 @@ def prepare(
         clip_grad=settings.optimise.clip_grad,
         side_outputs=settings.optimise.deep_supervision,
     )
+    sources = sources_of(
+        settings.data,
+        resumption,
+        supply.train,
+        runtime.world,
+        Pool() if pool is None else pool,
+        say,
+        on_squares,
+    )
     trainer = Trainer(
         settings=settings,
         runtime=runtime,
@@ -127,20 +137,10 @@ def prepare(
         keeper=Keeper(folder, settings, runtime.is_main, clock),
         validator=Validator(supply.val, runtime, stop),
         health=Health(stepper, folder, settings.run.on_divergence == "rollback", runtime.is_main),
-        train_pairs=supply.train,
-        sources=sources_of(
-            settings.data,
-            resumption,
-            supply.train,
-            runtime.world,
-            Pool() if pool is None else pool,
-            say,
-            on_squares,
-        ),
+        feed=Feed(settings, runtime, supply.train, sources, parts.draw),
         stop=stop,
         clock=clock,
         saved=_is_newest(settings, folder, resumption),
-        draw=parts.draw,
     )
     return Prepared(trainer, resumption, supply)
 

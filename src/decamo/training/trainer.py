@@ -1,15 +1,10 @@
 """The loop: a generator of events that knows no listener and keeps no schedule of its own."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from decamo.data.augment import draw
-from decamo.data.cache.sources import Source
-from decamo.data.dataset import CamouflageDataset, Draw
-from decamo.data.draws import SCALES, uniforms
-from decamo.data.loader import Batch, EpochSampler, make_loader, micro_batches_per_epoch
-from decamo.data.pairs import Pair
+from decamo.data.loader import Batch
 from decamo.history import (
     Baseline,
     EpochDone,
@@ -27,6 +22,7 @@ from decamo.inference.predictor import Predictor
 from decamo.plan import Stage
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder
+from decamo.training.feed import Feed
 from decamo.training.groups import set_rates
 from decamo.training.health import Health, Unhealthy
 from decamo.training.keeper import Keeper
@@ -52,12 +48,10 @@ class Trainer:
         keeper: writes checkpoints.
         validator: scores the held-out images.
         health: watches for what is not finite.
-        train_pairs: images that train, in a fixed order.
+        feed: what each step is fed.
         stop: asked between steps; a reason saves and ends the run, nothing lets it go on.
         clock: seconds from any fixed moment, only ever rising.
-        sources: size -> where its training images come from; of other sizes the files are read.
         saved: whether the newest checkpoint in the run folder is this very state.
-        draw: how training images are augmented.
         learning: groups that learn now.
     """
 
@@ -68,12 +62,10 @@ class Trainer:
     keeper: Keeper
     validator: Validator
     health: Health
-    train_pairs: tuple[Pair, ...]
+    feed: Feed
     stop: Callable[[], str]
     clock: Callable[[], float]
-    sources: Mapping[int, Source] = field(default_factory=dict)
     saved: bool = False
-    draw: Draw = draw
     learning: frozenset[str] = field(default=frozenset(), init=False)
 
     @property
@@ -135,8 +127,9 @@ class Trainer:
 
     def _stage(self, stage: Stage) -> Generator[Event, None, str]:
         """Train the rest of a stage; returns why it stopped before its end, if it did."""
-        batches = self.batches_of(stage)
-        for epoch in range(self.state.position.epoch + 1, stage.last_epoch + 1):
+        position = self.state.position
+        batches = self.feed.batches(stage, position.epoch + 1, position.micro)
+        for epoch in range(position.epoch + 1, stage.last_epoch + 1):
             why = yield from self._train_epoch(stage, epoch, batches)
             if not why:
                 why = yield from self._end_epoch(stage, epoch)
@@ -144,44 +137,12 @@ class Trainer:
                 return why
         return ""
 
-    def batches_of(self, stage: Stage) -> Iterator[Batch]:
-        """This process's micro-batches from the state's position to the end of a stage."""
-        data = CamouflageDataset(
-            self.train_pairs,
-            stage.img_size,
-            seed=self.settings.run.seed,
-            augment=True,
-            draw=self.draw,
-            source=self.sources.get(stage.img_size),
-        )
-        sampler = EpochSampler(
-            len(data),
-            seed=self.settings.run.seed,
-            first_epoch=self.state.position.epoch + 1,
-            last_epoch=stage.last_epoch,
-            micro_batch=stage.micro_batch,
-            rank=self.runtime.rank,
-            world=self.runtime.world,
-            skip=self.state.position.micro,
-        )
-        return iter(
-            make_loader(
-                data,
-                sampler,
-                num_workers=self.settings.data.num_workers,
-                pin_memory=self.runtime.device.type == "cuda",
-            )
-        )
-
-    def _micro_batches(self, stage: Stage) -> int:
-        return micro_batches_per_epoch(len(self.train_pairs), stage.micro_batch, self.runtime.world)
-
     def _train_epoch(
         self, stage: Stage, epoch: int, batches: Iterator[Batch]
     ) -> Generator[Event, None, str]:
         """Train the rest of an epoch; where asked to stop before its end, save and return why."""
         self.state.model.train()
-        of = self._micro_batches(stage)
+        of = self.feed.micro_batches(stage)
         while self.state.position.micro < of:
             if (now := stage.learning(self.state.position.step)) != self.learning:
                 self.learning = now
@@ -200,8 +161,8 @@ class Trainer:
     ) -> Generator[Event, None, StepRecord]:
         began = self.clock()
         position = self.state.position
-        micro = min(stage.accumulation, self._micro_batches(stage) - position.micro)
-        images = self._images_in(stage, position.micro, micro)
+        micro = min(stage.accumulation, self.feed.micro_batches(stage) - position.micro)
+        images = self.feed.images_in(stage, position.micro, micro)
         rates = set_rates(self.stepper.optimiser, self.state.ledger.plan, position.step)
         held = list(islice(batches, micro))
         outcome = yield from self._fitted(stage, held, images)
@@ -226,31 +187,18 @@ class Trainer:
     ) -> Generator[Event, None, Outcome]:
         """The step, in as many pieces as it takes to fit."""
         while True:
-            now = self.state.ledger.plan.stage_at(self.state.position.step)
+            step = self.state.position.step
+            now, scale = self.state.ledger.plan.stage_at(step), self.feed.scale(step)
             try:
-                return self.stepper.step(held, images, now.pieces, self._scale())
+                return self.stepper.step(held, images, now.pieces, scale)
             except OutOfMemory as short:
                 torn = short.torn
             release(self.runtime.device)
-            step = self.state.position.step
             self.state.ledger = make_room(self.state, self.stepper, stage, torn)
             where = "optimiser" if torn else "training"
             yield MemoryRanOut(where, step, self.state.ledger.last.reason)
             if torn:
                 raise GoBack("the optimiser ran out of memory half-way", slower=False)
-
-    def _scale(self) -> float:
-        """The scale of the coming step: a function of the seed and its number alone."""
-        scales, step = self.settings.optimise.multi_scale, self.state.position.step
-        if len(scales) == 1:
-            return scales[0]
-        (drawn,) = uniforms(SCALES, self.settings.run.seed, 0, step, 1)
-        return scales[int(drawn * len(scales))]
-
-    def _images_in(self, stage: Stage, first: int, count: int) -> int:
-        """Images, over all processes, in ``count`` micro-batches from number ``first`` on."""
-        size = stage.micro_batch * self.runtime.world
-        return min((first + count) * size, len(self.train_pairs)) - first * size
 
     def _look(self, outcome: Outcome, held: Sequence[Batch]) -> None:
         """Count a bad step; too many of them end the run or send it back."""

@@ -1,0 +1,87 @@
+"""What a step is fed: which images, in which order, drawn how, at which scale."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from decamo.data.augment import draw
+from decamo.data.cache.sources import Source
+from decamo.data.dataset import CamouflageDataset, Draw
+from decamo.data.draws import SCALES, uniforms
+from decamo.data.loader import Batch, EpochSampler, make_loader, micro_batches_per_epoch
+from decamo.data.pairs import Pair
+from decamo.plan import Stage
+from decamo.settings import TrainSettings
+from decamo.training.runtime import Runtime
+
+__all__ = ["Feed"]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The training images of a run; all of it a function of seed and position, so replayable.
+
+    Attributes:
+        settings: what the user chose.
+        runtime: device and ranks.
+        pairs: images that train, in a fixed order.
+        sources: size -> where its training images come from; of other sizes the files are read.
+        draw: how images are augmented.
+    """
+
+    settings: TrainSettings
+    runtime: Runtime
+    pairs: tuple[Pair, ...]
+    sources: Mapping[int, Source] = field(default_factory=dict)
+    draw: Draw = draw
+
+    def batches(self, stage: Stage, epoch: int, micro: int) -> Iterator[Batch]:
+        """This process's micro-batches up to the end of a stage.
+
+        Args:
+            stage: that is trained.
+            epoch: the first, from 1.
+            micro: micro-batches of it that are behind.
+        """
+        data = CamouflageDataset(
+            self.pairs,
+            stage.img_size,
+            seed=self.settings.run.seed,
+            augment=True,
+            draw=self.draw,
+            source=self.sources.get(stage.img_size),
+        )
+        sampler = EpochSampler(
+            len(data),
+            seed=self.settings.run.seed,
+            first_epoch=epoch,
+            last_epoch=stage.last_epoch,
+            micro_batch=stage.micro_batch,
+            rank=self.runtime.rank,
+            world=self.runtime.world,
+            skip=micro,
+        )
+        return iter(
+            make_loader(
+                data,
+                sampler,
+                num_workers=self.settings.data.num_workers,
+                pin_memory=self.runtime.device.type == "cuda",
+            )
+        )
+
+    def micro_batches(self, stage: Stage) -> int:
+        """Micro-batches of each process in an epoch."""
+        return micro_batches_per_epoch(len(self.pairs), stage.micro_batch, self.runtime.world)
+
+    def images_in(self, stage: Stage, first: int, count: int) -> int:
+        """Images, over all processes, in ``count`` micro-batches from number ``first`` on."""
+        size = stage.micro_batch * self.runtime.world
+        return min((first + count) * size, len(self.pairs)) - first * size
+
+    def scale(self, step: int) -> float:
+        """The scale of a step, drawn from the seed and the step's number alone."""
+        scales = self.settings.optimise.multi_scale
+        if len(scales) == 1:
+            return scales[0]
+        (drawn,) = uniforms(SCALES, self.settings.run.seed, 0, step, 1)
+        return scales[int(drawn * len(scales))]
