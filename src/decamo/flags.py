@@ -71,6 +71,9 @@ def add_views(add: Callable[..., Any]) -> None:
     add("--flips", action="store_true", help="average with the map of the mirrored image")
     add("--scales", type=float, nargs="+", default=[1.0], metavar="X",
         help="average over magnifications of what the network sees, such as 1 1.25")  # fmt: skip
+    add("--look-closer", action="store_true",
+        help="then look again at the window around what was found, in the file's own"
+        " pixels")  # fmt: skip
     add("--decide", default="half", choices=("half", "iou"),
         help="half: object is what is more likely than not (default). iou: the region of the best"
         " expected IoU, for images that do hold an object; maps are shifted to it")  # fmt: skip

@@ -1,3 +1,5 @@
+from typing import cast
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -5,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from decamo.inference.predictor import Predictor, evaluating
-from decamo.nn import Segmenter
+from decamo.inference.views import Views
+from decamo.nn import Prediction, Segmenter
 
 Images = list[npt.NDArray[np.uint8]]
 
@@ -122,3 +125,38 @@ def test_half_precision_is_near_and_gives_float32(shared_model: Segmenter, image
         assert b.dtype == np.float32
         np.testing.assert_allclose(a, b, atol=0.05)
     assert not np.array_equal(full[0], half[0]), "autocast was not in force"
+
+
+class Brightness(torch.nn.Module):
+    """A network that takes what is bright for the object; counts what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[int] = []
+
+    def normalise(self, image: torch.Tensor) -> torch.Tensor:
+        return image.float() / 255
+
+    def forward(self, image: torch.Tensor, scale: float = 1.0) -> Prediction:
+        self.shown.append(image.shape[0])
+        logits = 20 * image.mean(1, keepdim=True) - 10
+        return Prediction(logits, (), torch.ones(1, image.shape[0], 1), torch.ones(1, 1))
+
+
+def test_a_closer_look_is_finer_where_there_is_something_to_see() -> None:
+    stripes = np.zeros((640, 640, 3), np.uint8)
+    for row in range(300, 364, 16):  # a pixel of the square is 10 px high, of the window 4
+        stripes[row : row + 8, 300:364] = 255
+    flat = np.full((640, 640, 3), 255, np.uint8)
+    model = Brightness()
+
+    def map_of(closer: bool) -> list[npt.NDArray[np.float32]]:
+        views = Views(closer=closer)
+        return Predictor(cast(Segmenter, model), 64, views=views).predict([stripes, flat])
+
+    coarse, fine = map_of(False), map_of(True)
+    assert model.shown == [2, 2, 1]  # all of it is the object in the second: no window is closer
+    assert fine[0].shape == (640, 640)
+    rows = slice(300, 364)
+    assert fine[0][rows, 330].std() > coarse[0][rows, 330].std()
+    np.testing.assert_allclose(fine[1], coarse[1], atol=1e-3)

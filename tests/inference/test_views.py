@@ -83,3 +83,5 @@ def test_a_view_is_told_in_words_and_counted() -> None:
     views = Views(flips=True, scales=(1.0, 1.25))
 
     assert (views.count, views.words()) == (4, "flip, scales 1 1.25")
+    assert Views(closer=True).words() == "closer look"
+    assert Views(flips=True, closer=True).count == 4

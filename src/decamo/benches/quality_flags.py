@@ -59,6 +59,6 @@ def terms_of(args: argparse.Namespace) -> Terms:
         args.num_workers,
         args.device,
         args.precision,
-        Views(args.flips, tuple(args.scales)),
+        Views(args.flips, tuple(args.scales), args.look_closer),
         args.decide,
     )

@@ -171,7 +171,7 @@ def _network(args: argparse.Namespace, name: str, path: Path) -> Method:
     runtime = open_runtime(args.device, args.precision)
     loaded.model.to(runtime.device)
     size = args.img_size or loaded.img_size
-    views = Views(args.flips, tuple(args.scales))
+    views = Views(args.flips, tuple(args.scales), args.look_closer)
     facts = {
         "source": "network",
         "weights": f"{loaded.weights} weights of epoch {loaded.epoch}",

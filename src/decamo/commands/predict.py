@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     runtime = open_runtime(args.device, args.precision)
     loaded.model.to(runtime.device)
     size = args.img_size or loaded.img_size
-    views = Views(args.flips, tuple(args.scales))
+    views = Views(args.flips, tuple(args.scales), args.look_closer)
     predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
     draw = _drawer() if args.experts else None
     make_folder(args.out)

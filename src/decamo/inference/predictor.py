@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from decamo.geometry import Squash
+from decamo.inference.closer import blended, finer, window_of
 from decamo.inference.decision import decided
 from decamo.inference.views import Views, seen_through
 from decamo.nn import Segmenter
@@ -55,29 +56,43 @@ class Predictor:
         Returns:
             float32 ``[H, W]`` in [0, 1] for each image, at its own size.
         """
-        squashes = [Squash((i.shape[0], i.shape[1]), self.size) for i in images]
-        batch = torch.stack(
-            [
-                s.apply(torch.from_numpy(np.ascontiguousarray(i)).permute(2, 0, 1))
-                for s, i in zip(squashes, images, strict=True)
-            ]
-        )
-        logits = self._logits(batch)
-        # The field's way: logits are resized, then squeezed; see any COD method's test script.
-        return [
-            s.undo(one[None]).sigmoid()[0, 0].numpy()
-            for s, one in zip(squashes, logits, strict=True)
-        ]
-
-    @torch.inference_mode()
-    def _logits(self, batch: torch.Tensor) -> torch.Tensor:
-        """uint8 ``[B, 3, S, S]`` -> float32 logits ``[B, 1, S, S]`` on the CPU."""
-        with evaluating(self.model), self._autocast():
-            image = self.model.normalise(batch.to(self.device, non_blocking=True))
-            logits = seen_through(self.views, self._see, image)
+        logits = self._logits(images, self.views)
+        if self.views.closer:
+            logits = self._closer(images, logits)
         if self.decision == "iou":
             logits = decided(logits)
-        return logits.cpu()
+        # The field's way: logits are resized, then squeezed; see any COD method's test script.
+        return [
+            Squash((i.shape[0], i.shape[1]), one.shape[-1]).undo(one[None]).sigmoid()[0, 0].numpy()
+            for i, one in zip(images, logits, strict=True)
+        ]
+
+    def _closer(self, images: Sequence[npt.NDArray[np.uint8]], first: torch.Tensor) -> torch.Tensor:
+        """Logits ``[B, 1, 2 S, 2 S]``, with a second look wherever one is closer."""
+        windows = [window_of(one) for one in first]
+        cuts = [w.cut(i) for w, i in zip(windows, images, strict=True) if w is not None]
+        looks = iter(self._logits(cuts, Views(self.views.flips)) if cuts else ())
+        return torch.stack(
+            [
+                finer(one) if window is None else blended(one, next(looks), window)
+                for one, window in zip(first, windows, strict=True)
+            ]
+        )
+
+    @torch.inference_mode()
+    def _logits(self, images: Sequence[npt.NDArray[np.uint8]], views: Views) -> torch.Tensor:
+        """float32 logits ``[B, 1, S, S]`` on the CPU."""
+        batch = torch.stack(
+            [
+                Squash((i.shape[0], i.shape[1]), self.size).apply(
+                    torch.from_numpy(np.ascontiguousarray(i)).permute(2, 0, 1)
+                )
+                for i in images
+            ]
+        )
+        with evaluating(self.model), self._autocast():
+            image = self.model.normalise(batch.to(self.device, non_blocking=True))
+            return seen_through(views, self._see, image).cpu()
 
     def _see(self, image: torch.Tensor, scale: float) -> torch.Tensor:
         logits: torch.Tensor = self.model(image, scale=scale).logits

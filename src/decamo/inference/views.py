@@ -22,6 +22,8 @@ class Views:
         flips: each view also mirrored left and right.
         scales: magnifications of the square that the network was given. What is magnified is that
             square, not the file, so that every view knows the same pixels.
+        closer: then a second look at the window around what was found, cut from the file itself,
+            at the network's own size (:mod:`decamo.inference.closer`).
 
     Raises:
         SettingsError: no scale, one twice, or one beyond a quarter to four times.
@@ -29,6 +31,7 @@ class Views:
 
     flips: bool = False
     scales: tuple[float, ...] = (1.0,)
+    closer: bool = False
 
     def __post_init__(self) -> None:
         if not self.scales:
@@ -42,13 +45,15 @@ class Views:
     @property
     def count(self) -> int:
         """Forward passes for an image."""
-        return len(self.scales) * (2 if self.flips else 1)
+        return (len(self.scales) + self.closer) * (2 if self.flips else 1)
 
     def words(self) -> str:
         """In words, for protocols; ``none`` for the image as it is."""
         parts = ["flip"] if self.flips else []
         if self.scales != (1.0,):
             parts.append("scales " + " ".join(f"{scale:g}" for scale in self.scales))
+        if self.closer:
+            parts.append("closer look")
         return ", ".join(parts) or "none"
 
 
