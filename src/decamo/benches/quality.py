@@ -35,8 +35,9 @@ _SHARED = (
     " weights are scored: nothing is chosen on test images. By the protocol recipe the rate is"
     " 0.001 (encoder 0.0001), the loss is weighted cross-entropy and weighted IoU (F3Net), and"
     " augmentation is flip, crop and brightness. By its own recipe decamo has two images a step at"
-    " 0.0004 (encoder 0.00012), its whole loss, deep supervision and a moving average. Peers train"
-    " their BatchNorm, encoder and all, as users of segmentation-models-pytorch have it; decamo"
+    " 0.0004 (encoder 0.00012), its whole loss, deep supervision and a moving average; it enlarges"
+    " its input by 1.5, and by one of 0.78, 1 and 1.22 more in each step. Peers"
+    " train their BatchNorm, encoder and all, as users of segmentation-models-pytorch have it; decamo"
     " keeps the encoder's statistics frozen."
 )
 
