@@ -37,8 +37,8 @@ _SHARED = (
     " augmentation is flip, crop and brightness. By its own recipe decamo has two images a step at"
     " 0.0004 (encoder 0.00012), its whole loss, deep supervision and a moving average; it enlarges"
     " its input by 1.5, and by one of 0.78, 1 and 1.22 more in each step. Peers"
-    " train their BatchNorm, encoder and all, as users of segmentation-models-pytorch have it; decamo"
-    " keeps the encoder's statistics frozen."
+    " train their BatchNorm, encoder and all, as users of segmentation-models-pytorch have it;"
+    " decamo keeps the encoder's statistics frozen."
 )
 
 
