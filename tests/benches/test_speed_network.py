@@ -31,10 +31,14 @@ def test_our_network_and_three_peers_stand_beside_the_backbone() -> None:
     lines, left_out = network_lines(TERMS)
     assert left_out == ""
     names = {line.what.split(" / ")[0] for line in lines}
-    assert names == {"decamo", "stage 1, frozen", "Unet", "FPN", "Segformer"}
+    assert names == {
+        *("decamo", "stage 1, frozen", "gradient checkpointing", "Unet", "FPN", "Segformer")
+    }
     assert all(0 < line.low <= line.ratio <= line.high for line in lines)
     assert [line.goal for line in lines[:4]] == [1.25, 1.25, 1.2, None]
     assert lines[2].ratio > 1  # a network keeps what its backbone keeps, and more
+    assert lines[5].what == "gradient checkpointing / decamo: memory that training keeps"
+    assert lines[5].ratio < 0.9  # counted
 
 
 def test_without_the_library_the_peers_are_skipped_with_a_word(
@@ -43,7 +47,7 @@ def test_without_the_library_the_peers_are_skipped_with_a_word(
     without_peers(monkeypatch)
     threads = torch.get_num_threads()
     lines, left_out = network_lines(TERMS)
-    assert len(lines) == 4
+    assert len(lines) == 6
     assert "segmentation-models-pytorch" in left_out
     assert torch.get_num_threads() == threads
 

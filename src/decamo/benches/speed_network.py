@@ -1,7 +1,7 @@
 """Time and memory of networks beside the backbone that they stand on, in turns with it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from decamo.training.runtime import Runtime
 __all__ = ["NetworkTerms", "bare_answer", "network_lines", "own_answer"]
 
 _PEERS = ("Unet", "FPN", "Segformer")
+_FRUGAL = "gradient checkpointing"
 FORWARD_GOAL, BOTH_GOAL, MEMORY_GOAL = 1.25, 1.25, 1.2
 Answer = Callable[[], Tensor]
 
@@ -41,9 +42,11 @@ class NetworkTerms:
     rounds: int
     runtime: Runtime
 
-    def build(self) -> Segmenter:
+    def build(self, checkpointing: bool = False) -> Segmenter:
         """Our own network, in training mode, with weights that a seed fixes."""
-        settings = ModelSettings(self.backbone, pretrained=False)
+        settings = ModelSettings(
+            self.backbone, pretrained=False, gradient_checkpointing=checkpointing
+        )
         network = build_segmenter(settings, sizes=[self.img_size], initialise=False, seed=0)
         return network.to(self.runtime.device).train()
 
@@ -75,10 +78,12 @@ def network_lines(terms: NetworkTerms) -> tuple[list[Line], str]:
     """
     network, image, runtime = terms.build(), terms.image(), terms.runtime
     bare, own = f"bare {terms.backbone}", "decamo"
-    models: dict[str, nn.Module] = {bare: network, own: network}
+    frugal = terms.build(checkpointing=True)
+    models: dict[str, nn.Module] = {bare: network, own: network, _FRUGAL: frugal}
     answers: dict[str, Answer] = {
         bare: lambda: bare_answer(network, image, runtime),
         own: lambda: own_answer(network, image, runtime),
+        _FRUGAL: lambda: own_answer(frugal, image, runtime),
     }
     left_out = ""
     try:
@@ -98,9 +103,28 @@ def network_lines(terms: NetworkTerms) -> tuple[list[Line], str]:
         kept, of = (bytes_kept(models[n], answers[n]) for n in (name, bare))
         what = f"{name} / {bare}: memory that training keeps"
         lines.append(line_of_rounds("network", what, [kept / of], goals[2]))
-    frozen = _ratios(times[own, "frozen"], times[bare, "forward"])
-    lines.insert(3, line_of_rounds("network", f"stage 1, frozen / {bare}: forward", frozen))
+    lines[3:3] = _own_ways(times, bare, network, answers[own], frugal, answers[_FRUGAL])
     return lines, left_out
+
+
+def _own_ways(
+    times: Mapping[tuple[str, str], list[float]],
+    bare: str,
+    network: Segmenter,
+    answer: Answer,
+    frugal: Segmenter,
+    its_answer: Answer,
+) -> list[Line]:
+    """Stage 1 beside the backbone's forward pass, and gradient checkpointing beside none."""
+    own, both, kept = "decamo", "forward + backward", "memory that training keeps"
+    frozen = _ratios(times[own, "frozen"], times[bare, "forward"])
+    slower = _ratios(times[_FRUGAL, both], times[own, both])
+    less = bytes_kept(frugal, its_answer) / bytes_kept(network, answer)
+    return [
+        line_of_rounds("network", f"stage 1, frozen / {bare}: forward", frozen),
+        line_of_rounds("network", f"{_FRUGAL} / {own}: {both}", slower),
+        line_of_rounds("network", f"{_FRUGAL} / {own}: {kept}", [less]),
+    ]
 
 
 def _peer(name: str, terms: NetworkTerms) -> Segmenter:
