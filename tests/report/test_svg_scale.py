@@ -79,6 +79,7 @@ def test_a_log_scale_shows_ratios() -> None:
     assert scale.at(1e-4) == pytest.approx(50)
 
 
+@example([5e-324], log=True)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=6), st.booleans())
 def test_any_values_have_a_domain(values: list[float], log: bool) -> None:
     values = [max(min(v, 1e300), -1e300) if math.isfinite(v) else v for v in values]

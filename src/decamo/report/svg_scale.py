@@ -1,6 +1,7 @@
 """From values to places on a picture, and the round numbers that are written beside them."""
 
 import math
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -50,11 +51,12 @@ def fit(values: Iterable[float], *, log: bool = False, zero: bool = False) -> tu
     """A domain that holds all finite values, with a little room.
 
     Args:
-        values: any numbers; on a log scale only those above 0 count.
+        values: any numbers; on a log scale only those above 0 count, from 2.2e-308 on.
         log: whether the room is a ratio.
         zero: whether 0 belongs to the domain; the room is then above only.
     """
-    finite = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
+    # Of subnormal numbers a ratio may round to the number itself.
+    finite = [v for v in values if math.isfinite(v) and (v >= sys.float_info.min or not log)]
     if not finite:
         return (0.1, 1.0) if log else (0.0, 1.0)
     low, high = min(finite), max(finite)
