@@ -2,7 +2,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from decamo.report.svg_scale import Scale, decimal_ticks, fit, label, log_ticks, whole_ticks
@@ -79,7 +79,7 @@ def test_a_log_scale_shows_ratios() -> None:
     assert scale.at(1e-4) == pytest.approx(50)
 
 
-@example([5e-324], log=True)
+@example([5e-324], True)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=6), st.booleans())
 def test_any_values_have_a_domain(values: list[float], log: bool) -> None:
     values = [max(min(v, 1e300), -1e300) if math.isfinite(v) else v for v in values]
