@@ -67,4 +67,7 @@ def test_what_is_told_changes_with_what_moves_a_score_and_not_with_places(
     assert terms.told(entry, 0, 9, supply) != told
     assert terms.told(entry_of("decamo-1"), 0, 10, supply) != told
     assert replace(terms, img_size=224).told(entry, 0, 10, supply) != told
+    taught = replace(entry, teacher=entry_of("decamo-own"))
+    assert terms.told(taught, 0, 10, supply)["teacher"]["network"] == "decamo-own"
+    assert terms.told(entry, 0, 10, supply)["teacher"] is None
     assert terms.told(entry, 0, 10, replace(supply, train=supply.train[1:])) != told

@@ -4,6 +4,7 @@ from itertools import count
 import pytest
 import torch
 
+from decamo.benches.ablation_rows import BASE, ROWS
 from decamo.benches.quality_recipes import entry_of
 from decamo.benches.quality_train import Trained, tidy, train_entry
 from decamo.errors import SettingsError
@@ -57,6 +58,25 @@ def test_the_own_recipe_ships_the_moving_average(ground_of: MakeGround) -> None:
     assert trained.weights == "average"
     average = load_sealed(trained.checkpoint)["ema"]["weights"]
     assert all(torch.equal(v, average[k]) for k, v in weights_of(trained).items())
+
+
+def test_a_teacher_is_trained_first_and_once_and_followed(ground_of: MakeGround) -> None:
+    ground, entry = ground_of("run"), ROWS["taught by zoom 1.5"].entry
+    assert entry.teacher is not None
+    alone, taught = train_entry(ground, BASE.entry, 0, 1), train_entry(ground, entry, 0, 1)
+    teacher = ground.root / "zoom-1-5-seed0" / "last.pth"
+    assert taught is not None
+    state = load_sealed(taught.checkpoint)
+    assert state["settings"]["optimise"]["teacher"] == str(teacher)
+    assert state["history"][0]["parts"]["teacher"] > 0
+    assert any(not torch.equal(v, weights_of(alone)[k]) for k, v in weights_of(taught).items())
+    before = teacher.stat().st_mtime_ns
+    assert train_entry(ground, entry, 1, 1) is not None
+    assert teacher.stat().st_mtime_ns == before
+    asked = count(1)
+    broken = replace(ground, stop=lambda: "enough" if next(asked) >= 2 else "")
+    assert train_entry(broken, entry, 2, 1) is None
+    assert not (ground.root / f"{entry.slug}-seed2").exists()
 
 
 def test_a_folder_of_other_settings_is_refused(ground_of: MakeGround) -> None:

@@ -10,6 +10,7 @@ from decamo.losses import (
     pixel_loss,
     pixel_weights,
     region_loss,
+    teaching_loss,
 )
 from decamo.nn import Prediction
 
@@ -71,8 +72,29 @@ def test_parts_are_the_weighted_means_over_images_of_the_terms() -> None:
 
 
 def test_weights_left_out_keep_their_default() -> None:
-    assert Criterion(False, {"iou": 4.0}).weights == {**DEFAULT_WEIGHTS, "iou": 4.0}
-    assert set(DEFAULT_WEIGHTS) == NAMES
+    usual = {name: DEFAULT_WEIGHTS[name] for name in NAMES}
+    assert Criterion(False, {"iou": 4.0}).weights == {**usual, "iou": 4.0}
+    assert Criterion(False, {"iou": 4.0}, True).weights == {**DEFAULT_WEIGHTS, "iou": 4.0}
+    assert set(DEFAULT_WEIGHTS) == {*NAMES, "teacher"}
+
+
+def test_a_teacher_adds_one_term_and_moves_no_other() -> None:
+    prediction, mask = predict(2), torch.cat((mask_of("block"), mask_of("empty")))
+    taught = predict(2, seed=1).logits.detach()
+    alone = Criterion(True)(prediction, mask).parts
+    followed = Criterion(True, {"teacher": 3.0}, teacher=True)(prediction, mask, taught).parts
+    assert followed.keys() == {*alone, "teacher"}
+    assert all(torch.equal(value, followed[name]) for name, value in alone.items())
+    expected = 3 * teaching_loss(prediction.logits, taught).mean()
+    assert torch.allclose(followed["teacher"], expected)
+
+
+@pytest.mark.parametrize("teacher", [True, False])
+def test_logits_of_a_teacher_are_given_exactly_where_there_is_one(teacher: bool) -> None:
+    prediction = predict()
+    taught = None if teacher else prediction.logits.detach()
+    with pytest.raises(ValueError, match="teacher"):
+        Criterion(True, teacher=teacher)(prediction, mask_of("block"), taught)
 
 
 @pytest.mark.parametrize("kind", ["empty", "full", "pixel", "block"])

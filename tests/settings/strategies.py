@@ -86,6 +86,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
         optimise=OptimiseSettings(
             deep_supervision=draw(st.booleans()),
             multi_scale=draw(st.lists(_unit(0.25, 4), min_size=1, max_size=3).map(tuple)),
+            teacher=draw(st.none() | _PATHS),
             weight_decay=draw(_unit()),
             clip_grad=draw(_unit(0, 100)),
             use_ema=draw(st.booleans()),

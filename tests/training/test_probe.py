@@ -6,6 +6,7 @@ from decamo.nn import build_segmenter
 from decamo.training import expected_spending
 from decamo.training.probe import Probe
 from decamo.training.runtime import Runtime
+from decamo.training.teacher import Teacher
 from tests.training.test_spending import SETTINGS, resumption
 
 
@@ -44,3 +45,14 @@ def test_a_term_that_weighs_nothing_keeps_nothing() -> None:
     cpu = Runtime(torch.device("cpu"))
     usual, without = (Probe(model, False, cpu, w) for w in (None, {"boundary": 0.0}))
     assert without.kept_bytes(1, 64) < usual.kept_bytes(1, 64)
+
+
+def test_a_teacher_takes_time_and_keeps_hardly_anything() -> None:
+    model, cpu = build_segmenter(SETTINGS.model, sizes=[64], seed=0), Runtime(torch.device("cpu"))
+    model.train()
+    teacher = Teacher(build_segmenter(SETTINGS.model, sizes=[64], seed=1).eval(), 64)
+    seen: list[object] = []
+    teacher.model.register_forward_hook(lambda *_: seen.append(1))
+    alone, taught = Probe(model, False, cpu), Probe(model, False, cpu, teacher=teacher)
+    assert taught.kept_bytes(1, 64) < 1.05 * alone.kept_bytes(1, 64)
+    assert len(seen) == 1

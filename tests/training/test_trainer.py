@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -106,7 +106,7 @@ def test_each_of_40_steps_of_three_stages_is_a_good_place_to_stop(
 class Watched(Stepper):
     """Notes the scale of every step."""
 
-    scales: list[float]
+    scales: list[float] = field(default_factory=list)
 
     def step(
         self, batches: Sequence[Batch], images: int, pieces: int = 1, scale: float = 1.0

@@ -9,7 +9,6 @@ from decamo.benches.quality_recipes import OWN, Entry, Recipe
 from decamo.benches.quality_terms import Terms
 from decamo.data.augment import draw
 from decamo.inference.views import Views
-from decamo.losses.criterion import DEFAULT_WEIGHTS
 from decamo.settings.plain import merged
 
 __all__ = ["BASE", "ROWS", "Row"]
@@ -56,6 +55,9 @@ _RECIPE = replace(
 BASE = Row("", Entry("base", _RECIPE, experts=7))
 
 
+_TERMS = ("bce", "iou", "boundary", "balance")  # the side outputs' is deep supervision
+
+
 def _recipe(name: str, group: str, **settings: Mapping[str, Any]) -> Row:
     changed = replace(_RECIPE, settings=merged(_RECIPE.settings, settings))
     return Row(group, Entry(name, changed, experts=7))
@@ -76,6 +78,7 @@ def _drawn(name: str, recipe: Recipe) -> Row:
 
 def _rows() -> list[Row]:
     flips, both = Views(True), Views(True, (0.75, 1.0, 1.33))
+    zoomed = _recipe("zoom 1.5", "image", model={"zoom": 1.5})
     return [
         _experts(1),
         _experts(3),
@@ -85,7 +88,7 @@ def _rows() -> list[Row]:
             for entry in [Entry(name, _RECIPE, experts=7, change=name)]
         ),
         _recipe("without deep supervision", "loss", optimise={"deep_supervision": False}),
-        *(_loss(f"without {term}", **{term: 0.0}) for term in DEFAULT_WEIGHTS if term != "side"),
+        *(_loss(f"without {term}", **{term: 0.0}) for term in _TERMS),
         _recipe("without the average", "recipe", optimise={"use_ema": False}),
         _recipe("without mixed scales", "recipe", optimise={"multi_scale": [1.0]}),
         _recipe(
@@ -95,7 +98,8 @@ def _rows() -> list[Row]:
             optimise={"ema_decay": 0.98},  # looks back over as many images
         ),
         _drawn("full augmentation", replace(_RECIPE, draw=draw)),
-        _recipe("zoom 1.5", "image", model={"zoom": 1.5}),
+        Row("recipe", replace(BASE.entry, name="taught by zoom 1.5", teacher=zoomed.entry)),
+        zoomed,
         Row("image", Entry("image of 3/4", _RECIPE, experts=7), size=0.75),
         Row("seen by", BASE.entry, views=flips, name="flips"),
         Row("seen by", BASE.entry, views=both, name="flips and three scales"),

@@ -10,10 +10,11 @@ from typing import Any
 from decamo.benches.quality_recipes import Entry
 from decamo.benches.quality_terms import Terms
 from decamo.errors import SettingsError
-from decamo.nn import measure_cost
+from decamo.nn import Segmenter, measure_cost
 from decamo.storage import write_whole
 from decamo.training.probe import Probe
 from decamo.training.runtime import Runtime
+from decamo.training.teacher import Teacher
 
 __all__ = ["NetworkCost", "epochs_in_time", "known_costs", "measure_costs"]
 
@@ -137,8 +138,16 @@ def _batch(entry: Entry, terms: Terms) -> int:
 
 def _probe(entry: Entry, terms: Terms, runtime: Runtime) -> Probe:
     settings = terms.settings(entry, 0, terms.epochs, Path())
-    model = entry.build(settings.model, sizes=[terms.img_size], initialise=False, seed=0)
-    model.to(runtime.device).train()
+    model = _untrained(entry, terms, runtime).train()
     model.set_learning(model.groups())
     side_outputs = settings.optimise.deep_supervision
-    return Probe(model, side_outputs, runtime, entry.recipe.loss_weights)
+    teacher = None
+    if entry.teacher is not None:
+        teacher = Teacher(_untrained(entry.teacher, terms, runtime).eval(), terms.img_size)
+    return Probe(model, side_outputs, runtime, entry.recipe.loss_weights, teacher)
+
+
+def _untrained(entry: Entry, terms: Terms, runtime: Runtime) -> Segmenter:
+    settings = terms.settings(entry, 0, terms.epochs, Path())
+    model = entry.build(settings.model, sizes=[terms.img_size], initialise=False, seed=0)
+    return model.to(runtime.device)

@@ -97,6 +97,7 @@ class Entry:
         peer: of :data:`PEERS`; empty for our own network.
         experts: of our own network, at each level.
         change: of :data:`decamo.benches.ablation_networks.CHANGES`; empty for none.
+        teacher: the network that it follows, trained with the same seed; None for none.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Entry:
     peer: str = ""
     experts: int = 1
     change: str = ""
+    teacher: "Entry | None" = None
 
     @property
     def build(self) -> Callable[..., Segmenter]:

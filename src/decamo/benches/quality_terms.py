@@ -104,12 +104,14 @@ class Terms:
         plain = to_plain(self.settings(entry, seed, epochs, Path()))
         del plain["model"]["backbone_weights"]
         weights = None if self.weights is None else _digest(self.weights)
+        teacher = entry.teacher
         return {
             "network": entry.name,
             "seed": seed,
             "recipe": entry.recipe.name,
             "augmentation": entry.recipe.draw.__name__,
             "loss_weights": dict(entry.recipe.loss_weights or {}),
+            "teacher": None if teacher is None else self.told(teacher, seed, epochs, supply),
             "weights_sha256": weights,
             "train_images": len(supply.train),
             "train_fingerprint": fingerprint(supply.train),

@@ -68,7 +68,7 @@ class Trained:
 
 
 def train_entry(ground: Ground, entry: Entry, seed: int, epochs: int) -> Trained | None:
-    """Train a network; one that was broken off goes on from its last whole epoch.
+    """Train a network, its teacher first; one that was broken off goes on from its last epoch.
 
     Returns:
         the network, or None where it was stopped before its end.
@@ -80,6 +80,12 @@ def train_entry(ground: Ground, entry: Entry, seed: int, epochs: int) -> Trained
     """
     folder = _folder(ground, entry, seed)
     settings = ground.terms.settings(entry, seed, epochs, folder.root)
+    if entry.teacher is not None:
+        teacher = train_entry(ground, entry.teacher, seed, epochs)
+        if teacher is None:
+            return None
+        followed = replace(settings.optimise, teacher=teacher.checkpoint)
+        settings = replace(settings, optimise=followed)
     newest = newest_of(folder, ground.say) if folder.root.exists() else None
     if newest is not None:
         settings = replace(settings, run=replace(settings.run, resume_from=newest))

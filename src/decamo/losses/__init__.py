@@ -5,6 +5,7 @@ from decamo.losses.criterion import DEFAULT_WEIGHTS, Criterion, Losses
 from decamo.losses.pixel import pixel_loss, pixel_weights
 from decamo.losses.region import region_loss
 from decamo.losses.routing import balance_loss
+from decamo.losses.teaching import teaching_loss
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -15,4 +16,5 @@ __all__ = [
     "pixel_loss",
     "pixel_weights",
     "region_loss",
+    "teaching_loss",
 ]

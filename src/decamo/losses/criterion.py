@@ -12,15 +12,16 @@ from decamo.losses.boundary import boundary_loss
 from decamo.losses.pixel import pixel_loss, pixel_weights
 from decamo.losses.region import region_loss
 from decamo.losses.routing import balance_loss
+from decamo.losses.teaching import teaching_loss
 from decamo.nn import Prediction
 
 __all__ = ["DEFAULT_WEIGHTS", "Criterion", "Losses"]
 
 # bce and iou: 1 each, as in F3Net. boundary: half of either, since an outline says nothing of
 # which side is inside. side: below the main output, on which alone a user relies. balance: small
-# enough to break ties only, 0.01 as in Switch Transformers.
+# enough to break ties only, 0.01 as in Switch Transformers. teacher: as much as bce.
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {"bce": 1.0, "iou": 1.0, "boundary": 0.5, "side": 0.4, "balance": 0.01}
+    {"bce": 1.0, "iou": 1.0, "boundary": 0.5, "side": 0.4, "balance": 0.01, "teacher": 1.0}
 )
 
 
@@ -30,7 +31,8 @@ class Losses:
 
     Attributes:
         total: float32 scalar with gradient, the sum of ``parts``.
-        parts: the weighted terms ``bce``, ``iou``, ``boundary``, ``side`` and ``balance``.
+        parts: the weighted terms ``bce``, ``iou``, ``boundary``, ``side`` and ``balance``; with a
+            teacher ``teacher`` as well.
     """
 
     total: Tensor
@@ -38,7 +40,7 @@ class Losses:
 
 
 class Criterion:
-    """Weighted cross-entropy, IoU, outline, side outputs and balance of the experts.
+    """Weighted cross-entropy, IoU, outline, side outputs, balance of the experts, a teacher.
 
     Every term is a mean over images, so the trainer can weigh micro-batches by their size. All
     is computed in float32 (float64 stays), under autocast too.
@@ -46,35 +48,52 @@ class Criterion:
     Args:
         deep_supervision: also compare the side outputs.
         weights: weight of each term; what is left out keeps its default.
+        teacher: also compare with the logits of another network.
 
     Raises:
         ValueError: a weight has no term, or is negative.
     """
 
-    def __init__(self, deep_supervision: bool, weights: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        deep_supervision: bool,
+        weights: Mapping[str, float] | None = None,
+        teacher: bool = False,
+    ) -> None:
         self.deep_supervision = deep_supervision
-        self.weights: Mapping[str, float] = {**DEFAULT_WEIGHTS, **(weights or {})}
+        self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
         if unknown := self.weights.keys() - DEFAULT_WEIGHTS.keys():
             raise ValueError(f"no loss term {sorted(unknown)}; there are {list(DEFAULT_WEIGHTS)}")
         if min(self.weights.values()) < 0:
-            raise ValueError(f"a loss term has a negative weight: {dict(self.weights)}")
+            raise ValueError(f"a loss term has a negative weight: {self.weights}")
+        if not teacher:
+            del self.weights["teacher"]
 
-    def __call__(self, prediction: Prediction, mask: Tensor) -> Losses:
+    def __call__(
+        self, prediction: Prediction, mask: Tensor, taught: Tensor | None = None
+    ) -> Losses:
         """Compare a prediction with the truth.
 
         Args:
             prediction: with side outputs where deep supervision is on.
             mask: float ``[B,1,H,W]`` in {0,1}, at the size of the logits.
+            taught: the teacher's logits ``[B,1,H,W]``, where there is one.
 
         Raises:
-            ValueError: the shapes differ, or side outputs are missing.
+            ValueError: the shapes differ, side outputs are missing, or the teacher's logits are
+                missing or have no place.
         """
         if mask.shape != prediction.logits.shape:
             raise ValueError(f"mask {tuple(mask.shape)}, logits {tuple(prediction.logits.shape)}")
         if self.deep_supervision and not prediction.side:
             raise ValueError("deep supervision needs a prediction made with side_outputs=True")
+        if (taught is None) == ("teacher" in self.weights):
+            raise ValueError("the criterion has a teacher exactly where its logits are given")
         with torch.autocast(mask.device.type, enabled=False):
             terms = self._terms(prediction, _full_precision(mask))
+            if taught is not None:
+                logits = _full_precision(prediction.logits)
+                terms["teacher"] = teaching_loss(logits, _full_precision(taught)).mean()
             parts = {name: self.weights[name] * term for name, term in terms.items()}
             return Losses(torch.stack(list(parts.values())).sum(), parts)
 

@@ -92,6 +92,9 @@ class OptimiseSettings:
     multi_scale: tuple[float, ...] = option(
         (1.0,), "magnifications of the images, one drawn for each optimiser step: 0.8 1 1.2"
     )
+    teacher: Path | None = option(
+        None, "also follow the maps of this checkpoint's network: time now, none when predicting"
+    )
     weight_decay: float = option(0.01, "decoupled weight decay of AdamW")
     clip_grad: float = option(1.0, "largest gradient norm; 0 does not clip")
     use_ema: bool = option(False, "validate and ship an exponential moving average of the weights")

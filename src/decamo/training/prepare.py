@@ -30,6 +30,7 @@ from decamo.training.sources import sources_of
 from decamo.training.state import Best, TrainState
 from decamo.training.step import Stepper
 from decamo.training.supply import Supply
+from decamo.training.teacher import load_teacher
 from decamo.training.trainer import Trainer
 from decamo.training.validation import Validator
 
@@ -110,15 +111,19 @@ def prepare(
     state = _state(settings, runtime, model, resumption, checkpoint, fingerprint(supply.val))
     if checkpoint is None and not _has_weights(settings) and needs_calibration(model):
         _calibrate(state, supply.train, plan.stages[0].img_size)
+    teacher = settings.optimise.teacher
     stepper = Stepper(
         model=model,
-        criterion=Criterion(settings.optimise.deep_supervision, parts.loss_weights),
+        criterion=Criterion(
+            settings.optimise.deep_supervision, parts.loss_weights, teacher=teacher is not None
+        ),
         optimiser=state.optimiser,
         scaler=state.scaler,
         ema=state.ema,
         runtime=runtime,
         clip_grad=settings.optimise.clip_grad,
         side_outputs=settings.optimise.deep_supervision,
+        teacher=None if teacher is None else load_teacher(teacher, runtime.device),
     )
     sources = sources_of(
         settings.data,

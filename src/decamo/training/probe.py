@@ -18,6 +18,7 @@ from decamo.nn import Segmenter, build_segmenter
 from decamo.plan import Spending, Stage
 from decamo.settings import TrainSettings
 from decamo.training.runtime import Runtime, open_runtime
+from decamo.training.teacher import Teacher, load_teacher
 
 __all__ = ["Probe", "bytes_kept", "measured"]
 
@@ -45,7 +46,9 @@ def _measured(
     model.to(runtime.device).train()
     model.gradient_checkpointing = settings.model.gradient_checkpointing
     model.set_learning(stage.learning(stage.end_step - 1))  # the most that ever learns
-    probe = Probe(model, settings.optimise.deep_supervision, runtime)
+    path = settings.optimise.teacher
+    teacher = None if path is None else load_teacher(path, runtime.device)
+    probe = Probe(model, settings.optimise.deep_supervision, runtime, teacher=teacher)
     shape, scales = (stage.micro_batch, stage.img_size), settings.optimise.multi_scale
     kept = probe.kept_bytes(*shape, max(scales))
     seconds = statistics.fmean(
@@ -72,12 +75,14 @@ class Probe:
         side_outputs: whether every pyramid level's prediction is trained.
         runtime: device and number format.
         loss_weights: of the criterion's terms, where they are not its own.
+        teacher: followed beside the masks, or None.
     """
 
     model: Segmenter
     side_outputs: bool
     runtime: Runtime
     loss_weights: Mapping[str, float] | None = None
+    teacher: Teacher | None = None
 
     def kept_bytes(self, batch: int, size: int, scale: float = 1.0) -> int:
         """Bytes that the forward pass keeps for the backward pass, each storage counted once."""
@@ -94,14 +99,15 @@ class Probe:
 
     def _loss(self, batch: int, size: int, scale: float) -> torch.Tensor:
         device = self.runtime.device
-        image = torch.full((batch, 3, size, size), 128, dtype=torch.uint8, device=device)
+        pixels = torch.full((batch, 3, size, size), 128, dtype=torch.uint8, device=device)
         mask = torch.zeros(batch, 1, size, size, device=device)
         mask[:, :, : size // 2] = 1
-        criterion = Criterion(self.side_outputs, self.loss_weights)
+        criterion = Criterion(self.side_outputs, self.loss_weights, self.teacher is not None)
         with self.runtime.autocast():
-            image = self.model.normalise(image)
+            taught = None if self.teacher is None else self.teacher(pixels)
+            image = self.model.normalise(pixels)
             prediction = self.model(image, side_outputs=self.side_outputs, scale=scale)
-            total: torch.Tensor = criterion(prediction, mask).total
+            total: torch.Tensor = criterion(prediction, mask, taught).total
         return total
 
     def _wait(self) -> None:

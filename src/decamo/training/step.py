@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from decamo.data.loader import Batch
-from decamo.losses import Criterion
-from decamo.nn import Segmenter
+from decamo.losses import Criterion, Losses
+from decamo.nn import Prediction, Segmenter
 from decamo.training.ema import Ema
 from decamo.training.generators import generator_states, restore_generators
 from decamo.training.memory import OutOfMemory, is_out_of_memory
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
+from decamo.training.teacher import Teacher
 
 __all__ = ["Outcome", "Stepper"]
 
@@ -65,6 +66,7 @@ class Stepper:
         runtime: device and ranks.
         clip_grad: largest gradient norm; 0 does not clip.
         side_outputs: whether every pyramid level's prediction is trained.
+        teacher: followed beside the masks, or None.
     """
 
     model: Segmenter
@@ -75,6 +77,7 @@ class Stepper:
     runtime: Runtime
     clip_grad: float
     side_outputs: bool
+    teacher: Teacher | None = None
 
     def step(
         self, batches: Sequence[Batch], images: int, pieces: int = 1, scale: float = 1.0
@@ -102,12 +105,15 @@ class Stepper:
 
     def loss_is_finite(self, batch: Batch) -> bool:
         """Whether the loss of a micro-batch is finite as the weights are now; nothing moves."""
-        batch = batch.to(self.runtime.device)
+        _, losses = self._forward(batch.to(self.runtime.device), scale=1.0)
+        return math.isfinite(float(losses.total))
+
+    def _forward(self, batch: Batch, scale: float) -> tuple[Prediction, Losses]:
+        image, mask = self.model.normalise(batch.image), batch.mask.float()
         with self.runtime.autocast():
-            image = self.model.normalise(batch.image)
-            prediction = self.model(image, side_outputs=self.side_outputs)
-            loss = self.criterion(prediction, batch.mask.float()).total
-        return math.isfinite(float(loss))
+            taught = None if self.teacher is None else self.teacher(batch.image)
+            prediction = self.model(image, side_outputs=self.side_outputs, scale=scale)
+            return prediction, self.criterion(prediction, mask, taught)
 
     def _accumulate(
         self, batches: Sequence[Batch], images: int, pieces: int, scale: float
@@ -131,10 +137,7 @@ class Stepper:
 
     def _backward(self, batch: Batch, weight: float, scale: float, sums: _Sums) -> None:
         batch = batch.to(self.runtime.device, non_blocking=True)
-        image, mask = self.model.normalise(batch.image), batch.mask.float()
-        with self.runtime.autocast():
-            prediction = self.model(image, side_outputs=self.side_outputs, scale=scale)
-            losses = self.criterion(prediction, mask)
+        prediction, losses = self._forward(batch, scale)
         self.scaler.scale(losses.total * weight).backward()
         sums.add(
             {name: part.detach() * weight for name, part in losses.parts.items()},
