@@ -18,9 +18,11 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from decamo.data import Pair, find_pairs
+from decamo.data.augment import Augmentation
 from decamo.data.cache import side_of
 from decamo.data.cache.memory import open_in_memory
 from decamo.data.dataset import CamouflageDataset
+from decamo.data.reading import read_pair
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
@@ -141,10 +143,20 @@ def _ours(pairs: tuple[Pair, ...], size: int) -> dict[str, Way]:
     kept = open_in_memory(pairs, side_of(size), workers=0, on_progress=lambda done, of: None)
     cached = CamouflageDataset(pairs, size, seed=0, augment=True, source=kept)
     plain = CamouflageDataset(pairs, size, seed=0, augment=True)
+    bare = CamouflageDataset(pairs, size, seed=0, augment=True, source=kept, draw=_nothing)
     return {
         "cache": _timed(lambda epoch, index: cached[epoch, index], len(pairs)),
         "cache off": _timed(lambda epoch, index: plain[epoch, index], len(pairs)),
+        # what the two cannot go below, however quick the rest
+        "cache, resized alone": _timed(lambda epoch, index: bare[epoch, index], len(pairs)),
+        "files, decoded alone": _timed(
+            lambda _epoch, index: read_pair(pairs[index], at_least=size), len(pairs)
+        ),
     }
+
+
+def _nothing(seed: int, epoch: int, index: int) -> Augmentation:
+    return Augmentation()
 
 
 @contextmanager
