@@ -89,6 +89,7 @@ def _rows() -> list[Row]:
         ),
         _recipe("without deep supervision", "loss", optimise={"deep_supervision": False}),
         *(_loss(f"without {term}", **{term: 0.0}) for term in _TERMS),
+        _loss("without bce and boundary", bce=0.0, boundary=0.0),
         _recipe("without the average", "recipe", optimise={"use_ema": False}),
         _recipe("without mixed scales", "recipe", optimise={"multi_scale": [1.0]}),
         _recipe(
@@ -105,6 +106,15 @@ def _rows() -> list[Row]:
         Row("seen by", BASE.entry, views=both, name="flips and three scales"),
         Row("seen by", BASE.entry, decision="iou", name="best expected IoU"),
         Row("seen by", BASE.entry, views=both, decision="iou", name="all three"),
+        # whether a loss that favours large regions has anything left where the decision does
+        *(
+            Row("seen by", row.entry, views=both, decision="iou", name=f"all three, {row.name}")
+            for row in (
+                _loss("without bce", bce=0.0),
+                _loss("without boundary", boundary=0.0),
+                _loss("without bce and boundary", bce=0.0, boundary=0.0),
+            )
+        ),
     ]
 
 
