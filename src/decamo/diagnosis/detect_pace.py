@@ -140,19 +140,19 @@ def _evidence(trend: Trend, thresholds: Thresholds) -> tuple[Evidence, ...]:
     sure = f"{thresholds.confidence:.0%}"
     return (
         Evidence(
-            f"IoU gained in {window} epochs (estimate)",
+            f"IoU gained in {window} epochs at this pace (estimate)",
             window * trend.slope,
             thresholds.plateau_gain,
             trend.epochs,
         ),
         Evidence(
-            f"IoU gained in {window} epochs, at most ({sure} sure)",
+            f"IoU gained in {window} epochs at this pace, at most ({sure} sure)",
             window * high,
             window * thresholds.moving_pace,
             trend.epochs,
         ),
         Evidence(
-            f"IoU gained in {window} epochs, at least ({sure} sure)",
+            f"IoU gained in {window} epochs at this pace, at least ({sure} sure)",
             window * low,
             window * thresholds.healthy_pace,
             trend.epochs,
