@@ -109,9 +109,13 @@ def _step(
 
     def watched(part: str, tensor: Tensor) -> Tensor:
         """The same values, with a gradient of their own: what else reads them does not count."""
+
+        def begin(_: Tensor) -> None:
+            reached.setdefault(part, clock())
+
         seen = tensor.view_as(tensor)
         if seen.requires_grad:
-            seen.register_hook(lambda _gradient: reached.setdefault(part, clock()))
+            seen.register_hook(begin)
         return seen
 
     marks: list[float] = []
