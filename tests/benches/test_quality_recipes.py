@@ -15,7 +15,7 @@ from decamo.benches.quality_recipes import (
 )
 from decamo.data.augment import Augmentation, draw
 from decamo.errors import SettingsError
-from decamo.losses import DEFAULT_WEIGHTS
+from decamo.losses import Criterion
 from decamo.nn import build_segmenter
 
 
@@ -46,7 +46,7 @@ def test_gentle_draws_change_half_as_much_of_the_geometry_and_all_of_the_colour(
 
 
 def test_the_protocols_loss_is_cross_entropy_and_iou_alone() -> None:
-    weights = {**DEFAULT_WEIGHTS, **(PROTOCOL.loss_weights or {})}
+    weights = Criterion(False, PROTOCOL.loss_weights).weights
     assert {name: weight for name, weight in weights.items() if weight} == {"bce": 1.0, "iou": 1.0}
     assert PROTOCOL.settings == {}
 

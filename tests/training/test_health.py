@@ -23,8 +23,8 @@ Inject = Callable[[Trainer, Callable[[], bool]], None]
 def in_loss(trainer: Trainer, bad: Callable[[], bool]) -> None:
     criterion = trainer.stepper.criterion
 
-    def poisoned(prediction: Any, mask: torch.Tensor) -> Losses:
-        losses = criterion(prediction, mask)
+    def poisoned(prediction: Any, mask: torch.Tensor, taught: torch.Tensor | None) -> Losses:
+        losses = criterion(prediction, mask, taught)
         if bad():
             parts = {k: v * math.nan for k, v in losses.parts.items()}
             return Losses(losses.total * math.nan, parts)

@@ -19,10 +19,10 @@ def tight(trainer: Trainer, room: int) -> None:
     """Let no more than ``room`` pixels through the network at once."""
     criterion = trainer.stepper.criterion
 
-    def short(prediction: Any, mask: torch.Tensor) -> Losses:
+    def short(prediction: Any, mask: torch.Tensor, taught: torch.Tensor | None) -> Losses:
         if mask.numel() > room:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return criterion(prediction, mask)
+        return criterion(prediction, mask, taught)
 
     short.weights = criterion.weights  # type: ignore[attr-defined]
     trainer.stepper.criterion = short  # type: ignore[assignment]

@@ -26,8 +26,8 @@ def room_for(trainer: Trainer, images: int, *, in_backward: bool = False) -> Non
     """Let no more than so many images through the network at once."""
     criterion = trainer.stepper.criterion
 
-    def tight(prediction: Any, mask: torch.Tensor) -> Losses:
-        losses = criterion(prediction, mask)
+    def tight(prediction: Any, mask: torch.Tensor, taught: torch.Tensor | None) -> Losses:
+        losses = criterion(prediction, mask, taught)
         if len(mask) <= images:
             return losses
         if not in_backward:
