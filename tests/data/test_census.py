@@ -1,5 +1,7 @@
+import hashlib
 import os
-from collections.abc import Mapping
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,19 +133,47 @@ def test_a_damaged_cache_is_an_empty_one(tmp_path: Path, content: bytes) -> None
     assert load_cache(tmp_path / "none.json") == {}
 
 
-@pytest.mark.parametrize("damage", [None, 3, [], [1, 2], "size", "share", "text"])
-def test_a_damaged_entry_is_not_believed(tmp_path: Path, damage: object) -> None:
+DAMAGE: dict[str, object] = {
+    "none": None,
+    "a number": 3,
+    "of an older version": [1, 2, 3, 4, 20, 30, 0.5],
+    "empty": {},
+    "size": {"size": [0, 30]},
+    "one side": {"size": [30]},
+    "share": {"foreground": 1.5},
+    "text": {"size": ["20", 30]},
+    "digest": {"digests": ["ab", "cd"]},
+    "print": {"print": "AAAA"},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_entry_is_not_believed(tmp_path: Path, damage: str) -> None:
     pairs = make(tmp_path, 1)
     census = take_census(pairs, workers=1)
     ((name, known),) = census.cache.items()
-    assert isinstance(known, list)
-    odd: dict[object, object] = {
-        "size": [*known[:4], 0, 30, 0.0],
-        "share": [*known[:4], 20, 30, 1.5],
-        "text": [*known[:4], "20", 30, 0.0],
-    }
-    seen: Mapping[str, object] = {name: odd[damage] if isinstance(damage, str) else damage}
+    assert isinstance(known, dict)
+    odd = DAMAGE[damage]
+    seen = {name: known | odd if isinstance(odd, dict) and odd else odd}
     assert take_census(pairs, workers=1, seen=seen) == census
+
+
+def test_files_are_known_by_their_bytes_wherever_they_lie(tmp_path: Path) -> None:
+    pairs = make(tmp_path, 3)
+    before = take_census(pairs, workers=1).entries
+    shutil.copytree(tmp_path, tmp_path / "moved")
+    moved = [
+        replace(p, image=tmp_path / "moved" / p.image.name, mask=tmp_path / "moved" / p.mask.name)
+        for p in pairs
+    ]
+    moved[1].image.write_bytes(moved[1].image.read_bytes() + b"\0")
+    after = take_census(moved, workers=1).entries
+    equal = [
+        (a.image_digest == b.image_digest, a.mask_digest == b.mask_digest)
+        for a, b in zip(before, after, strict=True)
+    ]
+    assert equal == [(True, True), (False, True), (True, True)]
+    assert before[0].image_digest == hashlib.sha256(pairs[0].image.read_bytes()).hexdigest()[:24]
 
 
 def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """One look at every file before an hour is spent on them."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_pair
 from decamo.errors import DataError, TooManyBadImages, UnreadableImage
@@ -13,6 +15,7 @@ from decamo.settings.option import one_of
 from decamo.storage import write_whole
 
 __all__ = [
+    "DIGITS",
     "BadFile",
     "Census",
     "Entry",
@@ -24,7 +27,8 @@ __all__ = [
     "take_census",
 ]
 
-_VERSION = 1
+DIGITS = 24  # of a SHA-256 in hex: among a million images two are equal by chance with 1e-17
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,19 @@ class Entry:
         height: of the image as displayed, in px.
         width: of the image as displayed, in px.
         foreground: share of the mask's pixels that belong to the object, in [0, 1].
+        image_digest: names the image file's bytes, wherever it lies: ``DIGITS`` hex digits of
+            their SHA-256; empty where nobody looked.
+        mask_digest: the mask file's.
+        print: what the image is compared with others by; None where nobody looked.
     """
 
     pair: Pair
     height: int
     width: int
     foreground: float
+    image_digest: str = ""
+    mask_digest: str = ""
+    print: Print | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ def take_census(
 ) -> Census:
     """Decode every image and mask to its last byte.
 
-    A JPEG is decoded at an eighth of its size: that reads its whole stream and so finds every
+    A JPEG is decoded at a fraction of its size: that reads its whole stream and so finds every
     truncation, at a fraction of the time.
 
     Args:
@@ -97,7 +108,7 @@ def take_census(
         for done, (pair, (look, stamp)) in enumerate(zip(pairs, looks, strict=True), start=1):
             if isinstance(look, Entry):
                 entries.append(look)
-                fresh[_name(pair)] = [*stamp, look.height, look.width, look.foreground]
+                fresh[_name(pair)] = _kept(look, stamp)
             else:
                 bad.append(look)
             on_progress(done, len(pairs))
@@ -166,7 +177,7 @@ def recorded(entries: Iterable[tuple[Entry, Sequence[int]]], bad: Iterable[BadFi
         bad: the pairs that cannot be read.
     """
     taken = list(entries)
-    cache = {_name(e.pair): [*stamp, e.height, e.width, e.foreground] for e, stamp in taken}
+    cache = {_name(entry.pair): _kept(entry, stamp) for entry, stamp in taken}
     return Census(tuple(entry for entry, _ in taken), tuple(bad), cache)
 
 
@@ -198,23 +209,48 @@ def _look(pair: Pair, known: object) -> tuple[Entry | BadFile, list[int]]:
         remembered = _recall(pair, stamp, known)
         if remembered:
             return remembered, stamp
-        _, mask = read_pair(pair, at_least=1)
+        digests = _digest(pair.image), _digest(pair.mask)
+        image, mask = read_pair(pair, at_least=GLANCE)
     except UnreadableImage as error:
         return BadFile(pair.key, Path(error.what), error.got), []
     except OSError as error:
         return BadFile(pair.key, Path(error.filename), error.strerror or str(error)), []
     height, width = mask.shape
-    return Entry(pair, height, width, float(mask.mean())), stamp
+    found = replace(fingerprint_of(image), aspect=width / height)
+    return Entry(pair, height, width, float(mask.mean()), *digests, found), stamp
+
+
+def _kept(entry: Entry, stamp: Sequence[int]) -> dict[str, object]:
+    """An entry as the cache holds it, with sizes in bytes and times of change."""
+    return {
+        "stamp": list(stamp),
+        "size": [entry.height, entry.width],
+        "foreground": entry.foreground,
+        "digests": [entry.image_digest, entry.mask_digest],
+        "print": entry.print.to_text() if entry.print else "",
+    }
 
 
 def _recall(pair: Pair, stamp: list[int], known: object) -> Entry | None:
-    if not isinstance(known, list | tuple) or len(known) != 7 or list(known[:4]) != stamp:
+    """The entry that an earlier census kept, where its files are as they were."""
+    if not isinstance(known, dict) or known.get("stamp") != stamp:
         return None
-    height, width, share = known[4:]
-    whole = all(type(side) is int and side > 0 for side in (height, width))
-    if not whole or not isinstance(share, int | float) or not 0 <= share <= 1:
+    try:
+        height, width = known["size"]
+        share, (image, mask) = known["foreground"], known["digests"]
+        whole = all(type(side) is int and side > 0 for side in (height, width))
+        named = all(type(d) is str and len(d) == DIGITS for d in (image, mask))
+        if not whole or not named or type(share) not in (int, float) or not 0 <= share <= 1:
+            return None
+        found = Print.from_text(known["print"], width / height)
+    except (KeyError, TypeError, ValueError):
         return None
-    return Entry(pair, height, width, float(share))
+    return Entry(pair, height, width, float(share), image, mask, found)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
 
 
 def _stamp(pair: Pair) -> list[int]:

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from decamo.data.audit.copies import Shown, copy_findings, find_copies
-from decamo.data.audit.fingerprints import fingerprint_of
 from decamo.data.audit.look import Facts
+from decamo.data.fingerprints import fingerprint_of
 from tests.data.audit.malformed import photo
 
 

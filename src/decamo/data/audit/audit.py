@@ -17,7 +17,7 @@ from decamo.data.audit.inventory import Holding, take_inventory
 from decamo.data.audit.look import Facts, look_at, preview
 from decamo.data.audit.summary import QUANTILES, Summary, size_label, summarise
 from decamo.data.audit.workers import Lost, Work, in_processes
-from decamo.data.census import BadFile, Census, Entry, recorded
+from decamo.data.census import DIGITS, BadFile, Census, Entry, recorded
 
 __all__ = ["Audit", "audit_data", "previews"]
 
@@ -166,7 +166,16 @@ def _fitting(
         if not (image.fault or mask.fault or found):
             height, width = image.shown
             stamp = [image.size, image.changed, mask.size, mask.changed]
-            fits.append((Entry(pair, height, width, mask.foreground), stamp))
+            entry = Entry(
+                pair,
+                height,
+                width,
+                mask.foreground,
+                image.sha256[:DIGITS],
+                mask.sha256[:DIGITS],
+                image.print,
+            )
+            fits.append((entry, stamp))
     return fits, misfits
 
 

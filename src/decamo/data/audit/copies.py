@@ -7,8 +7,8 @@ from itertools import combinations
 from pathlib import Path
 
 from decamo.data.audit.findings import Finding
-from decamo.data.audit.fingerprints import alike
 from decamo.data.audit.look import Facts
+from decamo.data.fingerprints import alike
 
 __all__ = ["Copy", "Shown", "copy_findings", "find_copies"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decamo.data.audit.fingerprints import MAX_BITS, MIN_CORRELATION, Print, alike, fingerprint_of
+from decamo.data.fingerprints import MAX_BITS, MIN_CORRELATION, Print, alike, fingerprint_of
 from tests.data.audit.malformed import photo
 
 

@@ -9,6 +9,7 @@ mirrored. The four that are copies to the eye, one of them cropped by a caption'
 most 5 bits and correlate by at least 0.900; of all others within 10 bits, none exceeds 0.734.
 """
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 __all__ = [
+    "GLANCE",
     "MAX_BITS",
     "MIN_CORRELATION",
     "Likeness",
@@ -25,11 +27,13 @@ __all__ = [
     "fingerprint_of",
 ]
 
+GLANCE = 64  # px that each side must keep where a picture is decoded at a fraction of its size
 MAX_BITS = 10
 MIN_CORRELATION = 0.85
 _MAX_STRETCH = 1.1  # of the aspect ratio: a crop that removes a caption stays within
 _MIN_CONTRAST = 2.0  # grey levels; a flatter picture has no structure that could be compared
 _SIDE = 32
+_GRID = 72
 _BLOCK = 1024
 
 
@@ -46,6 +50,22 @@ class Print:
     grid: bytes
     thumb: bytes
     aspect: float
+
+    def to_text(self) -> str:
+        """Grid and thumb in base64; the aspect is known from the image's size."""
+        return base64.b64encode(self.grid + self.thumb).decode()
+
+    @staticmethod
+    def from_text(text: str, aspect: float) -> "Print":
+        """The inverse of :meth:`to_text`.
+
+        Raises:
+            ValueError: no such text.
+        """
+        held = base64.b64decode(text, validate=True)
+        if len(held) != _GRID + _SIDE**2:
+            raise ValueError(f"{len(held)} bytes")
+        return Print(held[:_GRID], held[_GRID:], aspect)
 
 
 @dataclass(frozen=True)
@@ -68,7 +88,11 @@ class Likeness:
 
 
 def fingerprint_of(pixels: NDArray[np.uint8]) -> Print:
-    """The fingerprint of an RGB image, uint8 ``[H, W, 3]``, as displayed."""
+    """The fingerprint of an RGB image, uint8 ``[H, W, 3]``, as displayed.
+
+    A JPEG is best decoded with ``read_image(path, at_least=GLANCE)``, wherever it is to be compared
+    with others: the same fraction of its size makes the same fingerprint.
+    """
     grey = Image.fromarray(pixels).convert("L")
     height, width = pixels.shape[:2]
     box = Image.Resampling.BOX
