@@ -1,8 +1,10 @@
 """An image and its mask, by name."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from decamo.data.rules import ReadingRule
 
 __all__ = ["Pair", "classes_of"]
 
@@ -20,6 +22,8 @@ class Pair:
         stem: file name without its extension, which image and mask share.
         dataset: name of the data set's folder, such as ``COD10K-v3``.
         split: ``train`` or ``test``.
+        rule: how the two files are read, decided for the whole data set; the default reads each
+            by itself.
     """
 
     image: Path
@@ -27,6 +31,7 @@ class Pair:
     stem: str
     dataset: str
     split: str
+    rule: ReadingRule = field(default=ReadingRule(), repr=False)
 
     @property
     def key(self) -> str:

@@ -1,19 +1,36 @@
 """File -> pixels, or one line that says why not."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from decamo.data.normalise import to_mask, to_rgb
+from decamo.data.mask_look import MaskLook, look_at_mask
+from decamo.data.normalise import codes_of, is_wide, to_mask, to_rgb, wide_values
 from decamo.data.pairs import Pair
+from decamo.data.pixel_range import WideLook, declared_range, look_at_numbers
+from decamo.data.rules import VOID, Plane, ReadingRule, label_codes
 from decamo.errors import UnreadableImage
 
-__all__ = ["FORMATS", "read_image", "read_mask", "read_pair"]
+__all__ = [
+    "FORMATS",
+    "Labels",
+    "Seen",
+    "read_image",
+    "read_labelled",
+    "read_labels",
+    "read_mask",
+    "read_pair",
+    "see_image",
+    "see_mask",
+    "see_pair",
+]
 
 _ORIENTATION = 0x0112  # the tag's number in EXIF 2.3 and TIFF 6.0
 # Pillow knows more, and starts Ghostscript for some: an .eps named .jpg must not run a program
@@ -24,6 +41,9 @@ FORMATS: list[str] = [
     if name in Image.OPEN  # Pillow can be built without some
 ]
 _REMEDY = "download or export the file again, or remove the pair"
+_BIG = 89_478_485  # px; up to here pictures are never reduced but by a JPEG's own decoder
+_ARRAY = b"\x93NUMPY"
+_OPENING = threading.Lock()
 
 # What brings a stored picture upright, by the value of its orientation tag (EXIF 2.3, 4.6.4 A)
 _TURNS = {
@@ -37,30 +57,59 @@ _TURNS = {
 }
 
 
-def read_image(path: Path, at_least: int | None = None) -> NDArray[np.uint8]:
+class Labels(NamedTuple):
+    """A mask: bool ``[H, W]``, and the pixels that are neither, or None where none can be."""
+
+    object: NDArray[np.bool_]
+    void: NDArray[np.bool_] | None
+
+
+class Seen(NamedTuple):
+    """A pair as its files are, before anything was decided for their data set.
+
+    Attributes:
+        image: uint8 ``[H, W, 3]``, RGB.
+        mask: bool ``[H, W]``, the object where this file alone is asked.
+        values: which values the mask has.
+        numbers: of the image where they have more than 8 bits.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+    values: MaskLook
+    numbers: WideLook | None
+
+
+def read_image(
+    path: Path, at_least: int | None = None, rule: ReadingRule = ReadingRule()
+) -> NDArray[np.uint8]:
     """The image as displayed: EXIF orientation applied, uint8 ``[H, W, 3]``, RGB.
 
-    16-bit grey is scaled by 1/257; palettes, grey and CMYK become RGB; alpha is dropped, not
-    composed. Float pictures count as [0, 1] where nothing exceeds 1, else as [0, 255].
+    More than 8 bits a channel are scaled as the rule says; where it says nothing, 16-bit numbers by
+    1/257, and floats count as [0, 1] where nothing exceeds 1, else as [0, 255]. Palettes, grey and
+    CMYK become RGB; alpha is dropped, not composed.
 
     Args:
-        path: the file; its content, not its extension, says what it is.
+        path: the file; its content, not its extension, says what it is. Also ``.npy``.
         at_least: decode a JPEG at the smallest of 1, 1/2, 1/4, 1/8 of its size whose two sides
             both have this many px (libjpeg's scaled decoding: measured 2.3 times as fast at 1/2).
-            This changes the native size, so only training may ask. Other formats ignore it.
+            This changes the native size, so only training may ask. Other formats ignore it up to
+            89 million pixels; larger pictures are reduced once they are decoded.
+        rule: of the data set.
 
     Raises:
-        UnreadableImage: missing, empty, truncated, no image, or a decompression bomb.
+        UnreadableImage: missing, empty, truncated, no image, or more pixels than may be.
     """
     with _one_line(path):
-        file = _decode(path, at_least)
-        return to_rgb(_turned(file, file.orientation))
+        file = _decode(path, rule, at_least)
+        return _rgb(file, file.orientation, rule)
 
 
-def read_mask(path: Path) -> NDArray[np.bool_]:
-    """The mask as displayed: EXIF orientation applied, bool ``[H, W]``.
+def read_mask(path: Path, rule: ReadingRule = ReadingRule()) -> NDArray[np.bool_]:
+    """The mask as displayed: EXIF orientation applied, bool ``[H, W]``; what is void is not in it.
 
-    What counts as the object, by what the file holds:
+    What counts as the object is what the rule of the data set says. Where that reads each file by
+    itself, it is, by what the file holds:
 
     * one bit: 1;
     * grey where no value exceeds 1: above 0;
@@ -74,17 +123,35 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
       and the alpha does vary.
 
     Raises:
-        UnreadableImage: missing, empty, truncated, no image, or a decompression bomb.
+        UnreadableImage: missing, empty, truncated, no image, or more pixels than may be.
+    """
+    return read_labels(path, rule).object
+
+
+def read_labels(path: Path, rule: ReadingRule = ReadingRule()) -> Labels:
+    """The mask as :func:`read_mask` has it, and what in it is neither object nor ground.
+
+    Raises:
+        UnreadableImage: as :func:`read_mask`.
     """
     with _one_line(path):
-        file = _decode(path)
-        return to_mask(_turned(file, file.orientation), lossy=file.lossy)
+        file = _decode(path, rule)
+        return _labels(file, file.orientation, rule)
 
 
 def read_pair(
     pair: Pair, at_least: int | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Image ``[H, W, 3]`` and mask ``[H, W]`` of one size, as displayed.
+    """Image ``[H, W, 3]`` and mask ``[H, W]`` of one size, as displayed; void counts as ground.
+
+    As :func:`read_labelled`, for whoever has no use for what is void.
+    """
+    image, labels = read_labelled(pair, at_least)
+    return image, labels.object
+
+
+def read_labelled(pair: Pair, at_least: int | None = None) -> tuple[NDArray[np.uint8], Labels]:
+    """Image ``[H, W, 3]`` and labels ``[H, W]`` of one size, as displayed, by the pair's rule.
 
     Annotation tools differ in whether they honour EXIF. So the image's orientation is applied to
     the mask too where the mask has the image's *stored* size and no orientation of its own; a
@@ -99,16 +166,48 @@ def read_pair(
     Raises:
         UnreadableImage: either file cannot be decoded, or their sizes do not agree.
     """
+    photo, drawing, turn = _decode_pair(pair, at_least)
     with _one_line(pair.image):
-        photo = _decode(pair.image, at_least)
-        image = to_rgb(_turned(photo, photo.orientation))
+        image = _rgb(photo, photo.orientation, pair.rule)
     with _one_line(pair.mask):
-        drawing = _decode(pair.mask)
-        turn = drawing.orientation
-        if turn == 1 and drawing.stored == photo.stored:
-            turn = photo.orientation
-        _check_sizes(pair, photo.size_after(photo.orientation), drawing.size_after(turn))
-        return image, to_mask(_turned(drawing, turn), lossy=drawing.lossy)
+        return image, _labels(drawing, turn, pair.rule)
+
+
+def see_pair(pair: Pair, at_least: int | None = None) -> Seen:
+    """A pair, and all that is to be known of its values to decide for its data set.
+
+    Raises:
+        UnreadableImage: as :func:`read_labelled`.
+    """
+    photo, drawing, turn = _decode_pair(pair, at_least)
+    rule = ReadingRule(max_pixels=pair.rule.max_pixels)
+    with _one_line(pair.image):
+        image = _rgb(photo, photo.orientation, rule)
+        numbers = _numbers(photo)
+    with _one_line(pair.mask):
+        values = look_at_mask(drawing.picture, lossy=drawing.lossy)
+        return Seen(image, _labels(drawing, turn, rule).object, values, numbers)
+
+
+def see_image(path: Path, rule: ReadingRule = ReadingRule()) -> WideLook | None:
+    """The numbers of an image file, where they have more than 8 bits.
+
+    Raises:
+        UnreadableImage: as :func:`read_image`.
+    """
+    with _one_line(path):
+        return _numbers(_decode(path, rule))
+
+
+def see_mask(path: Path, rule: ReadingRule = ReadingRule()) -> MaskLook:
+    """The values of a mask file, whatever the rule says of them.
+
+    Raises:
+        UnreadableImage: as :func:`read_mask`.
+    """
+    with _one_line(path):
+        file = _decode(path, rule)
+        return look_at_mask(file.picture, lossy=file.lossy)
 
 
 @dataclass(frozen=True)
@@ -121,6 +220,8 @@ class _Decoded:
         orientation: the tag's value, 1 to 8.
         upright: whether Pillow has already applied the orientation, as it does for TIFF.
         lossy: whether the codec rounds values.
+        declared: what the file says is black and white, where it has more than 8 bits.
+        low_bytes: of colours of 16 bits, the picture of their lower halves.
     """
 
     picture: Image.Image
@@ -128,28 +229,152 @@ class _Decoded:
     orientation: int
     upright: bool
     lossy: bool
+    declared: tuple[float, float] = (0, 0)
+    low_bytes: Image.Image | None = None
 
     def size_after(self, turn: int) -> tuple[int, int]:
         return self.stored[::-1] if turn >= 5 else self.stored
 
 
-def _decode(path: Path, at_least: int | None = None) -> _Decoded:
+def _decode_pair(pair: Pair, at_least: int | None) -> tuple[_Decoded, _Decoded, int]:
+    """Both files of a pair, and the orientation that the mask is to get."""
+    with _one_line(pair.image):
+        photo = _decode(pair.image, pair.rule, at_least)
+    with _one_line(pair.mask):
+        drawing = _decode(pair.mask, pair.rule)
+        turn = drawing.orientation
+        if turn == 1 and drawing.stored == photo.stored:
+            turn = photo.orientation
+        _check_sizes(pair, photo.size_after(photo.orientation), drawing.size_after(turn))
+    return photo, drawing, turn
+
+
+def _decode(path: Path, rule: ReadingRule, at_least: int | None = None) -> _Decoded:
     # By a file object: given a path, Pillow (13.0 at least) maps an uncompressed grey TIFF into
     # memory with height and width the wrong way round if its orientation swaps them.
-    with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
-        width, height = picture.size
-        limit = Image.MAX_IMAGE_PIXELS
-        if limit is not None and width * height > limit:  # Pillow itself only warns up to twice
-            raise Image.DecompressionBombError(f"{height} x {width} px, over {limit} in all")
-        orientation = _orientation(picture)
-        tiff = picture.format == "TIFF"
-        if tiff and orientation >= 5:  # Pillow tells the upright size of a TIFF at once
-            width, height = height, width
-        if at_least is not None:
-            picture.draft(None, (at_least, at_least))
-        picture.load()
+    with path.open("rb") as file:
+        if file.read(len(_ARRAY)) == _ARRAY:
+            return _decode_array(file, rule)
+        file.seek(0)
+        with _opened(file) as picture:
+            width, height = picture.size
+            orientation = _orientation(picture)
+            tiff = picture.format == "TIFF"
+            if tiff and orientation >= 5:  # Pillow tells the upright size of a TIFF at once
+                width, height = height, width
+            if at_least is not None:
+                picture.draft(None, (at_least, at_least))
+            _refuse_huge(picture.size, rule)
+            sixteen = _sixteen_bits(picture)
+            wide = bool(sixteen) or is_wide(picture)
+            picture.load()
+            declared = declared_range(picture, file) if wide else (0, 0)
+        low = _low_bytes(file, sixteen) if sixteen else None
     lossy = picture.format in ("JPEG", "MPO")
-    return _Decoded(picture, (height, width), orientation, tiff and orientation > 1, lossy)
+    decoded: Image.Image = picture
+    if at_least is not None and width * height > _BIG:
+        decoded, low = _reduced(decoded, at_least), low and _reduced(low, at_least)
+    upright = tiff and orientation > 1
+    return _Decoded(decoded, (height, width), orientation, upright, lossy, declared, low)
+
+
+@contextlib.contextmanager
+def _opened(file: IO[bytes]) -> Iterator[Any]:
+    """Pillow's picture, without its own bound on pixels, which is half a phone's photograph."""
+    with _OPENING:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            picture = Image.open(file, formats=FORMATS)
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+    with picture:
+        yield picture
+
+
+def _refuse_huge(size: tuple[int, int], rule: ReadingRule) -> None:
+    width, height = size
+    if width * height > rule.max_pixels:
+        raise Image.DecompressionBombError(f"{height} x {width} px, over {rule.max_pixels} in all")
+
+
+def _sixteen_bits(picture: Any) -> str:
+    """The raw mode of colours of 16 bits a channel, of which Pillow keeps the upper 8; or none."""
+    modes = {str(part[3] if isinstance(part[3], str) else part[3][0]) for part in picture.tile}
+    raw = modes.pop() if len(modes) == 1 else ""
+    return raw if picture.mode in ("RGB", "RGBA") and raw[-4:-1] == ";16" else ""
+
+
+def _low_bytes(file: IO[bytes], raw: str) -> Image.Image:
+    """The lower halves of 16-bit colours: the bytes in the other order are the other halves."""
+    other = raw[:-1] + ("L" if raw.endswith("B") else "B")
+    file.seek(0)
+    with _opened(file) as picture:
+        picture.tile = [
+            part._replace(args=other if isinstance(part[3], str) else (other, *part[3][1:]))
+            for part in picture.tile
+        ]
+        picture.load()
+    whole: Image.Image = picture
+    return whole
+
+
+def _decode_array(file: IO[bytes], rule: ReadingRule) -> _Decoded:
+    """An array that NumPy saved: ``[H, W]``, with one, three or four channels first or last."""
+    file.seek(0)
+    values = np.load(file, allow_pickle=False)
+    if values.ndim == 3 and values.shape[0] in (1, 3, 4) and values.shape[2] not in (1, 3, 4):
+        values = np.moveaxis(values, 0, -1)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim not in (2, 3) or not values.size:
+        raise ValueError(f"an array of shape {values.shape}")
+    _refuse_huge((values.shape[1], values.shape[0]), rule)
+    if values.dtype not in (np.bool_, np.uint8):
+        whole = np.issubdtype(values.dtype, np.integer)
+        values = values.astype(np.int32 if whole else np.float32)
+    picture = Image.fromarray(np.ascontiguousarray(values))
+    height, width = values.shape[:2]
+    return _Decoded(picture, (height, width), 1, upright=False, lossy=False)
+
+
+def _reduced(picture: Image.Image, at_least: int) -> Image.Image:
+    """Smaller by a whole factor, both sides keeping ``at_least`` px."""
+    factor = min(picture.size) // max(at_least, 1)
+    if factor < 2:
+        return picture
+    return (picture.convert("RGB") if picture.mode in ("1", "P") else picture).reduce(factor)
+
+
+def _rgb(file: _Decoded, turn: int, rule: ReadingRule) -> NDArray[np.uint8]:
+    if file.low_bytes is not None and rule.scale is not None:
+        return rule.scale.to_bytes(_sixteen(file, turn))
+    return to_rgb(_turned(file, file.picture, turn), rule.scale)
+
+
+def _sixteen(file: _Decoded, turn: int) -> NDArray[np.int64]:
+    halves = (file.picture, file.low_bytes)
+    high, low = (
+        np.asarray(_turned(file, half, turn).convert("RGB"), dtype=np.int64)
+        for half in halves
+        if half is not None
+    )
+    return high << 8 | low
+
+
+def _numbers(file: _Decoded) -> WideLook | None:
+    if file.low_bytes is not None:
+        return look_at_numbers(_sixteen(file, 1), file.declared)
+    if is_wide(file.picture):
+        return look_at_numbers(wide_values(file.picture), file.declared)
+    return None
+
+
+def _labels(file: _Decoded, turn: int, rule: ReadingRule) -> Labels:
+    picture, meaning = _turned(file, file.picture, turn), rule.mask
+    if meaning.plane is Plane.EACH:
+        return Labels(to_mask(picture, lossy=file.lossy), None)
+    labels = label_codes(codes_of(picture, meaning.plane), meaning)
+    return Labels(labels == 1, labels == VOID if meaning.has_void else None)
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -160,10 +385,10 @@ def _orientation(picture: Image.Image) -> int:
     return value if value in _TURNS else 1
 
 
-def _turned(file: _Decoded, turn: int) -> Image.Image:
+def _turned(file: _Decoded, picture: Image.Image, turn: int) -> Image.Image:
     if turn == 1 or file.upright:
-        return file.picture
-    return file.picture.transpose(_TURNS[turn])
+        return picture
+    return picture.transpose(_TURNS[turn])
 
 
 def _check_sizes(pair: Pair, image: tuple[int, int], mask: tuple[int, int]) -> None:
@@ -183,12 +408,14 @@ def _one_line(path: Path) -> Iterator[None]:
     except UnreadableImage:
         raise
     except Exception as error:  # decoders raise anything at all on a file that is damaged
-        raise UnreadableImage(path, _reason(path, error), _REMEDY) from error
+        huge = isinstance(error, Image.DecompressionBombError)
+        remedy = "give a greater --max-pixels, or bring it to a smaller size" if huge else _REMEDY
+        raise UnreadableImage(path, _reason(path, error), remedy) from error
 
 
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"too many pixels to be a photograph ({error})"
+        return f"too many pixels to be decoded ({error})"
     if isinstance(error, UnidentifiedImageError):
         return "not an image that can be read" if path.stat().st_size else "the file is empty"
     if isinstance(error, OSError) and error.strerror:

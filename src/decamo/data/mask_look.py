@@ -1,0 +1,215 @@
+"""One mask -> which values it has, how many pixels of each, and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from decamo.data.normalise import codes_of, one_colour, plane_of
+from decamo.data.rules import MaskMeaning, Plane, label_codes
+
+__all__ = ["FEW", "MaskLook", "Value", "look_at_mask"]
+
+FEW = 64  # values up to which each is told; labels of one image are fewer
+_BINS = 16
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a mask.
+
+    Attributes:
+        code: the value, in its plane.
+        count: its pixels.
+        thickness: mean length of its unbroken runs along rows or along columns, whichever is
+            shorter, px; 0 where nobody asked, since the mask has no third value.
+        border: its pixels on the image's four edges.
+        sides: which edges it touches: 1 top, 2 bottom, 4 left, 8 right.
+        colour: a palette's colour of this index, packed; -1 elsewhere.
+    """
+
+    code: int
+    count: int
+    thickness: float
+    border: int
+    sides: int
+    colour: int = -1
+
+
+@dataclass(frozen=True)
+class MaskLook:
+    """What one look at a mask tells.
+
+    Attributes:
+        plane: where this file has its labels, judged by itself.
+        lossy: whether its values went through a lossy codec.
+        top: full scale of its levels: 255, or 65535 where some value exceeds 255.
+        values: each value, where there are at most ``FEW``.
+        bins: else the pixels in each sixteenth of the full scale.
+        half: pixels at exactly half of the full scale, 128 of 255.
+        sides: else the edges that levels of at least half touch, as in :class:`Value`.
+        thickness: else of all levels that are neither 0 nor full; as in :class:`Value`.
+        palette: whether it has a palette, whose indices its plane may not be.
+        cut_out: whether it is a photograph cut out along its alpha.
+    """
+
+    plane: Plane
+    lossy: bool
+    top: int = 255
+    values: tuple[Value, ...] = ()
+    bins: tuple[int, ...] = ()
+    half: int = 0
+    sides: int = 0
+    thickness: float = 0.0
+    palette: bool = False
+    cut_out: bool = False
+
+    @property
+    def total(self) -> int:
+        """Pixels in all."""
+        return sum(v.count for v in self.values) + sum(self.bins)
+
+    @property
+    def codes(self) -> frozenset[int]:
+        """The values, where they are few."""
+        return frozenset(v.code for v in self.values)
+
+    @property
+    def blank(self) -> bool:
+        """Whether it has a single value."""
+        return len(self.values) == 1
+
+    def to_plain(self) -> list[Any]:
+        """Plain JSON values, short: a census holds one for each of many thousand masks."""
+        values = [
+            [v.code, v.count, v.thickness, v.border, v.sides, v.colour] for v in self.values
+        ]
+        rest = [list(self.bins), self.half, self.sides, self.thickness, self.palette, self.cut_out]
+        return [self.plane.value, self.lossy, self.top, values, *rest]
+
+    @classmethod
+    def from_plain(cls, plain: Any) -> "MaskLook":
+        """The inverse of :meth:`to_plain`.
+
+        Raises:
+            ValueError, TypeError: no such list.
+        """
+        plane, lossy, top, values, bins, half, sides, thickness, palette, cut_out = plain
+        return cls(
+            Plane(plane),
+            bool(lossy),
+            int(top),
+            tuple(
+                Value(int(c), int(n), float(t), int(b), int(s), int(k))
+                for c, n, t, b, s, k in values
+            ),
+            tuple(int(n) for n in bins),
+            int(half),
+            int(sides),
+            float(thickness),
+            bool(palette),
+            bool(cut_out),
+        )
+
+    def shares(self, meaning: MaskMeaning) -> tuple[int, int] | None:
+        """Pixels of the object and of neither; None where only the pixels themselves can tell."""
+        same = self.plane is meaning.plane or (self.plane, meaning.plane, self.palette) == (
+            Plane.LEVELS,
+            Plane.INDEX,
+            False,
+        )
+        if self.bins or not same:
+            return None
+        labels = label_codes(np.array([v.code for v in self.values], dtype=np.int64), meaning)
+        counts = np.array([v.count for v in self.values])
+        return int(counts[labels == 1].sum()), int(counts[labels > 1].sum())
+
+
+def look_at_mask(picture: Image.Image, *, lossy: bool) -> MaskLook:
+    """Look at a decoded mask.
+
+    Args:
+        picture: its pixels.
+        lossy: whether its values went through a lossy codec (JPEG).
+    """
+    plane = plane_of(picture, lossy=lossy)
+    coloured = plane is Plane.COLOUR
+    codes = codes_of(picture, plane)
+    if coloured and (lossy or len(np.unique(codes)) > FEW):  # by brightness, as soft colours must
+        codes = codes_of(picture, Plane.LEVELS)
+    distinct, counts = _distinct(codes)
+    wide = not coloured and int(distinct[-1]) > 255
+    top = 65535 if wide else 255
+    palette = picture.mode == "P"
+    if len(distinct) > FEW:
+        many = _many(codes, plane, lossy, top)
+        return replace(many, cut_out=plane is Plane.ALPHA and not one_colour(picture))
+    colours = _colours_of(picture, distinct) if plane is Plane.INDEX else [-1] * len(distinct)
+    values = _values(codes, distinct, counts, colours)
+    cut_out = plane is Plane.ALPHA and not one_colour(picture)
+    return MaskLook(plane, lossy, top, values, palette=palette, cut_out=cut_out)
+
+
+def _distinct(codes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The values of a mask, and the pixels of each."""
+    if codes.dtype != np.uint8:
+        return np.unique(codes, return_counts=True)
+    histogram = np.array(Image.fromarray(codes).histogram())  # ten times as fast as bincount
+    distinct = np.flatnonzero(histogram)
+    return distinct, histogram[distinct]
+
+
+def _colours_of(picture: Image.Image, indices: NDArray[np.int64]) -> list[int]:
+    if picture.mode != "P":
+        return [-1] * len(indices)
+    flat = list(picture.getpalette("RGB") or []) + [0] * 768
+    return [flat[3 * i] << 16 | flat[3 * i + 1] << 8 | flat[3 * i + 2] for i in indices.tolist()]
+
+
+def _values(
+    codes: NDArray[Any], distinct: NDArray[np.int64], counts: NDArray[np.int64], colours: list[int]
+) -> tuple[Value, ...]:
+    thick = np.zeros(len(distinct))
+    if len(distinct) > 2:
+        thick = _thickness(np.searchsorted(distinct, codes).astype(np.uint8), counts)
+    edges = [codes[0], codes[-1], codes[:, 0], codes[:, -1]]
+    on = np.array([[np.count_nonzero(edge == code) for code in distinct] for edge in edges])
+    sides = ((on > 0) * np.array([[1], [2], [4], [8]])).sum(axis=0)
+    columns = (distinct, counts, np.round(thick, 1), on.sum(axis=0), sides, colours)
+    return tuple(
+        Value(int(code), int(count), float(t), int(border), int(side), int(colour))
+        for code, count, t, border, side, colour in zip(*columns, strict=True)
+    )
+
+
+def _thickness(ranks: NDArray[np.uint8], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Pixels a run, along rows or columns, whichever are shorter."""
+    runs = []
+    for lines in (ranks, ranks.T):
+        starts = lines[:, 1:][lines[:, 1:] != lines[:, :-1]]
+        first = np.bincount(lines[:, 0], minlength=len(counts))
+        runs.append(np.bincount(starts, minlength=len(counts)) + first)
+    return np.asarray(counts / np.maximum(np.maximum(*runs), 1))
+
+
+def _many(codes: NDArray[Any], plane: Plane, lossy: bool, top: int) -> MaskLook:
+    half = (top + 1) // 2
+    width = (top + 1) // _BINS
+    bins = np.bincount(np.clip(codes // width, 0, _BINS - 1).reshape(-1), minlength=_BINS)
+    on = codes >= half
+    edges = (on[0], on[-1], on[:, 0], on[:, -1])
+    sides = sum(1 << i for i, edge in enumerate(edges) if edge.any())
+    between = ((codes > 0) & (codes < top)).astype(np.uint8)
+    thick = _thickness(between, np.array([np.sum(between == i) for i in (0, 1)]))[1]
+    return MaskLook(
+        plane,
+        lossy,
+        top,
+        bins=tuple(int(n) for n in bins),
+        half=int(np.count_nonzero(codes == half)),
+        sides=sides,
+        thickness=round(float(thick), 1),
+    )
