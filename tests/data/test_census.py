@@ -41,7 +41,7 @@ def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object, **__: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(room, "read_pair", never)
+    monkeypatch.setattr(room, "see_pair", never)
 
 
 @pytest.mark.parametrize("workers", [0, 1, 4])

@@ -71,6 +71,8 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
             cache=draw(st.sampled_from(["auto", "ram", "disk", "off"])),
             cache_dir=draw(st.none() | _PATHS),
             num_workers=draw(st.integers(0, 16)),
+            mask_values=tuple(draw(st.lists(_WORDS, max_size=3))),
+            max_pixels=draw(st.integers(1, 10**10)),
         ),
         model=ModelSettings(
             backbone=draw(_WORDS),

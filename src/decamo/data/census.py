@@ -9,7 +9,8 @@ from pathlib import Path
 
 from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
 from decamo.data.pairs import Pair
-from decamo.data.reading import read_pair
+from decamo.data.reading import see_pair
+from decamo.data.survey import Sight
 from decamo.errors import DataError, TooManyBadImages, UnreadableImage
 from decamo.settings.option import one_of
 from decamo.storage import write_whole
@@ -44,6 +45,7 @@ class Entry:
             their SHA-256; empty where nobody looked.
         mask_digest: the mask file's.
         print: what the image is compared with others by; None where nobody looked.
+        sight: which values mask and image have; None where nobody looked.
     """
 
     pair: Pair
@@ -53,6 +55,7 @@ class Entry:
     image_digest: str = ""
     mask_digest: str = ""
     print: Print | None = field(default=None, repr=False)
+    sight: Sight | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -210,14 +213,16 @@ def _look(pair: Pair, known: object) -> tuple[Entry | BadFile, list[int]]:
         if remembered:
             return remembered, stamp
         digests = _digest(pair.image), _digest(pair.mask)
-        image, mask = read_pair(pair, at_least=GLANCE)
+        image, mask, values, numbers = see_pair(pair, at_least=GLANCE)
     except UnreadableImage as error:
         return BadFile(pair.key, Path(error.what), error.got), []
     except OSError as error:
         return BadFile(pair.key, Path(error.filename), error.strerror or str(error)), []
     height, width = mask.shape
     found = replace(fingerprint_of(image), aspect=width / height)
-    return Entry(pair, height, width, float(mask.mean()), *digests, found), stamp
+    flat = bool((image[::8, ::8] == image[0, 0]).all()) and bool((image == image[0, 0]).all())
+    sight = Sight(pair.mask.name, values, numbers, flat)
+    return Entry(pair, height, width, float(mask.mean()), *digests, found, sight), stamp
 
 
 def _kept(entry: Entry, stamp: Sequence[int]) -> dict[str, object]:
@@ -228,6 +233,7 @@ def _kept(entry: Entry, stamp: Sequence[int]) -> dict[str, object]:
         "foreground": entry.foreground,
         "digests": [entry.image_digest, entry.mask_digest],
         "print": entry.print.to_text() if entry.print else "",
+        "sight": entry.sight.to_plain() if entry.sight else None,
     }
 
 
@@ -243,9 +249,10 @@ def _recall(pair: Pair, stamp: list[int], known: object) -> Entry | None:
         if not whole or not named or type(share) not in (int, float) or not 0 <= share <= 1:
             return None
         found = Print.from_text(known["print"], width / height)
+        sight = Sight.from_plain(pair.mask.name, known["sight"])
     except (KeyError, TypeError, ValueError):
         return None
-    return Entry(pair, height, width, float(share), image, mask, found)
+    return Entry(pair, height, width, float(share), image, mask, found, sight)
 
 
 def _digest(path: Path) -> str:

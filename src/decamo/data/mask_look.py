@@ -1,6 +1,5 @@
 """One mask -> which values it has, how many pixels of each, and where."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +25,7 @@ class Value:
         count: its pixels.
         thickness: mean length of its unbroken runs along rows or along columns, whichever is
             shorter, px; 0 where nobody asked, since the mask has no third value.
-        border: its pixels on the image's four edges.
+        border: its pixels on the image's four edges, those in corners on two.
         sides: which edges it touches: 1 top, 2 bottom, 4 left, 8 right.
         colour: a palette's colour of this index, packed; -1 elsewhere.
     """
@@ -84,9 +83,7 @@ class MaskLook:
 
     def to_plain(self) -> list[Any]:
         """Plain JSON values, short: a census holds one for each of many thousand masks."""
-        values = [
-            [v.code, v.count, v.thickness, v.border, v.sides, v.colour] for v in self.values
-        ]
+        values = [[v.code, v.count, v.thickness, v.border, v.sides, v.colour] for v in self.values]
         rest = [list(self.bins), self.half, self.sides, self.thickness, self.palette, self.cut_out]
         return [self.plane.value, self.lossy, self.top, values, *rest]
 

@@ -8,14 +8,21 @@ next to nothing where all others have 0 and 255. What was decided is said in a l
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from decamo.data.mask_look import MaskLook, Value
 from decamo.data.rules import MaskMeaning, Plane, Rest
 from decamo.errors import DataError, SettingsError
 
-__all__ = ["Form", "decide_meaning", "form_of", "given_meaning", "parse_given", "seems_swapped"]
+__all__ = [
+    "Form",
+    "decide_meaning",
+    "form_of",
+    "given_meaning",
+    "parse_given",
+    "seems_swapped",
+    "shown_code",
+]
 
 _RULES = 0.1  # share of a set's masks from which on they are no odd ones out
 _ODD = 0.05  # share of a set's masks up to which a value is a slip
@@ -214,8 +221,9 @@ def _of_colours(shown: Sequence[MaskLook]) -> MaskMeaning:
         dark = [code for code in sorted(black) if _has(palettes, code)]
         ground = dark[0] if dark else 0 if _has(palettes, 0) else _on_edges(palettes)
         codes = _common_codes(palettes)
-        void = (255,) if 255 in codes and codes - {ground, 255} else ()
-        return MaskMeaning(Plane.INDEX, ground=(ground,), void=void, rest=Rest.OBJECT)
+        beside = 255 in codes and codes - {ground, 255}
+        void_ = (255,) if beside else ()
+        return MaskMeaning(Plane.INDEX, ground=(ground,), void=void_, rest=Rest.OBJECT)
     looks = [_in_colour(look) for look in shown if look.values]
     ground = 0 if _has(looks, 0) else _on_edges(looks)
     others = _common_codes(looks) - {ground}

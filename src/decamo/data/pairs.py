@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from decamo.data.rules import ReadingRule
+from decamo.data.rules import BY_ITSELF, ReadingRule
 
 __all__ = ["Pair", "classes_of"]
 
@@ -31,7 +31,7 @@ class Pair:
     stem: str
     dataset: str
     split: str
-    rule: ReadingRule = field(default=ReadingRule(), repr=False)
+    rule: ReadingRule = field(default=BY_ITSELF, repr=False)
 
     @property
     def key(self) -> str:

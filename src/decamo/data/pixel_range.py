@@ -1,4 +1,4 @@
-"""What the numbers of a data set's images mean: which is black and which is white, for all alike."""
+"""What the numbers of a data set's images mean: which is black and which is white, for all."""
 
 import struct
 from collections.abc import Sequence
@@ -53,10 +53,16 @@ class WideLook:
         Raises:
             ValueError, TypeError: no such list.
         """
-        *numbers, whole = plain
-        if len(numbers) != 6:
-            raise ValueError(f"{len(numbers)} numbers")
-        return cls(*(float(n) for n in numbers), whole=bool(whole))
+        low, high, dark, bright, declared, declared_low, whole = plain
+        return cls(
+            float(low),
+            float(high),
+            float(dark),
+            float(bright),
+            float(declared),
+            float(declared_low),
+            bool(whole),
+        )
 
 
 def look_at_numbers(values: NDArray[Any], declared: tuple[float, float] = (0, 0)) -> WideLook:
@@ -127,7 +133,7 @@ def decide_scale(looks: Sequence[WideLook]) -> PixelScale | None:
     bright = float(np.percentile([look.bright for look in looks], _FILES[1]))
     whole = all(look.whole for look in looks)
     if low >= 0:
-        for top in ((255, _FULL) if whole else (1, 255, _FULL)):
+        for top in (255, _FULL) if whole else (1, 255, _FULL):
             if high <= top and bright >= top / 2 and dark <= top / 5:
                 return None if whole and top == _FULL else PixelScale(0, top)
     if bright <= dark:

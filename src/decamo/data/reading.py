@@ -15,7 +15,7 @@ from decamo.data.mask_look import MaskLook, look_at_mask
 from decamo.data.normalise import codes_of, is_wide, to_mask, to_rgb, wide_values
 from decamo.data.pairs import Pair
 from decamo.data.pixel_range import WideLook, declared_range, look_at_numbers
-from decamo.data.rules import VOID, Plane, ReadingRule, label_codes
+from decamo.data.rules import BY_ITSELF, VOID, Plane, ReadingRule, label_codes
 from decamo.errors import UnreadableImage
 
 __all__ = [
@@ -81,7 +81,7 @@ class Seen(NamedTuple):
 
 
 def read_image(
-    path: Path, at_least: int | None = None, rule: ReadingRule = ReadingRule()
+    path: Path, at_least: int | None = None, rule: ReadingRule = BY_ITSELF
 ) -> NDArray[np.uint8]:
     """The image as displayed: EXIF orientation applied, uint8 ``[H, W, 3]``, RGB.
 
@@ -105,7 +105,7 @@ def read_image(
         return _rgb(file, file.orientation, rule)
 
 
-def read_mask(path: Path, rule: ReadingRule = ReadingRule()) -> NDArray[np.bool_]:
+def read_mask(path: Path, rule: ReadingRule = BY_ITSELF) -> NDArray[np.bool_]:
     """The mask as displayed: EXIF orientation applied, bool ``[H, W]``; what is void is not in it.
 
     What counts as the object is what the rule of the data set says. Where that reads each file by
@@ -128,7 +128,7 @@ def read_mask(path: Path, rule: ReadingRule = ReadingRule()) -> NDArray[np.bool_
     return read_labels(path, rule).object
 
 
-def read_labels(path: Path, rule: ReadingRule = ReadingRule()) -> Labels:
+def read_labels(path: Path, rule: ReadingRule = BY_ITSELF) -> Labels:
     """The mask as :func:`read_mask` has it, and what in it is neither object nor ground.
 
     Raises:
@@ -189,7 +189,7 @@ def see_pair(pair: Pair, at_least: int | None = None) -> Seen:
         return Seen(image, _labels(drawing, turn, rule).object, values, numbers)
 
 
-def see_image(path: Path, rule: ReadingRule = ReadingRule()) -> WideLook | None:
+def see_image(path: Path, rule: ReadingRule = BY_ITSELF) -> WideLook | None:
     """The numbers of an image file, where they have more than 8 bits.
 
     Raises:
@@ -199,7 +199,7 @@ def see_image(path: Path, rule: ReadingRule = ReadingRule()) -> WideLook | None:
         return _numbers(_decode(path, rule))
 
 
-def see_mask(path: Path, rule: ReadingRule = ReadingRule()) -> MaskLook:
+def see_mask(path: Path, rule: ReadingRule = BY_ITSELF) -> MaskLook:
     """The values of a mask file, whatever the rule says of them.
 
     Raises:

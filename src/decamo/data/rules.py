@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "BY_ITSELF",
     "MAX_PIXELS",
     "VOID",
     "MaskMeaning",
@@ -74,8 +75,10 @@ class MaskMeaning:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "MaskMeaning":
         """Back from ``dataclasses.asdict``, by way of JSON."""
-        values = (tuple(int(v) for v in plain[name]) for name in ("object", "ground", "void"))
-        return cls(Plane(plain["plane"]), *values, rest=Rest(plain["rest"]))
+        object_, ground, void = (
+            tuple(int(v) for v in plain[name]) for name in ("object", "ground", "void")
+        )
+        return cls(Plane(plain["plane"]), object_, ground, void, Rest(plain["rest"]))
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,8 @@ class PixelScale:
             whole = np.clip(values.astype(np.int64), 0, 65535)
             return np.asarray((whole + 128) // 257).astype(np.uint8)
         exact = np.nan_to_num(values.astype(np.float64), nan=self.low)
-        grey = (exact - self.low) * (255 / (self.high - self.low))
-        return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+        inside = np.clip(exact, self.low, self.high) - self.low
+        return np.rint(inside * (255 / (self.high - self.low))).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,10 @@ class ReadingRule:
         )
 
 
+BY_ITSELF = ReadingRule()
+"""Each file by itself."""
+
+
 def label_codes(codes: NDArray[Any], meaning: MaskMeaning) -> NDArray[np.uint8]:
     """Values of a mask as labels.
 
@@ -152,8 +159,8 @@ def _table(meaning: MaskMeaning) -> NDArray[np.uint8]:
 
 
 def _labels(values: NDArray[Any], meaning: MaskMeaning) -> NDArray[np.uint8]:
-    named = {v: 0 for v in meaning.ground} | {v: VOID for v in meaning.void}
-    named |= {v: 1 for v in meaning.object}
+    named = dict.fromkeys(meaning.ground, 0) | dict.fromkeys(meaning.void, VOID)
+    named |= dict.fromkeys(meaning.object, 1)
     if meaning.rest is Rest.NEAREST and named:
         known = np.array(sorted(named), dtype=np.int64)
         labels = np.array([named[int(v)] for v in known], dtype=np.uint8)

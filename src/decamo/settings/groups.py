@@ -44,12 +44,21 @@ class DataSettings:
         None, "folder that --cache disk keeps them in (default: decamo in the user's cache folder)"
     )
     num_workers: int = option(4, "processes that read images; 0 reads in the main one")
+    mask_values: tuple[str, ...] = option(
+        (),
+        "what the masks' values mean, where the first lines say it wrongly: object=1 void=255"
+        " [ground=0], object=1-90 or object=#ff0000; VOC:object=15 for the data set VOC alone",
+    )
+    max_pixels: int = option(
+        300_000_000, "largest image that is decoded; a larger one is left out", unit="px"
+    )
 
     def __post_init__(self) -> None:
         one_of("noncam", self.noncam, NONCAM)
         within("val_fraction", self.val_fraction, 0.001, 0.9)
         one_of("cache", self.cache, CACHES)
         at_least("num_workers", self.num_workers, 0)
+        at_least("max_pixels", self.max_pixels, 1)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
     """
     images, trainer, resumption = prepared.supply, prepared.trainer, prepared.resumption
     yield from images.sources
+    yield from images.notes
+    for warning in images.warnings:
+        yield f"warning: {warning}"
     left_out = [f"{bad.path}: {bad.reason}" for bad in images.bad]
     left_out += [f"{orphan}: no partner of that name" for orphan in images.orphans]
     for line in left_out[:_MOST_NAMED]:

@@ -100,7 +100,7 @@ def test_training_does_not_decode_again_what_was_audited(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(census_module, "read_pair", refuse)
+    monkeypatch.setattr(census_module, "see_pair", refuse)
     again = take_census(pairs, workers=1, seen=seen)
     assert [e.foreground for e in again.entries] == [e.foreground for e in plain.entries]
     assert [(e.height, e.width) for e in again.entries] == [

@@ -18,6 +18,7 @@ from decamo.data.audit.look import Facts, look_at, preview
 from decamo.data.audit.summary import QUANTILES, Summary, size_label, summarise
 from decamo.data.audit.workers import Lost, Work, in_processes
 from decamo.data.census import DIGITS, BadFile, Census, Entry, recorded
+from decamo.data.survey import Sight
 
 __all__ = ["Audit", "audit_data", "previews"]
 
@@ -53,7 +54,7 @@ class Audit:
         files = []
         for facts in self.facts.values():
             plain = asdict(facts)
-            del plain["grid"], plain["thumb"]
+            del plain["grid"], plain["thumb"], plain["values"], plain["numbers"]
             files.append(plain)
         return {
             "roots": [str(root) for root in self.roots],
@@ -174,6 +175,7 @@ def _fitting(
                 image.sha256[:DIGITS],
                 mask.sha256[:DIGITS],
                 image.print,
+                Sight.from_plain(pair.mask.name, [mask.values, image.numbers, image.flat]),
             )
             fits.append((entry, stamp))
     return fits, misfits

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from decamo.data.audit.structure import Structure, guess, inspect
 from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
-from decamo.data.reading import FORMATS, read_image, read_mask
+from decamo.data.reading import FORMATS, read_image, read_mask, see_image, see_mask
 from decamo.errors import UnreadableImage
 
 __all__ = ["Facts", "look_at", "preview"]
@@ -56,6 +56,10 @@ class Facts:
         foreground: share of a mask's pixels that are object, as training reads it.
         grey: share of a mask's pixels strictly between its format's black and white.
         levels: different values in a mask.
+        values: what :func:`~decamo.data.reading.see_mask` tells of a mask, plain.
+        numbers: what :func:`~decamo.data.reading.see_image` tells of an image of more than 8
+            bits, plain.
+        flat: whether an image has a single colour.
     """
 
     path: str
@@ -80,6 +84,9 @@ class Facts:
     foreground: float = 0.0
     grey: float = 0.0
     levels: int = 0
+    values: list[Any] | None = None
+    numbers: list[Any] | None = None
+    flat: bool = False
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Facts":
@@ -158,6 +165,8 @@ def _image(path: Path, data: bytes) -> dict[str, Any]:
         "pixels": digest.hexdigest(),
         "grid": found.grid.hex(),
         "thumb": found.thumb.hex(),
+        "numbers": None if (wide := see_image(path)) is None else wide.to_plain(),
+        "flat": bool((pixels == pixels[0, 0]).all()),
     }
 
 
@@ -170,6 +179,7 @@ def _mask(path: Path) -> dict[str, Any]:
         "foreground": float(mask.mean()),
         "grey": float(((values > 0) & (values < white)).mean()),
         "levels": len(np.unique(values)),
+        "values": see_mask(path).to_plain(),
     }
 
 

@@ -1,0 +1,247 @@
+"""From a look at every file of a data set to the one rule by which they are read, and its words."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from decamo.data.mask_look import MaskLook
+from decamo.data.mask_values import (
+    Form,
+    decide_meaning,
+    form_of,
+    given_meaning,
+    seems_swapped,
+    shown_code,
+)
+from decamo.data.pixel_range import WideLook, decide_scale, scale_words
+from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
+
+__all__ = ["Decided", "Sight", "decide_rule"]
+
+_FIRST = 3  # names in a line
+_RARE = 0.1  # share of the masks up to which a form is an odd one out
+_PLANES = {
+    Plane.INDEX: "palette index ",
+    Plane.COLOUR: "colour ",
+    Plane.ALPHA: "alpha ",
+}
+_REST = {Rest.OBJECT: "object", Rest.GROUND: "ground", Rest.VOID: "void"}
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a look at a pair tells of its values.
+
+    Attributes:
+        name: the pair's, for people.
+        mask: the mask's values.
+        numbers: of the image, where they have more than 8 bits.
+        flat: whether the image has a single colour.
+    """
+
+    name: str
+    mask: MaskLook
+    numbers: WideLook | None = None
+    flat: bool = False
+
+    def to_plain(self) -> list[Any]:
+        """Plain JSON values, without the name."""
+        numbers = None if self.numbers is None else self.numbers.to_plain()
+        return [self.mask.to_plain(), numbers, self.flat]
+
+    @classmethod
+    def from_plain(cls, name: str, plain: Any) -> "Sight":
+        """The inverse of :meth:`to_plain`.
+
+        Raises:
+            ValueError, TypeError: no such list.
+        """
+        mask, numbers, flat = plain
+        wide = None if numbers is None else WideLook.from_plain(numbers)
+        return cls(name, MaskLook.from_plain(mask), wide, bool(flat))
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The rule of a data set.
+
+    Attributes:
+        rule: by which its files are read.
+        lines: what was decided, for people: one on masks, one on images where there is a choice.
+        warnings: what does not fit, a line each.
+    """
+
+    rule: ReadingRule
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def decide_rule(
+    name: str,
+    sights: Sequence[Sight],
+    *,
+    given: Sequence[str] = (),
+    held: ReadingRule | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Decided:
+    """How the files of a data set are read.
+
+    Args:
+        name: the data set's, for people.
+        sights: of its pairs.
+        given: what ``--mask-values`` says, such as ``("object=1", "void=255")``.
+        held: the rule that a checkpoint was trained by; it stays.
+        max_pixels: the most that a file may have.
+
+    Raises:
+        SettingsError: ``given`` cannot be meant.
+        DataError: no mask has a value that ``given`` calls object.
+    """
+    looks = [sight.mask for sight in sights]
+    numbers = [sight.numbers for sight in sights if sight.numbers is not None]
+    meaning, scale = decide_meaning(looks), decide_scale(numbers)
+    why = ""
+    if held is not None:
+        differs = (held.mask, held.scale) != (meaning, scale)
+        meaning, scale = held.mask, held.scale
+        why = " (as the checkpoint was trained; alone the files would say otherwise)" * differs
+    if given:
+        meaning, why = given_meaning(given, looks), " (--mask-values)"
+    lines = [f"masks of {name}: {_mask_words(looks, meaning)}{why}"] if looks else []
+    if numbers:
+        lines.append(f"images of {name}: {scale_words(numbers, scale)}")
+    warnings = [*_swapped(name, looks, meaning), *_odd_masks(name, sights, meaning)]
+    warnings += _flat_images(name, sights, scale)
+    return Decided(ReadingRule(meaning, scale, max_pixels), tuple(lines), tuple(warnings))
+
+
+def _mask_words(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
+    count = f"{len(looks)} masks"
+    if meaning.plane is Plane.EACH:
+        return f"{_form_words(looks)} of {count}"
+    roles = [
+        f"{role} {_PLANES.get(meaning.plane, '')}{_code_words(codes, meaning.plane)}"
+        for role, codes in (
+            ("object", meaning.object),
+            ("ground", meaning.ground),
+            ("void", meaning.void),
+        )
+        if codes
+    ]
+    if meaning.rest is not Rest.NEAREST:
+        roles.append(f"{_REST[meaning.rest]} all else{_others(looks, meaning)}")
+    elif len(roles) > 1:
+        roles.append("values between as the nearest")
+    return f"{', '.join(roles)}; {_share_words(looks, meaning)}{count}"
+
+
+def _form_words(looks: Sequence[MaskLook]) -> str:
+    forms = Counter(form_of(look) for look in looks)
+    words = {
+        Form.SOFT: "soft edges, cut at the half,",
+        Form.BLANK: "a single value",
+        Form.LEVEL: "0 and " + _code_words(_levels(looks), Plane.LEVELS),
+    }
+    parts = [f"{words.get(form, form.value)} in {n}" for form, n in forms.most_common()]
+    half = sum(look.half for look in looks) + sum(
+        v.count for look in looks if len(look.values) > 2 for v in look.values if v.code == 128
+    )
+    text = ", ".join(parts)
+    if 128 in _levels(looks):
+        text += " (128 is object; a tool that takes what exceeds 128 finds none)"
+    elif half:
+        text += f" ({half} pixels of 128 are object)"
+    return text
+
+
+def _levels(looks: Sequence[MaskLook]) -> tuple[int, ...]:
+    return tuple(sorted({max(k.codes) for k in looks if form_of(k) is Form.LEVEL}))
+
+
+def _others(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
+    named = {*meaning.object, *meaning.ground, *meaning.void}
+    codes = {c for look in looks if look.plane is meaning.plane for c in look.codes} - named
+    words = f"{_PLANES.get(meaning.plane, '')}{_code_words(tuple(codes), meaning.plane)}"
+    return f" ({words})" if codes else ""
+
+
+def _code_words(codes: Sequence[int], plane: Plane) -> str:
+    """Some values; runs of them as ``1-90``."""
+    ordered = sorted(codes)
+    runs: list[list[int]] = []
+    for code in ordered:
+        if runs and plane is not Plane.COLOUR and code == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], code]
+        else:
+            runs.append([code])
+    words = ["-".join(shown_code(c, plane) for c in run) for run in runs]
+    more = f" and {len(words) - 8} more" if len(words) > 8 else ""
+    return ", ".join(words[:8]) + more
+
+
+def _share_words(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
+    shares = [(look.total, look.shares(meaning)) for look in looks]
+    known = [(total, share) for total, share in shares if share is not None]
+    if not known:
+        return ""
+    total = sum(t for t, _ in known)
+    object_, void = (sum(share[i] for _, share in known) / total for i in (0, 1))
+    return f"object {object_:.1%}" + (f" and void {void:.1%}" * meaning.has_void) + " of "
+
+
+def _swapped(name: str, looks: Sequence[MaskLook], meaning: MaskMeaning) -> list[str]:
+    if not seems_swapped(looks, meaning):
+        return []
+    ground = meaning.ground or (0,)
+    values = ",".join(shown_code(v, meaning.plane) for v in ground[:_FIRST])
+    return [
+        f"masks of {name}: the object touches all edges and covers most of nearly every image:"
+        f" object and ground may be swapped; if so, give --mask-values object={values}"
+    ]
+
+
+def _odd_masks(name: str, sights: Sequence[Sight], meaning: MaskMeaning) -> list[str]:
+    """Masks that are not as their set is; one line a kind."""
+    odd: dict[str, list[str]] = {}
+    if meaning.plane is Plane.EACH:
+        counts = Counter(form_of(sight.mask) for sight in sights)
+        shown = sum(counts.values()) - counts[Form.BLANK]
+        rare = {f for f, n in counts.items() if n <= _RARE * shown} - {Form.BLANK}
+        common = ", ".join(f.value for f, _ in counts.most_common() if f not in rare)
+        for sight in sights:
+            form = form_of(sight.mask)
+            if form in rare:
+                odd.setdefault(f"{form.value} where the others are {common}", []).append(sight.name)
+    for sight in sights:
+        shares = sight.mask.shares(meaning) if meaning.plane is not Plane.EACH else None
+        if shares and shares[1] and not shares[0]:
+            odd.setdefault("void, and no object", []).append(sight.name)
+        elif meaning.plane is Plane.INDEX and sight.mask.plane is Plane.COLOUR:
+            odd.setdefault("colours where the others have a palette", []).append(sight.name)
+    return [
+        f"masks of {name}: {len(names)} of {len(sights)} disagree with their set ({kind}):"
+        f" {_names(names)}"
+        for kind, names in odd.items()
+    ]
+
+
+def _flat_images(name: str, sights: Sequence[Sight], scale: PixelScale | None) -> list[str]:
+    flat = [sight.name for sight in sights if _is_flat(sight, scale)]
+    if not flat:
+        return []
+    verb = "image is" if len(flat) == 1 else "images are"
+    return [f"images of {name}: {len(flat)} {verb} of one single colour: {_names(flat)}"]
+
+
+def _is_flat(sight: Sight, scale: PixelScale | None) -> bool:
+    if sight.numbers is None or scale is None:
+        return sight.flat
+    low, high = sight.numbers.low, sight.numbers.high
+    span = (scale.high - scale.low) / 255
+    return high <= scale.low or low >= scale.high or high - low < span
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _FIRST} more" if len(names) > _FIRST else ""
+    return ", ".join(names[:_FIRST]) + more
