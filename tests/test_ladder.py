@@ -15,7 +15,7 @@ SOURCE = Path(decamo.__file__).parent
 
 # Lowest first; a room may import from rooms on earlier lines only.
 LADDER: list[set[str]] = [
-    {"errors"},
+    {"errors", "streams", "system"},
     {"settings"},
     {"recipes", "geometry", "storage", "plan", "metrics"},
     {"data", "nn", "history"},
@@ -33,7 +33,17 @@ LEVEL = {room: level for level, rooms in enumerate(LADDER) for room in rooms}
 FILES = sorted(p for p in SOURCE.rglob("*.py") if p != SOURCE / "__init__.py")
 
 # What must load without torch: choosing and planning should be instant.
-NO_TORCH = {"errors", "settings", "recipes", "plan", "metrics", "history", "diagnosis"}
+NO_TORCH = {
+    "errors",
+    "streams",
+    "system",
+    "settings",
+    "recipes",
+    "plan",
+    "metrics",
+    "history",
+    "diagnosis",
+}
 
 # What importing a room may load beside the standard library (docs/decisions/0007); others nothing.
 NUMPY = {"numpy", "PIL"}

@@ -2,11 +2,10 @@
 
 Exit codes: 0 done; 1 a score or its protocol is not the expected one (``evaluate --expect``); 2 a
 mistake that one line explains; 75 when a budget is spent and the same command goes on; 128 + signal
-number when stopped by one.
+number when stopped by one. Losing standard output ends no run (see ``streams``).
 """
 
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,8 @@ from types import ModuleType
 
 from decamo import __version__
 from decamo.errors import DecamoError, SettingsError
+from decamo.streams import lasting_streams
+from decamo.training.stops import stop_requests
 
 __all__ = ["COMMANDS", "main"]
 
@@ -27,6 +28,13 @@ COMMANDS = {
     "data": "audit data sets; make procedural camouflage scenes",
     "report": "make one page of a run: verdict, curves, validation cases, settings",
     "bench": "measure claims of cost and quality on this machine",
+}
+
+# What goes on without its output, and where what it would have said can be read.
+_LONG = {
+    "train": "the run goes on, its journal.jsonl has it all",
+    "escape": "the race goes on, its folder has what it finds",
+    "bench": "the measurement goes on",
 }
 
 _USAGE = """usage: decamo COMMAND [flags]
@@ -45,8 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     words = [w for w in words if w != "--debug"]
+    with lasting_streams(_LONG.get(words[0], "") if words else "") as streams:
+        code = _explained(words, debug=debug)
+    return streams.exit_code(code)
+
+
+def _explained(words: list[str], *, debug: bool) -> int:
+    """Run the command; mistakes and signals are explained in a line."""
     try:
-        return _dispatch(words)
+        with stop_requests():
+            return _dispatch(words)
     except DecamoError as error:
         if debug:
             raise
@@ -55,9 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         print("decamo: stopped at once", file=sys.stderr)
         return 128 + getattr(stop, "number", signal.SIGINT)
-    except BrokenPipeError:  # the reader of our output went away, as in `decamo plan | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _dispatch(words: list[str]) -> int:

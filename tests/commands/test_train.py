@@ -16,6 +16,7 @@ from decamo.cli import main
 from decamo.history import EpochDone, Event, Saved, StepDone, Validating, read_journal
 from decamo.report.console import Console
 from decamo.storage.sealed import load_sealed
+from decamo.system import stop_signals
 from decamo.training.budget import Budget
 from tests.commands.conftest import STUCK_FLAGS
 
@@ -348,7 +349,7 @@ PHASES: dict[str, Callable[[Event], bool]] = {
     ("phase", "number"),
     [
         *((phase, signal.SIGTERM) for phase in PHASES),
-        ("stage 1", signal.SIGINT),
+        *(("stage 1", number) for number in stop_signals() if number != signal.SIGTERM),
         *(
             pytest.param(phase, signal.SIGINT, marks=pytest.mark.long)
             for phase in PHASES
@@ -399,6 +400,7 @@ def test_a_second_signal_stops_at_once(
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Console, "hear", twice)
+    monkeypatch.setattr("decamo.training.stops._ONE_WISH", 0.0)  # not one wish that arrives twice
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
     assert main([*words, *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1"]) == 130
     assert capsys.readouterr().err == "decamo: stopped at once\n"

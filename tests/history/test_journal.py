@@ -1,5 +1,7 @@
+import errno
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decamo.errors import StorageError
 from decamo.history import (
     EpochDone,
     GroupsOpened,
@@ -161,9 +162,78 @@ def test_lines_that_are_no_objects_are_passed_over(path: Path) -> None:
     assert list(read_journal(path)) == [{"kind": "run"}]
 
 
-def test_a_full_disk_is_told_in_one_line() -> None:
+def test_a_full_disk_is_told_in_one_line_and_ends_no_run() -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")
-    with pytest.raises(StorageError, match="No space left on device"), Journal(full) as journal:
+    said: list[str] = []
+    with Journal(full, said.append) as journal:
         journal.write("note", {})
+        journal.write("note", {})
+
+    first, last = said
+    assert first.startswith("/dev/full: No space left on device; free space")
+    assert last == "/dev/full: 2 lines of the journal are lost"
+
+
+def test_without_an_ear_it_is_said_on_standard_error(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.mkdir()
+    with Journal(path) as journal:
+        journal.write("note", {})
+
+    assert capsys.readouterr().err.startswith(f"decamo: {path}: Is a directory; ")
+
+
+class Disk:
+    """``os.write`` on a disk that has room for so many bytes, or has another trouble."""
+
+    def __init__(self, room: int, trouble: int = errno.ENOSPC) -> None:
+        self.room, self.trouble = room, trouble
+        self._write = os.write
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if self.room <= 0:
+            raise OSError(self.trouble, os.strerror(self.trouble))
+        written = self._write(descriptor, data[: self.room])
+        self.room -= written
+        return written
+
+
+@pytest.mark.parametrize("room", [0, 1, 20, 41, 60])
+@pytest.mark.parametrize("trouble", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE])
+def test_lines_wait_for_room_and_keep_their_order(
+    path: Path, monkeypatch: pytest.MonkeyPatch, room: int, trouble: int
+) -> None:
+    disk, said = Disk(room, trouble), list[str]()
+    monkeypatch.setattr(os, "write", disk.write)
+    with Journal(path, said.append) as journal:
+        for number in range(6):
+            if number == 4:
+                disk.room = 10**6
+            journal.write("step", {"step": number})
+
+    assert [e["step"] for e in read_journal(path)] == list(range(6))
+    assert [line.split("; ")[-1] for line in said] == [
+        "the run goes on, and what belongs into the journal waits in memory",
+        f"{path}: written again",
+    ]
+
+
+def test_of_too_many_waiting_lines_the_oldest_are_lost_and_counted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, said = Disk(0), list[str]()
+    monkeypatch.setattr(os, "write", disk.write)
+    monkeypatch.setattr("decamo.history.journal._MOST_WAITING", 100)
+    with Journal(path, said.append) as journal:
+        for number in range(8):
+            journal.write("step", {"step": number})
+        disk.room = 10**6
+        journal.write("step", {"step": 8})
+
+    kept = [e["step"] for e in read_journal(path)]
+    assert kept == list(range(9))[-len(kept) :]
+    assert 0 < len(kept) < 9
+    assert said[1] == f"{path}: written again, but for {9 - len(kept)} lines"

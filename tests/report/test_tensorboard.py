@@ -1,9 +1,14 @@
+import errno
+import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
     EventAccumulator,
 )
+from tensorboard.compat.tensorflow_stub.io.gfile import GFile  # type: ignore[import-untyped]
 
 from decamo.history import EpochDone, Interrupted, StepDone, StepRecord
 from decamo.plan import Position
@@ -71,3 +76,41 @@ def test_the_scores_of_the_last_epoch_before_a_resume_stay(tmp_path: Path) -> No
     second.close()
 
     assert len(read(tmp_path)["validation/iou"]) == 1
+
+
+@pytest.mark.parametrize("when", ["from the start", "while writing", "at the end"])
+def test_a_full_disk_costs_the_charts_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], when: str
+) -> None:
+    full, said, real = [when == "from the start"], list[str](), GFile.flush
+
+    def flush(file: GFile) -> None:
+        if full[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(file)
+
+    monkeypatch.setattr(GFile, "flush", flush)
+    board = TensorBoard(tmp_path, 0, said.append)
+    board.hear(step(0))
+    full[0] = True
+    if when == "while writing":
+        writer: Any = board._writer
+        writer.file_writer.event_writer._async_writer._worker._next_flush_time = 0
+    for number in range(1, 40):
+        board.hear(step(number))
+    if when == "at the end":
+        board.close()
+    else:
+        for _ in range(3):  # its thread says so a little later
+            board.hear(EpochDone(RECORD, best=True))
+            time.sleep(0.05)
+        full[0] = False
+        board.hear(EpochDone(RECORD, best=True))
+        board.close()
+
+    lost = f"{tmp_path}: No space left on device; the run goes on without these charts"
+    again = f"{tmp_path}: charts go on from epoch {RECORD.epoch}"
+    assert said == ([lost] if when == "at the end" else [lost, again])
+    assert capsys.readouterr().err == ""
+    if when != "at the end":
+        assert read(tmp_path)["validation/iou"][-1][1] == pytest.approx(RECORD.iou)

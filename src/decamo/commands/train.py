@@ -243,10 +243,11 @@ def _train(session: _Session, settings: TrainSettings, prepared: Prepared, watch
     last: Event | None = None
     with ExitStack() as stack:
         if trainer.runtime.is_main:
-            journal = stack.enter_context(Journal(folder.journal))
+            say = session.con.say
+            journal = stack.enter_context(Journal(folder.journal, say))
             journal.write("run", run_line(settings, prepared))
             board = stack.enter_context(
-                closing(TensorBoard(folder.tensorboard, prepared.resumption.position.step))
+                closing(TensorBoard(folder.tensorboard, prepared.resumption.position.step, say))
             )
             listeners += [journal, board]
         listeners.append(watch)

@@ -2,7 +2,6 @@
 
 import atexit
 import multiprocessing
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from decamo.data.dataset import CamouflageDataset, Sample
 from decamo.data.draws import ORDER, words
 from decamo.errors import DecamoError
+from decamo.system import ignore_stop_signals
 
 __all__ = ["Batch", "EpochSampler", "make_loader", "micro_batches_per_epoch", "permutation"]
 
@@ -133,7 +133,7 @@ def make_loader(
     """One loader for all epochs of a sampler; its workers live as long.
 
     The batches do not depend on ``num_workers``, and no global generator is touched. Workers
-    compute on one thread each and ignore Ctrl-C and SIGTERM: the main process ends them when it
+    compute on one thread each and ignore signals to stop: the main process ends them when it
     has saved.
 
     Args:
@@ -208,8 +208,7 @@ def _quiet_worker(_: int) -> None:
     # would keep the main process from saving. It ends them itself, and they end when it is gone.
     # multiprocessing asks by SIGTERM too, at the end of a process whose loader somebody still
     # holds, and would then wait without end: see _end_workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ignore_stop_signals()
     torch.set_num_threads(1)
 
 

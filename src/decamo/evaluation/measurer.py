@@ -1,6 +1,5 @@
 """Maps against masks in several processes; the results do not depend on how many."""
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -12,6 +11,7 @@ from types import TracebackType
 from decamo.data.census import BadFile
 from decamo.errors import DecamoError
 from decamo.evaluation.measuring import Dropped, ImageResult, Job, Rules, measure_job
+from decamo.system import clean_context
 
 __all__ = ["Measurer"]
 
@@ -33,10 +33,10 @@ class Measurer(AbstractContextManager["Measurer"]):
         if workers > 1:
             # A fork of a process with torch's threads may hang; a fork server forks a clean one
             # that has imported everything once.
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload([__name__, *(_FOR_ATLAS if rules.atlas else ())])
-            # It imports while this process matches maps, or a network makes the first one.
-            forkserver.ensure_running()
+            context = clean_context([__name__, *(_FOR_ATLAS if rules.atlas else ())])
+            if context.get_start_method() == "forkserver":
+                # It imports while this process matches maps, or a network makes the first one.
+                forkserver.ensure_running()
             self._pool = ProcessPoolExecutor(workers, mp_context=context)
 
     def __exit__(

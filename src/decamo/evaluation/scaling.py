@@ -1,6 +1,5 @@
 """What more scoring processes bring, beside what the machine has to give at that moment."""
 
-import multiprocessing
 import os
 import statistics
 import subprocess
@@ -18,6 +17,7 @@ from decamo.evaluation.cases import sets_of_masks
 from decamo.evaluation.measurer import Measurer
 from decamo.evaluation.measuring import Job, Rules, measure_job
 from decamo.evaluation.speed import SHARES, picture
+from decamo.system import clean_context
 
 __all__ = ["Scaling", "Turns", "compare_workers", "write_pictures"]
 
@@ -107,7 +107,7 @@ def compare_workers(
     jobs = [Job(case, maps / f"{case.stem}.png") for case in cases]
     rules = Rules()
     words = [*command, "--predictions", str(maps), "--masks", str(masks), "--resamples", "0"]
-    context = multiprocessing.get_context("forkserver")
+    context = clean_context()
     rounds: list[list[float]] = []
     with (
         Measurer(1, rules) as alone,

@@ -7,10 +7,13 @@ lets the later line of an epoch win.
 """
 
 import contextlib
+import errno
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -32,28 +35,73 @@ from decamo.storage import storage_error
 
 __all__ = ["Journal", "read_epochs", "read_journal"]
 
+_MOST_WAITING = 64 * 2**20  # bytes of lines that wait for room on the disk; days of steps
+
 
 class Journal:
-    """An open journal. Each line is handed to the operating system as it is written."""
+    """An open journal. Each line is handed to the operating system as it is written.
 
-    def __init__(self, path: Path) -> None:
-        cut = _ends_midline(path)
-        self._file = path.open("a", encoding="utf-8")
-        if cut:  # by a crash; the next line must not be glued to what is left of it
-            self._file.write("\n")
+    A full or broken disk ends no run for the sake of its journal: lines that cannot be written are
+    held in memory, in their order, and written as soon as there is room.
+
+    Args:
+        path: of the file; made if missing.
+        say: told once when lines begin to wait, when they are written, and if they are lost;
+            standard error where not given.
+    """
+
+    def __init__(self, path: Path, say: Callable[[str], None] | None = None) -> None:
+        self._path, self._say = path, say or _warn
+        self._descriptor = -1
+        self._waiting: deque[bytes] = deque()
+        self._bytes = self._lost = 0
+        self._troubled = False
 
     def write(self, kind: str, values: Mapping[str, Any]) -> None:
-        """Append one line. NaN and infinity become null, so that any JSON reader can follow.
-
-        Raises:
-            StorageError: the disk is full or gone.
-        """
-        line = json.dumps({"kind": kind, **_finite(values)}, allow_nan=False)
+        """Append one line. NaN and infinity become null, so that any JSON reader can follow."""
+        line = json.dumps({"kind": kind, **_finite(values)}, allow_nan=False) + "\n"
+        self._waiting.append(line.encode())
+        self._bytes += len(line)
+        while self._bytes > _MOST_WAITING and len(self._waiting) > 1:
+            self._bytes -= len(self._waiting.popleft())
+            self._lost += 1
         try:
-            self._file.write(line + "\n")
-            self._file.flush()
+            self._write_waiting()
         except OSError as error:
-            raise storage_error(Path(self._file.name), error) from error
+            self._let_go()
+            if not self._troubled:
+                self._say(
+                    f"{storage_error(self._path, error)}; the run goes on, and what belongs into"
+                    " the journal waits in memory"
+                )
+            self._troubled = True
+        else:
+            if self._troubled:
+                self._say(f"{self._path}: written again{self._without()}")
+            self._troubled = False
+
+    def _write_waiting(self) -> None:
+        if self._descriptor < 0:
+            cut = _ends_midline(self._path)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.open(self._path, flags, 0o666)
+            if cut:  # by a crash or a full disk; no line must be glued to what is left of one
+                os.write(self._descriptor, b"\n")
+        while self._waiting:
+            line = self._waiting[0]
+            if os.write(self._descriptor, line) < len(line):  # what is there is a line that was cut
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._bytes -= len(self._waiting.popleft())
+
+    def _let_go(self) -> None:
+        """Close the file: after an error of a network drive only opening it anew can help."""
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _without(self) -> str:
+        return f", but for {self._lost} lines" if self._lost else ""
 
     def hear(self, event: Event) -> None:
         """Write down what an event tells."""
@@ -83,8 +131,12 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(OSError):  # a full disk was told when the line was written
-            self._file.close()
+        if self._waiting:
+            with contextlib.suppress(OSError):
+                self._write_waiting()
+        if left := len(self._waiting) + self._lost:
+            self._say(f"{self._path}: {left} lines of the journal are lost")
+        self._let_go()
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
@@ -110,6 +162,10 @@ def read_epochs(path: Path) -> list[EpochRecord]:
         if entry.get("kind") == "epoch"
     }
     return [epochs[number] for number in sorted(epochs)]
+
+
+def _warn(line: str) -> None:
+    sys.stderr.write(f"decamo: {line}\n")
 
 
 def _ends_midline(path: Path) -> bool:

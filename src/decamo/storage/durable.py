@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from decamo.errors import StorageError
+from decamo.system import replace, sync_folder
 
 __all__ = [
     "keep_copy",
@@ -24,6 +25,9 @@ _REMEDIES = {
     errno.EROFS: "name a --checkpoint-dir on a disk that can be written",
     errno.EACCES: "make it writable or name another --checkpoint-dir",
     errno.EPERM: "make it writable or name another --checkpoint-dir",
+    errno.EFBIG: "raise the limit of a file's size, see `ulimit -f`",
+    errno.EIO: "check the disk, or the connection to it",
+    errno.ESTALE: "mount the network drive again",
 }
 
 
@@ -52,7 +56,7 @@ def write_whole(path: Path, *chunks: bytes | memoryview, previous: Path | None =
             os.fsync(file.fileno())
         if previous is not None and path.exists():
             keep_copy(path, previous)
-        temporary.replace(path)
+        replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -72,7 +76,7 @@ def keep_copy(path: Path, copy: Path) -> None:
     temporary.unlink(missing_ok=True)
     try:
         _link_or_copy(path, temporary)
-        temporary.replace(copy)
+        replace(temporary, copy)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -124,16 +128,3 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     """What the operating system said, in one line with a remedy."""
     said = error.strerror or str(error)
     return StorageError(path, said, _REMEDIES.get(error.errno or 0, "check the disk"))
-
-
-def sync_folder(folder: Path) -> None:
-    """Let the names in ``folder`` reach the disk.
-
-    Raises:
-        OSError: they did not.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,5 @@
 """A rehearsal of all that a run will do, before hours are spent on it."""
 
-import resource
-import sys
 import time
 from collections import defaultdict
 from itertools import islice
@@ -15,6 +13,7 @@ from decamo.inference.predictor import Predictor
 from decamo.plan import Preflight, Rehearsed, Stage
 from decamo.storage import check_space, run_bytes
 from decamo.storage.sealed import load_sealed, save_sealed
+from decamo.system import peak_memory
 from decamo.training.memory import OutOfMemory, release
 from decamo.training.trainer import Trainer
 
@@ -130,5 +129,4 @@ def _round_trip(trainer: Trainer) -> tuple[float, float, int]:
 def _peak(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kibibytes everywhere else
+    return peak_memory()

@@ -1,7 +1,6 @@
 """Work on untrusted files in processes whose death is survived and named."""
 
 import json
-import multiprocessing as mp
 import os
 import signal
 import time
@@ -12,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from decamo.errors import DataError
+from decamo.system import clean_context, ignore_stop_signals
 
 __all__ = ["Lost", "Work", "in_processes"]
 
@@ -82,11 +82,8 @@ class _Crew:
         self.answers: dict[int, dict[str, Any] | Lost] = {}
         self.waiting = deque(range(len(tasks)))
         self.hands: list[_Hand] = []
-        methods = mp.get_all_start_methods()
         # A fork of this process could inherit a lock that some thread of torch or rich holds
-        self.context: Any = mp.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
-            self.context.set_forkserver_preload([work.__module__])
+        self.context: Any = clean_context([work.__module__])
 
     @property
     def answers_due(self) -> bool:
@@ -167,7 +164,7 @@ def _death(hand: _Hand) -> str:
 
 
 def _serve(pipe: Connection, work: Work) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    ignore_stop_signals()  # they are for the parent, which ends us
     pipe.send_bytes(b"null")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # C libraries complain about files there
     while True:
