@@ -13,7 +13,8 @@ from decamo.history import EpochDone, EpochRecord
 from decamo.nn import Segmenter
 from decamo.nn.fitting import load_fitting
 from decamo.settings import TrainSettings
-from decamo.storage import RunFolder, previous_of
+from decamo.storage import RunFolder, make_folder, previous_of
+from decamo.storage.owner import own
 from decamo.storage.recover import newest_of
 from decamo.storage.sealed import load_sealed
 from decamo.training.prepare import prepare
@@ -90,8 +91,11 @@ def train_entry(ground: Ground, entry: Entry, seed: int, epochs: int) -> Trained
     if newest is not None:
         settings = replace(settings, run=replace(settings.run, resume_from=newest))
     done = 0 if newest is None else load_sealed(newest)["position"]["epoch"]
-    if done < settings.schedule.last_epoch and not _run(ground, entry, settings, folder):
-        return None
+    if done < settings.schedule.last_epoch:
+        make_folder(folder.root)
+        with own(folder.root, say=ground.say):
+            if not _run(ground, entry, settings, folder):
+                return None
     return _at_end(ground, entry, settings, folder)
 
 

@@ -22,6 +22,7 @@ from decamo.report.console import Console
 from decamo.settings import TrainSettings
 from decamo.settings.duration import seconds_of
 from decamo.storage import RunFolder, make_folder
+from decamo.storage.owner import own
 from decamo.training.budget import Budget
 from decamo.training.runtime import close_runtime, open_runtime
 from decamo.training.stops import stop_requests
@@ -164,7 +165,7 @@ def _go_on(
     if claim is None:
         print("another process trains the winner")
         return 0
-    with claim, claim.beating():
+    with claim, claim.beating(), own(folder.root, say=print):
         return _train_winner(args, race, outcome, folder, began)
 
 

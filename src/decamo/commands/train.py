@@ -12,7 +12,7 @@ from typing import Any
 import tomli_w
 
 from decamo.data.cache.opening import Pool
-from decamo.errors import DataError, SettingsError
+from decamo.errors import DataError, DecamoError, SettingsError
 from decamo.escape.live import Live
 from decamo.escape.plateau import Watch
 from decamo.flags import Parser, add_settings, chosen_settings, write_json
@@ -24,7 +24,16 @@ from decamo.report.tensorboard import TensorBoard
 from decamo.settings import TrainSettings
 from decamo.settings.duration import seconds_of
 from decamo.settings.plain import to_plain
-from decamo.storage import RunFolder, check_space, file_bytes, run_bytes, write_whole
+from decamo.storage import (
+    RunFolder,
+    check_space,
+    file_bytes,
+    make_folder,
+    run_bytes,
+    write_whole,
+)
+from decamo.storage.owner import Ownership, own
+from decamo.storage.sealed import sealed_outline
 from decamo.training.account import outcome_of, run_line
 from decamo.training.budget import Budget
 from decamo.training.introduction import introduction
@@ -61,11 +70,18 @@ class _Session:
     con: Console
     budget: Budget | None
     asked: StopRequests
+    owned: Ownership | None = None
     pool: Pool = field(default_factory=Pool)
     moved: bool = False  # whether it made a step
 
     def stop(self) -> str:
-        """Why to stop now, or nothing."""
+        """Why to stop now, or nothing.
+
+        Raises:
+            StorageError: another process has taken the folder over.
+        """
+        if self.owned is not None:
+            self.owned.check()
         return self.asked.why() or (self.budget.spent() if self.budget else "")
 
 
@@ -92,15 +108,25 @@ def run(args: argparse.Namespace) -> int:
         print(f"complete: {settings.run.resume_from} stands at the end of its plan")
         return 0
     folder = RunFolder(settings.run.checkpoint_dir)
-    folder.open(settings.run.resume_from)
+    make_folder(folder.root)
     runtime = open_runtime(settings.run.device, settings.run.precision)
     budget = _budget(settings, began)
-    with closing_runtime(), stop_requests() as asked, Console(_out(runtime), time.monotonic) as con:
+    with (
+        closing_runtime(),
+        stop_requests() as asked,
+        Console(_out(runtime), time.monotonic) as con,
+        _owned(folder, runtime, con) as owned,
+    ):
+        settings, checkpoint = _as_it_is_now(args, settings, checkpoint)
+        if checkpoint is not None and _is_complete(settings, checkpoint):
+            con.say(f"complete: {settings.run.resume_from} stands at the end of its plan")
+            return 0
+        folder.open(settings.run.resume_from)
         _refuse_many(settings, runtime)
         with runtime.main_first():
             looking = con.progress("looking at the images")
             images = find_supply(settings.data, folder.census, looking, keep=runtime.is_main)
-        session = _Session(args, folder, runtime, images, con, budget, asked)
+        session = _Session(args, folder, runtime, images, con, budget, asked, owned)
         if args.dry_run:
             return _rehearse(session, settings, checkpoint)
         ended = _legs(session, settings, checkpoint)
@@ -192,6 +218,39 @@ def _prepared(
         say=session.con.say,
         on_squares=session.con.progress("squashing the images"),
     )
+
+
+@contextmanager
+def _owned(folder: RunFolder, runtime: Runtime, con: Console) -> Iterator[Ownership | None]:
+    """Own the run folder; of several processes that train together the first one does."""
+    with ExitStack() as stack:
+        owned: Ownership | None = None
+        refusal: DecamoError | None = None
+        if runtime.is_main:
+            try:
+                owned = stack.enter_context(own(folder.root, say=con.say))
+            except DecamoError as error:
+                refusal = error
+        if runtime.any(refusal is not None):
+            raise refusal or SettingsError(
+                "--checkpoint-dir",
+                f"{folder.root} was refused to the first process",
+                "see what that one says",
+            )
+        yield owned
+
+
+def _as_it_is_now(
+    args: argparse.Namespace, settings: TrainSettings, checkpoint: dict[str, Any] | None
+) -> tuple[TrainSettings, dict[str, Any] | None]:
+    """Both, read again if the run has moved on since they were: its owner has ended only now."""
+    path = settings.run.resume_from
+    if checkpoint is None or path is None:
+        begun = any(settings.run.checkpoint_dir.glob("*.pth"))
+        moved = begun and settings.run.resume == "auto"
+    else:
+        moved = sealed_outline(path, check=False).get("position") != checkpoint["position"]
+    return chosen_settings(args) if moved else (settings, checkpoint)
 
 
 def _refuse_many(settings: TrainSettings, runtime: Runtime) -> None:

@@ -6,10 +6,8 @@ on this machine, the next number is claimed, and O_EXCL again lets one taker onl
 that wakes up late finds a higher number and leaves.
 """
 
-import json
 import os
 import re
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from decamo.storage import storage_error
+from decamo.storage.owner import Holder
 
 __all__ = ["STALE_AFTER", "Claim", "ClaimLost", "take"]
 
@@ -123,8 +122,8 @@ def take(
         return None
     except OSError as error:
         raise storage_error(path, error) from error
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"host": socket.gethostname(), "process": os.getpid()}, file)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(Holder.this(now).to_bytes())
     for old in range(1, number + 1):
         with suppress(OSError):
             _path(folder, name, old).unlink(missing_ok=True)
@@ -135,35 +134,11 @@ def _lives(path: Path, now: float, stale: float) -> bool:
     try:
         if now - path.stat().st_mtime > stale:
             return False
-        owner = json.loads(path.read_bytes())
-        here = owner["host"] == socket.gethostname()
-        return not here or _runs(int(owner["process"]))
-    except FileNotFoundError:  # given back just now: whoever looks next may have it
+        owner = Holder.read(path.read_bytes())
+    except OSError:  # given back just now: whoever looks next may have it
         return True
-    except (OSError, ValueError, KeyError, TypeError):  # being written; if for ever, it goes stale
-        return True
-
-
-def _runs(process: int) -> bool:
-    """Whether a process of this machine is there; one that merely has its number counts."""
-    if process == os.getpid():
-        return False  # left by an earlier call in this very process, which has ended
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return not _is_zombie(process)
-
-
-def _is_zombie(process: int) -> bool:
-    """Whether it has ended and its parent has not asked yet; unknown, so no, but on Linux."""
-    try:
-        told = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    return told.rpartition(")")[2].split()[:1] == ["Z"]  # what precedes it is a name of any form
+    # One that says nothing is being written; if for ever, it goes stale.
+    return owner is None or owner.lives() is not False
 
 
 def _newest(folder: Path, name: str) -> int:

@@ -59,6 +59,8 @@ def _roles(folder: RunFolder) -> dict[Path, str]:
 
 
 def _by_name(name: str) -> str:
+    if name.startswith(".owner-"):
+        return "which process has the folder now"
     if _COPY.fullmatch(name):
         return "a checkpoint that was resumed from"
     snapshot = _SNAPSHOT.fullmatch(name)
