@@ -1,5 +1,6 @@
 import math
 from dataclasses import astuple, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,12 @@ import torch
 import torchvision.transforms.v2.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from decamo.data.augment import Augmentation, apply, draw
+from decamo.data.augment import Augmentation, apply, apply_stored, draw
+from decamo.data.cache.pixels import square_of
+from decamo.data.pairs import Pair
+from decamo.data.rules import VOID, MaskMeaning, Plane, ReadingRule, Rest
 from decamo.geometry import Squash
 
 PLAIN = Augmentation()
@@ -233,3 +238,61 @@ def test_hue_keeps_greys_and_turns_colours_the_way_torchvision_does() -> None:
 
 GOLDEN = [0.03598074052196374, 0.0, 0.9179906792225007, 1.0, True, 0.0]
 GOLDEN += [1.0834684654150353, 1.1735657143130336, 1.1966314319675728, 0.0, 0.0, False]
+
+
+# ---------------------------------------------------------------- void
+
+
+def void_scene(kind: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A scene's image, its object, and what an annotator left open of it."""
+    image, mask = scene()
+    ys, xs = torch.meshgrid(torch.arange(90), torch.arange(120), indexing="ij")
+    away = ((ys - 49.5) / 27) ** 2 + ((xs - 48) / 30) ** 2
+    void = {
+        "ring": (away > 0.8) & (away < 1.3),
+        "half of the object": xs[None][0] < 48,
+        "specks": torch.from_numpy(np.random.default_rng(0).random((90, 120)) < 0.05),
+    }[kind]
+    return image, mask, void[None]
+
+
+@pytest.mark.parametrize("kind", ["ring", "half of the object", "specks"])
+@pytest.mark.parametrize("size", [32, 96])
+def test_targets_outside_void_are_those_of_the_true_mask(kind: str, size: int) -> None:
+    image, truth, void = void_scene(kind)
+    seen = 0
+    for epoch in range(40):
+        aug = draw(1, epoch, 0)
+        kept = replace(aug, crop=PLAIN.crop) if kind == "half of the object" else aug
+        _, want = apply(kept, image, truth, size)
+        _, got = apply(kept, image, truth & ~void, size, void)
+        known = got != VOID
+        assert set(got.unique().tolist()) <= {0, 1, VOID}
+        assert torch.equal(got[known], want[known])
+        seen += int((~known).sum())
+        # and whatever hides in the void: the target is the same whether all of it is object or none
+        for hidden in (truth | void, truth & ~void):
+            _, other = apply(replace(kept, crop=PLAIN.crop), image, hidden, size)
+            _, same = apply(replace(kept, crop=PLAIN.crop), image, truth & ~void, size, void)
+            assert torch.equal(other[same != VOID], same[same != VOID])
+    assert seen > 0
+
+
+def test_stored_squares_keep_void_too(tmp_path: Path) -> None:
+    image, truth, void = void_scene("ring")
+    codes = np.where(void[0], 255, truth[0])
+    Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / "a.png")
+    Image.fromarray(codes.astype(np.uint8)).save(tmp_path / "m.png")
+    Image.fromarray(truth[0].numpy()).save(tmp_path / "t.png")
+    rule = ReadingRule(MaskMeaning(Plane.LEVELS, (), (0,), (255,), Rest.OBJECT))
+    pair = Pair(tmp_path / "a.png", tmp_path / "m.png", "a", "set", "train", rule)
+    square = square_of(pair, 64, 5)
+    true_square = square_of(replace(pair, mask=tmp_path / "t.png", rule=ReadingRule()), 64)
+    assert torch.equal(square[..., :3], true_square[..., :3])
+    for epoch in range(20):
+        aug = replace(draw(2, epoch, 0), crop=PLAIN.crop)
+        pixels, got = apply_stored(aug, square, 48)
+        same, want = apply_stored(aug, true_square, 48)
+        assert torch.equal(pixels, same)
+        assert (got == VOID).any()
+        assert torch.equal(got[got != VOID], want[got != VOID])

@@ -9,7 +9,7 @@ from PIL import Image
 from decamo.data.augment import Augmentation
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.pairs import Pair
-from decamo.data.reading import read_pair
+from decamo.data.reading import Labels, read_labelled, read_pair
 from decamo.errors import UnreadableImage
 from decamo.geometry import Squash
 
@@ -79,11 +79,11 @@ def test_decoding_at_a_fraction_changes_a_sample_but_little(
     drafted = [data[epoch, 0] for epoch in range(12)]
     asked: list[int | None] = []
 
-    def whole(pair: Pair, at_least: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def whole(pair: Pair, at_least: int | None = None) -> tuple[np.ndarray, Labels]:
         asked.append(at_least)
-        return read_pair(pair)
+        return read_labelled(pair)
 
-    monkeypatch.setattr("decamo.data.dataset.read_pair", whole)
+    monkeypatch.setattr("decamo.data.dataset.read_labelled", whole)
     full = [data[epoch, 0] for epoch in range(12)]
     assert min(a for a in asked if a) >= 16
     assert max(a for a in asked if a) <= 16 / 0.5

@@ -14,6 +14,7 @@ from decamo.losses import (
 )
 from decamo.nn import Prediction
 
+VOID = 255
 NAMES = {"bce", "iou", "boundary", "side", "balance"}
 
 
@@ -164,3 +165,87 @@ def test_a_boundary_that_weighs_nothing_is_not_computed() -> None:
     assert not without.parts["boundary"].requires_grad
     expected = full.total - full.parts["boundary"]
     assert torch.allclose(without.total, expected)
+
+
+# ---------------------------------------------------------------- void
+
+
+def with_void(kind: str) -> tuple[Tensor, Tensor]:
+    """A mask of four images with void in each: a ring, an edge, all of one, none of the last."""
+    mask = mask_of(kind).repeat(4, 1, 1, 1)
+    void = torch.zeros_like(mask, dtype=torch.bool)
+    void[0, :, 8:12, 16:52] = True
+    void[1, :, :, :9] = True
+    void[2] = True
+    return torch.where(void, torch.tensor(float(VOID)), mask), void
+
+
+@pytest.mark.parametrize("kind", ["block", "pixel", "full", "empty"])
+def test_void_moves_no_term_and_gets_no_gradient(kind: str) -> None:
+    mask, void = with_void(kind)
+    taught = torch.randn(4, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    criterion = Criterion(True, teacher=True, void=VOID)
+    prediction = predict(batch=4)
+    losses = criterion(prediction, mask, taught)
+    assert all(part.isfinite() for part in losses.parts.values())
+    (gradient,) = torch.autograd.grad(losses.total, prediction.logits, retain_graph=True)
+    assert gradient.isfinite().all()
+    # the boundary's cells of 2 x 2 px see the logits of void beside them, and must not count them
+    assert torch.equal(gradient[void], torch.zeros_like(gradient[void]))
+    noise = torch.where(void, torch.full_like(mask, 7.0), 0.0)
+    moved = Prediction(prediction.logits + noise, prediction.side, *_rest(prediction))
+    again = criterion(moved, mask, taught + noise)
+    for name, part in losses.parts.items():
+        assert torch.equal(part, again.parts[name]), name
+
+
+def _rest(prediction: Prediction) -> tuple[Tensor, Tensor]:
+    return prediction.gates, prediction.usage
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_a_mask_without_void_costs_the_same_where_void_is_looked_for(deep: bool) -> None:
+    prediction = predict(batch=2)
+    mask = torch.cat([mask_of("block"), mask_of("pixel")])
+    plain = Criterion(deep)(prediction, mask)
+    same = Criterion(deep, void=VOID)(prediction, mask)
+    for name, part in plain.parts.items():
+        assert torch.allclose(part, same.parts[name], atol=1e-6), name
+
+
+def test_an_image_that_is_all_void_costs_nothing() -> None:
+    prediction = predict()
+    losses = Criterion(True, void=VOID)(prediction, torch.full((1, 1, 64, 64), float(VOID)))
+    assert [float(losses.parts[n].detach()) for n in ("bce", "iou", "boundary", "side")] == [0] * 4
+
+
+def test_terms_with_void_are_those_of_the_known_pixels() -> None:
+    prediction, (mask, void) = predict(batch=4), with_void("block")
+    known = (~void).float()
+    weights = pixel_weights(mask * known, known)
+    for i in (0, 1, 3):
+        keep = ~void[i, 0]
+        logits, truth, w = (t[i, 0][keep] for t in (prediction.logits, mask, weights))
+        p = logits.sigmoid()
+        bce = -(truth * p.log() + (1 - truth) * (1 - p).log())
+        want = (w * bce).sum() / w.sum()
+        got = pixel_loss(prediction.logits, mask * known, weights)[i]
+        assert torch.allclose(got, want, rtol=1e-4)
+        overlap, union = (w * p * truth).sum(), (w * (p + truth - p * truth)).sum()
+        got = region_loss(prediction.logits, mask * known, weights)[i]
+        assert torch.allclose(got, 1 - overlap / union, rtol=1e-4)
+
+
+def test_weights_beside_void_are_means_of_what_is_known() -> None:
+    mask, known = mask_of("block", 32), torch.ones(1, 1, 32, 32)
+    known[..., 12:, :] = 0
+    got = pixel_weights(mask * known, known)
+    padded_mask, padded = (torch.zeros(36, 36) for _ in range(2))
+    padded_mask[2:34, 2:34], padded[2:34, 2:34] = (mask * known)[0, 0], known[0, 0]
+    for row in range(12):
+        for column in range(32):  # the window is 3 px at 32
+            window = slice(row + 1, row + 4), slice(column + 1, column + 4)
+            mean = padded_mask[window].sum() / padded[window].sum()
+            want = 1 + 5 * (mean - mask[0, 0, row, column]).abs()
+            assert torch.allclose(got[0, 0, row, column], want, atol=1e-5)
+    assert (got[..., 12:, :] == 0).all()

@@ -204,3 +204,165 @@ def test_measure_leaves_its_arguments_alone() -> None:
     measure(grey, mask, stretch=True)
     assert (grey == before[0]).all()
     assert (mask == before[1]).all()
+
+
+# ---------------------------------------------------------------- void
+
+
+def void_case(seed: int, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A prediction, a mask and void around the object, along an edge or scattered."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:34, :41]
+    away = np.hypot(y - rng.integers(10, 24), x - rng.integers(12, 29))
+    mask = away < 8
+    void = {
+        "ring": np.abs(away - 8) < 2,
+        "edge": x < 6,
+        "scattered": rng.random(mask.shape) < 0.1,
+        "all of the object": away < 9,
+    }[kind]
+    soft = np.clip(1.2 - away / 12 + rng.normal(0, 0.15, mask.shape), 0, 1)
+    return np.rint(soft * 255).astype(np.uint8), mask, void
+
+
+KINDS_OF_VOID = ["ring", "edge", "scattered", "all of the object"]
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_VOID)
+@pytest.mark.parametrize("stretch", [False, True])
+def test_scores_without_void_by_a_loop_over_pixels(kind: str, stretch: bool) -> None:
+    grey, mask, void = void_case(3, kind)
+    known = [(r, c) for r in range(34) for c in range(41) if not void[r, c]]
+    values = [grey[at] / 255 for at in known]
+    if stretch:
+        low, high = min(values), max(values)
+        values = [(v - low) / (high - low) for v in values]
+    truth = [bool(mask[at]) for at in known]
+    got = measure(grey, mask, stretch=stretch, void=void)
+
+    assert got.mae == pytest.approx(
+        sum(abs(v - t) for v, t in zip(values, truth, strict=True)) / len(known)
+    )
+    cut = min(1.0, 2 * sum(values) / len(values))
+    for threshold, name in ((0.5, "iou"), (cut, "iou_adaptive")):
+        both = sum(v >= threshold and t for v, t in zip(values, truth, strict=True))
+        either = sum(v >= threshold or t for v, t in zip(values, truth, strict=True))
+        assert getattr(got, name) == pytest.approx(both / either if either else 1.0)
+    for level in range(256):
+        taken = [int(v * 255) >= level for v in values]
+        tp = sum(a and b for a, b in zip(taken, truth, strict=True))
+        recall = tp / sum(truth) if any(truth) else 0
+        assert got.recall[level] == pytest.approx(recall)
+        assert got.precision[level] == pytest.approx(tp / sum(taken) if any(taken) else 0)
+        assert got.e[level] == pytest.approx(e_by_loop(taken, truth), abs=1e-9)
+    assert got.s == pytest.approx(s_by_loop(known, values, truth), abs=1e-9)
+
+
+def e_by_loop(taken: list[bool], truth: list[bool]) -> float:
+    n = len(truth)
+    if not any(truth) or all(truth):
+        return sum(a == b for a, b in zip(taken, truth, strict=True)) / (n - 1)
+    mean_taken, mean_truth = sum(taken) / n, sum(truth) / n
+    total = 0.0
+    for a, b in zip(taken, truth, strict=True):
+        p, t = a - mean_taken, b - mean_truth
+        total += (2 * p * t / (p * p + t * t + 2.2e-16) + 1) ** 2 / 4
+    return total / (n - 1)
+
+
+def s_by_loop(known: list[tuple[int, int]], values: list[float], truth: list[bool]) -> float:
+    on = [v for v, t in zip(values, truth, strict=True) if t]
+    off = [1 - v for v, t in zip(values, truth, strict=True) if not t]
+    if not on:
+        return 1 - sum(values) / len(values)
+    share, score_ = len(on) / len(values), 0.0
+    for part, weight in ((on, share), (off, 1 - share)):
+        mean, std = float(np.mean(part)), float(np.std(part, ddof=1))
+        score_ += 0.5 * weight * 2 * mean / (mean**2 + 1 + std)
+    places = [at for at, t in zip(known, truth, strict=True) if t]
+    row = round(sum(r for r, _ in places) / len(places)) + 1
+    column = round(sum(c for _, c in places) / len(places)) + 1
+    for below in (False, True):
+        for right in (False, True):
+            here = [
+                (v, float(t))
+                for (r, c), v, t in zip(known, values, truth, strict=True)
+                if (r >= row) == below and (c >= column) == right
+            ]
+            if here:
+                score_ += 0.5 * len(here) / len(known) * ssim_by_loop(here)
+    return score_
+
+
+def ssim_by_loop(here: list[tuple[float, float]]) -> float:
+    x, y = np.array(here).T
+    n = len(here)
+    deviation = ((x - x.mean()) ** 2).sum(), ((y - y.mean()) ** 2).sum()
+    joint = ((x - x.mean()) * (y - y.mean())).sum()
+    alpha = 4 * x.mean() * y.mean() * joint / (n - 1 + 2.2e-16)
+    beta = (x.mean() ** 2 + y.mean() ** 2) * sum(deviation) / (n - 1 + 2.2e-16)
+    if alpha != 0:
+        return float(alpha / (beta + 2.2e-16))
+    return 1.0 if beta == 0 else 0.0
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_VOID)
+def test_what_is_predicted_in_void_moves_no_measure(kind: str) -> None:
+    grey, mask, void = void_case(5, kind)
+    other = np.where(void, np.random.default_rng(1).integers(0, 256, grey.shape), grey)
+    turned = mask ^ void
+    for stretch in (False, True):
+        want = measure(grey, mask, stretch=stretch, void=void)
+        for again in (
+            measure(other.astype(np.uint8), mask, stretch=stretch, void=void),
+            measure(grey, turned, stretch=stretch, void=void),
+        ):
+            for field in fields(want):
+                assert np.array_equal(getattr(again, field.name), getattr(want, field.name))
+        floats = measure((grey / 255), mask, stretch=stretch, void=void)
+        for field in fields(want):
+            if field.name not in CURVES:
+                assert getattr(floats, field.name) == pytest.approx(
+                    getattr(want, field.name), abs=2e-3
+                )
+
+
+@pytest.mark.parametrize("kind", ["ring", "edge", "scattered"])
+def test_weighted_f_and_boundaries_with_void_by_their_definition(kind: str) -> None:
+    grey, mask, void = void_case(13, kind)
+    got = measure(grey, mask, void=void)
+    right = reference_measures(np.where(void, 0, grey) / 255, mask & ~void, stretch=False)
+    assert got.weighted_f == pytest.approx(right["weighted_f"], abs=1e-6)
+    inner = []
+    for inside in ((grey >= 128) | void, mask | void):
+        padded = np.pad(inside, 1)  # 2 % of the diagonal of 34 x 41 px is 1 px
+        eroded = np.ones_like(inside)
+        for r in (0, 1, 2):
+            for c in (0, 1, 2):
+                eroded &= padded[r : r + 34, c : c + 41]
+        inner.append(inside & ~eroded & ~void)
+    assert got.boundary_iou == (inner[0] & inner[1]).sum() / (inner[0] | inner[1]).sum()
+
+
+def test_no_void_is_no_other_score() -> None:
+    grey, mask, _ = void_case(7, "ring")
+    want, nothing = measure(grey, mask), np.zeros(mask.shape, bool)
+    again = measure(grey, mask, void=nothing)
+    assert all(np.array_equal(getattr(want, f.name), getattr(again, f.name)) for f in fields(want))
+
+
+def test_a_perfect_prediction_outside_void_is_perfect() -> None:
+    _, mask, void = void_case(9, "ring")
+    got = measure((mask | void).astype(np.uint8) * np.uint8(255), mask, void=void)
+    assert (got.iou, got.mae, got.boundary_iou) == (1, 0, 1)
+    assert got.weighted_f == pytest.approx(1)
+    assert got.s == pytest.approx(1)
+
+
+def test_training_scores_leave_void_out() -> None:
+    grey, mask, void = void_case(11, "ring")
+    probability = (grey / 255).astype(np.float32)
+    got = score(probability, mask, void)
+    assert got == score(probability[~void][None], mask[~void][None])
+    with pytest.raises(ValueError, match="all of the mask is void"):
+        score(probability, mask, np.ones(mask.shape, bool))

@@ -94,7 +94,7 @@ def _plain_mixture(self: Mixture, x: torch.Tensor) -> tuple[torch.Tensor, torch.
     return out, gates
 
 
-def _plain_weights(mask: torch.Tensor) -> torch.Tensor:
+def _plain_weights(mask: torch.Tensor, known: torch.Tensor | None) -> torch.Tensor:
     """F3Net's weights by a square window, in one go."""
     k = _window((mask.shape[-2] + mask.shape[-1]) / 2)
     mean = F.avg_pool2d(mask, k, 1, k // 2, count_include_pad=False)

@@ -16,6 +16,7 @@ from decamo.data.filters import (
     share_of,
     squashed_bytes,
 )
+from decamo.data.rules import VOID
 
 __all__ = ["Augmentation", "apply", "apply_stored", "draw"]
 
@@ -78,7 +79,9 @@ def draw(seed: int, epoch: int, index: int) -> Augmentation:
     )
 
 
-def apply(aug: Augmentation, image: Tensor, mask: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def apply(
+    aug: Augmentation, image: Tensor, mask: Tensor, size: int, void: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Augment and squash one sample; no randomness is left here.
 
     Args:
@@ -87,13 +90,17 @@ def apply(aug: Augmentation, image: Tensor, mask: Tensor, size: int) -> tuple[Te
         mask: uint8 or bool ``[1, H', W']``, 0 or 1. Its size may differ from the image's, where
             the image was decoded at a fraction of its size.
         size: side of the result, in px.
+        void: bool, of the mask's shape: pixels that are neither object nor ground, if any can be.
 
     Returns:
-        uint8 ``[3, size, size]`` and uint8 ``[1, size, size]`` in {0, 1}. A crop that would keep
-        less than 30 % of the object is not made.
+        uint8 ``[3, size, size]`` and uint8 ``[1, size, size]``: 1 object, 0 ground, and ``VOID``
+        where what is void could decide which. A crop that would keep less than 30 % of the object
+        is not made.
     """
     crop = aug.crop if _keeps_object(mask, aug.crop) else Augmentation.crop
     shares = share_of(_cropped(mask, crop), size)
+    if void is not None:
+        shares = torch.cat((shares, share_of(_cropped(mask | void, crop), size)))
     return _finished(aug, squashed_bytes(_cropped(image, crop), size), shares)
 
 
@@ -106,7 +113,8 @@ def apply_stored(aug: Augmentation, stored: Tensor, size: int) -> tuple[Tensor, 
 
     Args:
         aug: what to do.
-        stored: uint8 ``[c, c, 4]``: RGB, and the object's share of the pixel in 255ths.
+        stored: uint8 ``[c, c, 4]``: RGB, and the object's share of the pixel in 255ths; a fifth
+            channel has the share of object and void together.
         size: side of the result, in px.
 
     Returns:
@@ -114,14 +122,14 @@ def apply_stored(aug: Augmentation, stored: Tensor, size: int) -> tuple[Tensor, 
     """
     planes = stored.permute(2, 0, 1)
     crop = aug.crop
-    if crop != Augmentation.crop and not _keeps_object(planes[3:] >= _HALF, crop):
+    if crop != Augmentation.crop and not _keeps_object(planes[3:4] >= _HALF, crop):
         crop = Augmentation.crop
     squashed = squashed_bytes(_cropped(planes, crop), size)
     return _finished(aug, squashed[:3], squashed[3:])
 
 
 def _finished(aug: Augmentation, image: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-    """All that happens after squashing, to uint8 ``[3, S, S]`` and shares ``[1, S, S]``."""
+    """All that happens after squashing, to uint8 ``[3, S, S]`` and shares ``[1 or 2, S, S]``."""
     if aug.flip:
         image, shares = image.flip(-1), shares.flip(-1)
     if aug.angle:
@@ -132,7 +140,20 @@ def _finished(aug: Augmentation, image: Tensor, shares: Tensor) -> tuple[Tensor,
         image = mixed(image, matrix, aug.contrast, aug.brightness)
     if aug.blur:
         image = blurred(image, aug.blur)
-    return image.contiguous(), (shares >= _HALF).to(torch.uint8)
+    return image.contiguous(), _labels(shares)
+
+
+def _labels(shares: Tensor) -> Tensor:
+    """Shares of the object, and of it with all that is void, to labels ``[1, S, S]``.
+
+    Every warp keeps the second at least as great as the first, so the two bound the truth, whatever
+    hides in the void: a pixel is object where the lesser says so, ground where even the greater
+    does not, and void only where they differ.
+    """
+    labels = (shares[:1] >= _HALF).to(torch.uint8)
+    if len(shares) > 1:
+        labels[(shares[1:] >= _HALF) & (labels == 0)] = VOID
+    return labels
 
 
 def _keeps_object(mask: Tensor, crop: tuple[float, float, float, float]) -> bool:

@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 from decamo.data.augment import Augmentation, apply, apply_stored, draw
 from decamo.data.cache.sources import Source
 from decamo.data.pairs import Pair
-from decamo.data.reading import read_pair
+from decamo.data.reading import read_labelled
+from decamo.data.rules import VOID
 from decamo.geometry import Squash
 
 __all__ = ["CamouflageDataset", "Draw", "Sample"]
@@ -29,7 +30,7 @@ class Sample:
 
     Attributes:
         image: uint8 ``[3, S, S]``, RGB.
-        mask: uint8 ``[1, S, S]`` in {0, 1}.
+        mask: uint8 ``[1, S, S]``: 1 object, 0 ground; ``VOID`` neither, where the data set has it.
         key: the pair's.
     """
 
@@ -86,12 +87,14 @@ class CamouflageDataset(Dataset[Sample]):
         # What is cropped away must be decoded too, so a small window needs a larger picture.
         window = max(1.0, _LEAST / min(aug.crop[2:]))
         enough = math.ceil(self.size * window) if self.augment else None
-        pixels, inside = read_pair(pair, at_least=enough)
+        pixels, labels = read_labelled(pair, at_least=enough)
         image = torch.from_numpy(pixels).permute(2, 0, 1)
-        mask = torch.from_numpy(inside).unsqueeze(0)
+        mask = torch.from_numpy(labels.object).unsqueeze(0)
+        void = None if labels.void is None else torch.from_numpy(labels.void).unsqueeze(0)
         if self.augment:
-            return Sample(*apply(aug, image, mask, self.size), key=pair.key)
+            return Sample(*apply(aug, image, mask, self.size, void), key=pair.key)
         squash = Squash((image.shape[1], image.shape[2]), self.size)
-        return Sample(
-            squash.apply(image), squash.apply_mask(mask[0])[None].to(torch.uint8), key=pair.key
-        )
+        squashed = squash.apply_mask(mask[0])[None].to(torch.uint8)
+        if void is not None:
+            squashed[squash.apply_mask((mask | void)[0])[None] & (squashed == 0)] = VOID
+        return Sample(squash.apply(image), squashed, key=pair.key)

@@ -25,7 +25,7 @@ class Batch:
 
     Attributes:
         image: uint8 ``[B, 3, S, S]``, RGB.
-        mask: uint8 ``[B, 1, S, S]`` in {0, 1}.
+        mask: uint8 ``[B, 1, S, S]``: 1 object, 0 ground; 255 neither, where the data set has void.
         keys: the pairs', in the same order.
     """
 

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.data.pairs import Pair
-from decamo.data.reading import read_pair
+from decamo.data.reading import Labels, read_labelled
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores, score
 
 __all__ = ["ImageScores", "Pixels", "score_chunks"]
 
-_Read = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]
+_Read = tuple[npt.NDArray[np.uint8], Labels]
 _SURE = 0.01  # a probability this near to 0 or 1 hardly moves any more: its gradient is p (1 - p)
 
 
@@ -30,7 +30,7 @@ class Pixels:
     """What became of an image's pixels at threshold 0.5: counts.
 
     Attributes:
-        all: pixels in the image.
+        all: pixels in the image, without those that are void.
         object: of the object.
         predicted: predicted as object.
         wrong: wrongly classified.
@@ -74,12 +74,18 @@ def score_chunks(
         for chunk, read in reading:
             probabilities = predictor.predict([image for image, _ in read])
             yield [
-                ImageScores(pair, score(probability, mask), _pixels(probability, mask))
-                for pair, (_, mask), probability in zip(chunk, read, probabilities, strict=True)
+                ImageScores(pair, score(probability, *labels), _pixels(probability, *labels))
+                for pair, (_, labels), probability in zip(chunk, read, probabilities, strict=True)
             ]
 
 
-def _pixels(probability: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> Pixels:
+def _pixels(
+    probability: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.bool_],
+    void: npt.NDArray[np.bool_] | None,
+) -> Pixels:
+    if void is not None:
+        probability, mask = probability[~void], mask[~void]
     predicted = probability >= 0.5
     wrong = probability[predicted != mask]
     sure = np.count_nonzero((wrong < _SURE) | (wrong > 1 - _SURE))
@@ -97,9 +103,11 @@ def _read_ahead(
 ) -> Generator[tuple[Sequence[Pair], list[_Read]], None, None]:
     """Chunks of pairs with their arrays; the next chunk is read while this one is used."""
     chunks = (pairs[i : i + batch] for i in range(0, len(pairs), batch))
-    pending = [(chunk, [pool.submit(read_pair, p) for p in chunk]) for chunk in islice(chunks, 2)]
+    pending = [
+        (chunk, [pool.submit(read_labelled, p) for p in chunk]) for chunk in islice(chunks, 2)
+    ]
     while pending:
         chunk, futures = pending.pop(0)
         read = [future.result() for future in futures]
-        pending.extend((c, [pool.submit(read_pair, p) for p in c]) for c in islice(chunks, 1))
+        pending.extend((c, [pool.submit(read_labelled, p) for p in c]) for c in islice(chunks, 1))
         yield chunk, read

@@ -24,7 +24,7 @@ def outline(probability: Tensor) -> Tensor:
     return dilated + F.max_pool2d(-probability, 3, 1, 1)
 
 
-def boundary_loss(logits: Tensor, mask: Tensor) -> Tensor:
+def boundary_loss(logits: Tensor, mask: Tensor, known: Tensor | None = None) -> Tensor:
     """One minus the soft Dice of the outlines of each image, at half the resolution.
 
     Dice with squares in the denominator (V-Net, Milletari et al. 2016). An image whose mask has
@@ -34,12 +34,18 @@ def boundary_loss(logits: Tensor, mask: Tensor) -> Tensor:
     Args:
         logits: ``[B,1,H,W]``.
         mask: ``[B,1,H,W]`` in [0,1].
+        known: 1 where a pixel is not void, of the same shape; None: everywhere. Outlines count
+            where all that they are taken from is known.
 
     Returns:
         ``[B]`` in [0,1].
     """
     found = outline(_reduced(logits.sigmoid()))
     true = outline(_reduced(mask))
+    if known is not None:
+        unknown = F.max_pool2d(1 - known, REDUCTION, ceil_mode=True)
+        counts = 1 - F.max_pool2d(unknown, 3, 1, 1)
+        found, true = found * counts, true * counts
     squares = true.square().sum((1, 2, 3))
     overlap = (found * true).sum((1, 2, 3))
     dice = 2 * overlap / (found.square().sum((1, 2, 3)) + squares + TINY)

@@ -49,6 +49,7 @@ class Criterion:
         deep_supervision: also compare the side outputs.
         weights: weight of each term; what is left out keeps its default.
         teacher: also compare with the logits of another network.
+        void: value of pixels that are neither object nor ground; None: there are none.
 
     Raises:
         ValueError: a weight has no term, or is negative.
@@ -59,7 +60,9 @@ class Criterion:
         deep_supervision: bool,
         weights: Mapping[str, float] | None = None,
         teacher: bool = False,
+        void: int | None = None,
     ) -> None:
+        self.void = void
         self.deep_supervision = deep_supervision
         self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
         if unknown := self.weights.keys() - DEFAULT_WEIGHTS.keys():
@@ -76,7 +79,8 @@ class Criterion:
 
         Args:
             prediction: with side outputs where deep supervision is on.
-            mask: float ``[B,1,H,W]`` in {0,1}, at the size of the logits.
+            mask: float ``[B,1,H,W]`` in {0,1}, at the size of the logits; pixels of the value that
+                is void count in no term.
             taught: the teacher's logits ``[B,1,H,W]``, where there is one.
 
         Raises:
@@ -90,40 +94,52 @@ class Criterion:
         if (taught is None) == ("teacher" in self.weights):
             raise ValueError("the criterion has a teacher exactly where its logits are given")
         with torch.autocast(mask.device.type, enabled=False):
-            terms = self._terms(prediction, _full_precision(mask))
+            mask, known = _full_precision(mask), None
+            if self.void is not None:
+                known = (mask != self.void).to(mask)
+                mask = mask * known
+            terms = self._terms(prediction, mask, known)
             if taught is not None:
                 logits = _full_precision(prediction.logits)
-                terms["teacher"] = teaching_loss(logits, _full_precision(taught)).mean()
+                terms["teacher"] = teaching_loss(logits, _full_precision(taught), known).mean()
             parts = {name: self.weights[name] * term for name, term in terms.items()}
             return Losses(torch.stack(list(parts.values())).sum(), parts)
 
-    def _terms(self, prediction: Prediction, mask: Tensor) -> dict[str, Tensor]:
+    def _terms(
+        self, prediction: Prediction, mask: Tensor, known: Tensor | None
+    ) -> dict[str, Tensor]:
         logits = _full_precision(prediction.logits)
-        weights = pixel_weights(mask)
+        weights = pixel_weights(mask, known)
         side = prediction.side if self.deep_supervision else ()
         return {
             "bce": pixel_loss(logits, mask, weights).mean(),
             "iou": region_loss(logits, mask, weights).mean(),
-            "boundary": self._boundary(logits, mask),
-            "side": _side_loss([_full_precision(level) for level in side], mask),
+            "boundary": self._boundary(logits, mask, known),
+            "side": _side_loss([_full_precision(level) for level in side], mask, known),
             "balance": balance_loss(prediction.gates, prediction.usage),
         }
 
-    def _boundary(self, logits: Tensor, mask: Tensor) -> Tensor:
+    def _boundary(self, logits: Tensor, mask: Tensor, known: Tensor | None) -> Tensor:
         """Not computed where it weighs nothing: of all terms it alone takes time."""
         if not self.weights["boundary"]:
             return logits.new_zeros(())
-        return boundary_loss(logits, mask).mean()
+        return boundary_loss(logits, mask, known).mean()
 
 
-def _side_loss(side: list[Tensor], mask: Tensor) -> Tensor:
-    """Mean over levels of cross-entropy plus IoU against the mask's share of each cell."""
+def _side_loss(side: list[Tensor], mask: Tensor, known: Tensor | None) -> Tensor:
+    """Mean over levels of cross-entropy plus IoU against the mask's share of each cell.
+
+    The share of what is known of a cell, which weighs by how much of it is.
+    """
     if not side:
         return mask.new_zeros(())
     losses = []
     for logits in side:
-        share = F.interpolate(mask, size=logits.shape[-2:], mode="area")
-        weights = pixel_weights(share)
+        share, certain = F.interpolate(mask, size=logits.shape[-2:], mode="area"), None
+        if known is not None:
+            certain = F.interpolate(known, size=logits.shape[-2:], mode="area")
+            share = share / certain.clamp_min(1e-6)
+        weights = pixel_weights(share, certain)
         each = pixel_loss(logits, share, weights) + region_loss(logits, share, weights)
         losses.append(each.mean())
     return torch.stack(losses).mean()

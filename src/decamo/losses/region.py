@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from decamo.losses.pixel import TINY
+
 __all__ = ["region_loss"]
 
 
@@ -19,15 +21,15 @@ def region_loss(logits: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
     Args:
         logits: ``[B,1,H,W]``.
         mask: ``[B,1,H,W]`` in [0,1].
-        weights: ``[B,1,H,W]``, positive.
+        weights: ``[B,1,H,W]``, not negative; what weighs nothing is left out.
 
     Returns:
-        ``[B]`` in [0,1].
+        ``[B]`` in [0,1]; 0 where all weights are.
     """
-    empty = mask.sum((1, 2, 3), keepdim=True) == 0
+    empty = (mask * weights).sum((1, 2, 3), keepdim=True) == 0
     sign = torch.where(empty, -1.0, 1.0).to(logits.dtype)
     p = (sign * logits).sigmoid()  # of the background: 1 - p, without its rounding
     t = torch.where(empty, 1 - mask, mask)
     total = (weights * (p + t)).sum((1, 2, 3))
     apart = (weights * (p - t).abs()).sum((1, 2, 3))
-    return 2 * apart / (total + apart)
+    return 2 * apart / (total + apart).clamp_min(TINY)

@@ -15,11 +15,16 @@ Bits = npt.NDArray[np.uint8]
 SHARE = 0.02  # width of the boundary over the image's diagonal; the authors' value
 
 
-def boundary_iou(prediction: Binary, mask: Binary) -> float:
+def boundary_iou(prediction: Binary, mask: Binary, void: Binary | None = None) -> float:
     """IoU of the inner boundaries of two bool ``[H, W]`` arrays, in [0, 1].
 
     The width is 2 % of the image's diagonal, rounded, at least 1 pixel. Two empty arrays give 1.
+
+    What is ``void``, of the same shape, counts as inside of both, so that no outline runs along it,
+    and is then left out.
     """
+    if void is not None:
+        prediction, mask = prediction | void, mask | void
     height, width = mask.shape
     reach = max(1, round(SHARE * float(np.hypot(height, width))))
     box = box_of(prediction | mask)
@@ -30,6 +35,10 @@ def boundary_iou(prediction: Binary, mask: Binary) -> float:
     bits += bits
     bits |= prediction[window].view(np.uint8)
     boundary = inner_boundary(bits, reach)
+    if void is not None:
+        boundary[void[window]] = 0
+        if not boundary.any():
+            return 1.0
     return np.count_nonzero(boundary == 3) / np.count_nonzero(boundary)
 
 

@@ -41,18 +41,26 @@ class Scores:
     mae: float
 
 
-def score(probability: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> Scores:
-    """Scores of one image at its mask's native size.
+def score(
+    probability: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.bool_],
+    void: npt.NDArray[np.bool_] | None = None,
+) -> Scores:
+    """Scores of one image at its mask's native size, over all pixels that are not void.
 
     Args:
         probability: float32 ``[H, W]`` in [0, 1].
         mask: bool ``[H, W]``.
+        void: bool ``[H, W]``, what is neither object nor ground; None: nothing. Not all of it.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes differ, or all is void.
     """
     if probability.shape != mask.shape:
         raise ValueError(f"want {mask.shape}, the mask's shape; got {probability.shape}")
+    if void is not None:
+        known = _known(mask, void)
+        probability, mask = probability[known], mask[known]
     binary = probability >= THRESHOLD
     return Scores(iou(binary, mask), dice(binary, mask), mae(probability, mask))
 
@@ -64,7 +72,13 @@ def mean_scores(scores: Sequence[Scores]) -> Scores:
     return Scores(*(float(np.mean([getattr(s, f.name) for s in scores])) for f in fields(Scores)))
 
 
-def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> ImageMeasures:
+def measure(
+    prediction: Prediction,
+    mask: Mask,
+    *,
+    stretch: bool = False,
+    void: npt.NDArray[np.bool_] | None = None,
+) -> ImageMeasures:
     """All measures of one image at its mask's native size.
 
     Args:
@@ -74,26 +88,38 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
             otherwise those above 128, as in the reference toolbox.
         stretch: whether the prediction is first stretched so that its extremes are 0 and 1, as
             the field's toolboxes do unless told otherwise; one of a single value is left alone.
+        void: bool ``[H, W]``, what is neither object nor ground and is left out; None: nothing.
+
+    No published definition says what a measure does with void (docs/decisions/0022). Here MAE, F,
+    E, IoU and Dice count the other pixels; S takes means, deviations and the object's centre over
+    them; in the weighted F a void pixel has no error of its own; and the boundary IoU takes
+    outlines of object and void together and counts what is not void. Twice the mean of the
+    prediction, and the extremes of a stretch, are those of the other pixels.
 
     IoU and Dice at 0.5 take values of 0.5 and above: grey levels 128 to 255 of an unstretched
     uint8 prediction.
 
     Raises:
-        ValueError: shapes that differ, are not two-dimensional or empty; values outside [0, 1].
+        ValueError: shapes that differ, are not two-dimensional or empty; values outside [0, 1];
+            all is void.
         TypeError: other types of numbers.
     """
-    truth, levels = _binary(mask), (0, 1)
+    truth, levels, known = _binary(mask), (0, 1), None
     if prediction.ndim != 2 or prediction.shape != truth.shape or truth.size == 0:
         raise ValueError(f"want [H, W] as the mask, {truth.shape}; got {prediction.shape}")
+    if void is not None and void.any():
+        known = _known(truth, void)
+        truth = truth & known
+        prediction = _right_in_void(prediction, known, stretch=stretch)
     if prediction.dtype == np.uint8:
         grey = cast(npt.NDArray[np.uint8], prediction)
         scale = scale_of(grey, stretch=stretch)
-        tally = tally_bytes(grey, truth, scale)
+        tally = tally_bytes(grey, truth, scale, known)
         levels = (scale.low, scale.low + scale.span)
         half = prediction >= scale.low + (scale.span + 1) // 2
     else:
         floats = _unit(prediction, stretch=stretch)
-        tally = tally_floats(floats, truth)
+        tally = tally_floats(floats, truth, known)
         prediction = floats
         half = np.asarray(floats >= 0.5)
     counts = tally.counts
@@ -111,7 +137,7 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
         dice=dice_half,
         iou_adaptive=iou_adaptive,
         dice_adaptive=dice_adaptive,
-        boundary_iou=boundary_iou(half, truth),
+        boundary_iou=boundary_iou(half, truth, void if known is not None else None),
         precision=precision,
         recall=recall,
         f=f_measure(precision, recall),
@@ -119,6 +145,24 @@ def measure(prediction: Prediction, mask: Mask, *, stretch: bool = False) -> Ima
         iou_curve=counts.iou(),
         dice_curve=counts.dice(),
     )
+
+
+def _right_in_void(
+    prediction: Prediction, known: npt.NDArray[np.bool_], *, stretch: bool
+) -> Prediction:
+    """The prediction where it is known, and what means 0 elsewhere, so that no error is there."""
+    values = prediction[known]
+    low = values.min() if stretch and values.min() < values.max() else 0
+    return cast(Prediction, np.where(known, prediction, prediction.dtype.type(low)))
+
+
+def _known(mask: Mask, void: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    if void.shape != mask.shape:
+        raise ValueError(f"want {mask.shape}, the mask's shape, of void; got {void.shape}")
+    known = ~void
+    if not known.any():
+        raise ValueError("all of the mask is void")
+    return known
 
 
 def _binary(mask: Mask) -> npt.NDArray[np.bool_]:

@@ -38,10 +38,20 @@ def scale_of(grey: npt.NDArray[np.uint8], *, stretch: bool) -> Scale:
     return Scale(0, 255, values)
 
 
-def tally_bytes(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], scale: Scale) -> Tally:
-    """The tally of a uint8 prediction ``[H, W]`` and a bool mask ``[H, W]``."""
+def tally_bytes(
+    grey: npt.NDArray[np.uint8],
+    mask: npt.NDArray[np.bool_],
+    scale: Scale,
+    known: npt.NDArray[np.bool_] | None = None,
+) -> Tally:
+    """The tally of a uint8 prediction ``[H, W]`` and a bool mask ``[H, W]``.
+
+    Where ``known``, bool ``[H, W]``, is False, the mask is too, and the pixel counts nowhere.
+    """
     slices = quarters_of(mask)
     tables = _tables(grey, mask, slices, scale.low)
+    if known is not None:
+        tables -= _left_out(grey, known, slices)
     outside, inside = tables.sum(axis=0)
     steps = LEVELS - scale.low
     first, second, third, fourth = (
@@ -53,7 +63,7 @@ def tally_bytes(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], scale:
     error = int(inside @ (scale.span - steps)) + int(outside @ steps)
     return Tally(
         counts=Counts(_regrade(inside, quantised), _regrade(outside, quantised)),
-        adaptive=_adaptive(inside, outside, steps, scale, grey),
+        adaptive=_adaptive(inside, outside, steps, scale, grey if known is None else grey[known]),
         half=Cut(int(inside[half].sum()), int(outside[half].sum())),
         inside=_part(inside, steps, scale.span),
         outside=_part(outside, steps, scale.span),
@@ -84,6 +94,16 @@ def _tables(
         tables += np.bincount(line[start : start + STRIP], minlength=1 << 11).reshape(4, 2, 256)
     for table, s in zip(tables, slices, strict=True):
         table[0, idle] += grey[s].size - int(table.sum())
+    return tables
+
+
+def _left_out(
+    grey: npt.NDArray[np.uint8], known: npt.NDArray[np.bool_], slices: list[tuple[slice, slice]]
+) -> npt.NDArray[np.int64]:
+    """Pixels that are not known, all of them outside the mask, as :func:`_tables` counts them."""
+    tables = np.zeros((4, 2, 256), dtype=np.int64)
+    for table, where in zip(tables, slices, strict=True):
+        table[0] = np.bincount(grey[where][~known[where]], minlength=256)
     return tables
 
 

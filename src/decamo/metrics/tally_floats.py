@@ -11,12 +11,23 @@ __all__ = ["Floats", "tally_floats"]
 Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
-def tally_floats(value: Floats, mask: npt.NDArray[np.bool_]) -> Tally:
-    """The tally of a float prediction ``[H, W]`` in [0, 1] and a bool mask ``[H, W]``."""
+def tally_floats(
+    value: Floats, mask: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_] | None = None
+) -> Tally:
+    """The tally of a float prediction ``[H, W]`` in [0, 1] and a bool mask ``[H, W]``.
+
+    Where ``known``, bool ``[H, W]``, is False, the mask is too, and the pixel counts nowhere.
+    """
     slices = quarters_of(mask)
-    first, second, third, fourth = (_quarter(value[s], mask[s]) for s in slices)
-    inside, outside = value[mask], value[~mask]
-    threshold = min(2 * value.mean(), 1)
+    if known is None:
+        first, second, third, fourth = (_quarter(value[s], mask[s]) for s in slices)
+        inside, outside, mean = value[mask], value[~mask], value.mean()
+    else:
+        first, second, third, fourth = (
+            _quarter(value[s][known[s]][None], mask[s][known[s]][None]) for s in slices
+        )
+        inside, outside, mean = value[mask], value[~mask & known], value[known].mean()
+    threshold = min(2 * mean, 1)
     return Tally(
         counts=Counts(_histogram(inside), _histogram(outside)),
         adaptive=Cut(_at_least(inside, threshold), _at_least(outside, threshold)),

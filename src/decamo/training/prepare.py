@@ -11,6 +11,7 @@ from decamo.data.cache.opening import Pool
 from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.holdout import fingerprint
 from decamo.data.pairs import Pair
+from decamo.data.rules import VOID
 from decamo.errors import CheckpointMismatch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
@@ -115,7 +116,10 @@ def prepare(
     stepper = Stepper(
         model=model,
         criterion=Criterion(
-            settings.optimise.deep_supervision, parts.loss_weights, teacher=teacher is not None
+            settings.optimise.deep_supervision,
+            parts.loss_weights,
+            teacher=teacher is not None,
+            void=VOID if any(pair.rule.mask.has_void for pair in supply.train) else None,
         ),
         optimiser=state.optimiser,
         scaler=state.scaler,

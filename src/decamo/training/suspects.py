@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -41,8 +42,12 @@ def keep_suspects(
                 name = key.replace("/", "-")
                 pixels = batch.image[i].permute(1, 2, 0).numpy()
                 write_whole(place / f"{name}.png", _png(Image.fromarray(pixels)))
-                mask = Image.fromarray(batch.mask[i, 0].numpy() * 255)
+                mask = Image.fromarray(_GREYS[batch.mask[i, 0].numpy()])
                 write_whole(place / f"{name}-mask.png", _png(mask))
+
+
+_GREYS = np.full(256, 128, dtype=np.uint8)  # void, where a data set has it, is grey
+_GREYS[:2] = 0, 255
 
 
 def _one(batch: Batch, i: int) -> Batch:

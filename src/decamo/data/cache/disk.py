@@ -11,6 +11,7 @@ from pathlib import Path
 
 from decamo.data.cache.filling import fill
 from decamo.data.cache.identity import identity_of
+from decamo.data.cache.pixels import CHANNELS, channels_of
 from decamo.data.cache.sources import Stored, bytes_of
 from decamo.data.pairs import Pair
 from decamo.errors import StorageError
@@ -51,29 +52,29 @@ def open_on_disk(
         StorageError: the folder cannot be written, or is full.
         UnreadableImage: a file cannot be decoded.
     """
-    name = identity_of(pairs, side)
+    name, channels = identity_of(pairs, side), channels_of(pairs)
     path, count = folder / f"{name}.squares", len(pairs)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not whole_file(path, name, count, side):
+        if not whole_file(path, name, count, side, channels):
             with _alone(folder / f"{name}.lock", sleep) as locked:
                 if locked:
                     _drop_torn(folder, name)
-                if not whole_file(path, name, count, side):
+                if not whole_file(path, name, count, side, channels):
                     _build(path, name, pairs, side, workers, on_progress)
     except OSError as error:
         raise StorageError(folder, error.strerror or str(error), _REMEDY) from error
-    return Stored(path, count, side, start=_HEAD)
+    return Stored(path, count, side, start=_HEAD, channels=channels)
 
 
-def whole_file(path: Path, name: str, count: int, side: int) -> bool:
+def whole_file(path: Path, name: str, count: int, side: int, channels: int = CHANNELS) -> bool:
     """Whether ``path`` holds all the squares of that name: its head and its length say so."""
     try:
         with path.open("rb") as file:
             head, length = file.read(_HEAD), os.fstat(file.fileno()).st_size
     except OSError:
         return False
-    return head == _head(name, count, side) and length == _HEAD + count * side * side * 4
+    return head == _head(name, count, side) and length == _HEAD + count * side * side * channels
 
 
 def free_on(folder: Path) -> int:

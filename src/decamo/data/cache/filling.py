@@ -1,13 +1,15 @@
 """Squares into a file, by several processes."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from decamo.data.audit.workers import Lost, in_processes
-from decamo.data.cache.pixels import CHANNELS, square_of
+from decamo.data.cache.pixels import channels_of, square_of
 from decamo.data.pairs import Pair
+from decamo.data.rules import ReadingRule
 from decamo.errors import StorageError, UnreadableImage
 
 __all__ = ["fill"]
@@ -39,13 +41,23 @@ def fill(
         UnreadableImage: a file cannot be decoded, or a process died of it.
         OSError: the file cannot be written; StorageError where another process found out.
     """
+    channels = channels_of(pairs)
     if workers < 1 or len(pairs) < _FEW:
         for index, pair in enumerate(pairs):
-            _write(path, pair, side, start, index)
+            _write(path, pair, side, channels, start, index)
             on_progress(index + 1, len(pairs))
         return
     tasks = [
-        (str(p.image), str(p.mask), str(path), str(side), str(start), str(i))
+        (
+            str(p.image),
+            str(p.mask),
+            json.dumps(p.rule.to_plain()),
+            str(path),
+            str(side),
+            str(channels),
+            str(start),
+            str(i),
+        )
         for i, p in enumerate(pairs)
     ]
     answers = in_processes(_task, tasks, workers=workers, on_progress=on_progress)
@@ -58,11 +70,13 @@ def fill(
             raise StorageError(path, answer["unwritten"], "give another --cache or --cache-dir")
 
 
-def _task(image: str, mask: str, path: str, side: str, start: str, index: str) -> dict[str, object]:
+def _task(image: str, mask: str, rule: str, path: str, *numbers: str) -> dict[str, object]:
     torch.set_num_threads(1)  # the processes share the cores as it is
-    pair = Pair(Path(image), Path(mask), Path(image).stem, "", "train")
+    read = ReadingRule.from_plain(json.loads(rule))
+    pair = Pair(Path(image), Path(mask), Path(image).stem, "", "train", read)
+    side, channels, start, index = (int(number) for number in numbers)
     try:
-        _write(Path(path), pair, int(side), int(start), int(index))
+        _write(Path(path), pair, side, channels, start, index)
     except UnreadableImage as error:
         return {"unreadable": [str(error.what), error.got, error.remedy]}
     except OSError as error:
@@ -70,10 +84,10 @@ def _task(image: str, mask: str, path: str, side: str, start: str, index: str) -
     return {}
 
 
-def _write(path: Path, pair: Pair, side: int, start: int, index: int) -> None:
-    square = square_of(pair, side)
+def _write(path: Path, pair: Pair, side: int, channels: int, start: int, index: int) -> None:
+    square = square_of(pair, side, channels)
     with path.open("r+b", buffering=0) as file:
-        file.seek(start + index * side * side * CHANNELS)
+        file.seek(start + index * side * side * channels)
         left = memoryview(square.numpy().tobytes())
         while left:
             left = left[file.write(left) :]

@@ -1,12 +1,14 @@
 """Which pixels a cache holds: its side, and the name that changes with anything they depend on."""
 
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from decamo.data.pairs import Pair
+from decamo.data.rules import BY_ITSELF
 from decamo.errors import UnreadableImage
 
 __all__ = ["identity_of", "side_of"]
@@ -30,7 +32,8 @@ def identity_of(pairs: Sequence[Pair], side: int) -> str:
     """32 hex digits: equal names mean equal pixels in an equal order.
 
     They cover the format, the side, the versions of the two libraries that make the pixels, and of
-    each file its path, size in bytes and time of change, which is what the census goes by.
+    each file its path, size in bytes and time of change, which is what the census goes by, and
+    how it is read, where that is not by itself.
 
     Raises:
         UnreadableImage: a file is gone.
@@ -39,6 +42,8 @@ def identity_of(pairs: Sequence[Pair], side: int) -> str:
         f"{_FORMAT} {side} {version('pillow')} {version('torch')}\n".encode(),
     )
     for pair in pairs:
+        if (pair.rule.mask, pair.rule.scale) != (BY_ITSELF.mask, BY_ITSELF.scale):
+            digest.update(json.dumps(pair.rule.to_plain()).encode())
         for path in (pair.image, pair.mask):
             digest.update(os.fsencode(path.absolute()))
             digest.update(f"\0{_stamp(path)}\n".encode())

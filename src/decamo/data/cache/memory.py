@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from decamo.data.cache.filling import fill
+from decamo.data.cache.pixels import channels_of
 from decamo.data.cache.sources import Stored, bytes_of
 from decamo.data.pairs import Pair
 from decamo.errors import StorageError
@@ -52,7 +53,7 @@ def open_in_memory(
     except OSError as error:
         said = error.strerror or str(error)
         raise StorageError("--cache ram", said, "give --cache disk or --cache off") from error
-    return Stored(owner.path, len(pairs), side, owner=owner)
+    return Stored(owner.path, len(pairs), side, channels=channels_of(pairs), owner=owner)
 
 
 class _Nameless:

@@ -8,6 +8,7 @@ from pathlib import Path
 from decamo.data.cache.disk import free_on, open_on_disk, whole_file
 from decamo.data.cache.identity import identity_of, side_of
 from decamo.data.cache.memory import free_memory, open_in_memory
+from decamo.data.cache.pixels import channels_of
 from decamo.data.cache.sources import Fresh, Source, bytes_of
 from decamo.data.pairs import Pair
 
@@ -112,7 +113,7 @@ def open_cache(
         epochs=epochs * pool.runs,
         memory=free_memory(),
         disk=free_on(folder),
-        found=whole_file(folder / f"{name}.squares", name, len(pairs), side),
+        found=whole_file(folder / f"{name}.squares", name, len(pairs), side, channels_of(pairs)),
     )
     place = f"disk ({folder})" if choice.where == "disk" else choice.where
     say(f"--cache {mode}: {place}, images at {side} px to train at {size} ({choice.why})")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from decamo.data.cache.pixels import CHANNELS, square_of
+from decamo.data.cache.pixels import CHANNELS, channels_of, square_of
 from decamo.data.pairs import Pair
 
 __all__ = ["Fresh", "Source", "Stored", "bytes_of"]
@@ -19,7 +20,10 @@ class Source(Protocol):
     """Squares by number; two sources of the same pairs and side give the same bytes."""
 
     def square(self, index: int) -> Tensor:
-        """uint8 ``[side, side, 4]``: RGB, and the object's share of the pixel in 255ths."""
+        """uint8 ``[side, side, 4]``: RGB, and the object's share of the pixel in 255ths.
+
+        Where a mask may hold void there is a fifth channel: the share of object and void together.
+        """
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,11 @@ class Fresh:
         Raises:
             UnreadableImage: a file cannot be decoded.
         """
-        return square_of(self.pairs[index], self.side)
+        return square_of(self.pairs[index], self.side, self._channels)
+
+    @cached_property
+    def _channels(self) -> int:
+        return channels_of(self.pairs)
 
 
 @dataclass
@@ -47,6 +55,7 @@ class Stored:
         count: squares.
         side: of each, in px.
         start: bytes before the first.
+        channels: bytes of a pixel, as :func:`~decamo.data.cache.pixels.channels_of` has it.
         owner: kept as long as this is, such as the open file whose name ``path`` is; it does not
             travel to other processes.
     """
@@ -55,13 +64,14 @@ class Stored:
     count: int
     side: int
     start: int = 0
+    channels: int = CHANNELS
     owner: Any = None
     _mapped: Any = field(default=None, init=False, repr=False)
 
     def square(self, index: int) -> Tensor:
         """As :meth:`Source.square`; not to be written to."""
         if self._mapped is None:
-            shape = (self.count, self.side, self.side, CHANNELS)
+            shape = (self.count, self.side, self.side, self.channels)
             # "c": pages are shared until written to, and torch warns of arrays that are read-only
             self._mapped = np.memmap(self.path, np.uint8, "c", offset=self.start, shape=shape)
         return torch.from_numpy(self._mapped[index])
@@ -72,4 +82,4 @@ class Stored:
 
 def bytes_of(pairs: Sequence[Pair], side: int) -> int:
     """Bytes that the squares of ``pairs`` take up."""
-    return len(pairs) * side * side * CHANNELS
+    return len(pairs) * side * side * channels_of(pairs)
