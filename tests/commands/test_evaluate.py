@@ -2,11 +2,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
 from decamo.cli import main
+from tests.evaluation.conftest import write_greys
+from tests.metrics.reference import reference_measures
 
 
 def test_scores_equal_those_of_the_written_maps(
@@ -14,7 +18,7 @@ def test_scores_equal_those_of_the_written_maps(
 ) -> None:
     report = tmp_path / "scores.json"
     assert main(["evaluate", str(trained), "--dataset-path", str(scenes), "--noncam", "negatives",
-                 "--json", str(report)]) == 0  # fmt: skip
+                 "--protocol", "plain", "--json", str(report)]) == 0  # fmt: skip
     out = capsys.readouterr().out
     assert "scored at native size, threshold 0.5" in out
     assert "raw weights of epoch 2" in out
@@ -151,7 +155,7 @@ def test_expect_exits_with_1_where_a_score_or_the_protocol_moved(
 ) -> None:
     report = tmp_path / "was.json"
     flags = ["evaluate", "--predictions", str(maps), "--dataset-path", str(scenes)]
-    assert main([*flags, "--json", str(report)]) == 0
+    assert main([*flags, "--protocol", "plain", "--json", str(report)]) == 0
     assert main([*flags, "--expect", str(report)]) == 0
     assert "as expected" in capsys.readouterr().out
     assert main([*flags, "--stretch", "--expect", str(report)]) == 1
@@ -161,7 +165,13 @@ def test_expect_exits_with_1_where_a_score_or_the_protocol_moved(
     assert main([*flags, "--expect", str(report)]) == 1
     err = capsys.readouterr().err
     assert "iou moved by" in err
-    assert "protocol" not in err
+    assert "protocol," not in err
+    # a report is held against scores by its own protocol, and another is refused
+    assert f"scored by the plain protocol, as {report} was" in err
+    assert main([*flags, "--expect", str(report), "--protocol", "published"]) == 2
+    err = capsys.readouterr().err
+    assert "--protocol: published, but the scores of --expect" in err
+    assert "give --protocol plain" in err
     assert main([*flags, "--expect", str(report), "--tolerance", "1"]) == 0
 
 
@@ -184,3 +194,113 @@ def test_a_mistake_is_one_line(
     err = capsys.readouterr().err
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+Greys = dict[str, npt.NDArray[np.uint8]]
+
+
+def _truth() -> Greys:
+    """Masks of an object, of none, of nothing else, and one with soft edges of every level."""
+    y, x = np.mgrid[:40, :54]
+    some = np.where(np.hypot(y - 19, x - 25) < 11, 255, 0)
+    soft = np.clip(128.5 + 12 * (11 - np.hypot(y - 19, x - 25)), 0, 255)
+    soft[np.floor(soft) == 128] = 129
+    masks = {"a": some, "b": np.roll(some, 9, 1), "e": 0 * some, "f": 0 * some + 255, "s": soft}
+    return {stem: mask.astype(np.uint8) for stem, mask in masks.items()}
+
+
+def _maps(low: float = 0, high: float = 255, seed: int = 0) -> Greys:
+    rng = np.random.default_rng(seed)
+    return {
+        stem: np.clip(
+            low + (high - low) * mask / 255 + rng.normal(0, 30, mask.shape), low, high
+        ).astype(np.uint8)
+        for stem, mask in _truth().items()
+    }
+
+
+def _constant(level: int) -> Greys:
+    return {stem: np.full_like(mask, level) for stem, mask in _truth().items()}
+
+
+def _levels(zero: int, one: int) -> Greys:
+    keep = ("a", "b", "e", "f")
+    return {s: np.where(m > 128, one, zero).astype(np.uint8) for s, m in _truth().items()
+            if s in keep}  # fmt: skip
+
+
+def _resized(maps: Greys, height: int, width: int) -> Greys:
+    return {s: np.asarray(Image.fromarray(m).resize((width, height))) for s, m in maps.items()}
+
+
+# maps, masks, and what else is given
+SAME: dict[str, tuple[Greys, Greys, list[str]]] = {
+    "noise": (_maps(), _truth(), []),
+    "never black, never white": (_maps(3, 254), _truth(), []),
+    "faint": (_maps(10, 40), _truth(), []),
+    "zero and one": ({s: m // 128 for s, m in _maps().items()}, _truth(), []),
+    "nothing found": (_constant(0), _truth(), []),
+    "all found": (_constant(255), _truth(), []),
+    "one grey": (_constant(77), _truth(), []),
+    "127": (_constant(127), _truth(), []),
+    "128": (_constant(128), _truth(), []),
+    "middle of an odd span": ({s: (m // 127 * 127).clip(0, 254) for s, m in _maps().items()},
+                              _truth(), []),
+    "smaller": (_resized(_maps(), 17, 23), _truth(), ["--resize"]),
+    "half as large": (_resized(_maps(), 80, 108), _truth(), ["--resize"]),
+    "larger": (_resized(_maps(2, 200), 97, 61), _truth(), ["--resize"]),
+    "mask of 0 and 254": (_maps(), _levels(0, 254), []),
+    "mask of 0 and 129": (_maps(), _levels(0, 129), []),
+}  # fmt: skip
+
+
+def _by_the_toolbox(maps: Path, masks: Path) -> dict[str, float]:
+    """The means of a folder as pysodmetrics' documentation has them made."""
+    made = []
+    for path in sorted(masks.iterdir()):
+        grey = cv2.imread(str(maps / path.name), cv2.IMREAD_GRAYSCALE)
+        truth = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if grey.shape != truth.shape:
+            grey = cv2.resize(grey, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        made.append(reference_measures(grey, truth, stretch=True, binary=True))
+    mean = {name: np.mean([m[name] for m in made], axis=0) for name in made[0]}
+    curves = {"f": "f", "e": "e", "iou_curve": "iou", "dice_curve": "dice"}
+    return {
+        **{name: float(v) for name, v in mean.items() if np.ndim(v) == 0},
+        **{f"{new}_mean": float(mean[old].mean()) for old, new in curves.items()},
+        **{f"{new}_max": float(mean[old].max()) for old, new in curves.items()},
+    }
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_published_scores_are_those_of_pysodmetrics(
+    tmp_path: Path, case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps, masks, flags = SAME[case]
+    folders = write_greys(tmp_path / "maps", maps), write_greys(tmp_path / "GT", masks)
+    out = {flag: tmp_path / f"out.{flag}" for flag in ("json", "csv", "markdown", "latex")}
+    words = [word for flag, path in out.items() for word in (f"--{flag}", str(path))]
+    assert main(["evaluate", "--predictions", str(folders[0]), "--masks", str(folders[1]),
+                 "--resamples", "0", *flags, *words]) == 0  # fmt: skip
+    report = json.loads(out["json"].read_text())
+    (entry,) = report["datasets"]
+    assert entry["count"] == len(masks)
+    want = _by_the_toolbox(*folders)
+    assert want.keys() == entry["mean"].keys() - {"boundary_iou"}
+    for name, value in want.items():
+        assert entry["mean"][name] == pytest.approx(value, abs=1e-6), name
+    # each output says at its head by which protocol
+    assert next(iter(report.items())) == ("protocol", "published")
+    assert capsys.readouterr().out.startswith("published protocol, as pysodmetrics: each map")
+    assert out["csv"].read_text().splitlines()[1].startswith("published,")
+    assert out["markdown"].read_text().startswith("Published protocol, as pysodmetrics: ")
+    assert out["latex"].read_text().startswith("% published protocol, as pysodmetrics: ")
+    # and what the other one says, where that moves the third decimal
+    other = entry["other_protocol"]
+    assert other["name"] == "plain"
+    assert main(["evaluate", "--predictions", str(folders[0]), "--masks", str(folders[1]),
+                 "--protocol", "plain", "--resamples", "0", *flags, "--json",
+                 str(out["json"])]) == 0  # fmt: skip
+    (alone,) = scores_of(out["json"])
+    assert (alone["count"], alone["mean"]) == (other["count"], other["mean"])
+    assert alone["other_protocol"]["mean"] == entry["mean"]

@@ -6,7 +6,16 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from decamo.evaluation import CaseSet, ImageResult, Job, Protocol, Rules, measure_job, sets_of_masks
+from decamo.evaluation import (
+    CaseSet,
+    ImageResult,
+    Job,
+    Protocol,
+    Rules,
+    Truth,
+    measure_job,
+    sets_of_masks,
+)
 from decamo.evaluation.cases import Case
 
 Grey = npt.NDArray[np.uint8]
@@ -54,7 +63,7 @@ def scored(masks: dict[str, Grey], noise: int, seed: int) -> list[ImageResult]:
     for stem, mask in masks.items():
         moved = np.roll(mask, 1, axis=1).astype(int)
         grey = np.clip(moved + rng.integers(-noise, noise + 1, mask.shape), 0, 255)
-        job = Job(Case(stem, Path(stem)), grey.astype(np.uint8), mask > 0)
+        job = Job(Case(stem, Path(stem)), grey.astype(np.uint8), Truth(mask > 0))
         result = measure_job(job, Rules(atlas=True))
         assert isinstance(result, ImageResult)
         made.append(result)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from decamo.errors import SettingsError
-from decamo.evaluation import differences, read_report
+from decamo.evaluation import Convention, convention_of, differences, read_report
 
 REPORT: dict[str, Any] = {
     "datasets": [
@@ -41,6 +41,19 @@ def test_a_difference_of_protocol_is_named_but_the_version_is_only_remarked() ->
     moved, remarks = differences(REPORT, other, 1e-6)
     assert moved == ["A on X: protocol, noncam: was drop, is negatives"]
     assert remarks == ["A on X: protocol, decamo: was 1, is 2"]
+
+
+def test_a_report_from_before_conventions_had_names_is_a_plain_one() -> None:
+    named = copy.deepcopy(REPORT)
+    named["datasets"][0]["protocol"] |= {"convention": "plain", "reading": ""}
+    assert differences(REPORT, named, 1e-6) == ([], [])
+    assert convention_of(REPORT) is convention_of(named) is Convention.PLAIN
+    named["datasets"][0]["protocol"]["convention"] = "published"
+    moved, _ = differences(REPORT, named, 1e-6)
+    assert moved == ["A on X: protocol, convention: was plain, is published"]
+    both = {"datasets": REPORT["datasets"] + named["datasets"]}
+    with pytest.raises(SettingsError, match="plain, published"):
+        convention_of(both)
 
 
 def test_what_is_gone_and_what_is_new_is_named() -> None:

@@ -10,14 +10,16 @@ from decamo.data.census import BadFile
 from decamo.errors import DataError, UnreadableImage
 from decamo.evaluation import (
     CaseSet,
+    Convention,
     Dropped,
     ImageResult,
     Job,
+    NonCam,
     Rules,
-    binary_map,
+    Truth,
     measure_job,
 )
-from decamo.metrics import measure
+from decamo.metrics import binarise, measure
 
 
 def test_scores_are_those_of_the_suite(jobs: list[Job]) -> None:
@@ -37,7 +39,7 @@ def test_the_atlas_and_the_suite_have_one_threshold(stretch: bool) -> None:
     for low, high in ((0, 256), (100, 160), (3, 4), (127, 129)):
         grey = rng.integers(low, high, (20, 20), dtype=np.uint8)
         mask = rng.random((20, 20)) < 0.3
-        hit = binary_map(grey, stretch=stretch)
+        hit = binarise(grey, stretch=stretch)
         union = (hit | mask).sum()
         assert (hit & mask).sum() / union == measure(grey, mask, stretch=stretch).iou
 
@@ -51,11 +53,13 @@ def test_a_missing_map_finds_nothing_and_is_marked(jobs: list[Job]) -> None:
 
 
 def test_empty_masks_and_noncam_are_dropped_unless_wanted(cases: CaseSet) -> None:
-    empty = Job(cases.cases[0], None, np.zeros((4, 4), np.bool_))
+    empty = Job(cases.cases[0], None, Truth(np.zeros((4, 4), np.bool_)))
     assert isinstance(measure_job(empty, Rules()), Dropped)
-    assert isinstance(measure_job(empty, Rules("negatives")), ImageResult)
+    assert isinstance(measure_job(empty, Rules(NonCam.NEGATIVES)), ImageResult)
     named = replace(empty, case=replace(empty.case, stem="COD10K-NonCAM-1-Aquatic-1-x-1"))
-    assert isinstance(measure_job(replace(named, mask=np.ones((4, 4), np.bool_)), Rules()), Dropped)
+    assert isinstance(
+        measure_job(replace(named, truth=Truth(np.ones((4, 4), np.bool_))), Rules()), Dropped
+    )
 
 
 def test_a_bad_mask_is_named_and_a_bad_map_is_an_error(jobs: list[Job]) -> None:
@@ -87,7 +91,7 @@ def test_a_map_of_ones_is_marked_as_dim(jobs: list[Job]) -> None:
 def test_the_digest_changes_with_a_pixel_and_with_the_shape(cases: CaseSet) -> None:
     masks = [np.ones((2, 8), np.bool_), np.ones((4, 4), np.bool_), np.ones((2, 8), np.bool_)]
     masks[2][1, 7] = False
-    results = [measure_job(Job(cases.cases[0], None, m), Rules()) for m in masks]
+    results = [measure_job(Job(cases.cases[0], None, Truth(m)), Rules()) for m in masks]
     assert len({r.digest for r in results if isinstance(r, ImageResult)}) == 3
 
 
@@ -97,12 +101,52 @@ def test_a_job_travels_whole_and_its_mask_as_bits(cases: CaseSet, shape: tuple[i
     grey = rng.integers(0, 256, shape, dtype=np.uint8)
     mask = rng.random(shape) < 0.5
     image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
-    came = pickle.loads(pickle.dumps(Job(cases.cases[0], grey, mask, image)))
+    came = pickle.loads(pickle.dumps(Job(cases.cases[0], grey, Truth(mask, ~mask, 9), image)))
     assert came.case == cases.cases[0]
-    for got, want in ((came.map, grey), (came.mask, mask), (came.image, image)):
+    assert came.truth.brightest == 9
+    truth = came.truth
+    for got, want in (
+        (came.map, grey),
+        (truth.mask, mask),
+        (truth.strict, ~mask),
+        (came.image, image),
+    ):
         assert got.dtype == want.dtype
         assert np.array_equal(got, want)
     bare = Job(cases.cases[0], None)
     assert pickle.loads(pickle.dumps(bare)) == bare
     large = np.zeros((800, 800), np.bool_)
-    assert len(pickle.dumps(Job(cases.cases[0], None, large))) < large.size // 8 + 2000
+    assert len(pickle.dumps(Job(cases.cases[0], None, Truth(large)))) < large.size // 8 + 2000
+
+
+def test_the_other_rules_score_what_they_keep(jobs: list[Job]) -> None:
+    other = Rules(NonCam.NAMED, stretch=True, convention=Convention.PUBLISHED)
+    rules = Rules(other=other)
+    result = measure_job(jobs[2], rules)
+    assert isinstance(result, ImageResult)
+    alone = measure_job(jobs[2], other)
+    assert isinstance(alone, ImageResult)
+    assert pickle.dumps(result.other) == pickle.dumps(alone.measures)
+    empty = replace(jobs[2], truth=Truth(np.zeros((24, 30), np.bool_)))
+    dropped = measure_job(empty, rules)
+    assert isinstance(dropped, Dropped)
+    assert dropped.other is not None
+    assert dropped.other.iou == 0
+    kept = measure_job(empty, replace(other, other=Rules()))
+    assert isinstance(kept, ImageResult)
+    assert kept.other is None
+    # a map that fills [0, 1] and lies on no threshold has one score by both
+    full = np.zeros((24, 30), np.uint8)
+    full[3:9, 4:20] = 255
+    both = measure_job(replace(jobs[2], map=full), rules)
+    assert isinstance(both, ImageResult)
+    assert both.other is both.measures
+
+
+def test_a_map_of_a_single_level_is_marked(jobs: list[Job]) -> None:
+    levels = []
+    for level in (0, 77):
+        result = measure_job(replace(jobs[0], map=np.full((24, 30), level, np.uint8)), Rules())
+        assert isinstance(result, ImageResult)
+        levels.append(result.flat)
+    assert levels == [None, 77]

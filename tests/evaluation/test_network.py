@@ -10,7 +10,7 @@ from PIL import Image
 
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
-from decamo.evaluation import Case, ImageResult, Measurer, Rules, sets_of_pairs
+from decamo.evaluation import Case, ImageResult, Measurer, NonCam, Rules, sets_of_pairs
 from decamo.evaluation.network import network_jobs, network_map
 from decamo.inference import write_probability
 from decamo.inference.predictor import Predictor
@@ -48,10 +48,10 @@ def flat(result: object) -> npt.NDArray[np.float64]:
 def test_scores_are_bit_equal_at_batch_1_2_4_and_8(
     predictor: Predictor, cases: Sequence[Case]
 ) -> None:
-    scores = []
+    scores, rules = [], Rules(NonCam.NEGATIVES)
     for batch in (1, 2, 4, 8):
-        jobs = network_jobs(predictor, cases, batch=batch, threads=2, noncam="negatives")
-        with Measurer(1, Rules("negatives")) as measurer:
+        jobs = network_jobs(predictor, cases, batch=batch, threads=2, rules=rules)
+        with Measurer(1, rules) as measurer:
             scores.append(np.stack([flat(r) for r in measurer.results(jobs)]))
     for other in scores[1:]:
         assert scores[0].tobytes() == other.tobytes()
@@ -75,7 +75,7 @@ def test_jobs_come_in_order_and_the_network_is_spared_what_is_dropped(
     jobs = list(network_jobs(predictor, cases, batch=batch, threads=1, with_images=True))
     assert [j.case for j in jobs] == list(cases)
     assert [j.map is None for j in jobs] == [False] * 7 + [True]
-    assert all(j.image is not None and j.mask is not None for j in jobs)
+    assert all(j.image is not None and j.truth is not None for j in jobs)
 
 
 def test_a_case_that_cannot_be_read_is_left_to_scoring_to_name(
@@ -83,7 +83,7 @@ def test_a_case_that_cannot_be_read_is_left_to_scoring_to_name(
 ) -> None:
     cases[2].mask.write_bytes(b"")
     jobs = list(network_jobs(predictor, cases, batch=4, threads=1))
-    assert jobs[2].mask is None
+    assert jobs[2].truth is None
 
 
 def test_a_case_without_image_is_told(predictor: Predictor) -> None:

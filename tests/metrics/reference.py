@@ -29,10 +29,15 @@ class _Smeasure(reference.Smeasure):  # type: ignore[misc]
         return super().ssim(pred, gt) if pred.size else 0.0
 
 
-def reference_measures(prediction: Any, mask: Mask, *, stretch: bool) -> dict[str, Any]:
-    """Scalars and curves of one image by pysodmetrics, curves turned to rising thresholds."""
+def reference_measures(
+    prediction: Any, mask: npt.NDArray[Any], *, stretch: bool, binary: bool = False
+) -> dict[str, Any]:
+    """Scalars and curves of one image by pysodmetrics, curves turned to rising thresholds.
+
+    With ``binary`` IoU and Dice at its own 0.5 as well.
+    """
     handlers = {
-        name: handler(with_dynamic=True, with_adaptive=True)
+        name: handler(with_dynamic=True, with_adaptive=True, with_binary=True)
         for name, handler in (
             ("f", reference.FmeasureHandler),
             ("precision", reference.PrecisionHandler),
@@ -48,7 +53,7 @@ def reference_measures(prediction: Any, mask: Mask, *, stretch: bool) -> dict[st
         reference.MAE(),
         reference.FmeasureV2(handlers),
     )
-    truth = mask.astype(np.uint8) * 255 if stretch else mask
+    truth = mask.astype(np.uint8) * 255 if stretch and mask.dtype == np.bool_ else mask
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for suite in suites:
@@ -64,6 +69,7 @@ def reference_measures(prediction: Any, mask: Mask, *, stretch: bool) -> dict[st
         **{f"{k}_adaptive": cuts[k]["adaptive"] for k in ("f", "iou", "dice")},
         **{k: cuts[k]["dynamic"][::-1] for k in ("precision", "recall", "f")},
         **{f"{k}_curve": cuts[k]["dynamic"][::-1] for k in ("iou", "dice")},
+        **({k: cuts[k]["binary"] for k in ("iou", "dice")} if binary else {}),
     }
 
 

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decamo.evaluation.speed import picture
-from decamo.metrics import THRESHOLD, Scores, mean_scores, measure, score, summarise
+from decamo.metrics import (
+    THRESHOLD,
+    Scores,
+    binarise,
+    mean_scores,
+    measure,
+    score,
+    summarise,
+)
 from tests.metrics.brute_force import counts, masks, probabilities, shapes
 from tests.metrics.reference import CURVES, SCALARS, case, reference_measures
 
@@ -107,6 +115,33 @@ def test_the_reference_toolbox_agrees_on_every_image_and_on_the_set(kind: int) -
             short = name.removesuffix("_curve")
             assert getattr(whole, f"{short}_mean") == pytest.approx(curve.mean(), abs=1e-6)
             assert getattr(whole, f"{short}_max") == pytest.approx(curve.max(), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [0, 2, 4], ids=["stretched", "float64", "fine"])
+def test_published_measures_are_the_reference_s_also_at_one_half(kind: int) -> None:
+    rng = np.random.default_rng(10 + kind)
+    for _ in range(240):
+        prediction, mask, asked, stretch = _inputs(rng, kind)
+        truth = np.asarray(mask).astype(np.bool_)
+        got = measure(prediction, mask, stretch=stretch, published=True)
+        want = reference_measures(asked, truth, stretch=stretch, binary=True)
+        for name, value in want.items():
+            np.testing.assert_allclose(
+                getattr(got, name), value, rtol=1e-6, atol=1e-6, err_msg=name
+            )
+        cut = binarise(prediction, stretch=stretch, published=True)
+        union = np.count_nonzero(cut | truth)
+        assert got.iou == (np.count_nonzero(cut & truth) / union if union else 0)
+
+
+@pytest.mark.parametrize("high", range(1, 256))
+def test_the_middle_of_a_stretched_map_falls_as_the_reference_rounds_it(high: int) -> None:
+    # (k / 255 - low / 255) / (high / 255 - low / 255) of the middle level is 0.5 or just beside it
+    grey = np.array([[0, high // 2, (high + 1) // 2, high]], np.uint8)
+    mask = np.array([[False, True, True, True]])
+    want = reference_measures(grey, mask, stretch=True, binary=True)
+    got = measure(grey, mask, stretch=True, published=True)
+    assert (got.iou, got.dice) == (want["iou"], want["dice"])
 
 
 @pytest.mark.parametrize("shape", [(200, 310), (333, 97)])

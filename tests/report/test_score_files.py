@@ -17,10 +17,15 @@ def test_csv_has_a_line_for_each_measure_of_each_group() -> None:
     assert float(iou["value"]) == SCORES[1].whole.scores.iou
     assert (float(iou["low"]), float(iou["high"])) == SCORES[1].whole.intervals["iou"]
     assert iou["images"] == "6"
+    assert {r["protocol"] for r in rows} == {"plain"}
 
 
 def test_markdown_has_methods_down_and_sets_across_with_the_best_in_bold() -> None:
-    head, rule, first, second = scores_markdown(SCORES).splitlines()
+    name, gap, head, rule, first, second = scores_markdown(SCORES).splitlines()
+    assert name.startswith("Plain protocol: maps as they are; ")
+    assert name.endswith(".")
+    assert gap == ""
+    assert head.startswith("| method (plain protocol) |")
     assert head.count("|") == rule.count("|") == first.count("|") == second.count("|") == 14
     assert first.startswith("| A_1 | **")  # less noise, higher S
     assert second.rstrip(" |").endswith("-")  # B was not scored on Y
@@ -40,6 +45,8 @@ def test_the_lowest_mae_is_the_best() -> None:
 
 def test_latex_prints_as_papers_do() -> None:
     text = scores_latex(SCORES)
+    assert text.startswith("% plain protocol: maps as they are; ")
+    assert r"\textit{plain protocol} & \multicolumn" in text
     assert r"\begin{tabular}{lcccccccccccc}" in text
     assert r"\multicolumn{6}{c}{X (6 images)} & \multicolumn{6}{c}{Y (6 images)}" in text
     assert r"\cmidrule(lr){2-7}\cmidrule(lr){8-13}" in text

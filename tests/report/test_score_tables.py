@@ -1,28 +1,38 @@
 from dataclasses import replace
 
 from decamo.evaluation import Comparison
-from decamo.report.score_tables import comparison_text, group_text, protocol_text, score_text
+from decamo.report.score_tables import (
+    both_text,
+    comparison_text,
+    group_text,
+    protocol_text,
+    score_text,
+)
 from tests.report.scores import made
 
 
 def test_one_score_tells_every_measure_with_its_interval() -> None:
     score = made("M", "SET")
     text = score_text([score])
-    assert text.splitlines()[0] == "M on SET, 6 images"
-    assert len(text.splitlines()) == 2 + 18
+    assert text.splitlines()[0].startswith(
+        "plain protocol: maps as they are; object is mask >= 128"
+    )
+    assert text.splitlines()[1] == "M on SET, 6 images"
+    assert len(text.splitlines()) == 3 + 18
     low, high = score.whole.intervals["weighted_f"]
     assert f"{score.whole.scores.weighted_f:.4f}  {low:.4f} to {high:.4f}" in text
 
 
 def test_several_scores_are_rows() -> None:
     text = score_text([made("M", "SET"), made("N", "SET", 120)])
-    assert len(text.splitlines()) == 3
-    assert text.splitlines()[0].split()[:4] == ["data", "set", "method", "images"]
+    assert len(text.splitlines()) == 4
+    assert text.startswith("plain protocol: ")
+    assert text.splitlines()[1].split()[:4] == ["data", "set", "method", "images"]
 
 
 def test_groups_have_their_rows() -> None:
     text = group_text([made("M", "SET")])
-    assert "size" in text.splitlines()[0]
+    assert text.splitlines()[0] == "by size, plain protocol"
     assert "20 % and more" in text
     assert group_text([replace(made("M", "SET"), groups=())]) == ""
 
@@ -42,7 +52,21 @@ def test_a_comparison_in_words() -> None:
     # a gain in MAE is a fall of MAE
     mae = replace(unsure, measure="mae")
     assert "B - A is -0.0120, 95 % interval -0.0200 to +0.0040" in comparison_text([mae])
-    assert comparison_text([replace(better, measure="f_max")]) == ""
+    assert comparison_text([replace(better, measure="f_max")], "published") == ""
+    assert comparison_text([better], "published").splitlines()[0] == "published protocol"
+
+
+def test_what_the_other_protocol_says_is_told_where_it_moves_the_third_decimal() -> None:
+    score = made("M", "SET")
+    whole = score.whole.scores
+    assert both_text([score]) == ""
+    assert both_text([replace(score, others=replace(whole, s=whole.s + 0.0009))]) == ""
+    moved = replace(whole, iou=whole.iou + 0.032, mae=whole.mae - 0.002, count=5)
+    line = both_text([score, replace(score, method="N", others=moved)])
+    assert line == (
+        f"N on SET by the published protocol on 5 images: MAE {moved.mae:.4f} for "
+        f"{whole.mae:.4f}, IoU at 0.5 {moved.iou:.4f} for {whole.iou:.4f} by the plain one"
+    )
 
 
 def test_the_protocol_tells_what_is_shared_once_and_what_differs_by_score() -> None:

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,17 @@ from decamo.evaluation import (
     GROUPINGS,
     RESAMPLES,
     CaseSet,
+    Channel,
     Comparison,
+    Convention,
     MapMethod,
     Measurer,
     Method,
+    NonCam,
     Rules,
     SetScore,
     compare,
+    convention_of,
     differences,
     method_names,
     named_path,
@@ -40,7 +44,13 @@ from decamo.flags import Parser, add_views, write_json
 from decamo.report.atlas_text import atlas_text
 from decamo.report.outcome_notes import outcome_notes
 from decamo.report.score_files import scores_csv, scores_latex, scores_markdown
-from decamo.report.score_tables import comparison_text, group_text, protocol_text, score_text
+from decamo.report.score_tables import (
+    both_text,
+    comparison_text,
+    group_text,
+    protocol_text,
+    score_text,
+)
 from decamo.storage import make_folder, write_whole
 
 __all__ = ["add_arguments", "run"]
@@ -60,11 +70,19 @@ def add_arguments(parser: Parser) -> None:
     add("--images", **many, type=Path, metavar="DIR", help="with --masks: images, for the atlas")
     add("--split", default="test", choices=("test", "train"), help="of data sets (default test)")
     add = parser.add_argument_group("how it is scored").add_argument
-    add("--noncam", default="drop", choices=("drop", "negatives"), help="empty masks and NonCAM")
+    add("--protocol", choices=[c.value for c in Convention],
+        help="published: as pysodmetrics scores, the default; plain: as validation while training "
+             "does; --expect FILE is scored by its own")  # fmt: skip
+    add("--noncam", choices=[c.value for c in NonCam],
+        help="left out: drop: empty masks and COD10K's NonCAM (default if plain); named: NonCAM "
+             "alone (default if published); negatives: none")  # fmt: skip
     add("--missing", default="error", choices=("error", "zero"),
         help="zero: a mask without a map counts as nothing found")  # fmt: skip
     add("--resize", action="store_true", help="bring maps of another size to the mask's")
-    add("--stretch", action="store_true", help="stretch each map to [0, 1], as some toolboxes do")
+    add("--stretch", action="store_true",
+        help="stretch each map to [0, 1], as the published protocol always does")  # fmt: skip
+    add("--map-channel", type=Channel, choices=list(Channel), metavar="NAME",
+        help="of maps with alpha: luminance or alpha (default: as all files show)")  # fmt: skip
     add("--img-size", type=int, metavar="N", help="px that the network sees (default: as trained)")
     add_views(add)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -91,22 +109,24 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score; returns 0, or 1 if ``--expect`` is not met."""
     expected = read_report(args.expect) if args.expect else None
+    rules = _rules(args, expected)
     names = _names(args)
     networks = [
-        _network(args, n, named_path(c)[1]) for n, c in zip(names, args.checkpoint, strict=False)
+        _network(args, n, named_path(c)[1], rules)
+        for n, c in zip(names, args.checkpoint, strict=False)
     ]
     sets = _sets(args)
-    methods = [*networks, *_folders(args, names, alone=len(sets) == 1)]
-    rules = Rules(args.noncam, args.stretch, args.resize, _classifies(args), args.band)
+    methods = [*networks, *_folders(args, names, rules.noncam, alone=len(sets) == 1)]
     with Measurer(_workers(args.workers, sets), rules) as measurer:
         scores = [_score(args, m, s, measurer) for s in sets for m in methods]
     compared = _compared(args, scores)
     _tell(scores, compared)
-    protocol = protocol_text(scores)
     report = {
+        "protocol": rules.convention,
+        "rules": scores[0].protocol.head,
+        "conditions": protocol_text(scores),
         "decamo": __version__,
         "methods": dict(zip(names, [*args.checkpoint, *args.predictions], strict=True)),
-        "protocol": protocol,
         "bootstrap": {"resamples": args.resamples, "seed": args.seed, "level": 0.95},
         "datasets": [plain_score(s) for s in scores],
         "comparisons": [asdict(c) for c in compared],
@@ -116,6 +136,35 @@ def run(args: argparse.Namespace) -> int:
         for path in _draw(args.atlas, scores, methods, sets, rules):
             print(f"drawn: {path}")
     return 0 if expected is None else _judge(expected, report, args.tolerance)
+
+
+def _rules(args: argparse.Namespace, expected: dict[str, Any] | None) -> Rules:
+    """By which rules is scored: those asked for, else those of the report that is expected."""
+    convention = Convention(args.protocol) if args.protocol else Convention.PUBLISHED
+    if expected is not None:
+        before = convention_of(expected)
+        if args.protocol and before is not convention:
+            raise SettingsError(
+                "--protocol",
+                f"{convention}, but the scores of --expect {args.expect} are by the {before} one",
+                f"give --protocol {before}, or write a new report",
+            )
+        if before is not convention:
+            print(f"scored by the {before} protocol, as {args.expect} was", file=sys.stderr)
+        convention = before
+    rules = _rules_of(args, convention)
+    return replace(rules, other=_rules_of(args, convention.other))
+
+
+def _rules_of(args: argparse.Namespace, convention: Convention) -> Rules:
+    return Rules(
+        NonCam(args.noncam) if args.noncam else convention.noncam,
+        args.stretch or convention is Convention.PUBLISHED,
+        args.resize,
+        _classifies(args),
+        args.band,
+        convention,
+    )
 
 
 def _sets(args: argparse.Namespace) -> list[CaseSet]:
@@ -151,15 +200,17 @@ def _names(args: argparse.Namespace) -> list[str]:
     return names
 
 
-def _folders(args: argparse.Namespace, names: Sequence[str], *, alone: bool) -> list[Method]:
+def _folders(
+    args: argparse.Namespace, names: Sequence[str], noncam: NonCam, *, alone: bool
+) -> list[Method]:
     own = names[len(args.checkpoint) :]
     return [
-        MapMethod(name, named_path(text)[1], alone, args.missing, args.noncam)
+        MapMethod(name, named_path(text)[1], alone, args.missing, noncam, args.map_channel)
         for name, text in zip(own, args.predictions, strict=True)
     ]
 
 
-def _network(args: argparse.Namespace, name: str, path: Path) -> Method:
+def _network(args: argparse.Namespace, name: str, path: Path, rules: Rules) -> Method:
     # torch, for checkpoints alone: decisions/0007
     from decamo.evaluation.network import NetworkMethod
     from decamo.inference.load import load_model
@@ -182,9 +233,7 @@ def _network(args: argparse.Namespace, name: str, path: Path) -> Method:
     }
     predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
     images = _classifies(args)
-    return NetworkMethod(
-        name, predictor, facts, args.batch_size, args.num_workers, args.noncam, images
-    )
+    return NetworkMethod(name, predictor, facts, args.batch_size, args.num_workers, rules, images)
 
 
 def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:
@@ -215,6 +264,7 @@ def _score(
         by=list(dict.fromkeys([*args.by, *(("size", "contrast") if args.atlas else ())])),
         seed=args.seed,
         count=args.resamples,
+        others=outcome.others,
     )
 
 
@@ -237,8 +287,15 @@ def _compared(args: argparse.Namespace, scores: Sequence[SetScore]) -> list[Comp
 
 
 def _tell(scores: Sequence[SetScore], compared: Sequence[Comparison]) -> None:
-    texts = [score_text(scores), group_text(scores), atlas_text(scores), comparison_text(compared)]
-    print("\n\n".join(text for text in [*texts, protocol_text(scores)] if text))
+    texts = [
+        score_text(scores),
+        both_text(scores),
+        group_text(scores),
+        atlas_text(scores),
+        comparison_text(compared, scores[0].protocol.convention),
+        protocol_text(scores),
+    ]
+    print("\n\n".join(text for text in texts if text))
 
 
 def _write(args: argparse.Namespace, scores: Sequence[SetScore], report: dict[str, Any]) -> None:
@@ -274,7 +331,10 @@ def _draw(
             path = target.with_name(f"{target.stem}-{label}.png")
         method = next(m for m in methods if m.name == score.method)
         cases = next(s for s in sets if s.name == score.dataset)
-        title = f"{score.method} on {score.dataset}: IoU {score.whole.scores.iou:.4f}"
+        title = (
+            f"{score.method} on {score.dataset}: IoU {score.whole.scores.iou:.4f}, "
+            f"{score.protocol.convention} protocol"
+        )
         draw_atlas(path, title, atlas_cases(score, method, cases, rules))
         drawn.append(path)
     return drawn

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections.abc import Collection
 from pathlib import Path
 
 from decamo.data.finding import Source
@@ -38,8 +39,12 @@ def match_stems(source: Source, split: str) -> tuple[list[Pair], list[Path]]:
     return pairs, sorted(lone)
 
 
-def files_by_stem(folder: Path) -> dict[str, Path]:
+def files_by_stem(folder: Path, more: Collection[str] = ()) -> dict[str, Path]:
     """The image files of a folder by their name without extension (NFC), hidden ones left out.
+
+    Args:
+        folder: where they lie.
+        more: extensions, in lower case with their dot, of other files that count.
 
     Raises:
         DataError: two files have the same stem.
@@ -50,7 +55,8 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
     for name in names:
         stem, extension = Path(name).stem, Path(name).suffix
         # "._photo.jpg" is a resource fork that macOS leaves on foreign disks
-        if extension.lower() not in IMAGE_SUFFIXES or name.startswith("."):
+        known = extension.lower() in IMAGE_SUFFIXES or extension.lower() in more
+        if not known or name.startswith("."):
             continue
         stem = unicodedata.normalize("NFC", stem)  # macOS archives decompose accents
         if stem in found:

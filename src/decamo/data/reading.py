@@ -27,6 +27,7 @@ __all__ = [
     "read_labels",
     "read_mask",
     "read_pair",
+    "read_picture",
     "see_image",
     "see_mask",
     "see_pair",
@@ -103,6 +104,17 @@ def read_image(
     with _one_line(path):
         file = _decode(path, rule, at_least)
         return _rgb(file, file.orientation, rule)
+
+
+def read_picture(path: Path, rule: ReadingRule = BY_ITSELF) -> Image.Image:
+    """The decoded file as displayed, EXIF orientation applied, in the mode that it has.
+
+    Raises:
+        UnreadableImage: as :func:`read_image`.
+    """
+    with _one_line(path):
+        file = _decode(path, rule)
+        return _turned(file, file.picture, file.orientation)
 
 
 def read_mask(path: Path, rule: ReadingRule = BY_ITSELF) -> NDArray[np.bool_]:

@@ -6,25 +6,26 @@ What needs torch (`network`, `scoring`) or scipy (`atlas`, `contrast`) is taken 
 from decamo.evaluation.bootstrap import MEASURES, RESAMPLES, interval, resampled, resamples
 from decamo.evaluation.cases import Case, CaseSet, sets_of_masks, sets_of_pairs
 from decamo.evaluation.compare import Comparison, compare
-from decamo.evaluation.expect import differences, read_report
+from decamo.evaluation.convention import Convention, NonCam
+from decamo.evaluation.expect import convention_of, differences, read_report
 from decamo.evaluation.groups import GROUPINGS, grouped
 from decamo.evaluation.lost import BAND_SHARE, ERROR_KINDS, Loss, band_of, mean_loss
+from decamo.evaluation.map_files import Channel, Values, to_bytes
 from decamo.evaluation.measurer import Measurer
 from decamo.evaluation.measuring import (
     Dropped,
     ImageResult,
     Job,
     Rules,
-    binary_map,
     map_of,
     measure_job,
-    read_case,
 )
 from decamo.evaluation.methods import MapMethod, Method, Outcome, run_method
 from decamo.evaluation.names import method_names, named_path
-from decamo.evaluation.predictions import MapFolder, fitted, match_maps, read_map
+from decamo.evaluation.predictions import MapFolder, fitted, match_maps
 from decamo.evaluation.protocol import Protocol, prints_of
 from decamo.evaluation.table import Group, SetScore, plain_score, score_set
+from decamo.evaluation.truth import Truth, read_truth
 
 __all__ = [
     "BAND_SHARE",
@@ -34,7 +35,9 @@ __all__ = [
     "RESAMPLES",
     "Case",
     "CaseSet",
+    "Channel",
     "Comparison",
+    "Convention",
     "Dropped",
     "Group",
     "ImageResult",
@@ -44,13 +47,16 @@ __all__ = [
     "MapMethod",
     "Measurer",
     "Method",
+    "NonCam",
     "Outcome",
     "Protocol",
     "Rules",
     "SetScore",
+    "Truth",
+    "Values",
     "band_of",
-    "binary_map",
     "compare",
+    "convention_of",
     "differences",
     "fitted",
     "grouped",
@@ -63,13 +69,13 @@ __all__ = [
     "named_path",
     "plain_score",
     "prints_of",
-    "read_case",
-    "read_map",
     "read_report",
+    "read_truth",
     "resampled",
     "resamples",
     "run_method",
     "score_set",
     "sets_of_masks",
     "sets_of_pairs",
+    "to_bytes",
 ]

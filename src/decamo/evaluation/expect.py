@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from decamo.errors import SettingsError
+from decamo.evaluation.convention import Convention
 
-__all__ = ["differences", "read_report"]
+__all__ = ["convention_of", "differences", "read_report"]
 
 # What may differ between two scores that are held against each other.
 _FREE = ("decamo",)
+# What reports said by silence before there was a word for it.
+_UNSAID = {"convention": "plain", "reading": ""}
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -30,6 +33,24 @@ def read_report(path: Path) -> dict[str, Any]:
     if not names:
         raise SettingsError("--expect", f"{path} holds no score", "give a file that --json wrote")
     return report
+
+
+def convention_of(report: Mapping[str, Any]) -> Convention:
+    """By which convention the scores of a report came about.
+
+    Raises:
+        SettingsError: by several, or by one that nobody knows.
+    """
+    names = {entry.get("protocol", {}).get("convention", "plain") for entry in report["datasets"]}
+    try:
+        (name,) = names
+        return Convention(name)
+    except ValueError as error:
+        raise SettingsError(
+            "--expect",
+            f"its scores are by {', '.join(sorted(map(str, names)))}",
+            "give a file whose scores are all by the published or all by the plain protocol",
+        ) from error
 
 
 def differences(
@@ -62,10 +83,13 @@ def differences(
 
 
 def _protocol_moves(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str]]:
-    names = sorted(was.keys() | now.keys())
+    if not was or not now:
+        was, now = dict(was), dict(now)
+    else:
+        was, now = _UNSAID | dict(was), _UNSAID | dict(now)
     return [
         (n, f"protocol, {n}: was {was.get(n, 'not told')}, is {now.get(n, 'not told')}")
-        for n in names
+        for n in sorted(was.keys() | now.keys())
         if was.get(n) != now.get(n)
     ]
 

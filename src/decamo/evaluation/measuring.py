@@ -3,33 +3,25 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from decamo.data.census import BadFile
-from decamo.data.reading import read_mask, read_pair
 from decamo.errors import UnreadableImage
 from decamo.evaluation.cases import Case
+from decamo.evaluation.convention import Convention, NonCam
 from decamo.evaluation.lost import Loss, band_of
-from decamo.evaluation.predictions import fitted, read_map
-from decamo.metrics import THRESHOLD, ImageMeasures, measure
+from decamo.evaluation.map_files import EIGHT_BIT, MapReading, Values, read_values, to_bytes
+from decamo.evaluation.predictions import fitted
+from decamo.evaluation.truth import Truth, read_truth
+from decamo.metrics import ImageMeasures, binarise, measure
 
-__all__ = [
-    "Dropped",
-    "ImageResult",
-    "Job",
-    "Rules",
-    "binary_map",
-    "map_of",
-    "measure_job",
-    "read_case",
-]
+__all__ = ["Dropped", "ImageResult", "Job", "Rules", "map_of", "measure_job"]
 
 _RING = 4  # widths of the boundary band that the ring of ground around an object is wide
 
-_Map = npt.NDArray[np.uint8]
+_Picture = npt.NDArray[np.uint8]
 _Mask = npt.NDArray[np.bool_]
 
 
@@ -38,18 +30,37 @@ class Rules:
     """How each image is scored.
 
     Attributes:
-        noncam: ``drop`` leaves out empty masks and what COD10K calls NonCAM; ``negatives`` not.
+        noncam: which images without an object are left out.
         stretch: whether each map is stretched to [0, 1] by its own extremes first.
         resize: whether a map of another size is brought to the mask's.
         atlas: whether wrong pixels are classified and contrast is measured.
         band: width of the boundary band, in px; None: 0.5 % of the diagonal.
+        convention: how levels on a threshold and empty masks are scored, and maps are resized.
+        other: rules by which each image is scored as well, to say where the two differ.
     """
 
-    noncam: str = "drop"
+    noncam: NonCam = NonCam.DROP
     stretch: bool = False
     resize: bool = False
     atlas: bool = False
     band: int | None = None
+    convention: Convention = Convention.PLAIN
+    other: "Rules | None" = None
+
+    @property
+    def published(self) -> bool:
+        """Whether levels on a threshold are treated as in the field's published tables."""
+        return self.convention is Convention.PUBLISHED
+
+    def leaves_out(self, case: Case, truth: Truth | None = None) -> bool:
+        """Whether a case is left out by its name or, where it is read already, its mask."""
+        empty = truth is not None and not truth.by(self.convention).any()
+        return self.noncam.leaves_out(named=case.noncam_by_name, empty=empty)
+
+    def leave_out(self, case: Case, truth: Truth | None = None) -> bool:
+        """Whether these rules and the other ones leave a case out."""
+        others = self.other is None or self.other.leaves_out(case, truth)
+        return others and self.leaves_out(case, truth)
 
 
 @dataclass(frozen=True)
@@ -59,32 +70,16 @@ class Job:
     Attributes:
         case: the mask to score against.
         map: file of the map, uint8 ``[H, W]``, or None for a map that finds nothing.
-        mask: bool ``[H, W]`` where it is read already.
+        truth: the mask where it is read already.
         image: RGB uint8 ``[H, W, 3]`` where it is read already and wanted.
+        reading: how the file of the map is read.
     """
 
     case: Case
-    map: Path | _Map | None
-    mask: _Mask | None = None
-    image: _Map | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled, the mask is bits: less to write for the one process that feeds all others."""
-        bits = None if self.mask is None else (np.packbits(self.mask), self.mask.shape)
-        return _unpickled, (self.case, self.map, bits, self.image)
-
-
-def _unpickled(
-    case: Case,
-    grey: Path | _Map | None,
-    bits: tuple[_Map, tuple[int, int]] | None,
-    image: _Map | None,
-) -> Job:
-    if bits is None:
-        return Job(case, grey, None, image)
-    packed, (height, width) = bits
-    mask = np.unpackbits(packed, count=height * width).reshape(height, width).view(np.bool_)
-    return Job(case, grey, mask, image)
+    map: Path | _Picture | None
+    truth: Truth | None = None
+    image: _Picture | None = None
+    reading: MapReading = EIGHT_BIT
 
 
 @dataclass(frozen=True)
@@ -101,6 +96,9 @@ class ImageResult:
         measures: its scores.
         loss: what its lost IoU is made of, where asked for.
         contrast: of the object to its ring, where asked for and known.
+        other: its scores by the other rules; None where these leave it out or there are none.
+        faint: greatest level of the mask's file where none counts as object.
+        flat: the one level of a map that has a single one, other than 0.
     """
 
     stem: str
@@ -112,13 +110,24 @@ class ImageResult:
     measures: ImageMeasures
     loss: Loss | None = None
     contrast: float | None = None
+    other: ImageMeasures | None = None
+    faint: int = 0
+    flat: float | None = None
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """A case that the NonCAM policy leaves out."""
+    """A case that the NonCAM policy leaves out.
+
+    Attributes:
+        stem: its name.
+        other: its scores by the other rules, where these score it.
+        faint: greatest level of the mask's file where none counts as object.
+    """
 
     stem: str
+    other: ImageMeasures | None = None
+    faint: int = 0
 
 
 def measure_job(job: Job, rules: Rules) -> ImageResult | Dropped | BadFile:
@@ -133,73 +142,90 @@ def measure_job(job: Job, rules: Rules) -> ImageResult | Dropped | BadFile:
         DataError: the map has another size and may not be resized.
     """
     case = job.case
-    if rules.noncam == "drop" and case.noncam_by_name:
+    if rules.leave_out(case):
         return Dropped(case.stem)
     try:
-        mask, image = (
-            (job.mask, job.image) if job.mask is not None else read_case(case, rules.atlas)
+        truth, image = (
+            (job.truth, job.image) if job.truth is not None else read_truth(case, rules.atlas)
         )
     except UnreadableImage as error:
         return BadFile(case.stem, Path(error.what), error.got)
-    if rules.noncam == "drop" and not mask.any():
-        return Dropped(case.stem)
-    grey, raw_shape = map_of(job, mask, rules)
-    loss = contrast = None
-    if rules.atlas:
-        # scipy, for the atlas alone: decisions/0007
-        from decamo.evaluation.atlas import lost_iou
-        from decamo.evaluation.contrast import ring_contrast
-
-        width = rules.band or band_of((mask.shape[0], mask.shape[1]))
-        loss = lost_iou(binary_map(grey, stretch=rules.stretch), mask, width)
-        contrast = None if image is None else ring_contrast(image, mask, _RING * width)
+    mask = truth.by(rules.convention)
+    faint = 0 if mask.any() else truth.brightest
+    if rules.leaves_out(case, truth):
+        there = job.map is not None and not rules.leave_out(case, truth)
+        other = _by_others(job, truth, rules, None) if there else None
+        return Dropped(case.stem, other, faint)
+    values, raw_shape = map_of(job, truth, rules)
+    measures = measure(values, mask, stretch=rules.stretch, published=rules.published)
+    loss, contrast = _atlas(values, mask, image, rules) if rules.atlas else (None, None)
+    least, most, resized = values.min(), values.max(), raw_shape != mask.shape
     return ImageResult(
         stem=case.stem,
         foreground=float(mask.mean()),
         digest=_digest(mask),
         missing=job.map is None,
-        resized=raw_shape != mask.shape,
-        dim=job.map is not None and int(grey.max(initial=0)) == 1,
-        measures=measure(grey, mask, stretch=rules.stretch),
+        resized=resized,
+        dim=job.map is not None and values.dtype == np.uint8 and int(most) == 1,
+        measures=measures,
         loss=loss,
         contrast=contrast,
+        other=_by_others(job, truth, rules, None if resized else (values, measures)),
+        faint=faint,
+        flat=float(most) if least == most and most > 0 else None,
     )
 
 
-def binary_map(grey: _Map, *, stretch: bool) -> _Mask:
-    """The map at the threshold of 0.5 that ``iou`` has, bool ``[H, W]``."""
-    values = grey / 255
-    if stretch and values.max() > values.min():
-        values = (values - values.min()) / (values.max() - values.min())
-    return np.asarray(values >= THRESHOLD)
+def map_of(job: Job, truth: Truth, rules: Rules) -> tuple[Values, tuple[int, ...]]:
+    """The map at the mask's size, ``[H, W]``, and the size it had.
 
-
-def read_case(case: Case, with_image: bool) -> tuple[_Mask, _Map | None]:
-    """The mask of a case, and its image where it is known and wanted.
-
-    Raises:
-        UnreadableImage: either cannot be decoded.
-    """
-    if case.pair is None:
-        return read_mask(case.mask), None
-    # even where the picture is not wanted, its EXIF orientation may turn the mask
-    image, mask = read_pair(case.pair, None if with_image else 1)
-    return mask, image if with_image else None
-
-
-def map_of(job: Job, mask: _Mask, rules: Rules) -> tuple[_Map, tuple[int, ...]]:
-    """The map at the mask's size, uint8 ``[H, W]``, and the size it had.
+    Returns:
+        uint8; or float64 in [0, 1], where the file has more than 8 bits and the published
+        convention takes it as it is.
 
     Raises:
         UnreadableImage: it cannot be decoded.
         DataError: its size is not the mask's and may not be changed.
     """
-    shape = (mask.shape[0], mask.shape[1])
     if job.map is None:
-        return np.zeros(shape, dtype=np.uint8), shape
-    grey = read_map(job.map) if isinstance(job.map, Path) else job.map
+        return np.zeros(truth.shape, dtype=np.uint8), truth.shape
+    values = read_values(job.map, job.reading) if isinstance(job.map, Path) else job.map
     name = job.map if isinstance(job.map, Path) else job.case.stem
-    return fitted(grey, shape, (name, job.case.mask), resize=rules.resize), grey.shape
+    if not rules.published:
+        values = to_bytes(values)
+    names = (name, job.case.mask)
+    at_size = fitted(values, truth.shape, names, resize=rules.resize, convention=rules.convention)
+    return at_size, values.shape
+
+
+def _by_others(
+    job: Job, truth: Truth, rules: Rules, done: tuple[Values, ImageMeasures] | None
+) -> ImageMeasures | None:
+    """The scores by the other rules; those already known where they cannot differ."""
+    other = rules.other
+    if other is None or other.leaves_out(job.case, truth):
+        return None
+    mask = truth.by(other.convention)
+    if done is not None:
+        values, measures = done
+        whole = values.dtype == np.uint8 and values.min() == 0 and values.max() == 255
+        if whole and truth.strict is None and mask.any():  # stretched or not, it is the same
+            return measures
+    values, _ = map_of(job, truth, other)
+    return measure(values, mask, stretch=other.stretch, published=other.published)
+
+
+def _atlas(
+    values: Values, mask: _Mask, image: _Picture | None, rules: Rules
+) -> tuple[Loss, float | None]:
+    # scipy, for the atlas alone: decisions/0007
+    from decamo.evaluation.atlas import lost_iou
+    from decamo.evaluation.contrast import ring_contrast
+
+    width = rules.band or band_of((mask.shape[0], mask.shape[1]))
+    found = binarise(values, stretch=rules.stretch, published=rules.published)
+    contrast = None if image is None else ring_contrast(image, mask, _RING * width)
+    return lost_iou(found, mask, width), contrast
 
 
 def _digest(mask: _Mask) -> str:

@@ -1,18 +1,21 @@
 """Whatever makes maps, scored on a set: a network, or a folder that some method wrote."""
 
 import typing
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from decamo.data.census import BadFile
 from decamo.errors import DataError, TooManyBadImages
 from decamo.evaluation.cases import CaseSet
+from decamo.evaluation.convention import NonCam
+from decamo.evaluation.map_files import Channel, MapReading, decide_reading
 from decamo.evaluation.measurer import Measurer
-from decamo.evaluation.measuring import Dropped, ImageResult, Job
+from decamo.evaluation.measuring import ImageResult, Job
 from decamo.evaluation.predictions import MapFolder, match_maps
 from decamo.evaluation.protocol import Protocol, prints_of
+from decamo.metrics import ImageMeasures
 
 __all__ = ["MapMethod", "Method", "Outcome", "run_method"]
 
@@ -36,6 +39,10 @@ class Method(typing.Protocol):
         """Maps that belong to no mask of the set."""
         ...
 
+    def reading(self, cases: CaseSet) -> str:
+        """How its files were read where they are more than 8-bit grey levels; may be empty."""
+        ...
+
     def jobs(self, cases: CaseSet) -> Iterator[Job]:
         """A job for each case, in order."""
         ...
@@ -50,14 +57,18 @@ class MapMethod:
         root: folder of maps, or of one such folder for each set.
         alone: whether there is one set only, so that ``root`` itself may hold the maps.
         missing: ``error`` or ``zero``.
-        noncam: ``drop`` or ``negatives``.
+        noncam: which images without an object need no map.
+        channel: where the map lies in files with alpha; None: by evidence of all files.
+        readings: how the files of each set are read, once it is decided.
     """
 
     name: str
     root: Path
     alone: bool
     missing: str = "error"
-    noncam: str = "drop"
+    noncam: NonCam = NonCam.DROP
+    channel: Channel | None = None
+    readings: dict[str, MapReading] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -68,14 +79,32 @@ class MapMethod:
         """Maps that belong to no mask of the set."""
         return self._matched(cases).extra
 
+    def reading(self, cases: CaseSet) -> str:
+        """How the files were read where they are more than 8-bit grey levels; may be empty.
+
+        Raises:
+            DataError: as :func:`match_maps` and :func:`decide_reading`.
+        """
+        return "; ".join(self._read_as(cases, self._matched(cases).maps).remarks)
+
     def jobs(self, cases: CaseSet) -> Iterator[Job]:
         """A job for each case.
 
         Raises:
-            DataError: as :func:`match_maps`.
+            DataError: as :func:`match_maps` and :func:`decide_reading`.
         """
         maps = self._matched(cases).maps
-        return (Job(case, path) for case, path in zip(cases.cases, maps, strict=True))
+        reading = self._read_as(cases, maps)
+        return (
+            Job(case, path, reading=reading) for case, path in zip(cases.cases, maps, strict=True)
+        )
+
+    def _read_as(self, cases: CaseSet, maps: Sequence[Path | None]) -> MapReading:
+        # once a set: the few cases that the atlas draws are read as all of them were
+        if cases.name not in self.readings:
+            files = [path for path in maps if path is not None]
+            self.readings[cases.name] = decide_reading(self.name, files, self.channel)
+        return self.readings[cases.name]
 
     def _matched(self, cases: CaseSet) -> MapFolder:
         return match_maps(
@@ -92,12 +121,17 @@ class Outcome:
         protocol: how they came about.
         bad: cases that cannot be read and were left out.
         extra: maps that belong to no mask.
+        others: scores of the images that the other rules score, in order.
+        faint: stems and greatest levels of masks in which nothing counts as object, though they
+            are not black.
     """
 
     results: tuple[ImageResult, ...]
     protocol: Protocol
     bad: tuple[BadFile, ...]
     extra: tuple[Path, ...]
+    others: tuple[ImageMeasures, ...] = ()
+    faint: tuple[tuple[str, int], ...] = ()
 
 
 def run_method(
@@ -123,10 +157,12 @@ def run_method(
     """
     rules = measurer.rules
     extra = method.extra(cases)
+    reading = method.reading(cases)
     everything = list(measurer.results(method.jobs(cases), on_done))
     results = tuple(r for r in everything if isinstance(r, ImageResult))
     bad = tuple(r for r in everything if isinstance(r, BadFile))
-    dropped = sum(isinstance(r, Dropped) for r in everything)
+    good = [r for r in everything if not isinstance(r, BadFile)]
+    dropped = len(good) - len(results)
     _refuse(cases, results, bad)
     names, masks = prints_of(results)
     protocol = Protocol(
@@ -139,11 +175,20 @@ def run_method(
         resized=sum(r.resized for r in results),
         split=split,
         noncam=rules.noncam,
+        convention=rules.convention,
         stretch=rules.stretch,
-        resize="bilinear to the mask's size" if rules.resize else "never",
+        resize=rules.convention.resizing if rules.resize else "never",
+        reading=reading,
         **method.facts,
     )
-    return Outcome(results, protocol, bad, extra)
+    return Outcome(
+        results,
+        protocol,
+        bad,
+        extra,
+        others=tuple(r.other for r in good if r.other is not None),
+        faint=tuple((r.stem, r.faint) for r in good if r.faint),
+    )
 
 
 def _refuse(cases: CaseSet, results: tuple[ImageResult, ...], bad: tuple[BadFile, ...]) -> None:

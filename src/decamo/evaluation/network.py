@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from decamo.data.reading import read_pair
 from decamo.errors import DataError, UnreadableImage
 from decamo.evaluation.cases import Case, CaseSet
-from decamo.evaluation.measuring import Job
+from decamo.evaluation.measuring import Job, Rules
+from decamo.evaluation.truth import Truth, read_truth
 from decamo.inference.predictor import Predictor
 
 __all__ = ["NetworkMethod", "network_jobs", "network_map"]
 
-_Read = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]
+_PLAIN = Rules()
+_Read = tuple[Truth, npt.NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class NetworkMethod:
         facts: what the protocol says of it.
         batch: images read ahead; moves no score.
         threads: that read.
-        noncam: ``drop`` or ``negatives``.
+        rules: by which is scored; the network is spared what they leave out.
         with_images: whether jobs carry images on, for the atlas.
     """
 
@@ -39,12 +40,16 @@ class NetworkMethod:
     facts: dict[str, Any]
     batch: int = 8
     threads: int = 2
-    noncam: str = "drop"
+    rules: Rules = Rules()
     with_images: bool = False
 
     def extra(self, _: CaseSet) -> tuple[Path, ...]:
         """A network makes no map that was not asked for."""
         return ()
+
+    def reading(self, _: CaseSet) -> str:
+        """Its maps are 8-bit grey levels."""
+        return ""
 
     def jobs(self, cases: CaseSet) -> Iterator[Job]:
         """A job for each case, made as they are asked for."""
@@ -53,7 +58,7 @@ class NetworkMethod:
             cases.cases,
             batch=self.batch,
             threads=self.threads,
-            noncam=self.noncam,
+            rules=self.rules,
             with_images=self.with_images,
         )
 
@@ -64,7 +69,7 @@ def network_jobs(
     *,
     batch: int,
     threads: int,
-    noncam: str = "drop",
+    rules: Rules = _PLAIN,
     with_images: bool = False,
 ) -> Iterator[Job]:
     """A job for each case, in order, with the map that the network makes of its image.
@@ -78,7 +83,7 @@ def network_jobs(
         cases: with images.
         batch: images held read ahead.
         threads: that read; Pillow decodes outside of the interpreter's lock.
-        noncam: under ``drop`` the network is spared what is not scored.
+        rules: by which is scored; the network is spared what they leave out.
         with_images: whether jobs carry the image on, for the atlas.
 
     Raises:
@@ -91,13 +96,12 @@ def network_jobs(
             waiting += [pool.submit(_read, one) for one in ahead]
             reading = waiting.pop(0)
             try:
-                image, mask = reading.result()
+                truth, image = reading.result()
             except UnreadableImage:
                 yield Job(case, None)  # scoring reads it again, and says why it cannot
                 continue
-            idle = noncam == "drop" and (case.noncam_by_name or not mask.any())
-            grey = None if idle else network_map(predictor, image)
-            yield Job(case, grey, mask, image if with_images else None)
+            grey = None if rules.leave_out(case, truth) else network_map(predictor, image)
+            yield Job(case, grey, truth, image if with_images else None)
 
 
 def network_map(predictor: Predictor, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -112,4 +116,7 @@ def network_map(predictor: Predictor, image: npt.NDArray[np.uint8]) -> npt.NDArr
 def _read(case: Case) -> _Read:
     if case.pair is None:
         raise DataError(case.mask, "no image is known for it", "name the set by --dataset-path")
-    return read_pair(case.pair)
+    truth, image = read_truth(case, with_image=True)
+    if image is None:
+        raise ValueError("want an image")
+    return truth, image

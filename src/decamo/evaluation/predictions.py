@@ -10,14 +10,13 @@ from PIL import Image
 
 from decamo.data.finding import glimpse
 from decamo.data.matching import files_by_stem
-from decamo.data.reading import read_image, read_mask
+from decamo.data.reading import read_mask
 from decamo.errors import DataError
 from decamo.evaluation.cases import Case, CaseSet
+from decamo.evaluation.convention import Convention, NonCam
+from decamo.evaluation.map_files import MAP_SUFFIXES, Values, to_bytes
 
-__all__ = ["MapFolder", "fitted", "match_maps", "read_map"]
-
-# ITU-R 601 luminance, for maps that were saved in colour.
-_LUMINANCE = np.array([299, 587, 114], dtype=np.int64)
+__all__ = ["MapFolder", "fitted", "match_maps"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class MapFolder:
 
 
 def match_maps(
-    method: str, root: Path, cases: CaseSet, *, alone: bool, missing: str, noncam: str
+    method: str, root: Path, cases: CaseSet, *, alone: bool, missing: str, noncam: NonCam
 ) -> MapFolder:
     """Find a method's map for each mask of a set.
 
@@ -46,13 +45,13 @@ def match_maps(
         cases: the set.
         alone: whether this is the only set, so that ``root`` itself may hold the maps.
         missing: ``error``, or ``zero``: a missing map counts as one that finds nothing.
-        noncam: ``drop`` or ``negatives``; under ``drop`` no map is asked for an empty mask.
+        noncam: no map is asked for what it leaves out.
 
     Raises:
         DataError: no folder for the set, two maps of one stem, or a map is missing.
     """
     folder = _folder_for(method, root, cases, alone)
-    found = files_by_stem(folder)
+    found = files_by_stem(folder, MAP_SUFFIXES)
     stems = {case.stem for case in cases.cases}
     lacking = [c for c in cases.cases if c.stem not in found and not _dropped(c, noncam)]
     if lacking and (missing == "error" or not stems & found.keys()):
@@ -72,47 +71,81 @@ def match_maps(
     )
 
 
-def read_map(path: Path) -> npt.NDArray[np.uint8]:
-    """A prediction map as grey levels, uint8 ``[H, W]``: 0 is background, 255 is object.
-
-    Colour is read as luminance (ITU-R 601); 16 bits are scaled by 1/257.
-
-    Raises:
-        UnreadableImage: it cannot be decoded.
-    """
-    rgb = read_image(path)
-    grey = rgb[..., 0]
-    if (grey == rgb[..., 1]).all() and (grey == rgb[..., 2]).all():
-        return np.ascontiguousarray(grey)
-    return ((rgb @ _LUMINANCE + 500) // 1000).astype(np.uint8)
-
-
 def fitted(
-    grey: npt.NDArray[np.uint8], shape: tuple[int, int], names: Sequence[object], *, resize: bool
-) -> npt.NDArray[np.uint8]:
-    """The map at the mask's size.
+    values: Values,
+    shape: tuple[int, int],
+    names: Sequence[object],
+    *,
+    resize: bool,
+    convention: Convention = Convention.PLAIN,
+) -> Values:
+    """The map at the mask's size; the mask is never resized.
 
     Args:
-        grey: uint8 ``[h, w]``.
+        values: uint8, or float64 in [0, 1], ``[h, w]``.
         shape: ``(H, W)`` of the mask.
         names: the map's and the mask's file, for the error.
-        resize: whether another size is brought to the mask's (bilinear, antialiased where a side
-            shrinks); otherwise it is an error.
+        resize: whether another size is brought to the mask's; otherwise it is an error.
+        convention: ``PUBLISHED`` resizes as OpenCV's ``INTER_LINEAR`` does, bit for bit, which
+            pysodmetrics' documentation calls for; ``PLAIN`` bilinear, antialiased where a side
+            shrinks. (The MATLAB toolbox resizes bicubic, and overwrites the map.)
 
     Raises:
         DataError: the sizes differ and ``resize`` is off.
     """
-    if grey.shape == shape:
-        return grey
+    if values.shape == shape:
+        return values
     if not resize:
         raise DataError(
             names[0],
-            f"the map is {grey.shape[0]} x {grey.shape[1]} px (height x width), its mask "
+            f"the map is {values.shape[0]} x {values.shape[1]} px (height x width), its mask "
             f"{names[1]} is {shape[0]} x {shape[1]} px",
             "write maps at the masks' size, or give --resize",
         )
-    picture = Image.fromarray(grey).resize(shape[::-1], Image.Resampling.BILINEAR)
+    if convention is Convention.PUBLISHED:
+        return _as_opencv(values, shape)
+    picture = Image.fromarray(to_bytes(values)).resize(shape[::-1], Image.Resampling.BILINEAR)
     return np.asarray(picture)
+
+
+def _as_opencv(values: Values, shape: tuple[int, int]) -> Values:
+    """OpenCV's bilinear resize without antialiasing; of bytes in its fixed-point arithmetic."""
+    (height, width), (new_height, new_width) = values.shape, shape
+    top, bottom, down = _taps(height, new_height, at_edge=True)
+    left, right, across = _taps(width, new_width, at_edge=False)
+    if values.dtype != np.uint8:
+        rows = values[:, left] * (1 - across) + values[:, right] * across
+        return rows[top] * (1 - down[:, None]) + rows[bottom] * down[:, None]
+    whole = values.astype(np.int64)
+    if (height, width) == (2 * new_height, 2 * new_width):  # it takes means of 2 x 2 then
+        four = whole[::2, ::2] + whole[1::2, ::2] + whole[::2, 1::2] + whole[1::2, 1::2]
+        return ((four + 2) >> 2).astype(np.uint8)
+    (first, second), (above, below) = _fixed(across), _fixed(down)
+    lines = whole[:, left] * first + whole[:, right] * second >> 4
+    sums = (above[:, None] * lines[top] >> 16) + (below[:, None] * lines[bottom] >> 16)
+    return np.clip(sums + 2 >> 2, 0, 255).astype(np.uint8)
+
+
+def _taps(
+    old: int, new: int, *, at_edge: bool
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """For each new pixel its two old ones, and the weight of the second.
+
+    Beyond the first and last pixel the weight is 0 along rows; along columns (``at_edge``) it is
+    kept and both are that pixel, whose two shares are then rounded one by one.
+    """
+    place = ((np.arange(new) + 0.5) * (1 / (new / old)) - 0.5).astype(np.float32)
+    first = np.floor(place).astype(np.int64)
+    weight = place - first.astype(np.float32)
+    if not at_edge:
+        weight[(first < 0) | (first >= old - 1)] = 0
+    return np.clip(first, 0, old - 1), np.clip(first + 1, 0, old - 1), weight
+
+
+def _fixed(weight: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int64], ...]:
+    """Both weights in 1/2048."""
+    scale = np.float32(2048)
+    return tuple(np.rint(w * scale).astype(np.int64) for w in (np.float32(1) - weight, weight))
 
 
 def _folder_for(method: str, root: Path, cases: CaseSet, alone: bool) -> Path:
@@ -132,5 +165,6 @@ def _folder_for(method: str, root: Path, cases: CaseSet, alone: bool) -> Path:
     return own
 
 
-def _dropped(case: Case, noncam: str) -> bool:
-    return noncam == "drop" and (case.noncam_by_name or not read_mask(case.mask).any())
+def _dropped(case: Case, noncam: NonCam) -> bool:
+    empty = noncam is NonCam.DROP and not read_mask(case.mask).any()
+    return noncam.leaves_out(named=case.noncam_by_name, empty=empty)

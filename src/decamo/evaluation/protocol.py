@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from decamo import __version__
+from decamo.evaluation.convention import Convention
 from decamo.evaluation.measuring import ImageResult
 
 __all__ = ["Protocol", "prints_of"]
@@ -24,12 +25,14 @@ class Protocol:
         missing: how many had no map and were scored as finding nothing.
         resized: how many maps had another size than their mask.
         split: ``test`` or ``train``; empty for plain folders.
-        noncam: ``drop`` or ``negatives``.
+        noncam: a value of :class:`~decamo.evaluation.convention.NonCam`.
+        convention: a value of :class:`~decamo.evaluation.convention.Convention`.
         size: the size at which is scored.
         threshold: of the binary measures, and what ``mean``, ``max`` and ``adaptive`` mean.
         stretch: whether maps are stretched to [0, 1] by their own extremes.
         resize: how maps of other sizes are treated.
         source: ``network`` or ``maps``.
+        reading: how the maps' files were read where they are more than 8-bit grey levels.
         weights: ``average`` (moving average) or ``raw``, with the epoch; empty for maps.
         network_px: side of the square the network sees; 0 for maps.
         precision: number format of the forward pass; empty for maps.
@@ -49,6 +52,7 @@ class Protocol:
     resized: int
     split: str
     noncam: str
+    convention: str = Convention.PLAIN
     size: str = "native size of each mask"
     threshold: str = (
         "0.5; mean and max over 256 thresholds 0/255 ... 255/255 of the mean curve; adaptive is "
@@ -57,6 +61,7 @@ class Protocol:
     stretch: bool = False
     resize: str = "never"
     source: str = "maps"
+    reading: str = ""
     weights: str = ""
     network_px: int = 0
     precision: str = ""
@@ -64,6 +69,11 @@ class Protocol:
     decision: str = "half"
     levels: int = 256
     decamo: str = __version__
+
+    @property
+    def head(self) -> str:
+        """One line for the head of a table."""
+        return Convention(self.convention).head(stretch=self.stretch, noncam=self.noncam)
 
     def plain(self) -> dict[str, Any]:
         """As plain values, for JSON."""

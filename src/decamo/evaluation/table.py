@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from decamo.evaluation.bootstrap import CURVES, MEASURES, interval, resampled, resamples
+from decamo.evaluation.convention import Convention
 from decamo.evaluation.groups import grouped
 from decamo.evaluation.lost import Loss, mean_loss
 from decamo.evaluation.measuring import ImageResult
 from decamo.evaluation.protocol import Protocol
-from decamo.metrics import SetMeasures, summarise
+from decamo.metrics import ImageMeasures, SetMeasures, summarise
 
 __all__ = ["Group", "SetScore", "plain_score", "score_set"]
 
@@ -44,6 +45,7 @@ class SetScore:
         results: of each image, in the order of the stems.
         whole: scores of the whole set.
         groups: scores of its groups.
+        others: scores of the whole set by the other convention, where it is scored by both.
     """
 
     method: str
@@ -52,6 +54,7 @@ class SetScore:
     results: tuple[ImageResult, ...]
     whole: Group
     groups: tuple[Group, ...] = ()
+    others: SetMeasures | None = None
 
 
 def score_set(
@@ -63,6 +66,7 @@ def score_set(
     by: Sequence[str] = (),
     seed: int = 0,
     count: int | None = None,
+    others: Sequence[ImageMeasures] = (),
 ) -> SetScore:
     """Means, intervals and groups of the scored images of one method on one set.
 
@@ -74,6 +78,7 @@ def score_set(
         by: groupings, of ``GROUPINGS``.
         seed: of the bootstrap.
         count: of resamples; None for the default, 0 for no intervals.
+        others: measures of the images by the other convention.
     """
     ordered = tuple(sorted(results, key=lambda r: r.stem))
     groups = [
@@ -82,7 +87,8 @@ def score_set(
         for name, members in grouped(ordered, kind).items()
     ]
     whole = _group("", "", ordered, seed, count)
-    return SetScore(method, dataset, protocol, ordered, whole, tuple(groups))
+    both = summarise(others) if others else None
+    return SetScore(method, dataset, protocol, ordered, whole, tuple(groups), both)
 
 
 def plain_score(score: SetScore) -> dict[str, Any]:
@@ -94,12 +100,21 @@ def plain_score(score: SetScore) -> dict[str, Any]:
         "data": score.protocol.names,
         "protocol": score.protocol.plain(),
         **_plain_group(score.whole),
+        **_plain_others(score),
         "groups": [
             {"by": group.by, "group": group.name, **_plain_group(group)} for group in score.groups
         ],
         "curves": curves,
         "images": [_plain_image(score.dataset, result) for result in score.results],
     }
+
+
+def _plain_others(score: SetScore) -> dict[str, Any]:
+    if score.others is None:
+        return {}
+    mean = {name: getattr(score.others, name) for name in MEASURES}
+    name = Convention(score.protocol.convention).other
+    return {"other_protocol": {"name": name, "count": score.others.count, "mean": mean}}
 
 
 def _group(

@@ -7,7 +7,7 @@ from decamo.metrics.mae import mae
 from decamo.metrics.measures import ImageMeasures, SetMeasures, summarise
 from decamo.metrics.overlap import dice, iou
 from decamo.metrics.s_measure import s_measure
-from decamo.metrics.suite import THRESHOLD, Scores, mean_scores, measure, score
+from decamo.metrics.suite import THRESHOLD, Scores, binarise, mean_scores, measure, score
 from decamo.metrics.weighted_f import weighted_f
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ImageMeasures",
     "Scores",
     "SetMeasures",
+    "binarise",
     "boundary_iou",
     "dice",
     "e_measure",

@@ -20,7 +20,8 @@ class ImageMeasures:
     :func:`~decamo.metrics.e_measure`.
 
     On an empty mask ``weighted_f``, ``f_*``, the recall and the curves of IoU and Dice are 0, as
-    in the field; ``iou``, ``dice`` and ``boundary_iou`` are 1 where the prediction is empty too.
+    in the field; ``iou``, ``dice`` and ``boundary_iou`` are 1 where the prediction is empty
+    too, or the field's 0 where :func:`~decamo.metrics.measure` is asked for published ones.
     """
 
     s: float

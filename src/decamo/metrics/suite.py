@@ -24,7 +24,7 @@ from decamo.metrics.tally_bytes import scale_of, tally_bytes
 from decamo.metrics.tally_floats import Floats, tally_floats
 from decamo.metrics.weighted_f import weighted_f
 
-__all__ = ["THRESHOLD", "Scores", "mean_scores", "measure", "score"]
+__all__ = ["THRESHOLD", "Scores", "binarise", "mean_scores", "measure", "score"]
 
 THRESHOLD = 0.5
 
@@ -78,6 +78,7 @@ def measure(
     *,
     stretch: bool = False,
     void: npt.NDArray[np.bool_] | None = None,
+    published: bool = False,
 ) -> ImageMeasures:
     """All measures of one image at its mask's native size.
 
@@ -89,15 +90,19 @@ def measure(
         stretch: whether the prediction is first stretched so that its extremes are 0 and 1, as
             the field's toolboxes do unless told otherwise; one of a single value is left alone.
         void: bool ``[H, W]``, what is neither object nor ground and is left out; None: nothing.
+        published: whether the binary measures are those of pysodmetrics, value for value: IoU, Dice
+            and boundary IoU take values above 0.5 only, and are 0 where neither mask nor prediction
+            has an object.
+
+    Unless they are the published ones, IoU and Dice at 0.5 take values of 0.5 and above (grey levels
+    128 to 255 of an unstretched uint8 prediction), and are 1 where there is nothing to find and
+    nothing found.
 
     No published definition says what a measure does with void (docs/decisions/0022). Here MAE, F,
     E, IoU and Dice count the other pixels; S takes means, deviations and the object's centre over
     them; in the weighted F a void pixel has no error of its own; and the boundary IoU takes
     outlines of object and void together and counts what is not void. Twice the mean of the
     prediction, and the extremes of a stretch, are those of the other pixels.
-
-    IoU and Dice at 0.5 take values of 0.5 and above: grey levels 128 to 255 of an unstretched
-    uint8 prediction.
 
     Raises:
         ValueError: shapes that differ, are not two-dimensional or empty; values outside [0, 1];
@@ -109,23 +114,27 @@ def measure(
         raise ValueError(f"want [H, W] as the mask, {truth.shape}; got {prediction.shape}")
     if void is not None and void.any():
         known = _known(truth, void)
-        truth = truth & known
+        truth, values = truth & known, prediction[known]
+        stretch = stretch and bool(values.min() < values.max())
         prediction = _right_in_void(prediction, known, stretch=stretch)
     if prediction.dtype == np.uint8:
         grey = cast(npt.NDArray[np.uint8], prediction)
         scale = scale_of(grey, stretch=stretch)
-        tally = tally_bytes(grey, truth, scale, known)
+        tally = tally_bytes(grey, truth, scale, known, above_half=published)
         levels = (scale.low, scale.low + scale.span)
-        half = prediction >= scale.low + (scale.span + 1) // 2
+        half = binarise(grey, stretch=stretch, published=published)
     else:
         floats = _unit(prediction, stretch=stretch)
-        tally = tally_floats(floats, truth, known)
+        tally = tally_floats(floats, truth, known, above_half=published)
         prediction = floats
-        half = np.asarray(floats >= 0.5)
+        half = binarise(floats, published=published)
     counts = tally.counts
     precision, recall = counts.precision(), counts.recall()
     e = _alignments(counts, tally.adaptive)
-    iou_half, dice_half = _overlap(tally.half, counts.n_object, both_empty=1.0)
+    both = counts.n_object + tally.half.fp  # pixels that are object in the mask or at 0.5
+    iou_half, dice_half = _overlap(
+        tally.half, counts.n_object, both_empty=0.0 if published else 1.0
+    )
     iou_adaptive, dice_adaptive = _overlap(tally.adaptive, counts.n_object, both_empty=0.0)
     return ImageMeasures(
         s=s_measure(tally),
@@ -137,7 +146,11 @@ def measure(
         dice=dice_half,
         iou_adaptive=iou_adaptive,
         dice_adaptive=dice_adaptive,
-        boundary_iou=boundary_iou(half, truth, void if known is not None else None),
+        boundary_iou=(
+            0.0
+            if published and not both
+            else boundary_iou(half, truth, void if known is not None else None)
+        ),
         precision=precision,
         recall=recall,
         f=f_measure(precision, recall),
@@ -163,6 +176,26 @@ def _known(mask: Mask, void: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     if not known.any():
         raise ValueError("all of the mask is void")
     return known
+
+
+def binarise(
+    prediction: Prediction, *, stretch: bool = False, published: bool = False
+) -> npt.NDArray[np.bool_]:
+    """The prediction cut at 0.5 as ``iou`` of :func:`measure` has it, bool ``[H, W]``.
+
+    Args:
+        prediction: as in :func:`measure`.
+        stretch: as in :func:`measure`.
+        published: as in :func:`measure`.
+    """
+    if prediction.dtype != np.uint8:
+        floats = _unit(prediction, stretch=stretch)
+        return np.asarray(floats > THRESHOLD if published else floats >= THRESHOLD)
+    grey = cast(npt.NDArray[np.uint8], prediction)
+    scale = scale_of(grey, stretch=stretch)
+    if published:  # levels rise with their values: the first one above is the cut
+        return np.asarray(grey >= int(np.argmax(scale.values > THRESHOLD)))
+    return np.asarray(grey >= scale.low + (scale.span + 1) // 2)
 
 
 def _binary(mask: Mask) -> npt.NDArray[np.bool_]:

@@ -52,8 +52,9 @@ class Tally:
     """What one look at an image gathers.
 
     ``adaptive`` cuts at twice the mean of the prediction (at most 1), ``half`` at 0.5; a pixel on
-    the threshold is object in both. ``quarters`` are top left, top right, bottom left, bottom
-    right. ``error`` is the sum over pixels of ``|prediction - mask|``.
+    the threshold is object in both, unless ``half`` was asked to lie above it. ``quarters`` are
+    top left, top right, bottom left, bottom right. ``error`` is the sum over pixels of
+    ``|prediction - mask|``.
     """
 
     counts: Counts

@@ -43,10 +43,14 @@ def tally_bytes(
     mask: npt.NDArray[np.bool_],
     scale: Scale,
     known: npt.NDArray[np.bool_] | None = None,
+    *,
+    above_half: bool = False,
 ) -> Tally:
     """The tally of a uint8 prediction ``[H, W]`` and a bool mask ``[H, W]``.
 
-    Where ``known``, bool ``[H, W]``, is False, the mask is too, and the pixel counts nowhere.
+    Where ``known``, bool ``[H, W]``, is False, the mask is too, and the pixel counts nowhere. With
+    ``above_half`` a pixel of exactly 0.5, as the reference's floats have it, is no object in
+    ``half``.
     """
     slices = quarters_of(mask)
     tables = _tables(grey, mask, slices, scale.low)
@@ -59,7 +63,7 @@ def tally_bytes(
         for table, s in zip(tables, slices, strict=True)
     )
     quantised = (np.clip(scale.values, 0, 1) * 255).astype(np.uint8)
-    half = 2 * steps >= scale.span
+    half = scale.values > 0.5 if above_half else 2 * steps >= scale.span
     error = int(inside @ (scale.span - steps)) + int(outside @ steps)
     return Tally(
         counts=Counts(_regrade(inside, quantised), _regrade(outside, quantised)),

@@ -12,11 +12,16 @@ Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 def tally_floats(
-    value: Floats, mask: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_] | None = None
+    value: Floats,
+    mask: npt.NDArray[np.bool_],
+    known: npt.NDArray[np.bool_] | None = None,
+    *,
+    above_half: bool = False,
 ) -> Tally:
     """The tally of a float prediction ``[H, W]`` in [0, 1] and a bool mask ``[H, W]``.
 
-    Where ``known``, bool ``[H, W]``, is False, the mask is too, and the pixel counts nowhere.
+    Where ``known``, bool ``[H, W]``, is False, the mask is too, and the pixel counts nowhere. With
+    ``above_half`` a pixel of exactly 0.5 is no object in ``half``.
     """
     slices = quarters_of(mask)
     if known is None:
@@ -28,10 +33,11 @@ def tally_floats(
         )
         inside, outside, mean = value[mask], value[~mask & known], value[known].mean()
     threshold = min(2 * mean, 1)
+    half = float(np.nextafter(value.dtype.type(0.5), value.dtype.type(1))) if above_half else 0.5
     return Tally(
         counts=Counts(_histogram(inside), _histogram(outside)),
         adaptive=Cut(_at_least(inside, threshold), _at_least(outside, threshold)),
-        half=Cut(_at_least(inside, 0.5), _at_least(outside, 0.5)),
+        half=Cut(_at_least(inside, half), _at_least(outside, half)),
         inside=_part(inside),
         outside=_part(outside),
         quarters=(first, second, third, fourth),

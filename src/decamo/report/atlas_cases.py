@@ -1,6 +1,6 @@
 """The cases that the atlas draws, with their pixels."""
 
-from decamo.evaluation import CaseSet, Method, Rules, SetScore, band_of, map_of, read_case
+from decamo.evaluation import CaseSet, Method, Rules, SetScore, band_of, map_of, read_truth
 from decamo.report.atlas_picture import AtlasCase, pick_cases
 
 __all__ = ["atlas_cases"]
@@ -20,8 +20,12 @@ def atlas_cases(score: SetScore, method: Method, cases: CaseSet, rules: Rules) -
     chosen = CaseSet(cases.name, tuple(by_stem[result.stem] for _, result in picked))
     made = []
     for (kind, result), job in zip(picked, method.jobs(chosen), strict=True):
-        mask, image = (job.mask, job.image) if job.mask is not None else read_case(job.case, True)
-        grey, _ = map_of(job, mask, rules)
-        band = rules.band or band_of((mask.shape[0], mask.shape[1]))
-        made.append(AtlasCase(kind, result, grey, mask, image, band, rules.stretch))
+        truth, image = job.truth, job.image
+        if truth is None:
+            truth, image = read_truth(job.case, with_image=True)
+        grey, _ = map_of(job, truth, rules)
+        band, mask = rules.band or band_of(truth.shape), truth.by(rules.convention)
+        made.append(
+            AtlasCase(kind, result, grey, mask, image, band, rules.stretch, rules.published)
+        )
     return made

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
-from decamo.evaluation import ERROR_KINDS, ImageResult, binary_map
+from decamo.evaluation import ERROR_KINDS, ImageResult, Values, to_bytes
 from decamo.evaluation.atlas import classify_errors
 from decamo.inference import outline
+from decamo.metrics import binarise
 from decamo.storage import storage_error
 
 __all__ = ["AtlasCase", "draw_atlas", "pick_cases"]
@@ -40,20 +41,22 @@ class AtlasCase:
     Attributes:
         kind: ``worst`` or ``median``.
         result: its scores.
-        grey: the map, uint8 ``[H, W]``.
+        grey: the map, uint8 or float64 in [0, 1], ``[H, W]``.
         mask: bool ``[H, W]``.
         image: RGB uint8 ``[H, W, 3]``, or None where it is not known.
         band: width of the boundary band, in px.
         stretch: whether the map is stretched before the threshold.
+        published: whether only what lies above the threshold is object.
     """
 
     kind: str
     result: ImageResult
-    grey: npt.NDArray[np.uint8]
+    grey: Values
     mask: npt.NDArray[np.bool_]
     image: npt.NDArray[np.uint8] | None
     band: int
     stretch: bool = False
+    published: bool = False
 
 
 def pick_cases(results: Sequence[ImageResult], count: int = 4) -> list[tuple[str, ImageResult]]:
@@ -97,11 +100,12 @@ def draw_atlas(path: Path, title: str, cases: Sequence[AtlasCase]) -> None:
 
 def _draw_row(row: Sequence[Axes], case: AtlasCase) -> None:
     size = _drawn_size(case.mask.shape)
-    ground = np.stack([case.grey] * 3, -1) if case.image is None else case.image
+    grey = np.stack([to_bytes(case.grey)] * 3, -1)
+    ground = grey if case.image is None else case.image
     picture = _resized(ground, size)
     true = np.asarray(Image.fromarray(case.mask).resize(size))
     picture[_thick(outline(true))] = _TRUTH
-    predicted = _resized(np.stack([case.grey] * 3, -1), size)
+    predicted = _resized(grey, size)
     for axes, shown in zip(row, (picture, predicted, _errors(case, size)), strict=False):
         axes.imshow(shown, interpolation="nearest")
     row[3].text(0, 0.5, _caption(case), va="center", fontsize=8.5, linespacing=1.4,
@@ -110,7 +114,7 @@ def _draw_row(row: Sequence[Axes], case: AtlasCase) -> None:
 
 def _errors(case: AtlasCase, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Each wrong pixel in the colour of its kind, right object pixels grey."""
-    binary = binary_map(case.grey, stretch=case.stretch)
+    binary = binarise(case.grey, stretch=case.stretch, published=case.published)
     kinds = classify_errors(binary, case.mask, case.band)
     palette = np.array([_GROUND, *(_COLOURS[k] for k in ERROR_KINDS)], dtype=np.uint8)
     picture = palette[kinds]

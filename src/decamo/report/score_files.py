@@ -35,32 +35,51 @@ _ESCAPES = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 
 def scores_csv(scores: Sequence[SetScore]) -> str:
-    """One line for each measure of each group: tidy, for a spreadsheet or a data frame."""
+    """One line for each measure of each group: tidy, for a spreadsheet or a data frame.
+
+    The protocol leads each line, so that lines of several files can be told apart.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["method", "dataset", "by", "group", "images", "measure", "value", "low", "high"]
+        [
+            "protocol",
+            "method",
+            "dataset",
+            "by",
+            "group",
+            "images",
+            "measure",
+            "value",
+            "low",
+            "high",
+        ]
     )
     for score in scores:
         for group in (score.whole, *score.groups):
             for name in MEASURES:
                 ends = group.intervals.get(name, ("", ""))
                 writer.writerow(
-                    [score.method, score.dataset, group.by, group.name, group.scores.count, name,
-                     getattr(group.scores, name), *ends]
+                    [score.protocol.convention, score.method, score.dataset, group.by, group.name,
+                     group.scores.count, name, getattr(group.scores, name), *ends]
                 )  # fmt: skip
     return out.getvalue()
 
 
 def scores_markdown(scores: Sequence[SetScore]) -> str:
-    """Methods down, measures of each data set across, three decimals, the best in bold."""
+    """The protocol; then methods down, measures of each set across, three decimals, best bold."""
     sets, methods, table = _grid(scores)
     heads = [
         f"{head}<br>{name}" if len(sets) > 1 else head
         for name in sets
         for head in _MARKDOWN.values()
     ]
-    lines = [_piped(["method", *heads]), _piped(["---", *["---:"] * len(heads)])]
+    name = scores[0].protocol.convention
+    lines = [
+        f"{_sentence(scores[0].protocol.head)}\n",
+        _piped([f"method ({name} protocol)", *heads]),
+        _piped(["---", *["---:"] * len(heads)]),
+    ]
     for method in methods:
         cells = [
             f"**{text}**" if best else text for name in sets for text, best in table[method, name]
@@ -81,10 +100,12 @@ def scores_latex(scores: Sequence[SetScore]) -> str:
         rf"\cmidrule(lr){{{2 + i * width}-{1 + (i + 1) * width}}}" for i in range(len(sets))
     )
     heads = " & ".join(head for _ in sets for head in _LATEX.values())
+    name = _tex(scores[0].protocol.convention)
     lines = [
+        f"% {scores[0].protocol.head}",
         rf"\begin{{tabular}}{{l{'c' * width * len(sets)}}}",
         r"\toprule",
-        rf" & {spans} \\",
+        rf"\textit{{{name} protocol}} & {spans} \\",
         rules,
         rf"Method & {heads} \\",
         r"\midrule",
@@ -130,6 +151,10 @@ def _printed(text: str, best: bool) -> str:
 
 def _piped(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _tex(text: str) -> str:

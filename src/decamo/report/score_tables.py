@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from decamo.evaluation import MEASURES, Comparison, Group, SetScore
+from decamo.evaluation import MEASURES, Comparison, Convention, Group, SetScore
 from decamo.report.plan_text import epoch_rows
 
 __all__ = [
+    "both_text",
     "comparison_text",
     "group_text",
     "protocol_text",
@@ -42,6 +43,8 @@ _SHORT = {
     "dice": "Dice",
     "boundary_iou": "bIoU",
 }
+_BOTH = ("s", "weighted_f", "f_max", "f_mean", "f_adaptive", "e_mean", "mae", "iou", "dice")
+_SAME = 0.001
 _TOLD = ("iou", "s", "weighted_f", "e_mean", "mae")  # compared in words; JSON has all
 
 
@@ -51,7 +54,7 @@ def score_text(scores: Sequence[SetScore]) -> str:
         return _one(scores[0])
     rows = [[s.dataset, s.method, *_cells(s.whole), _interval(s.whole, "iou")] for s in scores]
     header = ["data set", "method", "images", *_SHORT.values(), "IoU 95 %"]
-    return epoch_rows(header, rows)
+    return f"{scores[0].protocol.head}\n{epoch_rows(header, rows)}"
 
 
 def group_text(scores: Sequence[SetScore]) -> str:
@@ -65,13 +68,28 @@ def group_text(scores: Sequence[SetScore]) -> str:
             if group.by == by
         ]
         header = ["data set", "method", by, "images", *_SHORT.values(), "IoU 95 %"]
-        parts.append(epoch_rows(header, rows))
+        name = scores[0].protocol.convention
+        parts.append(f"by {by}, {name} protocol\n{epoch_rows(header, rows)}")
     return "\n\n".join(parts)
 
 
-def comparison_text(comparisons: Sequence[Comparison]) -> str:
-    """Which of two methods is better, by how much and how surely, a line for each main measure."""
-    return "\n".join(_compared(c) for c in comparisons if c.measure in _TOLD)
+def both_text(scores: Sequence[SetScore]) -> str:
+    """A line for each score that is another by the other protocol; empty where none is.
+
+    What differs by no more than 0.001 is no other score: tables have three decimals.
+    """
+    return "\n".join(line for score in scores if (line := _both(score)))
+
+
+def comparison_text(comparisons: Sequence[Comparison], protocol: str = "") -> str:
+    """Which of two methods is better, by how much and how surely, a line for each main measure.
+
+    Args:
+        comparisons: the differences.
+        protocol: name of the one that both were scored by, for the head; may be empty.
+    """
+    lines = [_compared(c) for c in comparisons if c.measure in _TOLD]
+    return "\n".join([f"{protocol} protocol", *lines] if lines and protocol else lines)
 
 
 def protocol_text(scores: Sequence[SetScore]) -> str:
@@ -93,7 +111,27 @@ def _one(score: SetScore) -> str:
         for name in MEASURES
     ]
     title = f"{score.method} on {score.dataset}, {score.whole.scores.count} images"
-    return f"{title}\n{epoch_rows(['measure', 'mean', '95 % interval'], rows)}"
+    return (
+        f"{score.protocol.head}\n{title}\n{epoch_rows(['measure', 'mean', '95 % interval'], rows)}"
+    )
+
+
+def _both(score: SetScore) -> str:
+    if score.others is None:
+        return ""
+    own, other = Convention(score.protocol.convention), score.others
+    moved = [
+        f"{_NAMES[k]} {getattr(other, k):.4f} for {getattr(score.whole.scores, k):.4f}"
+        for k in _BOTH
+        if abs(getattr(other, k) - getattr(score.whole.scores, k)) > _SAME
+    ]
+    if not moved:
+        return ""
+    images = "" if other.count == score.whole.scores.count else f" on {other.count} images"
+    return (
+        f"{score.method} on {score.dataset} by the {own.other} protocol{images}: "
+        f"{', '.join(moved)} by the {own} one"
+    )
 
 
 def _cells(group: Group) -> list[str]:
@@ -146,6 +184,8 @@ def _facts(plain: dict[str, object]) -> list[str]:
         "split": "{} split",
         "noncam": "NonCAM {}",
         "resize": "maps resized: {}",
+        "convention": "{} protocol",
+        "reading": "{}",
         "source": "from {}",
         "weights": "{}",
         "network_px": "network at {} px",
