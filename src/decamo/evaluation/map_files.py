@@ -23,6 +23,7 @@ __all__ = [
     "MAP_SUFFIXES",
     "Channel",
     "MapReading",
+    "Values",
     "decide_reading",
     "read_values",
     "to_bytes",
