@@ -37,6 +37,7 @@ def test_scores_are_what_decamo_evaluate_says(
         score = score_trained(trained, TOLD, sets, measurer, ground.runtime, 64, Views(), "half")
     report = tmp_path / "report.json"
     flags = ["--dataset-path", str(scenes), "--resamples", "0", "--device", "cpu"]
+    flags += ["--protocol", "plain"]
     assert main(["evaluate", str(trained.checkpoint), *flags, "--json", str(report)]) == 0
     (said,) = json.loads(report.read_text())["datasets"]
     found = score.sets[said["dataset"]]

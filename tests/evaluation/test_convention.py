@@ -32,5 +32,7 @@ def test_the_head_names_every_rule_in_force() -> None:
     assert plain.startswith("plain protocol: maps as they are; ")
     assert "mask >= 128, and map >= 0.5" in plain
     assert "stretched" in Convention.PLAIN.head(stretch=True, noncam="drop")
+    ids = Convention.PLAIN.head(stretch=False, noncam="drop", by_values=True)
+    assert "object is mask by the meaning of its values, and map >= 0.5" in ids
     heads = {Convention.PLAIN.head(stretch=False, noncam=n) for n in NonCam}
     assert len(heads) == 3

@@ -30,7 +30,8 @@ from decamo.training.stops import stop_requests
 __all__ = ["add_arguments", "run"]
 
 _SHARED = (
-    "Every network has the same images in the same order with the same draws of augmentation, the"
+    "Scores are by the plain protocol (docs/protocol.md)."
+    " Every network has the same images in the same order with the same draws of augmentation, the"
     " same file of encoder weights, AdamW, one cycle, gradients clipped at norm 1, and the last"
     " weights are scored: nothing is chosen on test images. By the protocol recipe the rate is"
     " 0.001 (encoder 0.0001), the loss is weighted cross-entropy and weighted IoU (F3Net), and"

@@ -14,6 +14,7 @@ from rich.progress import Progress
 from decamo import __version__
 from decamo.data.layouts import find_pairs
 from decamo.data.matching import files_by_stem
+from decamo.data.rules import MAX_PIXELS
 from decamo.errors import SettingsError
 from decamo.evaluation import (
     GROUPINGS,
@@ -35,6 +36,7 @@ from decamo.evaluation import (
     named_path,
     plain_score,
     read_report,
+    rule_sets,
     run_method,
     score_set,
     sets_of_masks,
@@ -78,6 +80,9 @@ def add_arguments(parser: Parser) -> None:
              "alone (default if published); negatives: none")  # fmt: skip
     add("--missing", default="error", choices=("error", "zero"),
         help="zero: a mask without a map counts as nothing found")  # fmt: skip
+    add("--mask-values", **many, metavar="VALUES",
+        help="what the masks' values mean, as in train: object=1 void=255")  # fmt: skip
+    add("--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help="largest file decoded")
     add("--resize", action="store_true", help="bring maps of another size to the mask's")
     add("--stretch", action="store_true",
         help="stretch each map to [0, 1], as the published protocol always does")  # fmt: skip
@@ -115,7 +120,15 @@ def run(args: argparse.Namespace) -> int:
         _network(args, n, named_path(c)[1], rules)
         for n, c in zip(names, args.checkpoint, strict=False)
     ]
-    sets = _sets(args)
+    ruled = rule_sets(
+        _sets(args),
+        given=args.mask_values,
+        images=bool(networks),
+        max_pixels=args.max_pixels,
+    )
+    for line in ruled.lines:
+        print(line, file=sys.stderr)
+    sets = ruled.sets
     methods = [*networks, *_folders(args, names, rules.noncam, alone=len(sets) == 1)]
     with Measurer(_workers(args.workers, sets), rules) as measurer:
         scores = [_score(args, m, s, measurer) for s in sets for m in methods]

@@ -10,7 +10,7 @@ from decamo.data.rules import MAX_PIXELS, MaskMeaning, Plane, ReadingRule
 from decamo.data.survey import Sight, decide_rule
 from decamo.errors import SettingsError
 
-__all__ = ["Ruled", "apply_rules", "words_for"]
+__all__ = ["Ruled", "apply_rules", "refuse_unknown", "words_for"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def apply_rules(
     groups: dict[str, list[Entry]] = {}
     for entry in census.entries:
         groups.setdefault(entry.pair.dataset, []).append(entry)
-    _refuse_unknown(given, list(groups))
+    refuse_unknown(given, list(groups))
     rules: dict[str, ReadingRule] = {}
     lines: list[str] = []
     warnings: list[str] = []
@@ -80,7 +80,12 @@ def words_for(name: str, given: Sequence[str]) -> list[str]:
     return own or [word for word in given if ":" not in word]
 
 
-def _refuse_unknown(given: Sequence[str], names: Sequence[str]) -> None:
+def refuse_unknown(given: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse words of ``--mask-values`` for a data set that is not there.
+
+    Raises:
+        SettingsError: such a word.
+    """
     for word in given:
         name = word.rpartition(":")[0]
         if name and name not in names:

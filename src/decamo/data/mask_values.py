@@ -319,7 +319,8 @@ def _is_edge(look: MaskLook) -> bool:
 
 def _form_of_many(look: MaskLook) -> Form:
     ends = look.bins[0] + look.bins[-1]
-    if not look.lossy and look.thickness > _SOFT and ends < _MOST * look.total:
+    wide = look.top > 255  # of 8 bits, more values than labels ever are in one image: a soft mask
+    if wide and not look.lossy and look.thickness > _SOFT and ends < _MOST * look.total:
         return Form.LABELS
     return Form.SOFT if _peak(look) >= _WHITISH * look.top else Form.FAINT
 

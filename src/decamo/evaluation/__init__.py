@@ -11,6 +11,7 @@ from decamo.evaluation.expect import convention_of, differences, read_report
 from decamo.evaluation.groups import GROUPINGS, grouped
 from decamo.evaluation.lost import BAND_SHARE, ERROR_KINDS, Loss, band_of, mean_loss
 from decamo.evaluation.map_files import Channel, Values, to_bytes
+from decamo.evaluation.mask_rules import RuledSets, rule_sets
 from decamo.evaluation.measurer import Measurer
 from decamo.evaluation.measuring import (
     Dropped,
@@ -50,6 +51,7 @@ __all__ = [
     "NonCam",
     "Outcome",
     "Protocol",
+    "RuledSets",
     "Rules",
     "SetScore",
     "Truth",
@@ -73,6 +75,7 @@ __all__ = [
     "read_truth",
     "resampled",
     "resamples",
+    "rule_sets",
     "run_method",
     "score_set",
     "sets_of_masks",

@@ -7,6 +7,7 @@ from pathlib import Path
 from decamo.data.finding import glimpse
 from decamo.data.matching import files_by_stem
 from decamo.data.pairs import Pair
+from decamo.data.rules import BY_ITSELF, ReadingRule
 from decamo.errors import DataError
 
 __all__ = ["Case", "CaseSet", "sets_of_masks", "sets_of_pairs"]
@@ -23,11 +24,17 @@ class Case:
         stem: file name without extension, which names the case.
         mask: path of the mask.
         pair: the mask with its image, or None where no image is known.
+        rule: how the files are read, decided for the whole set.
+        half: whether the mask has a grey of 128, which the conventions take differently.
+        brightest: greatest level of the mask, where it was looked at.
     """
 
     stem: str
     mask: Path
     pair: Pair | None = None
+    rule: ReadingRule = BY_ITSELF
+    half: bool = False
+    brightest: int = 0
 
     @property
     def noncam_by_name(self) -> bool:
@@ -37,10 +44,17 @@ class Case:
 
 @dataclass(frozen=True)
 class CaseSet:
-    """The cases of one data set, in the order of their stems."""
+    """The cases of one data set, in the order of their stems.
+
+    Attributes:
+        name: of the set.
+        cases: its masks.
+        meaning: what its masks' values mean, in words, where it is not read off each file alone.
+    """
 
     name: str
     cases: tuple[Case, ...]
+    meaning: str = ""
 
 
 def sets_of_pairs(pairs: Iterable[Pair]) -> list[CaseSet]:

@@ -57,19 +57,18 @@ class Convention(StrEnum):
             return "bilinear to the mask's size as OpenCV does, before the stretch"
         return "bilinear to the mask's size"
 
-    def head(self, *, stretch: bool, noncam: str) -> str:
+    def head(self, *, stretch: bool, noncam: str, by_values: bool = False) -> str:
         """One line for the head of a table.
 
         Args:
             stretch: whether maps are stretched.
             noncam: a value of :class:`NonCam`.
+            by_values: whether the masks' values were given a meaning, such as class ids.
         """
         maps = "each map stretched to [0, 1]" if stretch else "maps as they are"
-        cuts = (
-            "object is mask > 128, and map > 0.5 for IoU and Dice"
-            if self is Convention.PUBLISHED
-            else "object is mask >= 128, and map >= 0.5 for IoU and Dice"
-        )
+        sign = ">" if self is Convention.PUBLISHED else ">="
+        mask = "mask by the meaning of its values" if by_values else f"mask {sign} 128"
+        cuts = f"object is {mask}, and map {sign} 0.5 for IoU and Dice"
         empty = {
             NonCam.DROP: "empty masks and NonCAM left out",
             NonCam.NAMED: "empty masks kept, NonCAM by name left out",

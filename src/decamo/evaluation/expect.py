@@ -14,7 +14,7 @@ __all__ = ["convention_of", "differences", "read_report"]
 # What may differ between two scores that are held against each other.
 _FREE = ("decamo",)
 # What reports said by silence before there was a word for it.
-_UNSAID = {"convention": "plain", "reading": ""}
+_UNSAID = {"convention": "plain", "reading": "", "meaning": ""}
 
 
 def read_report(path: Path) -> dict[str, Any]:

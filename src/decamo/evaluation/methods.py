@@ -179,6 +179,7 @@ def run_method(
         stretch=rules.stretch,
         resize=rules.convention.resizing if rules.resize else "never",
         reading=reading,
+        meaning=cases.meaning,
         **method.facts,
     )
     return Outcome(

@@ -114,7 +114,8 @@ def _as_opencv(values: Values, shape: tuple[int, int]) -> Values:
     top, bottom, down = _taps(height, new_height, at_edge=True)
     left, right, across = _taps(width, new_width, at_edge=False)
     if values.dtype != np.uint8:
-        rows = values[:, left] * (1 - across) + values[:, right] * across
+        exact = values.astype(np.float64)
+        rows: npt.NDArray[np.float64] = exact[:, left] * (1 - across) + exact[:, right] * across
         return rows[top] * (1 - down[:, None]) + rows[bottom] * down[:, None]
     whole = values.astype(np.int64)
     if (height, width) == (2 * new_height, 2 * new_width):  # it takes means of 2 x 2 then
@@ -166,5 +167,5 @@ def _folder_for(method: str, root: Path, cases: CaseSet, alone: bool) -> Path:
 
 
 def _dropped(case: Case, noncam: NonCam) -> bool:
-    empty = noncam is NonCam.DROP and not read_mask(case.mask).any()
+    empty = noncam is NonCam.DROP and not read_mask(case.mask, case.rule).any()
     return noncam.leaves_out(named=case.noncam_by_name, empty=empty)

@@ -33,6 +33,7 @@ class Protocol:
         resize: how maps of other sizes are treated.
         source: ``network`` or ``maps``.
         reading: how the maps' files were read where they are more than 8-bit grey levels.
+        meaning: what the masks' values mean, where it is not read off each file alone.
         weights: ``average`` (moving average) or ``raw``, with the epoch; empty for maps.
         network_px: side of the square the network sees; 0 for maps.
         precision: number format of the forward pass; empty for maps.
@@ -62,6 +63,7 @@ class Protocol:
     resize: str = "never"
     source: str = "maps"
     reading: str = ""
+    meaning: str = ""
     weights: str = ""
     network_px: int = 0
     precision: str = ""
@@ -73,7 +75,9 @@ class Protocol:
     @property
     def head(self) -> str:
         """One line for the head of a table."""
-        return Convention(self.convention).head(stretch=self.stretch, noncam=self.noncam)
+        return Convention(self.convention).head(
+            stretch=self.stretch, noncam=self.noncam, by_values=bool(self.meaning)
+        )
 
     def plain(self) -> dict[str, Any]:
         """As plain values, for JSON."""

@@ -1,17 +1,19 @@
 """A mask as both conventions read it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from decamo.data.reading import read_mask, read_pair
+from decamo.data.reading import read_labelled, read_labels
+from decamo.data.rules import MaskMeaning, Plane, Rest
 from decamo.evaluation.cases import Case
 from decamo.evaluation.convention import Convention
 
 __all__ = ["Truth", "read_truth"]
 
+_HALF = MaskMeaning(Plane.LEVELS, object=(128,), rest=Rest.GROUND)
 _Picture = npt.NDArray[np.uint8]
 _Mask = npt.NDArray[np.bool_]
 
@@ -23,7 +25,7 @@ class Truth:
     Attributes:
         mask: bool ``[H, W]``; a grey of 128 is object.
         strict: the same where a grey of 128 is not; None where nothing has that level.
-        brightest: greatest level of the file where ``mask`` or ``strict`` has no object, else 0.
+        brightest: greatest level of the file, where it is known.
     """
 
     mask: _Mask
@@ -59,13 +61,24 @@ def _unpickled(shape: tuple[int, int], masks: list[_Picture | None], brightest: 
 
 
 def read_truth(case: Case, with_image: bool) -> tuple[Truth, _Picture | None]:
-    """The mask of a case, and its image where it is known and wanted.
+    """The mask of a case by the rule of its set, and its image where it is known and wanted.
 
     Raises:
         UnreadableImage: either cannot be decoded.
     """
+    image: _Picture | None = None
     if case.pair is None:
-        return Truth(read_mask(case.mask)), None
-    # even where the picture is not wanted, its EXIF orientation may turn the mask
-    image, mask = read_pair(case.pair, None if with_image else 1)
-    return Truth(mask), image if with_image else None
+        labels = read_labels(case.mask, case.rule)
+    else:
+        # even where the picture is not wanted, its EXIF orientation may turn the mask
+        image, labels = read_labelled(case.pair, None if with_image else 1)
+    strict = labels.object & ~_halves(case) if case.half else None
+    return Truth(labels.object, strict, case.brightest), image if with_image else None
+
+
+def _halves(case: Case) -> _Mask:
+    """Pixels of a grey of 128."""
+    rule = replace(case.rule, mask=_HALF)
+    if case.pair is None:
+        return read_labels(case.mask, rule).object
+    return read_labelled(replace(case.pair, rule=rule), 1)[1].object

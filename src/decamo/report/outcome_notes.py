@@ -51,16 +51,15 @@ def _mask_notes(title: str, outcome: Outcome) -> list[str]:
         return []
     names = _some([f"{stem} ({level})" for stem, level in outcome.faint])
     levels = sorted({level for _, level in outcome.faint})
+    if any(r.foreground for r in outcome.results):
+        levels.append(255)
+    given = ",".join(map(str, levels[:_NAMED]))
     edge = "above 128" if outcome.protocol.convention == Convention.PUBLISHED else "of 128 or more"
     return [
         f"{title}: {len(outcome.faint)} masks are not black but have no level {edge}, and count as "
-        f"empty: {names}; if these are objects, write them as 255"
-        f"{_said(levels)}"
+        f"empty: {names}; if these are objects, write them as 255, or give --mask-values "
+        f"object={given}"
     ]
-
-
-def _said(levels: Sequence[int]) -> str:
-    return ""
 
 
 def _some(names: Sequence[str]) -> str:

@@ -186,6 +186,7 @@ def _facts(plain: dict[str, object]) -> list[str]:
         "resize": "maps resized: {}",
         "convention": "{} protocol",
         "reading": "{}",
+        "meaning": "{}",
         "source": "from {}",
         "weights": "{}",
         "network_px": "network at {} px",

@@ -1,0 +1,111 @@
+"""What the masks of each set mean, decided from all of them as training does."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from decamo.data.deciding import refuse_unknown, words_for
+from decamo.data.mask_look import MaskLook
+from decamo.data.pixel_range import WideLook
+from decamo.data.reading import see_image, see_mask
+from decamo.data.rules import MAX_PIXELS, Plane, ReadingRule
+from decamo.data.survey import Decided, Sight, decide_rule
+from decamo.errors import UnreadableImage
+from decamo.evaluation.cases import Case, CaseSet
+
+__all__ = ["RuledSets", "rule_sets"]
+
+_EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".gif", ".webp")  # need no look for greater numbers
+_HALF = 128
+
+
+@dataclass(frozen=True)
+class RuledSets:
+    """Sets whose cases know how their files are read.
+
+    Attributes:
+        sets: with the rule of each in its cases.
+        lines: what was decided and what does not fit, for people.
+    """
+
+    sets: tuple[CaseSet, ...]
+    lines: tuple[str, ...]
+
+
+def rule_sets(
+    sets: Sequence[CaseSet],
+    *,
+    given: Sequence[str] = (),
+    images: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    threads: int = 4,
+) -> RuledSets:
+    """Decide for each set how its files are read; what cannot be read is left to scoring.
+
+    Args:
+        sets: to be scored against.
+        given: words of ``--mask-values``.
+        images: whether a network will see the images, so that their numbers count too.
+        max_pixels: the most that a file may have.
+        threads: that look at files.
+
+    Raises:
+        SettingsError: ``given`` cannot be meant, or names a set that is not there.
+        DataError: no mask has a value that ``given`` calls object.
+    """
+    refuse_unknown(given, [one.name for one in sets])
+    bound = ReadingRule(max_pixels=max_pixels)
+    made, lines = [], []
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        for one in sets:
+            seen = list(pool.map(lambda case: _sight(case, bound, images), one.cases))
+            sights = [sight for sight in seen if sight is not None]
+            words = words_for(one.name, given)
+            decided = decide_rule(one.name, sights, given=words, max_pixels=max_pixels)
+            made.append(_ruled(one, seen, decided))
+            lines += [*decided.lines, *decided.warnings]
+    return RuledSets(tuple(made), tuple(lines))
+
+
+def _sight(case: Case, rule: ReadingRule, images: bool) -> Sight | None:
+    try:
+        return Sight(case.mask.name, see_mask(case.mask, rule), _numbers(case, rule, images))
+    except UnreadableImage:
+        return None
+
+
+def _numbers(case: Case, rule: ReadingRule, images: bool) -> WideLook | None:
+    if not images or case.pair is None or case.pair.image.suffix.lower() in _EIGHT_BIT:
+        return None
+    return see_image(case.pair.image, rule)
+
+
+def _ruled(one: CaseSet, seen: Sequence[Sight | None], decided: Decided) -> CaseSet:
+    rule = decided.rule
+    cases = []
+    for case, sight in zip(one.cases, seen, strict=True):
+        pair = None if case.pair is None else replace(case.pair, rule=rule)
+        look = None if sight is None else sight.mask
+        # what is said of a value, by all files or by the user, holds; a file read by itself is cut
+        half = rule.mask.plane is Plane.EACH and look is not None and _has_half(look)
+        brightest = 0 if look is None else _brightest(look)
+        cases.append(replace(case, pair=pair, rule=rule, half=half, brightest=brightest))
+    meaning = "" if rule.mask.plane is Plane.EACH or not decided.lines else decided.lines[0]
+    return replace(one, cases=tuple(cases), meaning=meaning)
+
+
+def _has_half(look: MaskLook) -> bool:
+    """Whether a mask of grey levels has a pixel of 128."""
+    grey = look.plane is Plane.LEVELS and look.top == 255
+    return grey and (look.half > 0 or _HALF in look.codes)
+
+
+def _brightest(look: MaskLook) -> int:
+    """The greatest level of a mask, or of its colours' channels; of very many levels about it."""
+    if look.bins:
+        width = (look.top + 1) // len(look.bins)
+        return max(i for i, n in enumerate(look.bins) if n) * width + width - 1
+    codes = look.codes
+    if look.plane is not Plane.COLOUR:
+        return max(codes)
+    return max(max(code >> shift & 255 for shift in (16, 8, 0)) for code in codes)
