@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decamo.data.census import Entry
-from decamo.data.holdout import fingerprint, hold_out
+from decamo.data.holdout import content_fingerprint, fingerprint, hold_out
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
 
@@ -90,6 +90,66 @@ def test_fingerprint_names_the_keys_alone() -> None:
     assert fingerprint(pairs) != fingerprint([replace(p, dataset="B") for p in pairs])
     assert len(fingerprint(pairs)) == 12
     assert int(fingerprint([]), 16) >= 0
+
+
+def test_content_alone_names_the_same_images() -> None:
+    entries = [replace(entry("A", n, 0.1), image_digest=f"i{n}", mask_digest="m") for n in range(9)]
+    moved = [replace(e, pair=replace(e.pair, dataset="B", stem=f"z{n}"))
+             for n, e in enumerate(reversed(entries))]  # fmt: skip
+    assert content_fingerprint(entries) == content_fingerprint(moved)
+    assert content_fingerprint(entries) != content_fingerprint(entries[1:])
+    redrawn = [replace(entries[0], mask_digest="other"), *entries[1:]]
+    assert content_fingerprint(entries) != content_fingerprint(redrawn)
+
+
+group_lists = st.lists(st.integers(0, 9), min_size=120, max_size=120)
+
+
+@settings(max_examples=150, deadline=None)
+@given(entry_lists, st.floats(0.05, 0.9), group_lists)
+def test_no_group_is_parted_and_groups_that_are_whole_change_nothing(
+    entries: list[Entry], fraction: float, numbers: list[int]
+) -> None:
+    if not 0 < round(len(entries) * fraction) < len(entries):
+        return
+    groups = [
+        [e.pair.key for e, n in zip(entries, numbers, strict=False) if n == number]
+        for number in range(1, 6)  # the others are alone
+    ]
+    before = {e.pair.key for e in hold_out(entries, fraction, ()).val}
+    split = hold_out(entries, fraction, groups)
+    after = {e.pair.key for e in split.val}
+    assert sorted([*split.train, *split.val], key=repr) == sorted(entries, key=repr)
+    if not any(0 < len(before & set(group)) < len(group) for group in groups):
+        assert after == before
+    elif len(groups[0]) < len(entries):
+        assert not any(0 < len(after & set(group)) < len(group) for group in groups)
+    assert hold_out(list(reversed(entries)), fraction, groups) == split
+
+
+def test_a_group_that_would_be_parted_comes_whole_or_not_at_all() -> None:
+    entries = [entry("A", n, 0.1) for n in range(100)]
+    plain = [e.pair.key for e in hold_out(entries, 0.2, ()).val]
+    others = [e.pair.key for e in hold_out(entries, 0.2, ()).train]
+    small, large = [plain[0], others[0]], [plain[1], *others[1:60]]
+    held = {e.pair.key for e in hold_out(entries, 0.2, [small, large]).val}
+    assert len(held) == 20
+    assert not held.intersection(large)
+    assert len(held.intersection(small)) in (0, 2)
+    assert len(held.intersection(plain)) >= 17
+
+
+def test_of_videos_alone_one_is_held_out_though_it_is_too_long() -> None:
+    entries = [entry("A", n, 0.1) for n in range(60)]
+    groups = [[e.pair.key for e in entries[a : a + 15]] for a in range(0, 60, 15)]
+    held = {e.pair.key for e in hold_out(entries, 0.1, groups).val}
+    assert held in [set(group) for group in groups]
+
+
+def test_a_single_video_is_parted_for_want_of_another() -> None:
+    entries = [entry("A", n, 0.1) for n in range(20)]
+    everything = [e.pair.key for e in entries]
+    assert hold_out(entries, 0.1, [everything]) == hold_out(entries, 0.1, ())
 
 
 GOLDEN = ["s5", "s7", "s8"]

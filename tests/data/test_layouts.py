@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from decamo.data.layouts import Listing, find_pairs
+from decamo.data.layouts import Listing, Wanted, find_pairs
 from decamo.errors import DataError
 
 
@@ -249,3 +249,213 @@ def test_an_empty_split_says_which_one_there_is(tmp_path: Path) -> None:
     fill(tmp_path / "S/Test", "Imgs", "GT", "a")
     with pytest.raises(DataError, match=r"no training pairs .* Test/Imgs \+ Test/GT \(test only\)"):
         find(tmp_path)
+
+
+# What a layout holds, which stems train, which are to test on.
+HALVES: dict[str, tuple[list[tuple[str, str, str, list[str]]], list[str], list[str]]] = {
+    "BiRefNet": (
+        [("TR-COD10K+CAMO", "im", "gt", ["a"]), ("TE-COD10K", "im", "gt", ["b"]),
+         ("TE-CAMO", "im", "gt", ["c"])], ["a"], ["b", "c"]),
+    "DIS5K": (
+        [("DIS-TR", "im", "gt", ["a"]), ("DIS-VD", "im", "gt", ["v"]),
+         ("DIS-TE1", "im", "gt", ["b"]), ("DIS-TE4", "im", "gt", ["c"])], ["a"], ["b", "c"]),
+    "DUTS": (
+        [("DUTS-TR", "DUTS-TR-Image", "DUTS-TR-Mask", ["a"]),
+         ("DUTS-TE", "DUTS-TE-Image", "DUTS-TE-Mask", ["b"])], ["a"], ["b"]),
+    "DUTS, one folder": (
+        [("", "DUTS-TR-Image", "DUTS-TR-Mask", ["a"]),
+         ("", "DUTS-TE-Image", "DUTS-TE-Mask", ["b"])], ["a"], ["b"]),
+    "MoCA-Mask": (
+        [("TrainDataset_per_sq/fox", "Imgs", "GT", ["0"]),
+         ("TrainDataset_per_sq/owl", "Imgs", "GT", ["0"]),
+         ("TestDataset_per_sq/crab", "Imgs", "GT", ["0"])], ["fox/0", "owl/0"], ["crab/0"]),
+    "training_set": (
+        [("training_set", "images", "masks", ["a"]), ("test_set", "images", "masks", ["b"])],
+        ["a"], ["b"]),
+    "nnU-Net": (
+        [("Task01", "imagesTr", "labelsTr", ["a"]), ("Task01", "imagesTs", "labelsTs", ["b"])],
+        ["a"], ["b"]),
+    "COCO's years": (
+        [("", "images/train2017", "masks/train2017", ["a"]),
+         ("", "images/val2017", "masks/val2017", ["v"]),
+         ("", "images/test-dev2017", "masks/test-dev2017", ["b"])], ["a"], ["b"]),
+    "halves below the roles, in capitals": (
+        [("S", "IMAGES/TRAIN", "MASKS/TRAIN", ["a"]), ("S", "IMAGES/TEST", "MASKS/TEST", ["b"])],
+        ["a"], ["b"]),
+    "masks alone are parted": (
+        [("S", "Imgs", "GT/Train", ["a"]), ("S", "Imgs", "GT/Test", ["b"])], ["a"], ["b"]),
+    "names of files": (
+        [("S", "Imgs", "GT", ["TR_1", "TR_2", "TE_1", "VD_1"])], ["TR_1", "TR_2"], ["TE_1"]),
+    "endings of files": (
+        [("S", "Imgs", "GT", ["1_train", "2_train", "3_test"])], ["1_train", "2_train"],
+        ["3_test"]),
+    "three letters": (
+        [("trn", "img", "mask", ["a"]), ("tst", "img", "mask", ["b"])], ["a"], ["b"]),
+    "words within words": (
+        [("contest", "Imgs", "GT", ["a"]), ("latest", "Imgs", "GT", ["b"]),
+         ("strain_trainer", "Imgs", "GT", ["c"])], ["a", "b", "c"], ["a", "b", "c"]),
+    "runs and results are no halves": (
+        [("training_runs/S", "Imgs", "GT", ["a"]), ("test_results/T", "Imgs", "GT", ["b"])],
+        ["a", "b"], ["a", "b"]),
+    "a validation half within the training half": (
+        [("training/S", "im", "gt", ["a"]), ("training/validation", "im", "gt", ["v"])],
+        ["a"], []),
+    "Chinese": (
+        [("训练集", "Imgs", "GT", ["a"]), ("测试集", "Imgs", "GT", ["b"])], ["a"], ["b"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HALVES)
+def test_which_half_is_which(tmp_path: Path, kind: str) -> None:
+    layout, trains, tests = HALVES[kind]
+    for place, images, masks, stems in layout:
+        fill(tmp_path / "root" / place, images, masks, *stems)
+    splits: list[tuple[Literal["train", "test"], list[str]]] = [("train", trains), ("test", tests)]
+    for split, expected in splits:
+        if not expected:
+            with pytest.raises(DataError, match=f"no {split}"):
+                find_pairs([tmp_path / "root"], split)
+            continue
+        pairs = find_pairs([tmp_path / "root"], split).pairs
+        assert sorted(pair.stem for pair in pairs) == sorted(expected)
+
+
+@pytest.mark.parametrize("above", ["test", "training_runs", "test_data", "val", "my_test/x"])
+def test_a_folder_above_the_data_decides_nothing(tmp_path: Path, above: str) -> None:
+    fill(tmp_path / above / "Mine", "Imgs", "GT", "a")
+    assert find(tmp_path / above / "Mine") == ["Mine/a"]
+    assert find(tmp_path / above) == ["Mine/a"]
+
+
+def test_a_bare_half_beside_its_counterpart_is_meant(tmp_path: Path) -> None:
+    fill(tmp_path / "S/Train", "Imgs", "GT", "a")
+    fill(tmp_path / "S/Test/CAMO", "Imgs", "GT", "b")
+    with pytest.raises(DataError, match=r"no training pairs .*\(test only\)"):
+        find(tmp_path / "S/Test")
+    assert find(tmp_path / "S/Test", "test") == ["CAMO/b"]
+
+
+UNCLEAR: dict[str, tuple[list[str], str, str]] = {
+    "a bare test folder": (["Test"], "Test", "Test may be no more than a name"),
+    "folds": (["r/fold1", "r/fold2"], "r", "fold1, fold2 lie side by side"),
+    "parts": (["r/part_A", "r/part_B", "r/part_C"], "r", "part_A, part_B, part_C lie side"),
+    "both words": (["r/train_test"], "r", "train_test says both"),
+    "train within test": (["r/TestDataset/CAMO/Train"], "r", "Train lies in TestDataset"),
+    "a test half without a word": (
+        ["r/TrainDataset", "r/CAMO"], "r", "CAMO is published in two halves"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UNCLEAR)
+def test_what_is_unclear_does_not_train_until_it_is_said(tmp_path: Path, kind: str) -> None:
+    places, root, why = UNCLEAR[kind]
+    for number, place in enumerate(places):
+        fill(tmp_path / place, "Imgs", "GT", f"x{number}")
+    with pytest.raises(DataError, match=f"it is unclear whether .*{why}.*--train-on") as caught:
+        find(tmp_path / root)
+    assert "\n" not in str(caught.value)
+    assert find_pairs([tmp_path / root], "test").pairs
+    last = places[-1].split("/")[-1]
+    said = find_pairs([tmp_path / root], "train", Wanted(train_on=(last,)))
+    assert [pair.stem for pair in said.pairs] == [f"x{len(places) - 1}"]
+    if len(places) > 1:
+        said = find_pairs([tmp_path / root], "train", Wanted(test_on=(last,)))
+        assert [pair.stem for pair in said.pairs] == [f"x{n}" for n in range(len(places) - 1)]
+
+
+def test_files_of_which_some_are_named_for_testing_are_unclear(tmp_path: Path) -> None:
+    fill(tmp_path / "S", "Imgs", "GT", "a", "b", "c", "test_1")
+    with pytest.raises(DataError, match=r"1 of its 4 files have names such as test_1\.jpg"):
+        find(tmp_path)
+    said = find_pairs([tmp_path], "train", Wanted(test_on=("test_*",)))
+    assert [pair.stem for pair in said.pairs] == ["a", "b", "c"]
+
+
+def test_lists_of_names_say_which_files_are_to_test_on(tmp_path: Path) -> None:
+    fill(tmp_path / "S", "Imgs", "GT", "a", "b", "c")
+    touch(tmp_path / "S/test.txt", "c.jpg c.png\n")
+    listing = find_pairs([tmp_path], "train")
+    assert keys(listing) == ["S/a", "S/b"]
+    assert listing.sources == ("S: 2 pairs in Imgs + GT (1 more are not to train on, by test.txt)",)
+
+
+def test_a_known_number_of_images_is_the_published_test_half(tmp_path: Path) -> None:
+    fill(tmp_path / "CAMO", "Imgs", "GT", *(f"c{n}" for n in range(250)))
+    with pytest.raises(DataError, match="no training pairs"):
+        find(tmp_path)
+    fill(tmp_path / "CAMO", "Imgs", "GT", "c250")
+    assert len(find(tmp_path)) == 251
+
+
+@pytest.mark.parametrize("given", ["nowhere", "TR-*"])
+def test_a_pattern_that_names_nothing_is_refused(tmp_path: Path, given: str) -> None:
+    fill(tmp_path / "S", "Imgs", "GT", "a")
+    with pytest.raises(DataError, match="which names no folder or file of images"):
+        find_pairs([tmp_path], "train", Wanted(train_on=(given,)))
+
+
+def test_both_flags_may_not_name_one_set(tmp_path: Path) -> None:
+    fill(tmp_path / "S", "Imgs", "GT", "a")
+    with pytest.raises(DataError, match="it and --test-on both name"):
+        find_pairs([tmp_path], "train", Wanted(train_on=("S",), test_on=("s*",)))
+
+
+def test_sets_published_to_test_on_stay_so_whatever_is_said(tmp_path: Path) -> None:
+    fill(tmp_path / "NC4K", "Imgs", "GT", "a")
+    with pytest.raises(DataError, match="published to test on"):
+        find_pairs([tmp_path], "train", Wanted(train_on=("NC4K",)))
+
+
+def test_all_sequences_of_a_set_are_one_line(tmp_path: Path) -> None:
+    for name in ("fox", "owl"):
+        fill(tmp_path / "MoCA/TrainDataset_per_sq" / name, "Imgs", "GT", "0", "1")
+    listing = find_pairs([tmp_path], "train")
+    assert keys(listing) == ["MoCA/fox/0", "MoCA/fox/1", "MoCA/owl/0", "MoCA/owl/1"]
+    assert listing.sources == ("MoCA: 4 pairs of 2 sequences in TrainDataset_per_sq/*",)
+    assert find(tmp_path / "MoCA/TrainDataset_per_sq") == keys(listing)
+
+
+NAMES: dict[str, tuple[list[str], list[str], str]] = {
+    ".gif masks": (["Imgs/a.jpg"], ["GT/a.gif"], "S/a"),
+    ".npy masks": (["Imgs/a.jpg"], ["GT/a.npy"], "S/a"),
+    ".webp and .tif": (["Imgs/a.webp"], ["GT/a.TIF"], "S/a"),
+    "nested": (["Imgs/frog/a.jpg", "Imgs/owl/a.jpg"], ["GT/frog/a.png", "GT/owl/a.png"],
+               "S/frog/a S/owl/a"),
+    "nested, flat masks": (["Imgs/frog/a.jpg", "Imgs/owl/b.jpg"], ["GT/a.png", "GT/b.png"],
+                           "S/frog/a S/owl/b"),
+    "DAVIS": (["JPEGImages/480p/bear/0.jpg"], ["Annotations/480p/bear/0.png"], "S/480p/bear/0"),
+    "suffix": (["Imgs/a.jpg", "Imgs/b.jpg"], ["GT/a_mask.png", "GT/b_mask.png"], "S/a S/b"),
+    "case": (["Imgs/A.JPG"], ["GT/a.png"], "S/A"),
+    "labels": (["images/a.jpg"], ["labels/a.png"], "S/a"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_masks_are_found_under_other_names(tmp_path: Path, kind: str) -> None:
+    images, masks, expected = NAMES[kind]
+    for name in (*images, *masks):
+        touch(tmp_path / "S" / name)
+    assert find(tmp_path) == expected.split()
+
+
+def test_how_names_differ_is_said(tmp_path: Path) -> None:
+    touch(tmp_path / "S/Imgs/a.jpg")
+    touch(tmp_path / "S/GT/a_mask.png")
+    (line,) = find_pairs([tmp_path], "train").sources
+    assert line == "S: 1 pairs in Imgs + GT (names of masks end in _mask, such as a_mask for a)"
+
+
+def test_a_set_without_pairs_beside_others_says_why(tmp_path: Path) -> None:
+    fill(tmp_path / "A", "Imgs", "GT", "a")
+    touch(tmp_path / "B/Imgs/b.jpg")
+    touch(tmp_path / "B/GT/b.mat")
+    assert "no mask in" in find_pairs([tmp_path], "train").sources[1]
+    with pytest.raises(DataError, match=r"1 \.mat cannot be read; convert them to one of"):
+        find(tmp_path / "B")
+
+
+def test_labels_of_boxes_are_no_masks(tmp_path: Path) -> None:
+    fill(tmp_path / "A", "Imgs", "GT", "a")
+    touch(tmp_path / "yolo/images/b.jpg")
+    touch(tmp_path / "yolo/labels/b.txt")
+    assert find(tmp_path) == ["A/a"]

@@ -76,8 +76,10 @@ def build(
     settings = tiny_settings(scenes, place / name, **changes)
     folder = RunFolder(settings.run.checkpoint_dir)
     folder.root.mkdir(exist_ok=True)
-    images = find_supply(settings.data, folder.census, lambda _done, _of: None)
     checkpoint = load_sealed(resume_from) if resume_from else None
+    images = find_supply(
+        settings.data, folder.census, lambda _done, _of: None, checkpoint=checkpoint
+    )
     asked: list[bool] = []
 
     def stop() -> str:

@@ -2,7 +2,9 @@ from pathlib import Path
 
 from decamo.history import Saved
 from decamo.plan import Position
-from decamo.storage.sealed import load_sealed
+from decamo.storage.sealed import load_sealed, save_sealed
+from decamo.training.keeper import keep_former_best
+from decamo.training.state import Best
 from tests.training.conftest import Make
 
 
@@ -64,3 +66,30 @@ def test_a_best_that_a_kill_kept_from_being_named_is_named_at_the_next_start(mak
     assert load_sealed(again.folder.best)["position"]["epoch"] == 1
     third = make("run", schedule=plan, resume_from=killed.folder.last)
     assert not isinstance(next(iter(third.run())), Saved)
+
+
+def test_a_best_of_other_images_is_kept_under_its_epoch(make: Make) -> None:
+    first = make("run", schedule={"epochs": 3})
+    list(first.run())
+    before, score = first.folder.best.read_bytes(), first.state.best
+    held = load_sealed(first.folder.last)
+    held["images"]["mask"] = ["0" * 24 for _ in held["images"]["mask"]]
+    held["best"]["images"] = "other images"
+    save_sealed(first.folder.last, held)
+    again = make("run", schedule={"epochs": 4}, resume_from=first.folder.last)
+    state = again.state
+    assert state.best == Best(images=state.best.images)
+    assert state.best_before == Best(score.iou, score.epoch, "other images")
+    kept = keep_former_best(again.folder, state)
+    assert kept == again.folder.root / f"best_model.epoch-{score.epoch:04d}.pth"
+    list(again.run())
+    assert kept.read_bytes() == before
+    assert load_sealed(again.folder.best)["position"]["epoch"] == 4
+
+
+def test_a_best_of_the_same_images_needs_no_copy(make: Make) -> None:
+    first = make("run", schedule={"epochs": 2})
+    list(first.run())
+    again = make("run", schedule={"epochs": 3}, resume_from=first.folder.last)
+    assert again.state.best == first.state.best
+    assert keep_former_best(again.folder, again.state) is None

@@ -1,10 +1,16 @@
+import json
+import shutil
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
+from decamo.data.holdout import fingerprint
 from decamo.errors import DataError
 from decamo.settings import DataSettings
-from decamo.training.supply import find_supply
+from decamo.training.supply import Supply, find_supply
 
 
 def quiet(done: int, of: int) -> None:
@@ -37,3 +43,104 @@ def test_the_test_split_never_trains(scenes: Path, tmp_path: Path) -> None:
 def test_nothing_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--dataset-path"):
         find_supply(DataSettings(dataset_path=(tmp_path / "no",)), tmp_path / "census.json", quiet)
+
+
+def begun(scenes: Path, place: Path, **other: Any) -> tuple[Supply, dict[str, Any]]:
+    """The images of a run, and as much of a checkpoint of it as they are known by."""
+    settings = DataSettings(dataset_path=(scenes,), val_fraction=0.2, num_workers=1, **other)
+    supply = find_supply(settings, place / "census.json", quiet)
+    data = asdict(settings) | {"dataset_path": [str(scenes)]}
+    return supply, {
+        "settings": {"data": data},
+        "best": {"iou": 0.5, "epoch": 3, "images": supply.val_print},
+        "images": supply.record.to_plain(),
+    }
+
+
+def again(root: Path, place: Path, checkpoint: dict[str, Any]) -> Supply:
+    settings = DataSettings(dataset_path=(root,), val_fraction=0.2, num_workers=1)
+    return find_supply(settings, place / "census.json", quiet, checkpoint=checkpoint)
+
+
+def test_a_renamed_and_moved_set_is_the_same(scenes: Path, tmp_path: Path) -> None:
+    before, checkpoint = begun(scenes, tmp_path)
+    other = tmp_path / "mnt/readonly/b"
+    shutil.copytree(scenes / "Train", other / "training_set")
+    (other / "training_set").chmod(0o500)
+    after = again(other, tmp_path, checkpoint)
+    assert [p.key for p in after.train] == [p.key for p in before.train]
+    assert [p.key for p in after.val] == [p.key for p in before.val]
+    assert after.val_print == before.val_print
+    assert checkpoint["best"]["images"] in after.known_as
+    assert all(other in p.image.parents for p in after.train)
+
+
+def test_a_checkpoint_of_names_alone_keeps_its_split(scenes: Path, tmp_path: Path) -> None:
+    before, checkpoint = begun(scenes, tmp_path)
+    names = fingerprint(before.val)
+    checkpoint |= {"images": None, "best": {"iou": 0.5, "epoch": 3, "images": names}}
+    other = tmp_path / "b"
+    shutil.copytree(scenes, other)
+    for root in (scenes, other):  # under the same name, and under another
+        after = again(root, tmp_path, checkpoint)
+        assert [p.key for p in after.val] == [p.key for p in before.val]
+        assert {names, before.val_print} == after.known_as
+    (tmp_path / "census.json").unlink()
+    lost = again(other, tmp_path, checkpoint)
+    assert names not in lost.known_as
+    assert "remembers its images by names alone" in str(lost.notes)
+
+
+def test_a_held_out_file_that_changed_is_another_image(scenes: Path, tmp_path: Path) -> None:
+    other = tmp_path / "data"
+    shutil.copytree(scenes, other)
+    before, checkpoint = begun(other, tmp_path)
+    with Image.open(before.val[0].image) as picture:
+        picture.convert("RGB").save(before.val[0].image, quality=50)
+    after = again(other, tmp_path, checkpoint)
+    assert [p.key for p in after.val] == [p.key for p in before.val]
+    assert checkpoint["best"]["images"] not in after.known_as
+    assert "1 saved anew" in str(after.notes)
+
+
+def test_frames_stay_together_and_that_is_said(scenes: Path, tmp_path: Path) -> None:
+    other = tmp_path / "video"
+    for split in ("Image", "GT_Object"):
+        (other / "Train" / split).mkdir(parents=True)
+    sources = sorted((scenes / "Train/Image").glob("*-CAM-*"))[:4]
+    for number, source in enumerate(sources):
+        mask = scenes / "Train/GT_Object" / f"{source.stem}.png"
+        for frame in range(6):
+            shutil.copy(source, other / "Train/Image" / f"v{number}_{frame}.jpg")
+            shutil.copy(mask, other / "Train/GT_Object" / f"v{number}_{frame}.png")
+    supply, _ = begun(other, tmp_path)
+    assert {p.stem[:2] for p in supply.train}.isdisjoint({p.stem[:2] for p in supply.val})
+    line = "neighbours stay on one side of the hold-out: 4 sequences, 24 images"
+    assert f"{line} (--group-by none parts them)" in supply.notes
+    apart, _ = begun(other, tmp_path, group_by="none")
+    assert "neighbours" not in str(apart.notes)
+    assert len(apart.val) == 5
+
+
+def test_a_single_video_is_parted_with_a_warning(scenes: Path, tmp_path: Path) -> None:
+    other = tmp_path / "video"
+    for split in ("Imgs", "GT"):
+        (other / split).mkdir(parents=True)
+    source = next((scenes / "Train/Image").glob("*-CAM-*"))
+    for frame in range(10):
+        shutil.copy(source, other / f"Imgs/f{frame}.jpg")
+        shutil.copy(scenes / f"Train/GT_Object/{source.stem}.png", other / f"GT/f{frame}.png")
+    supply, _ = begun(other, tmp_path)
+    assert len(supply.val) == 2
+    assert "warning: 1 group of neighbours lies on both sides" in str(supply.notes)
+
+
+def test_a_census_of_the_first_version_is_kept_but_not_believed(
+    scenes: Path, tmp_path: Path
+) -> None:
+    old = {"/a/Imgs/1.jpg|/a/GT/1.png": [1, 2, 3, 4, 5, 6, 0.5]}
+    (tmp_path / "census.json").write_text(json.dumps({"version": 1, "pairs": old}))
+    begun(scenes, tmp_path)
+    kept = json.loads((tmp_path / "census.json").read_text())["pairs"]
+    assert old.items() <= kept.items()
+    assert len(kept) == 16

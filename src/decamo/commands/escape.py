@@ -104,7 +104,10 @@ def run(args: argparse.Namespace) -> int:
     words = settings.run.budget
     budget = Budget(words, seconds_of("budget", words), time.monotonic, began) if words else None
     with stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
-        supply = find_supply(settings.data, folder.census, con.progress("looking at the images"))
+        looking = con.progress("looking at the images")
+        supply = find_supply(settings.data, folder.census, looking, checkpoint=checkpoint)
+        for note in supply.notes:
+            con.say(note)
         course = course_of(
             folder.races,
             settings.run.resume_from or args.checkpoint,

@@ -66,12 +66,14 @@ def _images(settings: TrainSettings, checkpoint: dict[str, Any] | None) -> int:
         return int(checkpoint["ledger"][-1]["images"])
     if not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name a data set, or give --images N")
-    from decamo.data.layouts import find_pairs  # numpy and Pillow: decisions/0007
+    from decamo.data.layouts import Wanted, find_pairs  # numpy and Pillow: decisions/0007
 
     # Counted by name alone: what turns out empty or unreadable is known when training looks.
+    data = settings.data
+    wanted = Wanted(data.train_on, data.test_on, data.mask_suffix)
     pairs = [
         p
-        for p in find_pairs(settings.data.dataset_path, "train").pairs
+        for p in find_pairs(data.dataset_path, "train", wanted).pairs
         if settings.data.noncam == "negatives" or not p.noncam_by_name
     ]
     return len(pairs) - round(len(pairs) * settings.data.val_fraction)

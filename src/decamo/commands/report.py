@@ -108,7 +108,8 @@ def _drawn(checkpoint: Path, folders: Sequence[Path], device: str) -> Gallery:
     from decamo.training.runtime import open_runtime
     from decamo.training.supply import find_supply
 
-    data = from_plain(load_sealed(checkpoint)["settings"]).data
+    state = load_sealed(checkpoint)
+    data = from_plain(state["settings"]).data
     data = replace(data, dataset_path=tuple(folders) or data.dataset_path)
     if not data.dataset_path:
         raise DataError("--dataset-path", "not given", "name the data set of the run")
@@ -118,7 +119,8 @@ def _drawn(checkpoint: Path, folders: Sequence[Path], device: str) -> Gallery:
         def tell(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        supply = find_supply(data, RunFolder(checkpoint.parent).census, tell, keep=False)
+        census = RunFolder(checkpoint.parent).census
+        supply = find_supply(data, census, tell, keep=False, checkpoint=state)
         loaded = load_model(checkpoint)
         runtime = open_runtime(device, "fp32")
         predictor = Predictor(loaded.model.to(runtime.device), loaded.img_size, runtime.device)

@@ -37,6 +37,7 @@ from decamo.storage.sealed import sealed_outline
 from decamo.training.account import outcome_of, run_line
 from decamo.training.budget import Budget
 from decamo.training.introduction import introduction
+from decamo.training.keeper import keep_former_best
 from decamo.training.preflight import rehearse
 from decamo.training.prepare import Prepared, prepare
 from decamo.training.runtime import Runtime, close_runtime, open_runtime
@@ -125,7 +126,13 @@ def run(args: argparse.Namespace) -> int:
         _refuse_many(settings, runtime)
         with runtime.main_first():
             looking = con.progress("looking at the images")
-            images = find_supply(settings.data, folder.census, looking, keep=runtime.is_main)
+            images = find_supply(
+                settings.data,
+                folder.census,
+                looking,
+                keep=runtime.is_main,
+                checkpoint=checkpoint,
+            )
         session = _Session(args, folder, runtime, images, con, budget, asked, owned)
         if args.dry_run:
             return _rehearse(session, settings, checkpoint)
@@ -337,6 +344,8 @@ def _leave_traces(
         copy = folder.protect(resume_from, prepared.resumption.position.epoch)
         if copy is not None:
             con.say(f"kept: {copy} is the checkpoint that this run goes on from")
+    if (kept := keep_former_best(folder, prepared.trainer.state)) is not None:
+        con.say(f"kept: {kept} is the best of the images that validated before")
     config = tomli_w.dumps(_without_none(to_plain(settings)))
     write_whole(folder.config, config.encode())
     draw_plan(folder.picture, prepared.resumption.ledger, prepared.resumption.position)

@@ -190,7 +190,8 @@ def load_cache(path: Path) -> dict[str, object]:
         held = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):  # a cache that cannot be read only costs time
         return {}
-    if not isinstance(held, dict) or held.get("version") != _VERSION:
+    # entries of version 1 are not believed, but tell which images an earlier run had
+    if not isinstance(held, dict) or held.get("version") not in (1, _VERSION):
         return {}
     pairs = held.get("pairs")
     return pairs if isinstance(pairs, dict) else {}

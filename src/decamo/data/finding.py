@@ -1,37 +1,44 @@
-"""Which folders below a root hold images and masks, and of which split."""
+"""Which folders below a root hold images and masks, and which half of a data set they are."""
 
 import os
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from decamo.data.files import holds_images
+from decamo.data.halves import Half, half_of, is_only_half, is_unmistakable, numbered, words_of
 from decamo.errors import DataError
 
 __all__ = ["LOOKED_FOR", "Source", "glimpse", "sources_under"]
 
 LOOKED_FOR = (
-    "an Image, Imgs, Images or im folder beside a GT_Object or GT folder, up to 3 folders deep"
+    "an Image, Imgs, Images or im folder beside a GT_Object, GT, masks or labels folder, up to 3"
+    " folders deep"
 )
 
 _IMAGES = ("image", "imgs", "images", "im", "img")  # in order of preference
 _MASKS = ("gtobject", "gt", "masks", "mask")
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "trainval": "train",
-    "traindataset": "train",
-    "trainingdataset": "train",
-    "trainvaldataset": "train",
-    "test": "test",
-    "testing": "test",
-    "testdataset": "test",
-    "testingdataset": "test",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "valdataset": "val",
-}
+# As words of a longer name: DUTS-TR-Image beside DUTS-TR-Mask, imagesTr beside labelsTr
+_IMAGE_WORDS = frozenset(_IMAGES)
+_MASK_WORDS = frozenset(
+    [
+        "gt",
+        "gts",
+        "mask",
+        "masks",
+        "label",
+        "labels",
+        "annotation",
+        "annotations",
+        "groundtruth",
+        "segmentation",
+        "segmentations",
+        "seg",
+    ]
+)
 _TEST_ONLY = ("chameleon", "nc4k")  # 76 and 4121 images, published to test on
+_HALVED = ("camo", "cod10k")  # published with a half to train on and a half to test on
 _DEPTH = 3
 _MOST_FOLDERS = 5000
 
@@ -45,9 +52,13 @@ class Source:
         home: the data set's own folder, absolute.
         images: folder of the images.
         masks: folder of the masks.
-        split: ``train``, ``test``, ``val`` (neither) or empty (either).
+        split: ``train``, ``test``, ``val`` (neither), ``unclear``, or empty (either).
         test_only: whether the set was published to test on, whatever its folders say.
         sharing: other image folders whose masks lie in the same mask folder.
+        rivals: other mask folders that belong to the same image folder.
+        sequence: of a set with a folder for each video, the name of this one; else empty.
+        why: where the split is unclear, what makes it so.
+        below: names of the folders from the root given down to the images.
     """
 
     name: str
@@ -57,10 +68,16 @@ class Source:
     split: str
     test_only: bool
     sharing: tuple[Path, ...] = ()
+    rivals: tuple[Path, ...] = ()
+    sequence: str = ""
+    why: str = ""
+    below: tuple[str, ...] = ()
 
     def serves(self, split: str) -> bool:
-        """Whether the images belong to ``split``."""
-        return split == "test" if self.test_only else self.split in ("", split)
+        """Whether the images may belong to ``split``; of an unclear set they may."""
+        if self.test_only:
+            return split == "test"
+        return self.split in (Half.ANY, Half.UNCLEAR, split)
 
     @property
     def place(self) -> str:
@@ -74,11 +91,14 @@ class Source:
         """What it may be used for, in words."""
         if self.test_only:
             return "published to test on"
-        return {"": "any split", "val": "validation only"}.get(self.split, f"{self.split} only")
+        words = {"": "any split", "val": "validation only", "unclear": f"unclear: {self.why}"}
+        return words.get(self.split, f"{self.split} only")
 
 
 def sources_under(root: Path) -> list[Source]:
     """Every image folder with masks in ``root`` and up to 3 folders below, in order of path.
+
+    A folder that names nothing but a half, such as ``TrainDataset``, does not count as a level.
 
     Raises:
         DataError: more than 5000 folders lie there.
@@ -91,22 +111,22 @@ def sources_under(root: Path) -> list[Source]:
     while queue:
         folder, depth = queue.popleft()
         children = _subfolders(folder)
-        images, masks = _first(children, _IMAGES), _first(children, _MASKS)
-        if images and masks:
+        together = _pairs_among(children)
+        for images, masks in together:
             found.extend(_sources_of(folder, root, images, masks))
-        if depth == _DEPTH:
-            continue
+        taken = {path for pair in together for path in pair}
         for child in children:
-            if child not in (images, masks) and child.resolve() not in seen:
+            below = depth if is_only_half(child.name) else depth + 1
+            if below <= _DEPTH and child not in taken and child.resolve() not in seen:
                 seen.add(child.resolve())
-                queue.append((child, depth + 1))
+                queue.append((child, below))
         if len(seen) > _MOST_FOLDERS:
             raise DataError(
                 "--dataset-path",
                 f"{root} holds more than {_MOST_FOLDERS} folders",
                 "name the data set's own folder",
             )
-    return sorted(found, key=lambda source: source.images)
+    return sorted(_doubted(found), key=lambda source: (source.images, source.masks))
 
 
 def glimpse(folder: Path, count: int = 6) -> str:
@@ -119,35 +139,160 @@ def glimpse(folder: Path, count: int = 6) -> str:
     return (", ".join(names[:count]) or "nothing") + more
 
 
-def _sources_of(folder: Path, root: Path, images: Path, masks: Path) -> list[Source]:
-    home = next((f for f in (folder, *folder.parents) if _word(f) not in _SPLITS), folder)
-    name = home.name or folder.name or "root"
+def _pairs_among(children: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Folders of images, each with its folder of masks, among the folders of one place."""
+    images, masks = _first(children, _IMAGES), _first(children, _MASKS)
+    if images and masks:
+        return [(images, masks)]
+    lefts = [
+        (child, rest) for child in children if (rest := _rest(child, _IMAGE_WORDS)) is not None
+    ]
+    rights = [
+        (child, rest) for child in children if (rest := _rest(child, _MASK_WORDS)) is not None
+    ]
+    rights = [(child, rest) for child, rest in rights if holds_images(child)] if lefts else []
+    if len(lefts) == len(rights) == 1:
+        return [(lefts[0][0], rights[0][0])]
+    return [
+        (left, right)
+        for left, rest in lefts
+        for right, other in rights
+        if rest == other and [r for _, r in rights].count(rest) == 1
+    ]
+
+
+def _rest(folder: Path, roles: frozenset[str]) -> tuple[str, ...] | None:
+    """What a folder's name says beside what lies in it; None where it does not say that."""
+    words = words_of(folder.name.replace("GroundTruth", "groundtruth"))
+    if words[-2:] == ("ground", "truth"):
+        words = (*words[:-2], "groundtruth")
+    ends = {words[0], words[-1]} if words else set()
+    if not ends & roles:
+        return None
+    return tuple(word for word in words if word not in roles and word != "object")
+
+
+def _sources_of(folder: Path, root: Path, images: Path, masks: Path) -> Iterator[Source]:
+    home = next((f for f in (folder, *folder.parents) if not is_only_half(f.name)), folder)
     inside = [folder, *(f for f in folder.parents if f == root or root in f.parents)]
     test_only = any(_word(f).startswith(_TEST_ONLY) for f in (*inside, home))
-    parts = [f for f in _subfolders(images) if _word(f) in _SPLITS]
-    if not parts:
-        split = _split_of(inside, root)
-        return [Source(name, home, images, masks, split, test_only)]
-    made = []
+    whole = Source(
+        home.name or folder.name or "root", home, images, masks, Half.ANY, test_only,
+        below=_below(root, images),
+    )  # fmt: skip
+    parts, own = _parts(images), _parts(masks)
     for part in parts:
-        split = _SPLITS[_word(part)]
-        own = next((f for f in _subfolders(masks) if _SPLITS.get(_word(f)) == split), None)
-        sharing = () if own else tuple(other for other in parts if other != part)
-        made.append(Source(name, home, part, own or masks, split, test_only, sharing))
-    return made
+        mine = next((f for f in own if half_of(f.name) == half_of(part.name)), None)
+        sharing = () if mine else tuple(other for other in parts if other != part)
+        source = replace(
+            whole, images=part, masks=mine or masks, sharing=sharing, below=_below(root, part)
+        )
+        yield _with_half(source, folder, root, (part.name,))
+    for part in () if parts else own:
+        rivals = tuple(other for other in own if other != part)
+        yield _with_half(replace(whole, masks=part, rivals=rivals), folder, root, (part.name,))
+    if not parts and not own:
+        source = _as_sequence(whole, folder, root)
+        names = (images.name, masks.name)
+        yield _with_half(source, folder, root, tuple(n for n in names if half_of(n)))
 
 
-def _split_of(inside: list[Path], root: Path) -> str:
-    """The innermost folder that names a split, from the root on.
+def _parts(folder: Path) -> list[Path]:
+    return [f for f in _subfolders(folder) if half_of(f.name) is not Half.ANY]
 
-    Above the root only the unmistakable ``TestDataset`` kind counts: a data set under some
+
+def _as_sequence(source: Source, folder: Path, root: Path) -> Source:
+    """A video of a set that has a folder for each: ``TrainDataset_per_sq/fox`` (MoCA-Mask)."""
+    above = folder.parent
+    if folder == root and not is_unmistakable(above.name):
+        return source
+    if "sq" not in words_of(above.name) or source.home != folder:
+        return source
+    home = next((f for f in (above, *above.parents) if not is_only_half(f.name)), above)
+    return replace(source, name=home.name or above.name, home=home, sequence=folder.name)
+
+
+def _with_half(source: Source, folder: Path, root: Path, inner: Sequence[str]) -> Source:
+    """The source with its half: the innermost name that says one, unless one farther out objects.
+
+    What lies above the root counts only where it cannot be misunderstood: a data set under some
     ``/mnt/test`` is not for that reason a test set.
     """
-    for folder in inside:
-        if _word(folder) in _SPLITS:
-            return _SPLITS[_word(folder)]
-    above = _word(root.parent)
-    return _SPLITS.get(above, "") if above.endswith("dataset") else ""
+    between = [f.name for f in (folder, *folder.parents) if root in f.parents]
+    said = [(name, half) for name in (*inner, *between) if (half := half_of(name)) is not Half.ANY]
+    if len(inner) == 2 and half_of(inner[0]) != half_of(inner[1]):
+        return replace(source, split=Half.UNCLEAR, why=f"{inner[0]} lies beside {inner[1]}")
+    outermost = _half_of_root(root, direct=folder == root and not inner)
+    if outermost is not Half.ANY:
+        said.append((root.name, outermost))
+    if not said:
+        return source
+    name, half = said[0]
+    if half is Half.UNCLEAR:
+        doubt = "says both" if half_of(name) is Half.UNCLEAR else "may be no more than a name"
+        return replace(source, split=half, why=f"{name} {doubt}")
+    against = [(n, h) for n, h in said[1:] if h in (Half.TEST, Half.VAL)]
+    if half is Half.TRAIN and against:
+        why = f"{name} lies in {against[0][0]}"
+        return replace(source, split=Half.UNCLEAR, why=why)
+    return replace(source, split=half)
+
+
+def _half_of_root(root: Path, *, direct: bool) -> Half:
+    """What the root's own name and the folder above it say of everything inside.
+
+    Args:
+        root: the folder given.
+        direct: whether images and masks lie in it at once.
+    """
+    half = half_of(root.name)
+    if half is Half.ANY:
+        return half_of(root.parent.name) if is_unmistakable(root.parent.name) else Half.ANY
+    if is_unmistakable(root.name) or _has_counterpart(root, half):
+        return half
+    if direct:
+        return half if half is Half.TRAIN else Half.UNCLEAR
+    return Half.ANY
+
+
+def _has_counterpart(root: Path, half: Half) -> bool:
+    """Whether the other half lies beside a folder: then its name is meant as a half's."""
+    others = {half_of(f.name) for f in _subfolders(root.parent) if f != root}
+    return bool(others & ({Half.TEST, Half.VAL} if half is Half.TRAIN else {Half.TRAIN}))
+
+
+def _doubted(sources: Sequence[Source]) -> Iterator[Source]:
+    """Some sets that say nothing of a half lie where that cannot mean that they may be trained."""
+    trains = any(s.split == Half.TRAIN for s in sources)
+    folds: dict[tuple[Path, str], set[str]] = {}
+    for source in sources:
+        for folder in _numbered_above(source):
+            folds.setdefault((folder.parent, numbered(folder.name)), set()).add(folder.name)
+    for source in sources:
+        if source.split != Half.ANY or source.test_only:
+            yield source
+            continue
+        beside = next(
+            (names for f in _numbered_above(source)
+             if len(names := folds[f.parent, numbered(f.name)]) > 1), None
+        )  # fmt: skip
+        if beside:
+            why = f"{', '.join(sorted(beside)[:3])} lie side by side"
+            yield replace(source, split=Half.UNCLEAR, why=why)
+        elif trains and _word(source.home).startswith(_HALVED):
+            why = f"{source.name} is published in two halves, and lies beside a training half"
+            yield replace(source, split=Half.UNCLEAR, why=why)
+        else:
+            yield source
+
+
+def _numbered_above(source: Source) -> list[Path]:
+    up = (source.images, *source.images.parents)[: len(source.below) - 1]
+    return [folder for folder in up if numbered(folder.name)]
+
+
+def _below(root: Path, images: Path) -> tuple[str, ...]:
+    return (root.name, *images.relative_to(root).parts)
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -166,7 +311,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _first(folders: list[Path], words: tuple[str, ...]) -> Path | None:
+def _first(folders: Sequence[Path], words: tuple[str, ...]) -> Path | None:
     ranked = [folder for word in words for folder in folders if _word(folder) == word]
     return ranked[0] if ranked else None
 

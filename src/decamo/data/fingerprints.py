@@ -24,7 +24,9 @@ __all__ = [
     "Likeness",
     "Print",
     "alike",
+    "difference_hash",
     "fingerprint_of",
+    "resemblance",
 ]
 
 GLANCE = 64  # px that each side must keep where a picture is decoded at a fraction of its size
@@ -135,6 +137,24 @@ def alike(prints: Sequence[Print]) -> list[Likeness]:
         if rival is None or like.correlation > rival.correlation:
             best[like.left, like.right] = like
     return [best[key] for key in sorted(best)]
+
+
+def resemblance(prints: Sequence[Print]) -> NDArray[np.float32]:
+    """Correlation of each thumbnail with the next one's, -1 to 1; ``[N - 1]``.
+
+    One without structure correlates with nothing, so by 0.
+    """
+    thumbs = np.stack([np.frombuffer(p.thumb, np.uint8) for p in prints]).astype(np.float32)
+    thumbs -= thumbs.mean(axis=1, keepdims=True)
+    contrast = np.sqrt((thumbs**2).mean(axis=1))
+    thumbs /= np.maximum(contrast, _MIN_CONTRAST)[:, None] * _SIDE
+    return np.asarray((thumbs[:-1] * thumbs[1:]).sum(axis=1))
+
+
+def difference_hash(found: Print) -> str:
+    """The 64 bits that :func:`alike` compares first, as 16 hex digits."""
+    grid = np.frombuffer(found.grid, np.uint8).reshape(1, 8, 9).astype(int)
+    return np.packbits(_hash(grid)[0] > 0).tobytes().hex()
 
 
 def _hash(grids: NDArray[np.int_]) -> NDArray[np.float32]:

@@ -4,24 +4,52 @@
 COD10K-v3                 ``Train|Test/Image + GT_Object`` (Fan et al., 2020)
 SINet's and later ones    ``TrainDataset|TestDataset/Imgs + GT``, ``TestDataset/CAMO/Imgs + GT``
 CAMO, as published        ``Images/Train|Test + GT``: the masks of both lie together (Le, 2019)
+BiRefNet's, DIS5K, DUTS   ``TR-COD10K|TE-CAMO/im + gt``, ``DUTS-TR/DUTS-TR-Image + DUTS-TR-Mask``
+MoCA-Mask                 ``TrainDataset_per_sq/<sequence>/Imgs + GT`` (Cheng et al., 2022)
 CHAMELEON, NC4K, others   ``Image|Imgs|im + GT``, with no split in the path
 ========================  ====================================================================
+
+Which words say which half is told by :mod:`decamo.data.halves`.
 """
 
 import filecmp
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from decamo.data.finding import LOOKED_FOR, Source, glimpse, sources_under
-from decamo.data.matching import match_stems
+from decamo.data.halves import Half, half_of
+from decamo.data.matching import Matched, match_stems, why_unmatched
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
 
-__all__ = ["Listing", "find_pairs"]
+__all__ = ["Listing", "Wanted", "find_pairs"]
+
+_DOUBTFUL = 0.1  # share of the files whose names speak of a test half, from which on it counts
+# Pairs of the halves that were published to test on (Fan et al., 2020; Le et al., 2019)
+_TEST_HALVES = {"cod10k": 2026, "camo": 250}
+_LISTS = ("ImageSets", "ImageSets/Segmentation", "splits", "lists")
+_LONGEST = 10_000_000  # bytes of a list of names
+_NOT_NAMED = "not named by --train-on"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user says of data sets beyond where they are.
+
+    Attributes:
+        train_on: patterns of folders or files that train; where given, no others do.
+        test_on: patterns of folders or files that are to test on.
+        mask_suffix: what the names of masks have behind their images', such as ``_mask``.
+    """
+
+    train_on: tuple[str, ...] = ()
+    test_on: tuple[str, ...] = ()
+    mask_suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,11 +68,14 @@ class Listing:
     sources: tuple[str, ...]
 
 
-def find_pairs(roots: Sequence[Path], split: Literal["train", "test"]) -> Listing:
+def find_pairs(
+    roots: Sequence[Path], split: Literal["train", "test"], wanted: Wanted = Wanted()
+) -> Listing:
     """The pairs of one split under some folders.
 
     A root is a data set or a folder that holds several. A set that names no split in its path
-    belongs to either, but CHAMELEON and NC4K are never training data. Folder names are compared
+    belongs to either, but CHAMELEON and NC4K are never training data. A set of which it is not
+    clear which half it is does not train until ``wanted`` says so. Folder names are compared
     without their case, files by their name without extension. A set reached twice counts once, and
     so does an image of which another set holds a copy, byte for byte, under the same name. Of
     several sets of one name, each takes the folder above into its name: ``CAMO@old``.
@@ -52,10 +83,11 @@ def find_pairs(roots: Sequence[Path], split: Literal["train", "test"]) -> Listin
     Args:
         roots: the folders given.
         split: which half of the sets.
+        wanted: what the user says of them.
 
     Raises:
-        DataError: a root is missing or holds no data set, the split is empty, or two different
-            files claim one name.
+        DataError: a root is missing or holds no data set, the split is empty, it is unclear which
+            half a set is, a pattern finds nothing, or two different files claim one name.
     """
     if not roots:
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
@@ -63,21 +95,26 @@ def find_pairs(roots: Sequence[Path], split: Literal["train", "test"]) -> Listin
     for root in roots:
         for source in _sources_of(root):
             unique.setdefault((source.images.resolve(), source.masks.resolve()), source)
-    chosen = [source for source in unique.values() if source.serves(split)]
-    matched = {source: match_stems(source, split) for source in chosen}
-    kept = _without_copies({source: pairs for source, (pairs, _) in matched.items()})
+    everything = [_as_said(source, wanted) for source in unique.values()]
+    looked = [
+        _by_files(source, match_stems(source, split, wanted.mask_suffix), split, wanted)
+        for source in everything
+        if source.serves(split)
+    ]
+    _refuse_idle(everything, looked, wanted)
+    matched = {source: found for source, found in looked if source.serves(split)}
+    if split == "train":
+        matched = {source: matched[source] for source in _sure(list(matched), wanted)}
+    kept = _without_copies({source: list(found.pairs) for source, found in matched.items()})
     named = _with_own_names(kept)
     pairs = sorted((pair for group in named.values() for pair in group), key=lambda p: p.key)
     _refuse_equal_keys(pairs)
     if not pairs:
-        raise _empty(roots, split, list(unique.values()))
+        raise _empty(roots, split, everything, looked, wanted)
     return Listing(
         pairs=tuple(pairs),
-        orphans=tuple(sorted(path for _, orphans in matched.values() for path in orphans)),
-        sources=tuple(
-            _describe(source, named[source], found, len(orphans))
-            for source, (found, orphans) in matched.items()
-        ),
+        orphans=tuple(sorted(path for found in matched.values() for path in found.orphans)),
+        sources=_lines(matched, named, wanted),
     )
 
 
@@ -99,6 +136,154 @@ def _sources_of(root: Path) -> list[Source]:
             "name the folder that holds the image folder and the mask folder, or one above it",
         )
     return sources
+
+
+def _as_said(source: Source, wanted: Wanted) -> Source:
+    """The source as ``--train-on`` and ``--test-on`` speak of its folders."""
+    trains, tests = (_names_folder(p, source) for p in (wanted.train_on, wanted.test_on))
+    if trains and tests:
+        raise DataError(
+            "--train-on", f"it and --test-on both name {source.images}", "leave it to one of them"
+        )
+    if trains or tests:
+        return replace(source, split=Half.TRAIN if trains else Half.TEST)
+    if wanted.train_on and source.split != Half.TEST:
+        return replace(source, split=Half.UNCLEAR, why=_NOT_NAMED)
+    return source
+
+
+def _names_folder(patterns: Iterable[str], source: Source) -> bool:
+    """Whether a pattern names the image folder, one above it below the root, or a path of them.
+
+    The root's own name counts where images lie in it at once: it tells no two sets apart else.
+    """
+    named = source.below if len(source.below) <= 2 else source.below[1:]
+    parts = [part.casefold() for part in named]
+    paths = ["/".join(parts[i:j]) for i in range(len(parts)) for j in range(i + 1, len(parts) + 1)]
+    return any(fnmatchcase(path, _pattern(given)) for given in patterns for path in paths)
+
+
+def _names_file(patterns: Iterable[str], pair: Pair) -> bool:
+    names = (pair.image.name.casefold(), pair.stem.casefold())
+    return any(fnmatchcase(name, _pattern(given)) for given in patterns for name in names)
+
+
+def _pattern(given: str) -> str:
+    return given.replace("\\", "/").casefold().rstrip("/").removeprefix("./")
+
+
+def _by_files(source: Source, found: Matched, split: str, wanted: Wanted) -> tuple[Source, Matched]:
+    """Of a source whose folders do not say which half it is, the files that belong to a split."""
+    if source.split not in (Half.ANY, Half.UNCLEAR) or source.test_only:
+        return source, found
+    halves, how = _halves_said(source, found.pairs, wanted)
+    if not halves:
+        doubt = _doubt(found.pairs) if source.split == Half.ANY else ""
+        return (replace(source, split=Half.UNCLEAR, why=doubt) if doubt else source), found
+    kept = tuple(p for p in found.pairs if halves.get(p.stem, Half.ANY) in (Half.ANY, split))
+    if not kept:
+        half = next(iter(halves.values()))
+        return replace(source, split=half), found
+    others = len(found.pairs) - len(kept)
+    note = f"{others} more are not to {split} on, by {how}" if others else ""
+    notes = "; ".join(part for part in (found.note, note) if part)
+    return replace(source, split=Half.ANY), replace(found, pairs=kept, note=notes)
+
+
+def _halves_said(
+    source: Source, pairs: Sequence[Pair], wanted: Wanted
+) -> tuple[dict[str, Half], str]:
+    """Stem -> half, and by what: patterns, lists of names, the names, or the count; or nothing."""
+    said = {p.stem: Half.TEST for p in pairs if _names_file(wanted.test_on, p)}
+    trains = {p.stem: Half.TRAIN for p in pairs if _names_file(wanted.train_on, p)}
+    if trains:
+        said = {p.stem: Half.TEST for p in pairs} | trains
+    if said:
+        return said, "--train-on" if trains else "--test-on"
+    if source.split != Half.ANY:
+        return {}, ""
+    listed, how = _listed(source, pairs)
+    if listed:
+        return listed, how
+    named = {p.stem: half_of(p.stem.rpartition("/")[2]) for p in pairs}
+    if named and Half.ANY not in named.values() and set(named.values()) != {Half.TRAIN}:
+        return named, "their names"
+    word = source.home.name.casefold()
+    count = next((n for name, n in _TEST_HALVES.items() if word.startswith(name)), 0)
+    if count and len(pairs) == count:
+        how = f"their number: the test half of {source.name} has {count}"
+        return {p.stem: Half.TEST for p in pairs}, how
+    return {}, ""
+
+
+def _doubt(pairs: Sequence[Pair]) -> str:
+    """Why the names of files leave it open which half they are; empty where they do not."""
+    tests = [p for p in pairs if half_of(p.stem.rpartition("/")[2]) in (Half.TEST, Half.VAL)]
+    if len(tests) < max(1, _DOUBTFUL * len(pairs)) or len(pairs) < 2:
+        return ""
+    return f"{len(tests)} of its {len(pairs)} files have names such as {tests[0].image.name}"
+
+
+def _listed(source: Source, pairs: Sequence[Pair]) -> tuple[dict[str, Half], str]:
+    """What lists of names beside the folders say, such as VOC's ``train.txt`` and ``test.txt``."""
+    stems = {pair.stem.rpartition("/")[2]: pair.stem for pair in pairs}
+    said: dict[str, Half] = {}
+    names: list[str] = []
+    places = {source.images.parent, source.home}
+    places |= {place / sub for place in places for sub in _LISTS}
+    for place in sorted(places):
+        for path in sorted(place.glob("*.txt")) + sorted(place.glob("*.lst")):
+            half = half_of(path.stem)
+            if half not in (Half.TRAIN, Half.TEST, Half.VAL) or path.stat().st_size > _LONGEST:
+                continue
+            lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+            listed = [Path(line.split()[0]).stem for line in lines if line.strip()]
+            known = [stems[name] for name in listed if name in stems]
+            if known and len(known) >= 0.9 * len(listed):
+                names.append(path.name)
+                for stem in known:  # a list to test on outweighs one to train on
+                    if said.get(stem) != Half.TEST:
+                        said[stem] = half
+    return (said, " and ".join(names)) if set(said.values()) - {Half.TRAIN} else ({}, "")
+
+
+def _refuse_idle(
+    sources: Sequence[Source], looked: Sequence[tuple[Source, Matched]], wanted: Wanted
+) -> None:
+    """A pattern that finds nothing was meant otherwise."""
+    pairs = [pair for _, found in looked for pair in found.pairs]
+    for flag, patterns in (("--train-on", wanted.train_on), ("--test-on", wanted.test_on)):
+        for given in patterns:
+            folders = any(_names_folder((given,), source) for source in sources)
+            if not folders and not any(_names_file((given,), pair) for pair in pairs):
+                there = ", ".join("/".join(source.below) for source in sources[:4])
+                raise DataError(
+                    flag,
+                    f"got {given}, which names no folder or file of images; there are {there}",
+                    "give a name or a pattern such as TR-* or */part_A",
+                )
+
+
+def _sure(sources: Sequence[Source], wanted: Wanted) -> list[Source]:
+    """The sources that train.
+
+    Raises:
+        DataError: it is unclear of one, and the user says nothing of it.
+    """
+    unclear = [source for source in sources if source.split == Half.UNCLEAR]
+    if wanted.train_on:
+        return [source for source in sources if source not in unclear]
+    if unclear and not wanted.test_on:
+        first = unclear[0]
+        place = first.images.relative_to(first.images.parents[len(first.below) - 1]).as_posix()
+        more = f", and {len(unclear) - 1} more like it" if len(unclear) > 1 else ""
+        name = next((p for p in reversed(first.below[:-1])), first.below[-1])
+        raise DataError(
+            "--dataset-path",
+            f"it is unclear whether {place} is to train on or to test on: {first.why}{more}",
+            f"say so with --train-on or --test-on and a pattern, such as --test-on {name}",
+        )
+    return list(sources)
 
 
 def _without_copies(groups: dict[Source, list[Pair]]) -> dict[Source, list[Pair]]:
@@ -151,19 +336,56 @@ def _refuse_equal_keys(pairs: list[Pair]) -> None:
             )
 
 
-def _describe(source: Source, kept: list[Pair], found: list[Pair], orphans: int) -> str:
+def _lines(
+    matched: dict[Source, Matched], named: dict[Source, list[Pair]], wanted: Wanted
+) -> tuple[str, ...]:
+    """A line for each source; one for all videos of a set that has a folder for each."""
+    lines = []
+    videos: dict[tuple[str, Path], list[Source]] = defaultdict(list)
+    for source in matched:
+        if source.sequence:
+            videos[source.name, source.images.parent.parent].append(source)
+        else:
+            lines.append(_describe(source, named[source], matched[source], wanted))
+    for (name, above), group in videos.items():
+        pairs = sum(len(named[source]) for source in group)
+        orphans = sum(len(matched[source].orphans) for source in group)
+        place = f"{above.relative_to(group[0].home).as_posix()}/*"
+        line = f"{name}: {pairs} pairs of {len(group)} sequences in {place}"
+        lines.append(line + (f", {orphans} files without a partner" if orphans else ""))
+    return tuple(lines)
+
+
+def _describe(source: Source, kept: list[Pair], found: Matched, wanted: Wanted) -> str:
     name = kept[0].dataset if kept else source.name
     line = f"{name}: {len(kept)} pairs in {source.place}"
-    if len(kept) < len(found):
-        line += f", {len(found) - len(kept)} more are copies of another set's"
-    return line + (f", {orphans} files without a partner" if orphans else "")
+    if len(kept) < len(found.pairs):
+        line += f", {len(found.pairs) - len(kept)} more are copies of another set's"
+    if found.orphans:
+        line += f", {len(found.orphans)} files without a partner"
+    if not found.pairs:
+        found = replace(found, note=why_unmatched(source, wanted.mask_suffix)[0])
+    return line + (f" ({found.note})" if found.note else "")
 
 
-def _empty(roots: Sequence[Path], split: str, sources: list[Source]) -> DataError:
-    found = "; ".join(f"{source.name}: {source.place} ({source.role})" for source in sources[:5])
+def _empty(
+    roots: Sequence[Path],
+    split: str,
+    sources: list[Source],
+    looked: Sequence[tuple[Source, Matched]],
+    wanted: Wanted,
+) -> DataError:
     word = {"train": "training", "test": "test"}[split]
+    got = f"no {word} pairs in {', '.join(map(str, roots))}"
+    lacking = [source for source, found in looked if not found.pairs and source.why != _NOT_NAMED]
+    if lacking:
+        why, remedy = why_unmatched(lacking[0], wanted.mask_suffix)
+        return DataError("--dataset-path", f"{got}: {why}", remedy)
+    known = {(s.images, s.masks): s for s, _ in looked}
+    shown = [known.get((s.images, s.masks), s) for s in sources[:5]]
+    found = "; ".join(f"{source.name}: {source.place} ({source.role})" for source in shown)
     return DataError(
         "--dataset-path",
-        f"no {word} pairs in {', '.join(map(str, roots))}; found {found}",
-        f"name a data set with {word} images whose masks have the same file names",
+        f"{got}; found {found}",
+        f"name a data set with {word} images, or say which of these they are with --{split}-on",
     )

@@ -19,7 +19,8 @@ class Pair:
     Attributes:
         image: path of the photograph.
         mask: path of the binary mask.
-        stem: file name without its extension, which image and mask share.
+        stem: the image's file name without its extension; behind the folders that it lies in,
+            where a set keeps its images in several: ``frog/frog_0``.
         dataset: name of the data set's folder, such as ``COD10K-v3``.
         split: ``train`` or ``test``.
         rule: how the two files are read, decided for the whole data set; the default reads each
@@ -41,7 +42,7 @@ class Pair:
     @property
     def noncam_by_name(self) -> bool:
         """Whether COD10K's own naming says that nothing camouflaged is in the image."""
-        return self.stem.casefold().startswith("cod10k-noncam-")
+        return self.stem.rpartition("/")[2].casefold().startswith("cod10k-noncam-")
 
     @property
     def super_class(self) -> str:
@@ -55,5 +56,5 @@ def classes_of(stem: str) -> tuple[str, str]:
     ``COD10K-CAM-1-Aquatic-3-Crab-12`` gives ``("Aquatic", "Crab")``; both are empty for names of
     other data sets.
     """
-    match = _COD10K.match(stem)
+    match = _COD10K.match(stem.rpartition("/")[2])
     return (match.group(1), match.group(2) or "") if match else ("", "")

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from decamo.data.files import ARRAY_SUFFIXES, files_by_stem
 from decamo.data.finding import glimpse
-from decamo.data.matching import files_by_stem
 from decamo.data.pairs import Pair
 from decamo.data.rules import BY_ITSELF, ReadingRule
 from decamo.errors import DataError
@@ -85,7 +85,7 @@ def sets_of_masks(
         name = given or _own_name(folder)
         if not folder.is_dir():
             raise DataError("--masks", f"{folder} is not a folder", "name a folder of masks")
-        masks = files_by_stem(folder)
+        masks = files_by_stem(folder, ARRAY_SUFFIXES)
         if not masks:
             raise DataError(
                 "--masks", f"no mask in {folder}: {glimpse(folder)}", "name a folder of masks"

@@ -30,8 +30,26 @@ class DataSettings:
         "images without a camouflaged object (empty masks): leave out, or train on as negatives",
         choices=NONCAM,
     )
+    train_on: tuple[str, ...] = option(
+        (),
+        "train on the folders or files of these names or patterns alone, such as 'TR-*', where"
+        " their own names do not say which half of a data set they are",
+    )
+    test_on: tuple[str, ...] = option(
+        (), "never train on the folders or files of these names or patterns, such as 'part_B'"
+    )
+    mask_suffix: str = option(
+        "",
+        "what the names of masks have behind those of their images, such as _mask (default: found"
+        " by itself)",
+    )
     val_fraction: float = option(
         0.1, "share of the training images held out to choose the best checkpoint"
+    )
+    group_by: str = option(
+        "auto",
+        "images that stay on one side of the hold-out: auto (frames of a video, near copies), none,"
+        " or those in whose DATASET/NAME this regular expression finds the same text",
     )
     cache: str = option(
         "off",

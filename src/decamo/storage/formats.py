@@ -15,7 +15,7 @@ __all__ = ["FORMAT", "UPGRADES", "Upgrade", "upgraded"]
 
 Upgrade = Callable[[Mapping[str, Any]], dict[str, Any]]
 
-FORMAT = 2
+FORMAT = 3
 
 
 def _with_files_read(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,7 +27,12 @@ def _with_files_read(state: Mapping[str, Any]) -> dict[str, Any]:
     return {**state, "settings": {**settings, "data": data}}
 
 
-UPGRADES: dict[int, Upgrade] = {1: _with_files_read}
+def _without_images(state: Mapping[str, Any]) -> dict[str, Any]:
+    """2 -> 3: the images of the run came; before it a print of the names held out was all."""
+    return {"images": None, **state}
+
+
+UPGRADES: dict[int, Upgrade] = {1: _with_files_read, 2: _without_images}
 """Format n -> the function that makes format n + 1 of it, for every n below :data:`FORMAT`."""
 
 

@@ -200,6 +200,24 @@ _RECORD = _fields(
     others=_anything,  # history passes over the keys of later versions
 )
 
+_COLUMNS = _fields(
+    dict.fromkeys(("key", "image", "mask", "look"), _list_of(_text)) | {"side": _text},
+    others=_anything,
+)
+
+
+def _images(field: str, value: Any) -> None:
+    """Columns of one length."""
+    _COLUMNS(field, value)
+    for name in ("image", "mask", "look", "side"):
+        if len(value[name]) != len(value["key"]):
+            raise _WrongFieldError(f"{field}.{name}", "as long as the keys are many")
+    if not set(value["side"]) <= set("tThH"):
+        raise _WrongFieldError(f"{field}.side", "of the letters t, T, h and H")
+    if not all(set(look) <= set("0123456789abcdef") for look in value["look"]):
+        raise _WrongFieldError(f"{field}.look", "of hex digits")
+
+
 _STATE = _fields(
     {
         "format": _whole(1),
@@ -229,6 +247,6 @@ _STATE = _fields(
         "best": _fields({"iou": _number, "epoch": _whole(), "images": _text}),
         "bad_steps": _whole(),
     },
-    {"decamo": _text},
+    {"decamo": _text, "images": _optional(_images)},
     others=_anything,
 )

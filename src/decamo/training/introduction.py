@@ -38,6 +38,11 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
         f" for validation; left out: {images.dropped} without an object, {len(images.bad)}"
         " unreadable"
     )
+    if (before := trainer.state.best_before) is not None:
+        yield (
+            "warning: the best score begins anew, for the images that validate are not those of the"
+            f" checkpoint: IoU {before.iou:.4f} of epoch {before.epoch} was taken on others"
+        )
     model = trainer.state.model
     parameters = sum(p.numel() for p in model.parameters())
     yield (

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from decamo.errors import CheckpointError
 from decamo.history import Saved
@@ -11,7 +12,27 @@ from decamo.storage.recover import Recovered, load_or_previous
 from decamo.storage.sealed import save_sealed, sealed_outline
 from decamo.training.state import TrainState
 
-__all__ = ["Keeper"]
+__all__ = ["Keeper", "keep_former_best"]
+
+
+def keep_former_best(folder: RunFolder, state: TrainState) -> Path | None:
+    """Keep the best checkpoint under its epoch, where its score counts no more.
+
+    The next epoch will be the best so far, however bad, and takes its name.
+
+    Returns:
+        the copy's path, such as ``best_model.epoch-0008.pth``; None where nothing is in danger.
+
+    Raises:
+        StorageError: the copy cannot be made.
+    """
+    if state.best_before is None or not folder.best.exists():
+        return None
+    try:
+        epoch: int = sealed_outline(folder.best, check=False)["position"]["epoch"]
+    except CheckpointError:
+        epoch = state.best_before.epoch
+    return folder.protect(folder.best, epoch)
 
 
 @dataclass

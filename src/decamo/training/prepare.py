@@ -9,7 +9,6 @@ import torch
 from decamo.data.augment import draw
 from decamo.data.cache.opening import Pool
 from decamo.data.dataset import CamouflageDataset, Draw
-from decamo.data.holdout import fingerprint
 from decamo.data.pairs import Pair
 from decamo.data.rules import VOID
 from decamo.errors import CheckpointMismatch
@@ -109,7 +108,7 @@ def prepare(
     )
     if checkpoint is not None:
         check_architecture(settings, model, checkpoint)
-    state = _state(settings, runtime, model, resumption, checkpoint, fingerprint(supply.val))
+    state = _state(settings, runtime, model, resumption, checkpoint, supply)
     if checkpoint is None and not _has_weights(settings) and needs_calibration(model):
         _calibrate(state, supply.train, plan.stages[0].img_size)
     teacher = settings.optimise.teacher
@@ -191,7 +190,7 @@ def _state(
     model: Segmenter,
     resumption: Resumption,
     checkpoint: dict[str, Any] | None,
-    validation: str,
+    supply: Supply,
 ) -> TrainState:
     model.to(runtime.device)
     model.gradient_checkpointing = settings.model.gradient_checkpointing
@@ -203,7 +202,9 @@ def _state(
         ema=ema,
         ledger=resumption.ledger,
         position=resumption.position,
-        best=Best(images=validation),
+        best=Best(images=supply.val_print),
+        images=supply.record,
+        known_as=supply.known_as,
     )
     if checkpoint is None:  # for whatever draws from torch's own generator, such as dropout
         torch.manual_seed(settings.run.seed + runtime.rank)
@@ -213,7 +214,7 @@ def _state(
         if not settings.optimise.reset_moments:
             without = state.load_moments(checkpoint, source)
             state.without_moments = _unexpected(without, settings, state, checkpoint)
-        state.load_past(checkpoint, same_validation=validation)
+        state.load_past(checkpoint)
         if resumption.position.micro:
             state.load_epoch_under_way(checkpoint)
     return state

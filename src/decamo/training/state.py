@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from decamo import __version__
+from decamo.data.split_record import SplitRecord
 from decamo.history import EpochRecord
 from decamo.nn import Segmenter
 from decamo.nn.fitting import load_fitting
@@ -63,7 +64,12 @@ class EpochSums:
 class TrainState:
     """A run between two optimiser steps.
 
-    ``without_moments`` names what has learned before but had no moments in the checkpoint.
+    Attributes:
+        without_moments: what has learned before but had no moments in the checkpoint.
+        images: what the run remembers of its images.
+        known_as: all prints under which a checkpoint may know the images that validate now.
+        best_before: the best score of the checkpoint, where it was taken on other images and so is
+            none any more.
     """
 
     model: Segmenter
@@ -77,6 +83,9 @@ class TrainState:
     best: Best = field(default_factory=Best)
     bad_steps: int = 0
     without_moments: tuple[str, ...] = ()
+    images: SplitRecord = SplitRecord()
+    known_as: frozenset[str] = frozenset()
+    best_before: Best | None = None
 
     @property
     def shipped(self) -> Segmenter:
@@ -101,6 +110,7 @@ class TrainState:
             "history": [record.to_plain() for record in self.history],
             "best": asdict(self.best),
             "bad_steps": self.bad_steps,
+            "images": self.images.to_plain(),
         }
 
     def load_weights(self, plain: dict[str, Any], what: object = "--resume-from") -> None:
@@ -131,11 +141,16 @@ class TrainState:
         self.scaler.load(plain["scaler"])
         return without
 
-    def load_past(self, plain: dict[str, Any], *, same_validation: str) -> None:
+    def load_past(self, plain: dict[str, Any]) -> None:
         """History, best score (if it was taken on the same images) and generators."""
         self.history = [EpochRecord.from_plain(r) for r in plain["history"]]
         best = Best(**plain["best"])
-        self.best = best if best.images == same_validation else Best(images=same_validation)
+        same = best.images in self.known_as or best.images == self.best.images
+        if same:
+            self.best = replace(best, images=self.best.images)
+        else:
+            self.best = Best(images=self.best.images)
+            self.best_before = best if best.epoch else None
         self.bad_steps = plain["bad_steps"]
         restore_generators(plain["generators"])
 
@@ -156,7 +171,7 @@ class TrainState:
         self.optimiser.state.clear()  # what had no moments then has none now
         self.load_weights(plain)
         self.load_moments(plain)
-        self.load_past(plain, same_validation=self.best.images)
+        self.load_past(plain)
         self.load_epoch_under_way(plain)
         self.position = Position(**plain["position"])
         self.ledger = ledger

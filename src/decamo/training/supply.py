@@ -1,11 +1,13 @@
 """The images of a run: found, looked at once, filtered by the NonCAM policy, split."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from decamo.data.census import (
     BadFile,
+    Entry,
     apply_noncam,
     load_cache,
     refuse_if_bad,
@@ -13,13 +15,16 @@ from decamo.data.census import (
     take_census,
 )
 from decamo.data.deciding import apply_rules
-from decamo.data.holdout import hold_out
-from decamo.data.layouts import find_pairs
+from decamo.data.earlier_splits import earlier_record
+from decamo.data.holdout import Split, content_fingerprint, hold_out
+from decamo.data.layouts import Wanted, find_pairs
+from decamo.data.neighbours import Neighbours, find_neighbours
 from decamo.data.pairs import Pair
 from decamo.data.rules import ReadingRule
+from decamo.data.split_record import Followed, SplitRecord, follow, former_names, record_of
 from decamo.settings import DataSettings
 
-__all__ = ["Supply", "find_supply"]
+__all__ = ["Supply", "find_supply", "wanted_of"]
 
 
 @dataclass(frozen=True)
@@ -27,15 +32,20 @@ class Supply:
     """The images of a run.
 
     Attributes:
-        train: images that train, in the order of their keys.
+        train: images that train, in the order of their keys; in a run that goes on in the order
+            that it knows them in.
         val: images held out of them.
         sources: which data sets were found where, a line each.
         orphans: images without a mask and masks without an image.
         bad: pairs that cannot be decoded; they are left out.
         dropped: images without an object that the NonCAM policy leaves out.
         rules: how the files of each data set are read.
-        notes: what was decided so, a line each.
+        notes: what was decided so, and what is to be said of the split and of what changed since
+            the checkpoint, a line each.
         warnings: what does not fit what was decided, a line each.
+        record: what a checkpoint is to remember of all images.
+        val_print: names the held-out images by the content of their files.
+        known_as: all prints under which a checkpoint may know these very held-out images.
     """
 
     train: tuple[Pair, ...]
@@ -47,6 +57,9 @@ class Supply:
     rules: Mapping[str, ReadingRule] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    record: SplitRecord = SplitRecord()
+    val_print: str = ""
+    known_as: frozenset[str] = frozenset()
 
 
 def find_supply(
@@ -56,6 +69,7 @@ def find_supply(
     *,
     keep: bool = True,
     held: Mapping[str, ReadingRule] | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
 ) -> Supply:
     """Find, check and split the training images.
 
@@ -65,28 +79,43 @@ def find_supply(
         on_progress: called with (pairs looked at, pairs in all).
         keep: whether to write ``cache``; of several processes only one should.
         held: rules of reading that a checkpoint was trained by, by data set; they stay.
+        checkpoint: of the run that goes on; its images keep their sides, whatever they are called.
 
     Raises:
         DataError: nothing there, too much of it broken, or too little to split.
         SettingsError: ``--mask-values`` cannot be meant.
     """
-    listing = find_pairs(settings.dataset_path, "train")
+    listing = find_pairs(settings.dataset_path, "train", wanted_of(settings))
     bound = ReadingRule(max_pixels=settings.max_pixels)
+    seen = load_cache(cache)
     census = take_census(
         [replace(pair, rule=bound) for pair in listing.pairs],
         workers=max(settings.num_workers, 1),
-        seen=load_cache(cache),
+        seen=seen,
         on_progress=on_progress,
     )
     if keep:
         save_cache(cache, census)
+    if held and checkpoint and checkpoint.get("images") is not None:
+        record = SplitRecord.from_plain(checkpoint["images"])
+        former = former_names(census.entries, record)
+        held = {name: held[old] for name, old in former.items() if old in held} | {**held}
     ruled = apply_rules(
         census, given=settings.mask_values, held=held, max_pixels=settings.max_pixels
     )
     census = ruled.census
     refuse_if_bad(census)
     kept, dropped = apply_noncam(census.entries, settings.noncam)
-    split = hold_out(kept, settings.val_fraction)
+    found = find_neighbours(kept, settings.group_by)
+    if checkpoint is None:
+        split = hold_out(kept, settings.val_fraction, found.groups)
+        lines = _parted(split, found, kept, "for want of others") or _apart(found)
+        followed = Followed(split, record_of(split), lines)
+    else:
+        followed = _followed(kept, settings, checkpoint, seen, found)
+    split = followed.split
+    now = content_fingerprint(split.val)
+    same = followed.same and checkpoint is not None
     return Supply(
         tuple(entry.pair for entry in split.train),
         tuple(entry.pair for entry in split.val),
@@ -95,6 +124,76 @@ def find_supply(
         census.bad,
         len(dropped),
         ruled.rules,
-        ruled.lines,
+        (*ruled.lines, *followed.lines),
         ruled.warnings,
+        followed.record,
+        now,
+        frozenset({now, checkpoint["best"]["images"]} if same and checkpoint else {now}),
+    )
+
+
+def wanted_of(settings: DataSettings) -> Wanted:
+    """What the settings say of data sets beyond where they are."""
+    return Wanted(settings.train_on, settings.test_on, settings.mask_suffix)
+
+
+def _apart(found: Neighbours) -> tuple[str, ...]:
+    if not found.lines:
+        return ()
+    return (
+        f"neighbours stay on one side of the hold-out: {'; '.join(found.lines)}"
+        " (--group-by none parts them)",
+    )
+
+
+def _followed(
+    entries: Sequence[Entry],
+    settings: DataSettings,
+    checkpoint: Mapping[str, Any],
+    seen: Mapping[str, object],
+    found: Neighbours,
+) -> Followed:
+    """The split of a run that goes on."""
+    data = checkpoint["settings"]["data"]
+    before = data.get("val_fraction", DataSettings().val_fraction)
+    proven = True
+    if checkpoint.get("images") is not None:
+        record = SplitRecord.from_plain(checkpoint["images"])
+    else:
+        record, proven = earlier_record(
+            entries,
+            before,
+            checkpoint["best"]["images"],
+            seen=seen,
+            roots=[str(path) for path in data.get("dataset_path", ())],
+            noncam=data.get("noncam", DataSettings().noncam),
+        )
+    followed = follow(entries, record, settings.val_fraction, before=before, groups=found.groups)
+    lines = followed.lines
+    begun = "that this run was begun with"
+    if not proven:
+        lines = (
+            "warning: the checkpoint remembers its images by names alone, which are not these: some"
+            " that are held out now may have trained",
+        )
+    return Followed(
+        followed.split,
+        followed.record,
+        (*lines, *_parted(followed.split, found, entries, begun)),
+        followed.same and proven,
+    )
+
+
+def _parted(
+    split: Split, found: Neighbours, entries: Sequence[Entry], what: str
+) -> tuple[str, ...]:
+    """A warning where neighbours are on both sides."""
+    held = {entry.pair.image for entry in split.val}
+    image_of = {entry.pair.key: entry.pair.image for entry in entries}
+    both = sum(len({image_of[key] in held for key in group}) == 2 for group in found.groups)
+    if not both:
+        return ()
+    which = "1 group of neighbours lies" if both == 1 else f"{both} groups of neighbours lie"
+    return (
+        f"warning: {which} on both sides of the hold-out {what}: validation will score too high",
     )

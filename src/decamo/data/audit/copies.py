@@ -103,7 +103,7 @@ def _exactly(a: Shown, b: Shown) -> str:
 
 
 def _copy(a: Shown, b: Shown, how: str, bits: int, correlation: float) -> Copy:
-    splits = {a.split, b.split} - {"any"}
+    splits = {a.split, b.split} - {"any", "unclear"}
     return Copy(
         Path(a.facts.path), Path(b.facts.path), a.place, b.place, how, bits, correlation,
         leak=len(splits) == 2,

@@ -31,6 +31,7 @@ _SEVERITY = {
     "image-without-mask": "warning",
     "mask-without-image": "warning",
     "same-name-but-case": "warning",
+    "unclear-half": "warning",
     "folder-like-image": "warning",
     "empty-mask": "warning",
     "full-mask": "warning",
@@ -46,6 +47,7 @@ _SEVERITY = {
     "lossy-mask": "note",
     "other-file": "note",
     "outside": "note",
+    "other-names": "note",
 }
 
 _PLAIN_MODES = {"image": ("RGB",), "mask": ("L", "1")}

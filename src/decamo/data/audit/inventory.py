@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from decamo.data.audit.findings import Finding
+from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES
 from decamo.data.finding import LOOKED_FOR, Source, glimpse, sources_under
-from decamo.data.matching import IMAGE_SUFFIXES
+from decamo.data.halves import Half
+from decamo.data.matching import pair_up
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
 
@@ -25,7 +27,7 @@ class Holding:
 
     Attributes:
         name: of the data set.
-        split: ``train``, ``test``, ``val`` or ``any``.
+        split: ``train``, ``test``, ``val``, ``unclear`` or ``any``.
         place: both folders, as ``Train/Image + Train/GT_Object``.
         pairs: in the order of their stems.
         images: every file with an image's extension among the images.
@@ -66,10 +68,14 @@ def take_inventory(roots: Sequence[Path]) -> Inventory:
             sources.setdefault((source.images.resolve(), source.masks.resolve()), source)
     names = _own_names(sources.values())
     findings: list[Finding] = []
-    folders = {folder for s in sources.values() for folder in (s.images, s.masks)}
-    listed = {folder: _list(folder, folders, findings) for folder in sorted(folders)}
+    masks = {s.masks for s in sources.values()}
+    folders = masks | {s.images for s in sources.values()}
+    listed = {
+        folder: _list(folder, folders, findings, ARRAY_SUFFIXES if folder in masks else frozenset())
+        for folder in sorted(folders)
+    }
     holdings = [_hold(s, names[s], listed, findings) for s in sources.values()]
-    findings += _outside(roots, folders)
+    findings += _outside(roots, folders, (f for files in listed.values() for f in files))
     return Inventory(tuple(holdings), tuple(findings))
 
 
@@ -82,19 +88,25 @@ def _own_names(sources: Iterable[Source]) -> dict[Source, str]:
     }
 
 
-def _list(folder: Path, known: set[Path], findings: list[Finding]) -> list[Path]:
-    """The files of one folder that are named like images; whatever else is there is a finding."""
-    files = []
+def _list(
+    folder: Path, known: set[Path], findings: list[Finding], more: frozenset[str], depth: int = 3
+) -> list[Path]:
+    """The files of one folder that are named like images; whatever else is there is a finding.
+
+    Where there is none, those in the folders within, as :func:`decamo.data.files.files_by_stem`.
+    """
+    files: list[Path] = []
+    within: list[Path] = []
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
         path = Path(entry.path)
-        like_image = path.suffix.lower() in IMAGE_SUFFIXES
+        like_image = path.suffix.lower() in IMAGE_SUFFIXES | more
         if path.is_dir():  # Path's, because DirEntry's raises on a link that leads to itself
             if like_image:
                 findings.append(Finding("folder-like-image", path, "a folder, not a file"))
             elif path not in known:
-                findings.append(Finding("other-file", path, "a folder within; not looked into"))
+                within.append(path)
         elif entry.is_symlink() and not path.exists():
             target = Path(os.readlink(path))  # noqa: PTH115 -- Path.readlink differs by version
             findings.append(Finding("dead-link", path, f"a link to {target}, which is not there"))
@@ -107,14 +119,23 @@ def _list(folder: Path, known: set[Path], findings: list[Finding]) -> list[Path]
         else:
             files.append(path)
     _collisions(files, findings)
-    return files
+    closed = bool(files) or not depth
+    opened = [] if closed else [p for p in within if not (p.is_symlink() or p.name[0] == ".")]
+    findings += [
+        Finding("other-file", path, "a folder within; not looked into")
+        for path in within
+        if path not in opened
+    ]
+    if closed:
+        return files
+    return [file for p in opened for file in _list(p, known, findings, more, depth - 1)]
 
 
 def _collisions(files: list[Path], findings: list[Finding]) -> None:
     exact: dict[str, Path] = {}
     folded: dict[str, Path] = {}
     for path in files:
-        stem = _stem(path)
+        stem = _stem(path, path.parent)
         if stem in exact:
             first = exact[stem].name
             detail = f"{first} has the same name but for the extension: training refuses both"
@@ -129,19 +150,29 @@ def _collisions(files: list[Path], findings: list[Finding]) -> None:
 def _hold(
     source: Source, name: str, listed: dict[Path, list[Path]], findings: list[Finding]
 ) -> Holding:
-    images, masks = _by_stem(listed[source.images]), _by_stem(listed[source.masks])
+    images = _by_stem(listed[source.images], source.images)
+    masks = _by_stem(listed[source.masks], source.masks)
     split = "test" if source.test_only else source.split or "any"
-    stems = sorted(images.keys() & masks.keys())
-    pairs = tuple(Pair(images[s], masks[s], s, name, split) for s in stems)
+    if source.split == Half.UNCLEAR:
+        detail = f"it is unclear whether it is to train on or to test on: {source.why}"
+        findings.append(Finding("unclear-half", source.images, detail))
+    inside = f"{source.sequence}/" if source.sequence else ""
+    found = pair_up(images, masks)
+    pairs = tuple(
+        Pair(images[s], masks[m], inside + s, name, split) for s, m in sorted(found.masks.items())
+    )
+    if found.note:
+        findings.append(Finding("other-names", source.masks, found.note))
     # the halves of CAMO as published share one mask folder
-    elsewhere = {stem for folder in source.sharing for stem in _by_stem(listed.get(folder, []))}
-    for stem in sorted(images.keys() - masks.keys()):
+    elsewhere = {stem for f in source.sharing for stem in _by_stem(listed.get(f, []), f)}
+    opposite = {stem for f in source.rivals for stem in _by_stem(listed.get(f, []), f)}
+    for stem in sorted(images.keys() - found.masks.keys() - opposite):
         detail = f"no mask {stem}.* in {source.masks}{_hint(stem, masks)}"
         findings.append(Finding("image-without-mask", images[stem], detail))
-    for stem in sorted(masks.keys() - images.keys() - elsewhere):
+    for stem in sorted(masks.keys() - set(found.masks.values()) - elsewhere):
         detail = f"no image {stem}.* in {source.images}{_hint(stem, images)}"
         findings.append(Finding("mask-without-image", masks[stem], detail))
-    own = tuple(path for path in listed[source.masks] if _stem(path) not in elsewhere)
+    own = tuple(p for p in listed[source.masks] if _stem(p, source.masks) not in elsewhere)
     return Holding(name, split, source.place, pairs, tuple(listed[source.images]), own)
 
 
@@ -150,20 +181,22 @@ def _hint(stem: str, others: dict[str, Path]) -> str:
     return f"; {near[0]} differs in case" if near else ""
 
 
-def _by_stem(files: list[Path]) -> dict[str, Path]:
+def _by_stem(files: list[Path], folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in files:
-        found.setdefault(_stem(path), path)
+        found.setdefault(_stem(path, folder), path)
     return found
 
 
-def _stem(path: Path) -> str:
-    return unicodedata.normalize("NFC", path.stem)  # as `match_stems` does
+def _stem(path: Path, folder: Path) -> str:
+    relative = path.relative_to(folder).with_suffix("").as_posix()
+    return unicodedata.normalize("NFC", relative)  # as `files_by_stem` does
 
 
-def _outside(roots: Sequence[Path], known: set[Path]) -> list[Finding]:
+def _outside(roots: Sequence[Path], known: set[Path], files: Iterable[Path]) -> list[Finding]:
     """Folders below the roots that hold images but belong to no data set."""
     seen = {folder.resolve() for folder in known}
+    seen |= {path.resolve().parent for path in files}
     findings = []
     for root in roots:
         for place, _, names in os.walk(root):
