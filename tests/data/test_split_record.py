@@ -60,6 +60,7 @@ def test_names_and_places_change_neither_side_nor_order_nor_key(kind: str) -> No
         assert [e.pair.key for e in side] == [e.pair.key for e in before]
     assert found.same
     assert found.record == RECORD
+    assert record_of(found.split).content == RECORD.content
     assert not any("changed since" in line for line in found.lines)
 
 
@@ -112,6 +113,7 @@ def test_no_image_that_has_trained_is_held_out_whatever_changed(kind: str) -> No
     assert found.same is same
     keys = [e.pair.key for e in (*found.split.train, *found.split.val)]
     assert len(set(keys)) == len(keys)
+    assert found.record.content != RECORD.content
     again = follow(make(), found.record, 0.2, before=0.2)
     assert again.split == found.split
     assert again.same

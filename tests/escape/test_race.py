@@ -69,6 +69,9 @@ def test_a_race_is_recognised_and_another_refused(
     longer = course(scenes, stalled, tmp_path / "escape", epochs=3)
     with pytest.raises(SettingsError, match="another number of --trial-epochs"):
         open_race(longer, BRANCHES)
+    renamed = tmp_path / "renamed"
+    shutil.copytree(scenes, renamed)
+    assert open_race(course(renamed, stalled, tmp_path / "escape"), BRANCHES) is True
     other = tmp_path / "other.pth"
     shutil.copy(stalled.with_name("epoch-0001.pth"), other)
     assert identity_of(other, at.standing, BRANCHES, 2) != identity_of(

@@ -10,6 +10,7 @@ What the content does not tell is taken from names: a file that was saved anew h
 the name that it had.
 """
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -53,6 +54,12 @@ class SplitRecord:
     """All images that a run has met: those that train, in their order, then the others."""
 
     images: tuple[Known, ...] = ()
+
+    @property
+    def content(self) -> str:
+        """12 hex digits that name the present images and their sides, whatever they are called."""
+        present = sorted((k.image, k.mask, k.held) for k in self.images if not k.gone)
+        return hashlib.sha256(repr(present).encode()).hexdigest()[:12]
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values, for a checkpoint: 0.1 kB an image."""

@@ -131,8 +131,11 @@ def open_race(course: Course, branches: Sequence[Branch]) -> bool:
     make_folder(course.root)
     path = course.root / RACE
     now = identity_of(course.path, course.standing, branches, course.epochs)
+    now["data set"] = course.supply.record.content
     if path.exists():
         held = held_race(course.root)
+        if isinstance(held.get("data set"), list):  # races of before knew it by its path
+            now["data set"] = [str(p) for p in course.standing.settings.data.dataset_path]
         differing = [key for key in now if held.get(key) != now[key]]
         if differing:
             raise SettingsError(
@@ -149,13 +152,11 @@ def open_race(course: Course, branches: Sequence[Branch]) -> bool:
 def identity_of(
     path: Path, standing: Standing, branches: Sequence[Branch], epochs: int
 ) -> dict[str, Any]:
-    """What makes a race this one, by the words in which a person would tell two apart."""
-    settings = standing.settings
+    """What makes a race this one beside its images, by the words that tell two apart."""
     return {
         "checkpoint": digest_of(path),
         "position": {"epoch": standing.done, "step": standing.position.step},
         "number of --trial-epochs": epochs,
-        "data set": [str(p) for p in settings.data.dataset_path],
         "number of training images": standing.images,
         "number of checkpoints averaged": standing.snapshots,
         "set of branches": [b.to_plain() for b in branches],

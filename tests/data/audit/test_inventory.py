@@ -74,3 +74,24 @@ def test_nothing_to_list_is_an_error(tmp_path: Path) -> None:
         take_inventory([tmp_path])
     with pytest.raises(DataError, match="not a folder"):
         take_inventory([tmp_path / "x.jpg"])
+
+
+def test_a_set_whose_half_is_unclear_is_a_warning(tmp_path: Path) -> None:
+    for name in ("fold1", "fold2"):
+        touch(tmp_path / name / "Imgs", f"{name}.jpg")
+        touch(tmp_path / name / "GT", f"{name}.png")
+    found = take_inventory([tmp_path])
+    assert [h.split for h in found.holdings] == ["unclear", "unclear"]
+    assert [(f.kind, f.severity) for f in found.findings] == [("unclear-half", "warning")] * 2
+    assert "fold1, fold2 lie side by side" in found.findings[0].detail
+
+
+@pytest.mark.parametrize("place", ["", "frog", "a/b"])
+def test_files_within_folders_and_named_otherwise_are_pairs(tmp_path: Path, place: str) -> None:
+    touch(tmp_path / "S/Imgs" / place, "1.jpg", "2.jpg")
+    touch(tmp_path / "S/GT" / place, "1_mask.png", "2_mask.png")
+    found = take_inventory([tmp_path])
+    assert [p.mask.name for p in found.holdings[0].pairs] == ["1_mask.png", "2_mask.png"]
+    (finding,) = found.findings
+    assert (finding.kind, finding.severity) == ("other-names", "note")
+    assert "end in _mask" in finding.detail
