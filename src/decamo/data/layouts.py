@@ -351,7 +351,7 @@ def _lines(
         pairs = sum(len(named[source]) for source in group)
         orphans = sum(len(matched[source].orphans) for source in group)
         place = f"{above.relative_to(group[0].home).as_posix()}/*"
-        line = f"{name}: {pairs} pairs of {len(group)} sequence{"s" * (len(group) != 1)} in {place}"
+        line = f"{name}: {pairs} pairs of {len(group)} sequence{'s' * (len(group) != 1)} in {place}"
         lines.append(line + (f", {orphans} files without a partner" if orphans else ""))
     return tuple(lines)
 
