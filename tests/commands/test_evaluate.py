@@ -222,6 +222,15 @@ def _constant(level: int) -> Greys:
     return {stem: np.full_like(mask, level) for stem, mask in _truth().items()}
 
 
+def _soft(slope: float) -> Greys:
+    """Discs whose edges rise by so many levels a pixel, not all up to white."""
+    y, x = np.mgrid[:40, :54]
+    return {
+        stem: np.clip(128 + slope * (9 + n - np.hypot(y - 19, x - 22 - n)), 0, 255).astype(np.uint8)
+        for n, stem in enumerate("abef")
+    }
+
+
 def _levels(zero: int, one: int) -> Greys:
     keep = ("a", "b", "e", "f")
     return {s: np.where(m > 128, one, zero).astype(np.uint8) for s, m in _truth().items()
@@ -248,6 +257,8 @@ SAME: dict[str, tuple[Greys, Greys, list[str]]] = {
     "smaller": (_resized(_maps(), 17, 23), _truth(), ["--resize"]),
     "half as large": (_resized(_maps(), 80, 108), _truth(), ["--resize"]),
     "larger": (_resized(_maps(2, 200), 97, 61), _truth(), ["--resize"]),
+    "masks of wide soft edges": (_maps(), _soft(5), []),
+    "masks of narrow soft edges": (_maps(), _soft(40), []),
     "mask of 0 and 254": (_maps(), _levels(0, 254), []),
     "mask of 0 and 129": (_maps(), _levels(0, 129), []),
     "mask of 0 and 128": (_maps(), _levels(0, 128), []),

@@ -150,3 +150,55 @@ def test_a_map_of_a_single_level_is_marked(jobs: list[Job]) -> None:
         assert isinstance(result, ImageResult)
         levels.append(result.flat)
     assert levels == [None, 77]
+
+
+@pytest.mark.parametrize("convention", list(Convention))
+def test_void_counts_in_no_score_of_either_convention(
+    jobs: list[Job], convention: Convention
+) -> None:
+    rng = np.random.default_rng(3)
+    mask, void = np.zeros((24, 30), np.bool_), np.zeros((24, 30), np.bool_)
+    mask[4:12, 5:20], void[10:16, 3:22] = True, True
+    grey = rng.integers(0, 200, (24, 30), dtype=np.uint8)
+    rules = Rules(
+        stretch=convention is Convention.PUBLISHED, atlas=True, convention=convention, other=Rules()
+    )
+    results = []
+    for level in (0, 255):  # whatever is predicted there
+        one = replace(
+            jobs[0], map=np.where(void, level, grey).astype(np.uint8), truth=Truth(mask, void=void)
+        )
+        result = measure_job(one, rules)
+        assert isinstance(result, ImageResult)
+        results.append(result)
+    known = ~void
+    values = grey / 255
+    if rules.stretch:
+        values = (values - values[known].min()) / np.ptp(values[known])
+    found = (values > 0.5 if rules.published else values >= 0.5) & known
+    want = (found & mask & known).sum() / (found | (mask & known)).sum()
+    for result in results:
+        assert result.measures.iou == pytest.approx(want)
+        assert result.measures.mae == pytest.approx(np.abs(values - mask)[known].mean())
+        assert result.loss is not None
+        assert result.loss.iou == pytest.approx(want)
+        assert result.foreground == mask[known].mean()
+    assert pickle.dumps(results[0].measures) == pickle.dumps(results[1].measures)
+    assert pickle.dumps(results[0].other) == pickle.dumps(results[1].other)
+
+
+def test_a_mask_that_is_all_void_is_left_out_by_name(jobs: list[Job]) -> None:
+    none = np.zeros((24, 30), np.bool_)
+    bad = measure_job(replace(jobs[0], truth=Truth(none, void=~none)), Rules())
+    assert isinstance(bad, BadFile)
+    assert bad.reason == "all of the mask is void"
+
+
+def test_a_constant_map_is_not_stretched_by_what_is_void(jobs: list[Job]) -> None:
+    mask, void = np.zeros((24, 30), np.bool_), np.zeros((24, 30), np.bool_)
+    mask[4:12, 5:20], void[20:] = True, True
+    rules = Rules(stretch=True, convention=Convention.PUBLISHED)
+    flat = replace(jobs[0], map=np.full((24, 30), 77, np.uint8), truth=Truth(mask, void=void))
+    result = measure_job(flat, rules)
+    assert isinstance(result, ImageResult)
+    assert result.measures.mae == pytest.approx(np.abs(77 / 255 - mask)[~void].mean())

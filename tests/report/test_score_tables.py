@@ -75,4 +75,4 @@ def test_the_protocol_tells_what_is_shared_once_and_what_differs_by_score() -> N
     assert "scored at native size, threshold 0.5" in first
     assert "NonCAM drop" in first
     assert "masks bbbbbbbbbbbb" in first
-    assert others[-1] == "N on SET: 1 missing maps count as finding nothing"
+    assert others == ["N on SET: 1 missing maps count as finding nothing"]

@@ -31,6 +31,7 @@ _VOC_VOID = 0xE0E0C0  # the colour of "void" in PASCAL VOC's label maps (index 2
 _WHITE = 0xFFFFFF
 _STRAYS = 0.001  # share of the pixels that a slip of the pen may have
 _SOFT = 3.0  # px: levels of an edge have shorter runs, in both directions or in one
+_PEAK = 0.05  # share of the lit pixels that a codec's ringing, or a slip, may brighten further
 _WHITISH = 0.62  # of the full scale: an object this bright is cut at the half as well as any
 _EDGE = 8  # levels that an edge has at least, where the object is not white
 _SMALL = 63  # ids of a set with one kind of object are smaller; a void of 255 goes with them
@@ -326,13 +327,16 @@ def _form_of_many(look: MaskLook) -> Form:
 
 
 def _peak(look: MaskLook) -> int:
-    """The level of the object in a mask with soft edges: the highest that many pixels have."""
+    """The level of the object in a mask with soft edges: what a twentieth of the rest exceeds."""
     if look.values:
         return max(look.codes)
     width = (look.top + 1) // len(look.bins)
-    lit = sum(look.bins[1:])
-    high = [i for i, n in enumerate(look.bins) if i and n >= 0.15 * lit] or [len(look.bins) - 1]
-    return min(look.top, (max(high) + 1) * width - 1)
+    lit, above = sum(look.bins[1:]), 0
+    for i in range(len(look.bins) - 1, 0, -1):
+        above += look.bins[i]
+        if above > _PEAK * lit:
+            return min(look.top, (i + 1) * width - 1)
+    return look.top
 
 
 def _spread_of(look: MaskLook, meaning: MaskMeaning) -> bool:

@@ -150,6 +150,8 @@ def measure_job(job: Job, rules: Rules) -> ImageResult | Dropped | BadFile:
         )
     except UnreadableImage as error:
         return BadFile(case.stem, Path(error.what), error.got)
+    if truth.void is not None and truth.void.all():
+        return BadFile(case.stem, case.mask, "all of the mask is void")
     mask = truth.by(rules.convention)
     faint = 0 if mask.any() else truth.brightest
     if rules.leaves_out(case, truth):
@@ -157,12 +159,12 @@ def measure_job(job: Job, rules: Rules) -> ImageResult | Dropped | BadFile:
         other = _by_others(job, truth, rules, None) if there else None
         return Dropped(case.stem, other, faint)
     values, raw_shape = map_of(job, truth, rules)
-    measures = measure(values, mask, stretch=rules.stretch, published=rules.published)
-    loss, contrast = _atlas(values, mask, image, rules) if rules.atlas else (None, None)
+    measures = _measured(values, truth, rules)
+    loss, contrast = _atlas(values, truth, image, rules) if rules.atlas else (None, None)
     least, most, resized = values.min(), values.max(), raw_shape != mask.shape
     return ImageResult(
         stem=case.stem,
-        foreground=float(mask.mean()),
+        foreground=float((mask if truth.void is None else mask[~truth.void]).mean()),
         digest=_digest(mask),
         missing=job.map is None,
         resized=resized,
@@ -205,25 +207,39 @@ def _by_others(
     other = rules.other
     if other is None or other.leaves_out(job.case, truth):
         return None
-    mask = truth.by(other.convention)
     if done is not None:
         values, measures = done
         whole = values.dtype == np.uint8 and values.min() == 0 and values.max() == 255
-        if whole and truth.strict is None and mask.any():  # stretched or not, it is the same
+        plain = truth.strict is None and truth.void is None
+        if whole and plain and truth.mask.any():  # stretched or not, it is the same
             return measures
     values, _ = map_of(job, truth, other)
-    return measure(values, mask, stretch=other.stretch, published=other.published)
+    return _measured(values, truth, other)
+
+
+def _measured(values: Values, truth: Truth, rules: Rules) -> ImageMeasures:
+    return measure(
+        values,
+        truth.by(rules.convention),
+        stretch=rules.stretch,
+        void=truth.void,
+        published=rules.published,
+    )
 
 
 def _atlas(
-    values: Values, mask: _Mask, image: _Picture | None, rules: Rules
+    values: Values, truth: Truth, image: _Picture | None, rules: Rules
 ) -> tuple[Loss, float | None]:
     # scipy, for the atlas alone: decisions/0007
     from decamo.evaluation.atlas import lost_iou
     from decamo.evaluation.contrast import ring_contrast
 
-    width = rules.band or band_of((mask.shape[0], mask.shape[1]))
+    width, mask = rules.band or band_of(truth.shape), truth.by(rules.convention)
+    if truth.void is not None:  # no error lies there, and no extreme of a stretch
+        values = np.where(truth.void, values[~truth.void].min(), values)
     found = binarise(values, stretch=rules.stretch, published=rules.published)
+    if truth.void is not None:
+        found, mask = found & ~truth.void, mask & ~truth.void
     contrast = None if image is None else ring_contrast(image, mask, _RING * width)
     return lost_iou(found, mask, width), contrast
 

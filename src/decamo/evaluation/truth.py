@@ -26,11 +26,13 @@ class Truth:
         mask: bool ``[H, W]``; a grey of 128 is object.
         strict: the same where a grey of 128 is not; None where nothing has that level.
         brightest: greatest level of the file, where it is known.
+        void: bool ``[H, W]``, what is neither object nor ground and counts in no score; or None.
     """
 
     mask: _Mask
     strict: _Mask | None = None
     brightest: int = 0
+    void: _Mask | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -45,19 +47,20 @@ class Truth:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled, masks are bits: less to write for the one process that feeds all others."""
-        masks = [None if m is None else np.packbits(m) for m in (self.mask, self.strict)]
+        every = (self.mask, self.strict, self.void)
+        masks = [None if m is None else np.packbits(m) for m in every]
         return _unpickled, (self.mask.shape, masks, self.brightest)
 
 
 def _unpickled(shape: tuple[int, int], masks: list[_Picture | None], brightest: int) -> Truth:
     size = shape[0] * shape[1]
-    mask, strict = (
+    mask, strict, void = (
         None if m is None else np.unpackbits(m, count=size).reshape(shape).view(np.bool_)
         for m in masks
     )
     if mask is None:
         raise ValueError("want a mask")
-    return Truth(mask, strict, brightest)
+    return Truth(mask, strict, brightest, void)
 
 
 def read_truth(case: Case, with_image: bool) -> tuple[Truth, _Picture | None]:
@@ -73,7 +76,8 @@ def read_truth(case: Case, with_image: bool) -> tuple[Truth, _Picture | None]:
         # even where the picture is not wanted, its EXIF orientation may turn the mask
         image, labels = read_labelled(case.pair, None if with_image else 1)
     strict = labels.object & ~_halves(case) if case.half else None
-    return Truth(labels.object, strict, case.brightest), image if with_image else None
+    void = labels.void if labels.void is not None and labels.void.any() else None
+    return Truth(labels.object, strict, case.brightest, void), image if with_image else None
 
 
 def _halves(case: Case) -> _Mask:

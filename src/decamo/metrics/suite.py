@@ -94,9 +94,9 @@ def measure(
             and boundary IoU take values above 0.5 only, and are 0 where neither mask nor prediction
             has an object.
 
-    Unless they are the published ones, IoU and Dice at 0.5 take values of 0.5 and above (grey levels
-    128 to 255 of an unstretched uint8 prediction), and are 1 where there is nothing to find and
-    nothing found.
+    Unless they are the published ones, IoU and Dice at 0.5 take values of 0.5 and above (grey
+    levels 128 to 255 of an unstretched uint8 prediction), and are 1 where there is nothing to find
+    and nothing found.
 
     No published definition says what a measure does with void (docs/decisions/0022). Here MAE, F,
     E, IoU and Dice count the other pixels; S takes means, deviations and the object's centre over

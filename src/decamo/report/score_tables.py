@@ -100,8 +100,8 @@ def protocol_text(scores: Sequence[SetScore]) -> str:
     lines = [f"mean over images, scored at native size, threshold 0.5; {shown}"]
     for score, plain in zip(scores, plains, strict=True):
         own = {k: v for k, v in plain.items() if k not in shared}
-        if own:
-            lines.append(f"{score.method} on {score.dataset}: {'; '.join(_facts(own))}")
+        if facts := _facts(own):
+            lines.append(f"{score.method} on {score.dataset}: {'; '.join(facts)}")
     return "\n".join(lines)
 
 
