@@ -25,7 +25,7 @@ class Case:
         mask: path of the mask.
         pair: the mask with its image, or None where no image is known.
         rule: how the files are read, decided for the whole set.
-        half: whether the mask has a grey of 128, which the conventions take differently.
+        half: whether the mask has a grey about 128 that the conventions take differently.
         brightest: greatest level of the mask, where it was looked at.
     """
 

@@ -8,7 +8,7 @@ from decamo.data.deciding import refuse_unknown, words_for
 from decamo.data.mask_look import MaskLook
 from decamo.data.pixel_range import WideLook
 from decamo.data.reading import see_image, see_mask
-from decamo.data.rules import MAX_PIXELS, Plane, ReadingRule
+from decamo.data.rules import MAX_PIXELS, MaskMeaning, Plane, ReadingRule, Rest
 from decamo.data.survey import Decided, Sight, decide_rule
 from decamo.errors import UnreadableImage
 from decamo.evaluation.cases import Case, CaseSet
@@ -62,7 +62,7 @@ def rule_sets(
             sights = [sight for sight in seen if sight is not None]
             words = words_for(one.name, given)
             decided = decide_rule(one.name, sights, given=words, max_pixels=max_pixels)
-            made.append(_ruled(one, seen, decided))
+            made.append(_ruled(one, seen, decided, said=bool(words)))
             lines += [*decided.lines, *decided.warnings]
     return RuledSets(tuple(made), tuple(lines))
 
@@ -80,18 +80,26 @@ def _numbers(case: Case, rule: ReadingRule, images: bool) -> WideLook | None:
     return see_image(case.pair.image, rule)
 
 
-def _ruled(one: CaseSet, seen: Sequence[Sight | None], decided: Decided) -> CaseSet:
-    rule = decided.rule
-    cases = []
+def _ruled(one: CaseSet, seen: Sequence[Sight | None], decided: Decided, *, said: bool) -> CaseSet:
+    rule, cases = decided.rule, []
+    # the field's tools cut at 128 even where the object's grey is no white and half of it is less
+    faint = not said and _is_faint(rule.mask)
     for case, sight in zip(one.cases, seen, strict=True):
         pair = None if case.pair is None else replace(case.pair, rule=rule)
         look = None if sight is None else sight.mask
         # what is said of a value, by all files or by the user, holds; a file read by itself is cut
-        half = rule.mask.plane is Plane.EACH and look is not None and _has_half(look)
+        alone = rule.mask.plane is Plane.EACH and look is not None and _has_half(look)
         brightest = 0 if look is None else _brightest(look)
-        cases.append(replace(case, pair=pair, rule=rule, half=half, brightest=brightest))
-    meaning = "" if rule.mask.plane is Plane.EACH or not decided.lines else decided.lines[0]
+        cases.append(replace(case, pair=pair, rule=rule, half=alone or faint, brightest=brightest))
+    alike = rule.mask.plane is Plane.EACH or not decided.lines
+    meaning = "" if alike else decided.lines[0]
     return replace(one, cases=tuple(cases), meaning=meaning)
+
+
+def _is_faint(meaning: MaskMeaning) -> bool:
+    """Whether masks have soft edges and an object that is grey, yet above 128."""
+    levels = meaning.plane is Plane.LEVELS and meaning.rest is Rest.NEAREST
+    return levels and meaning.ground == (0,) and _HALF < min(meaning.object, default=0) < 255
 
 
 def _has_half(look: MaskLook) -> bool:

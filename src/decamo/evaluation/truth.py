@@ -13,7 +13,7 @@ from decamo.evaluation.convention import Convention
 
 __all__ = ["Truth", "read_truth"]
 
-_HALF = MaskMeaning(Plane.LEVELS, object=(128,), rest=Rest.GROUND)
+_DARK = MaskMeaning(Plane.LEVELS, object=tuple(range(129)), rest=Rest.GROUND)
 _Picture = npt.NDArray[np.uint8]
 _Mask = npt.NDArray[np.bool_]
 
@@ -24,7 +24,7 @@ class Truth:
 
     Attributes:
         mask: bool ``[H, W]``; a grey of 128 is object.
-        strict: the same where a grey of 128 is not; None where nothing has that level.
+        strict: the same where only what exceeds 128 is; None where that is no other.
         brightest: greatest level of the file, where it is known.
         void: bool ``[H, W]``, what is neither object nor ground and counts in no score; or None.
     """
@@ -75,14 +75,14 @@ def read_truth(case: Case, with_image: bool) -> tuple[Truth, _Picture | None]:
     else:
         # even where the picture is not wanted, its EXIF orientation may turn the mask
         image, labels = read_labelled(case.pair, None if with_image else 1)
-    strict = labels.object & ~_halves(case) if case.half else None
+    strict = labels.object & ~_dark(case) if case.half else None
     void = labels.void if labels.void is not None and labels.void.any() else None
     return Truth(labels.object, strict, case.brightest, void), image if with_image else None
 
 
-def _halves(case: Case) -> _Mask:
-    """Pixels of a grey of 128."""
-    rule = replace(case.rule, mask=_HALF)
+def _dark(case: Case) -> _Mask:
+    """Pixels that do not exceed 128."""
+    rule = replace(case.rule, mask=_DARK)
     if case.pair is None:
         return read_labels(case.mask, rule).object
     return read_labelled(replace(case.pair, rule=rule), 1)[1].object
