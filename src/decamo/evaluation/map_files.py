@@ -20,7 +20,6 @@ from decamo.errors import DataError, UnreadableImage
 
 __all__ = [
     "EIGHT_BIT",
-    "MAP_SUFFIXES",
     "Channel",
     "MapReading",
     "Values",
@@ -29,7 +28,6 @@ __all__ = [
     "to_bytes",
 ]
 
-MAP_SUFFIXES = (".npy",)  # beside those of images
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _NEAR = 0.02  # how far a resampled float map may overshoot [0, 1]
 _READERS = 4  # Pillow decodes outside of the interpreter's lock

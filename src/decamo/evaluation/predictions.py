@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from decamo.data.files import ARRAY_SUFFIXES, files_by_stem, image_files
 from decamo.data.finding import glimpse
-from decamo.data.matching import files_by_stem
 from decamo.data.reading import read_mask
 from decamo.errors import DataError
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.convention import Convention, NonCam
-from decamo.evaluation.map_files import MAP_SUFFIXES, Values, to_bytes
+from decamo.evaluation.map_files import Values, to_bytes
 
 __all__ = ["MapFolder", "fitted", "match_maps"]
 
@@ -51,7 +51,8 @@ def match_maps(
         DataError: no folder for the set, two maps of one stem, or a map is missing.
     """
     folder = _folder_for(method, root, cases, alone)
-    found = files_by_stem(folder, MAP_SUFFIXES)
+    found = files_by_stem(folder, ARRAY_SUFFIXES)
+    _refuse_twins(folder, found)
     stems = {case.stem for case in cases.cases}
     lacking = [c for c in cases.cases if c.stem not in found and not _dropped(c, noncam)]
     if lacking and (missing == "error" or not stems & found.keys()):
@@ -147,6 +148,19 @@ def _fixed(weight: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int64], ...]
     """Both weights in 1/2048."""
     scale = np.float32(2048)
     return tuple(np.rint(w * scale).astype(np.int64) for w in (np.float32(1) - weight, weight))
+
+
+def _refuse_twins(folder: Path, found: dict[str, Path]) -> None:
+    """Refuse a map in two files, such as a picture and an array: which one counts is unsaid."""
+    chosen = {path.with_suffix(""): path for path in found.values()}
+    for path in image_files(folder, ARRAY_SUFFIXES):
+        other = chosen.get(path.with_suffix(""), path)
+        if other != path:
+            raise DataError(
+                folder,
+                f"{path.name} and {other.name} have the same name but for the extension",
+                "keep one of them: maps are matched by that name",
+            )
 
 
 def _folder_for(method: str, root: Path, cases: CaseSet, alone: bool) -> Path:
