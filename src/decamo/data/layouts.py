@@ -14,7 +14,7 @@ Which words say which half is told by :mod:`decamo.data.halves`.
 
 import filecmp
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -96,16 +96,13 @@ def find_pairs(
         for source in _sources_of(root):
             unique.setdefault((source.images.resolve(), source.masks.resolve()), source)
     everything = [_as_said(source, wanted) for source in unique.values()]
-    looked = [
-        _by_files(source, match_stems(source, split, wanted.mask_suffix), split, wanted)
-        for source in everything
-        if source.serves(split)
-    ]
-    _refuse_idle(everything, looked, wanted)
-    matched = {source: found for source, found in looked if source.serves(split)}
+    found = {s: match_stems(s, split, wanted.mask_suffix) for s in everything if s.serves(split)}
+    _refuse_idle(everything, found, wanted)
+    looked = [_by_files(source, held, split, wanted) for source, held in found.items()]
+    matched = {source: held for source, held in looked if source.serves(split)}
     if split == "train":
         matched = {source: matched[source] for source in _sure(list(matched), wanted)}
-    kept = _without_copies({source: list(found.pairs) for source, found in matched.items()})
+    kept = _without_copies({source: list(held.pairs) for source, held in matched.items()})
     named = _with_own_names(kept)
     pairs = sorted((pair for group in named.values() for pair in group), key=lambda p: p.key)
     _refuse_equal_keys(pairs)
@@ -113,7 +110,7 @@ def find_pairs(
         raise _empty(roots, split, everything, looked, wanted)
     return Listing(
         pairs=tuple(pairs),
-        orphans=tuple(sorted(path for found in matched.values() for path in found.orphans)),
+        orphans=tuple(sorted(path for held in matched.values() for path in held.orphans)),
         sources=_lines(matched, named, wanted),
     )
 
@@ -248,10 +245,10 @@ def _listed(source: Source, pairs: Sequence[Pair]) -> tuple[dict[str, Half], str
 
 
 def _refuse_idle(
-    sources: Sequence[Source], looked: Sequence[tuple[Source, Matched]], wanted: Wanted
+    sources: Sequence[Source], found: Mapping[Source, Matched], wanted: Wanted
 ) -> None:
     """A pattern that finds nothing was meant otherwise."""
-    pairs = [pair for _, found in looked for pair in found.pairs]
+    pairs = [pair for held in found.values() for pair in held.pairs]
     for flag, patterns in (("--train-on", wanted.train_on), ("--test-on", wanted.test_on)):
         for given in patterns:
             folders = any(_names_folder((given,), source) for source in sources)
