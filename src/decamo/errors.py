@@ -17,6 +17,7 @@
     │   └── CheckpointMismatch   its network is not the one the flags describe
     ├── StorageError             the disk is full, read-only or gone
     ├── MemoryExhausted          not even the smallest piece of work fits into memory
+    ├── RateMismatch             a learning rate was applied that the plan does not have
     └── TrainingDiverged         loss or gradient stayed non-finite
 """
 
@@ -29,6 +30,7 @@ __all__ = [
     "DataError",
     "DecamoError",
     "MemoryExhausted",
+    "RateMismatch",
     "ModelError",
     "SettingsError",
     "StorageError",
@@ -113,6 +115,10 @@ class StorageError(DecamoError):
 
 class MemoryExhausted(DecamoError):
     """Not even the smallest piece of work fits into the device's memory."""
+
+
+class RateMismatch(DecamoError):
+    """The optimiser's learning rate at an epoch's first step is not the one that is printed."""
 
 
 class TrainingDiverged(DecamoError):

@@ -105,6 +105,7 @@ def test_a_point_holds_what_the_record_and_its_steps_hold(path: Path) -> None:
             val_images=5,
             device="cuda:0",
             baseline_iou=0.125,
+            ledger=LEDGER,
         ),
     )
     assert (past.source, past.notes) == (str(path), ())

@@ -75,7 +75,7 @@ def test_stage_table_shows_the_effective_batch() -> None:
 
 
 def test_rates_by_epoch_has_zero_while_frozen() -> None:
-    rates = rates_by_epoch(started().plan)
+    rates = rates_by_epoch(started())
 
     assert list(rates) == list(range(1, 121))
     assert rates[30]["backbone.0"] == 0

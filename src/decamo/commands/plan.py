@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     word, reason = resumption.told
     print(f"{word}: {reason}; {images} training images\n")
     print(plan_text(resumption.ledger, resumption.position))
-    warnings = review(resumption.ledger)
+    warnings = review(resumption.ledger, resumption.position)
     for warning in warnings:
         print(f"\nwarning: {warning}")
     spending = expected_spending(settings, resumption, checkpoint, measure=args.measure)
@@ -100,6 +100,6 @@ def _report(resumption: Resumption) -> dict[str, Any]:
             }
             for s in plan.stages
         ],
-        "lr": {str(epoch): rates for epoch, rates in rates_by_epoch(plan).items()},
+        "lr": {str(e): rates for e, rates in rates_by_epoch(resumption.ledger).items()},
         "last_lr": {g: plan.lr(plan.end_step - 1, g) for g in plan.ratios},
     }

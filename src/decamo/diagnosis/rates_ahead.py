@@ -16,15 +16,17 @@ GOES_ON = ("continue", "extend")  # words that keep the origin of the curves
 
 
 def plan_ahead(past: Past) -> Plan | None:
-    """The plan in force, laid anew from the flags of the last stretch; None where they are unknown.
+    """The plan in force; None where it is unknown.
 
-    Devices are not known to a past: the rates at epochs do not depend on them but for the rounding
-    of a curve's steps, so one is assumed.
+    Where no ledger was written down it is laid anew from the flags of the last stretch, for one
+    device: rates at epochs do not depend on devices but for the rounding of a curve's steps.
     """
-    if not past.stretches or "schedule" not in past.stretches[-1].settings:
+    now = past.stretches[-1] if past.stretches else None
+    if now is None or (now.ledger is None and "schedule" not in now.settings):
         return None
-    now = past.stretches[-1]
     try:
+        if now.ledger is not None:
+            return now.ledger.plan
         schedule = ScheduleSettings(**now.settings["schedule"])
         origin = _origin(past.stretches)
         images = now.train_images or schedule.fine_tune_batch * schedule.accumulation_steps

@@ -33,11 +33,11 @@ class Standing:
     batchnorm: bool = False
 
     def __post_init__(self) -> None:
-        schedule = self.ledger.last.schedule
-        if self.position.epoch < schedule.frozen_epochs:
+        frozen = self.ledger.last.stage1_end
+        if self.position.epoch < frozen:
             raise SettingsError(
                 "CHECKPOINT",
-                f"{self.position.epoch} of {schedule.frozen_epochs} epochs of stage 1 are done, and"
+                f"{self.position.epoch} of {frozen} epochs of stage 1 are done, and"
                 " the backbone is still frozen",
                 "go on to stage 2 first, with --skip-stage1 at once: that is what it lacks",
             )

@@ -125,9 +125,8 @@ class _Reader:
 
     def _run(self, entry: Mapping[str, Any]) -> None:
         """What the line tells; the epoch of a ``continue`` is told by the lines that follow."""
-        ledger = entry.get("ledger")
-        last: Any = ledger[-1] if isinstance(ledger, list) and ledger else None
-        at = _whole(last.get("at_epoch")) if isinstance(last, Mapping) else None
+        ledger = _ledger(entry.get("ledger"))
+        at = ledger.last.at_epoch if ledger is not None else None
         known = max(self.points, default=0) + 1
         first = known if entry.get("word") == "continue" or at is None else at + 1
         settings = entry.get("settings")
@@ -139,6 +138,7 @@ class _Reader:
                 reason=str(entry.get("reason") or ""),
                 settings={str(k): dict(v) for k, v in sections if isinstance(v, Mapping)},
                 planned_end=_planned_end(ledger),
+                ledger=ledger,
                 train_images=_whole(entry.get("train_images")),
                 val_images=_whole(entry.get("val_images")),
                 device=str(entry.get("device") or ""),
@@ -155,6 +155,7 @@ class _Reader:
                 word="rollback",
                 reason=str(entry.get("reason") or ""),
                 baseline_iou=None,
+                ledger=None,  # at which rates it goes on is not in the line
             )
         )
         self._fresh = True
@@ -250,11 +251,18 @@ def _levels(value: Any, gates: Sequence[object]) -> tuple[float, ...]:
     return row if len(row) == len(gates) else ()
 
 
-def _planned_end(ledger: Any) -> int | None:
+def _ledger(plain: Any) -> Ledger | None:
     try:
-        return Ledger.from_plain(ledger).plan.last_epoch
+        return Ledger.from_plain(plain) if plain else None
     except (DecamoError, KeyError, TypeError, ValueError, IndexError, AttributeError):
         return None  # of another version, or damaged
+
+
+def _planned_end(ledger: Ledger | None) -> int | None:
+    try:
+        return ledger.plan.last_epoch if ledger is not None else None
+    except (DecamoError, TypeError, ValueError, ArithmeticError):
+        return None
 
 
 def _number(entry: Mapping[str, Any], name: str) -> float | None:

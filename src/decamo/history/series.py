@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from decamo.plan import Ledger
+
 __all__ = ["Past", "Point", "Stretch"]
 
 
@@ -86,6 +88,7 @@ class Stretch:
         val_images: images held out, where known.
         device: such as ``cuda:0``; empty where unknown.
         baseline_iou: validation IoU in [0, 1] of the weights that it set out from, where measured.
+        ledger: the run's segments up to this one, where they were written down.
     """
 
     first_epoch: int
@@ -97,6 +100,7 @@ class Stretch:
     val_images: int | None = None
     device: str = ""
     baseline_iou: float | None = None
+    ledger: Ledger | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The ledger: every segment of a run, in order, each with its reason; and the plan of each."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from decamo.errors import SettingsError
@@ -22,20 +23,22 @@ class Segment:
             ``rollback``, ``split`` or ``race``, as the run itself did (:mod:`decamo.plan.mend`).
         at_epoch: epochs completed when it began.
         at_step: optimiser steps made when it began.
-        origin_epoch: epochs completed where its curves count from; ``extend`` keeps the origin
-            of the segment before.
+        origin_epoch: epochs completed where its plan begins: for a branch where it set out, for
+            an extension where the stage that it lengthens began, so that its curve counts on.
         origin_step: optimiser steps made there.
         schedule: the schedule followed.
         images: training images in an epoch.
         world: devices that train together.
         levels: pyramid levels of the backbone, each a parameter group.
-        opened: groups that had learned before the origin; a branch never freezes them again.
+        opened: groups that had learned when it began; no plan freezes them again.
         reason: why, for people.
         scale: share of the schedule's learning rates that is used; a rollback lowers it.
         pieces: by stage (1 to 3), in how many pieces the device takes a micro-batch; a step's
             images stay the same.
         asked: what the flags had asked for where a race chose otherwise, by section and option:
             the same flags given again mean this segment.
+        stage2_begin: epochs completed where stage 2 begins. Once it has begun this is a fact that
+            no flag of a later resume unmakes; None as the flags of a new run say.
     """
 
     word: str
@@ -52,6 +55,15 @@ class Segment:
     scale: float = 1.0
     pieces: tuple[int, int, int] = (1, 1, 1)
     asked: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    stage2_begin: int | None = None
+
+    @property
+    def stage1_end(self) -> int:
+        """Epochs completed where stage 1 ends and stage 2 begins."""
+        if self.stage2_begin is not None:
+            return self.stage2_begin
+        s = self.schedule
+        return min(s.stage1_epochs, self.origin_epoch) if s.skip_stage1 else s.stage1_epochs
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,38 @@ class Ledger:
         for segment, end in zip(self.segments, [*ends, self.plan.end_step], strict=True):
             yield plan_of(segment), segment.at_step, end
 
+    def plan_at(self, step: int) -> Plan:
+        """The plan under which absolute ``step`` was made, or will be."""
+        return plan_of(next((s for s in reversed(self.segments) if s.at_step <= step), self.last))
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch, from 1, that absolute ``step`` belongs to.
+
+        A branch begins an interrupted epoch anew; the steps made before count as that epoch's too.
+        """
+        return self.plan_at(step).epoch_at(step)
+
+    def steps_of(self, epoch: int) -> range:
+        """The absolute steps of ``epoch`` (from 1); of one that a branch began anew, the later."""
+        plans = (plan_of(segment) for segment in reversed(self.segments))
+        plan = next((p for p in plans if p.first_epoch <= epoch <= p.last_epoch), self.plan)
+        first = plan.epoch_start(epoch)
+        return range(first, first + plan.stage_of_epoch(epoch).steps_per_epoch)
+
+    def rates_at(self, step: int) -> dict[str, float]:
+        """Learning rate of each group at absolute ``step``, past or to come; 0 while frozen."""
+        plan = self.plan_at(step)
+        return {group: plan.lr(step, group) for group in plan.ratios}
+
+    def stage2_has_begun(self, step: int) -> bool:
+        """Whether a step before absolute ``step`` was made in stage 2 or 3."""
+        return any(
+            max(stage.first_step, begin) < min(stage.end_step, end, step)
+            for plan, begin, end in self.lived()
+            for stage in plan.stages
+            if stage.number > 1
+        )
+
     def to_plain(self) -> list[dict[str, Any]]:
         """Plain values, for a checkpoint."""
         return [
@@ -89,7 +133,13 @@ class Ledger:
     @staticmethod
     def from_plain(plain: list[dict[str, Any]]) -> "Ledger":
         """The inverse of :meth:`to_plain`."""
-        return Ledger(tuple(_segment(p) for p in plain))
+        segments: list[Segment] = []
+        for p in plain:
+            segment = _segment(p)
+            if segments and "stage2_begin" not in p:
+                segment = _with_its_stage1(segment, segments)
+            segments.append(segment)
+        return Ledger(tuple(segments))
 
 
 def _segment(plain: dict[str, Any]) -> Segment:
@@ -100,12 +150,26 @@ def _segment(plain: dict[str, Any]) -> Segment:
     return Segment(**values)
 
 
+def _with_its_stage1(segment: Segment, before: list[Segment]) -> Segment:
+    """An extension of 0.1.0 with the stage 1 that its run had.
+
+    Under ``--skip-stage1`` it was written down as if there had been none; its steps were made
+    where this plan has them, and what lies ahead goes on from there.
+    """
+    past = Ledger(tuple(before))
+    begun = past.stage2_has_begun(segment.at_step)
+    if segment.word == "branch" or not begun or segment.stage1_end == past.last.stage1_end:
+        return segment
+    return replace(segment, stage2_begin=past.last.stage1_end)
+
+
 def steps_per_epoch(images: int, micro_batch: int, accumulation: int, world: int) -> int:
     """Optimiser steps in an epoch; a short last micro-batch and a short last group both count."""
     micro_batches = -(-images // (micro_batch * world))
     return -(-micro_batches // accumulation)
 
 
+@lru_cache(maxsize=256)  # asked several times a step, of the few segments that a run has
 def plan_of(segment: Segment) -> Plan:
     """The plan that a segment follows from its origin on: a pure function.
 
@@ -130,9 +194,7 @@ def plan_of(segment: Segment) -> Plan:
 
 def _bounds(segment: Segment) -> tuple[tuple[int, int], ...]:
     """Epochs completed at the begin and at the end of stages 1, 2 and 3."""
-    s = segment.schedule
-    # Skipping stage 1 starts stage 2 where the run stands, not before epoch 1 of it.
-    boundary = min(s.stage1_epochs, segment.origin_epoch) if s.skip_stage1 else s.stage1_epochs
+    s, boundary = segment.schedule, segment.stage1_end
     return ((0, boundary), (boundary, s.epochs), (s.epochs, s.last_epoch))
 
 

@@ -69,6 +69,11 @@ class Plan:
         stage = self.stage_of_epoch(epoch)
         return stage.first_step + (epoch - stage.first_epoch) * stage.steps_per_epoch
 
+    def epoch_at(self, step: int) -> int:
+        """The epoch, from 1, that absolute ``step`` belongs to; the inverse of ``epoch_start``."""
+        stage = self.stage_at(step)
+        return stage.first_epoch + (step - stage.first_step) // stage.steps_per_epoch
+
     def lr(self, step: int, group: str = HEAD) -> float:
         """Learning rate of ``group`` at absolute ``step``; 0 while the group is frozen."""
         stage = self.stage_at(step)

@@ -13,6 +13,8 @@ from decamo.settings.schedule import ScheduleSettings
 
 __all__ = ["Resumption", "opened_before", "resume"]
 
+_OF_STAGE_1 = frozenset({"lr", "skip_stage1", "stage1_epochs", "stage1_scheduler"})
+
 
 @dataclass(frozen=True)
 class Resumption:
@@ -77,21 +79,26 @@ def resume(
             f"give more than {position.epoch}",
         )
     last = ledger.last
+    begun = last.stage1_end <= position.epoch and ledger.stage2_has_begun(position.step)
+    own = _from_its_stage(last, position)
+    begin = last.stage1_end if begun else max(wanted.frozen_epochs, position.epoch)
+    asked = replace(own, schedule=wanted, stage2_begin=begin)
+    opened = tuple(sorted({*last.opened, *opened_before(ledger, position.step)}))
     same_run = (images, world) == (last.images, last.world) and not other_changes
-    if same_run and _ahead(last, wanted, position) == _ahead(last, last.schedule, position):
+    if same_run and _ahead(asked, position) == _ahead(own, position):
         return Resumption("continue", ledger, position, "no flag changes what lies ahead")
-    if same_run and _only_later(last, wanted, position):
+    if same_run and _only_later(own, asked, position):
         reason = f"--epochs {last.schedule.epochs} -> {wanted.epochs}"
         segment = replace(
-            last,
+            asked,
             word="extend",
             at_epoch=position.epoch,
             at_step=position.step,
-            schedule=wanted,
+            opened=opened,
             reason=reason,
         )
         return Resumption("extend", ledger.with_segment(segment), position, reason)
-    changes = _changes(last, wanted, images, world) | dict(other_changes or {})
+    changes = _changes(last, wanted, images, world, begun) | dict(other_changes or {})
     reason = ", ".join(f"{flag} {change}" for flag, change in changes.items())
     segment = Segment(
         word="branch",
@@ -103,46 +110,61 @@ def resume(
         images=images,
         world=world,
         levels=last.levels,
-        opened=tuple(sorted(opened_before(ledger, position.step))),
+        opened=opened,
         reason=reason,
         asked=_still_asked(last, wanted),
+        stage2_begin=begin,
     )
     plan_of(segment)  # a plan that cannot be laid is refused here
     branched = ledger.with_segment(segment)
     return Resumption("branch", branched, replace(position, micro=0), reason)
 
 
-def _ahead(last: Segment, schedule: ScheduleSettings, position: Position) -> tuple[Stage, ...]:
-    """The stages not yet finished, were ``schedule`` followed from the segment's origin."""
+def _from_its_stage(last: Segment, position: Position) -> Segment:
+    """The segment as if its plan began with the stage under way, which stays as it is.
+
+    What was chosen for earlier stages, such as their batch, then has no say in where it begins.
+    """
+    stage = plan_of(last).stage_of_epoch(position.epoch + 1)
+    return replace(
+        last,
+        origin_epoch=stage.first_epoch - 1,
+        origin_step=stage.first_step,
+        stage2_begin=last.stage1_end,
+    )
+
+
+def _ahead(segment: Segment, position: Position) -> tuple[Stage, ...]:
+    """The stages of the segment's plan that are not yet finished."""
     try:
-        if position.epoch >= schedule.stage1_epochs:  # too late to skip stage 1, or not to
-            schedule = replace(schedule, skip_stage1=last.schedule.skip_stage1)
-        plan = plan_of(replace(last, schedule=schedule))
+        plan = plan_of(segment)
     except SettingsError:
         return ()
     ahead = tuple(s for s in plan.stages if s.end_step > position.step)
     return ahead or plan.stages[-1:]  # a finished run still has the curve that it ended on
 
 
-def _only_later(last: Segment, wanted: ScheduleSettings, position: Position) -> bool:
+def _only_later(own: Segment, asked: Segment, position: Position) -> bool:
     """Whether the sole change in effect is a later end of stage 2, and stage 3 has not begun."""
-    old = last.schedule
+    old, wanted = own.schedule, asked.schedule
     if wanted.epochs <= old.epochs or (old.stage3_epochs and position.epoch >= old.epochs):
         return False
-    try:
-        as_before = replace(wanted, epochs=old.epochs)
-    except SettingsError:
-        return False
-    return _ahead(last, as_before, position) == _ahead(last, old, position)
+    past = {"stage1_epochs": old.stage1_epochs, "skip_stage1": old.skip_stage1}  # is in asked
+    as_before = replace(asked, schedule=replace(wanted, epochs=old.epochs, **past))
+    return _ahead(as_before, position) == _ahead(own, position)
 
 
-def _changes(last: Segment, wanted: ScheduleSettings, images: int, world: int) -> dict[str, str]:
+def _changes(
+    last: Segment, wanted: ScheduleSettings, images: int, world: int, begun: bool
+) -> dict[str, str]:
+    """Flags that differ from the segment's, with their change in words; not those of a past stage."""
+    past = _OF_STAGE_1 if begun else frozenset[str]()
     changes = {
         flag_of(
             f.name
         ): f"{shown(getattr(last.schedule, f.name))} -> {shown(getattr(wanted, f.name))}"
         for f in fields(wanted)
-        if getattr(last.schedule, f.name) != getattr(wanted, f.name)
+        if f.name not in past and getattr(last.schedule, f.name) != getattr(wanted, f.name)
     }
     if images != last.images:
         changes["training images"] = f"{last.images} -> {images}"

@@ -1,14 +1,27 @@
 """Look a plan over before a GPU hour is spent: warnings where a curve cannot do what it says."""
 
 from decamo.plan.ledger import Ledger
+from decamo.plan.plan import Position
 from decamo.settings import shown
 
 __all__ = ["review"]
 
+# Flags by which a person says what the rate shall be, by the stage under way.
+_OF_RATES = {
+    1: ("lr", "stage1_scheduler"),
+    2: ("stage2_lr", "scheduler", "schedule_origin"),
+    3: ("stage3_lr",),
+}
 
-def review(ledger: Ledger) -> tuple[str, ...]:
-    """Warnings about the plan in force, each one sentence for people."""
-    return (*_never_anneals(ledger), *_rises(ledger), *_reset_by_short_cycles(ledger))
+
+def review(ledger: Ledger, position: Position = Position()) -> tuple[str, ...]:
+    """Warnings about the plan in force, each one sentence for people.
+
+    Args:
+        ledger: the run's segments.
+        position: where the run stands; a rise that lies behind it is no longer warned of.
+    """
+    return (*_never_anneals(ledger), *_rises(ledger, position), *_reset_by_short_cycles(ledger))
 
 
 def _never_anneals(ledger: Ledger) -> list[str]:
@@ -22,19 +35,9 @@ def _never_anneals(ledger: Ledger) -> list[str]:
     ]
 
 
-def _rises(ledger: Ledger) -> list[str]:
-    """Rises that nobody asked for: at an extension, and where a later stage starts higher."""
-    warnings = []
-    plans = list(ledger.lived())
-    if ledger.last.word == "extend" and len(plans) > 1:
-        before = plans[-2][0].lr(ledger.last.at_step - 1)
-        now = ledger.plan.lr(ledger.last.at_step)
-        if now > before * 1.05:
-            warnings.append(
-                f"the learning rate rises from {before:.6f} to {now:.6f} at epoch"
-                f" {ledger.last.at_epoch + 1}: the longer curve stands higher there; give"
-                " --stage2-lr as well to branch at a rate of your choice"
-            )
+def _rises(ledger: Ledger, position: Position) -> list[str]:
+    """Rises that nobody asked for: at a resume, and where stage 3 starts higher."""
+    warnings = _rises_at_the_resume(ledger) if position.step <= ledger.last.at_step else []
     for earlier, later in zip(ledger.plan.stages, ledger.plan.stages[1:], strict=False):
         if later.number == 3 and later.lr(later.first_step) > earlier.lr(earlier.end_step - 1):
             warnings.append(
@@ -43,6 +46,33 @@ def _rises(ledger: Ledger) -> list[str]:
                 " give a --stage3-lr of at most --min-lr to polish"
             )
     return warnings
+
+
+def _rises_at_the_resume(ledger: Ledger) -> list[str]:
+    """Where an extension or a branch begins above the rate before, and no flag asks for a rate."""
+    segment = ledger.last
+    if len(ledger.segments) == 1 or segment.at_step == 0 or segment.word not in _REMEDIES:
+        return []
+    plan, step = ledger.plan_at(segment.at_step - 1), segment.at_step
+    before, now = plan.lr(step - 1), ledger.plan.lr(step)
+    stage = ledger.plan.stage_at(step).number
+    earlier = ledger.segments[-2].schedule
+    asked = [n for n in _OF_RATES[stage] if getattr(earlier, n) != getattr(segment.schedule, n)]
+    if now <= before or plan.stage_at(step - 1).number < stage or asked:
+        return []
+    digits = 6 if f"{before:.6f}" != f"{now:.6f}" else 9
+    return [
+        f"the learning rate rises from {before:.{digits}f} to {now:.{digits}f} at epoch"
+        f" {segment.at_epoch + 1}: {_REMEDIES[segment.word]}"
+    ]
+
+
+_REMEDIES = {
+    "extend": "the longer curve stands higher there; give --stage2-lr as well to branch at a rate"
+    " of your choice",
+    "branch": "its curve begins anew; give --stage2-lr for another rate, or --schedule-origin stage"
+    " to join the curve where the run stands",
+}
 
 
 def _reset_by_short_cycles(ledger: Ledger) -> list[str]:

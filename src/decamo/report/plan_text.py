@@ -1,8 +1,8 @@
 """A plan in words: the table of stages, learning rates by epoch, a plot for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from decamo.plan import HEAD, Ledger, Plan, Position, Stage
+from decamo.plan import HEAD, Ledger, Position, Stage
 
 __all__ = ["epoch_rows", "plan_text", "rates_by_epoch"]
 
@@ -12,14 +12,17 @@ _HEIGHT, _WIDTH = 10, 72
 
 def plan_text(ledger: Ledger, position: Position) -> str:
     """Stages, learning rates and a plot of the plan in force, with the position marked."""
-    parts = (_stages(ledger), _rates(ledger.plan, position), _plot(ledger.plan, position))
+    parts = (_stages(ledger), _rates(ledger, position), _plot(ledger, position))
     return "\n\n".join(parts)
 
 
-def rates_by_epoch(plan: Plan) -> dict[int, dict[str, float]]:
-    """Epoch -> group -> learning rate at the epoch's first step; 0 while frozen."""
-    epochs = range(plan.first_epoch, plan.last_epoch + 1)
-    return {e: {g: plan.lr(plan.epoch_start(e), g) for g in plan.ratios} for e in epochs}
+def rates_by_epoch(ledger: Ledger) -> dict[int, dict[str, float]]:
+    """Epoch -> group -> learning rate at the epoch's first step; 0 while frozen.
+
+    The epochs are those of the plan in force; one that is past has the rates it was trained at.
+    """
+    epochs = range(ledger.plan.first_epoch, ledger.plan.last_epoch + 1)
+    return {e: ledger.rates_at(ledger.steps_of(e).start) for e in epochs}
 
 
 def epoch_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -48,7 +51,7 @@ def _stages(ledger: Ledger) -> str:
                 f"{_batch(s)} x {s.accumulation}{devices} = {effective}",
                 f"{s.img_size}",
                 s.curve.kind,
-                _course(s),
+                _course(ledger, s),
             ]
         )
     header = ["stage", "epochs", "steps/epoch", "steps", "batch", "px", "curve", "head LR"]
@@ -60,29 +63,38 @@ def _batch(stage: Stage) -> str:
     return f"{stage.micro_batch}" + (f" (in {stage.pieces})" if stage.pieces > 1 else "")
 
 
-def _course(stage: Stage) -> str:
+def _course(ledger: Ledger, stage: Stage) -> str:
     """First and last rate of the head, and the peak between them where there is one."""
-    rates = [stage.lr(step) for step in range(stage.first_step, stage.end_step)]
+    rates = list(_head_rates(ledger, range(stage.first_step, stage.end_step)))
     turns = [rates[0], max(rates), rates[-1]] if max(rates) > rates[0] else [rates[0], rates[-1]]
     return " -> ".join(f"{rate:.6f}" for rate in turns)
 
 
-def _rates(plan: Plan, position: Position) -> str:
-    groups = [HEAD, *sorted((g for g in plan.ratios if g != HEAD), reverse=True)]
+def _head_rates(ledger: Ledger, steps: range) -> Iterator[float]:
+    """The head's rate at each of consecutive absolute steps, past ones as they were trained."""
+    for plan, begin, end in ledger.lived():
+        for step in range(max(steps.start, begin), min(steps.stop, end)):
+            yield plan.lr(step)
+
+
+def _rates(ledger: Ledger, position: Position) -> str:
+    backbone = (g for g in ledger.plan.ratios if g != HEAD)
+    groups = [HEAD, *sorted(backbone, reverse=True)]
     rows = []
-    for epoch, rates in rates_by_epoch(plan).items():
+    for epoch, rates in rates_by_epoch(ledger).items():
         cells = [f"{rates[g]:.6f}" if rates[g] else "frozen" for g in groups]
         mark = [f"  {_HERE}"] if epoch == position.epoch + 1 else []
         rows.append([str(epoch), *cells, *mark])
     return epoch_rows(["epoch", *groups], rows)
 
 
-def _plot(plan: Plan, position: Position) -> str:
+def _plot(ledger: Ledger, position: Position) -> str:
     """The head's learning rate over the steps of the plan, ``*``; ``|`` is the position."""
+    plan = ledger.plan
     span = plan.end_step - plan.first_step
     width = min(_WIDTH, span)
     steps = [plan.first_step + round(i * (span - 1) / max(width - 1, 1)) for i in range(width)]
-    rates = [plan.lr(s) for s in steps]
+    rates = [ledger.rates_at(s)[HEAD] for s in steps]
     top = max(rates)
     grid = [[" "] * width for _ in range(_HEIGHT)]
     here = next((i for i, s in enumerate(steps) if s >= position.step), width - 1)

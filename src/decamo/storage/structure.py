@@ -186,6 +186,7 @@ _SEGMENT = _fields(
         "scale": _number,
         "pieces": _list_of(_whole(1), 3),
         "asked": _map_of(_map_of(_leaf_or_list)),
+        "stage2_begin": _optional(_whole()),
     },
 )
 
@@ -241,7 +242,8 @@ _STATE = _fields(
         "ledger": _list_of(_SEGMENT, 1),
         "position": _fields({"epoch": _whole(), "step": _whole(), "micro": _whole()}),
         "sums": _fields(
-            {"images": _whole(), "parts": _numbers, "seconds": _number}, {"skipped": _whole()}
+            {"images": _whole(), "parts": _numbers, "seconds": _number},
+            {"skipped": _whole(), "lr": _numbers},
         ),
         "history": _list_of(_RECORD),
         "best": _fields({"iou": _number, "epoch": _whole(), "images": _text}),

@@ -63,5 +63,5 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if cores and settings.data.num_workers > cores:
         yield f"warning: --num-workers {settings.data.num_workers} on {cores} cores; {cores} do"
-    for warning in review(resumption.ledger):
+    for warning in review(resumption.ledger, resumption.position):
         yield f"warning: {warning}"

@@ -33,12 +33,16 @@ class Best:
 
 @dataclass(frozen=True)
 class EpochSums:
-    """What the epoch under way has added up, for its record: sums over images."""
+    """What the epoch under way has added up, for its record: sums over images.
+
+    ``lr`` has what the optimiser had at the epoch's first step, by group.
+    """
 
     images: int = 0
     parts: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     skipped: int = 0
+    lr: dict[str, float] = field(default_factory=dict)
 
     def add(
         self, images: int, parts: dict[str, float], seconds: float, skipped: bool = False

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from decamo.data.loader import Batch
+from decamo.errors import RateMismatch
 from decamo.history import (
     Baseline,
     EpochDone,
@@ -164,6 +165,8 @@ class Trainer:
         micro = min(stage.accumulation, self.feed.micro_batches(stage) - position.micro)
         images = self.feed.images_in(stage, position.micro, micro)
         rates = set_rates(self.stepper.optimiser, self.state.ledger.plan, position.step)
+        if position.micro == 0:
+            self.state.sums = replace(self.state.sums, lr=rates)
         held = list(islice(batches, micro))
         outcome = yield from self._fitted(stage, held, images)
         self._look(outcome, held)
@@ -238,8 +241,6 @@ class Trainer:
 
     def _record(self, stage: Stage, epoch: int, found: Summary, seconds: float) -> EpochRecord:
         parts = self.state.sums.means()
-        plan = self.state.ledger.plan
-        first = plan.epoch_start(epoch)
         return EpochRecord(
             epoch=epoch,
             stage=stage.number,
@@ -249,7 +250,7 @@ class Trainer:
             iou=found.scores.iou,
             dice=found.scores.dice,
             mae=found.scores.mae,
-            lr={group: plan.lr(first, group) for group in plan.ratios},
+            lr=self._rates_of(epoch),
             train_seconds=self.state.sums.seconds,
             val_seconds=seconds,
             img_size=stage.img_size,
@@ -264,6 +265,24 @@ class Trainer:
             routing_entropy=found.routing.entropy,
             routing_balance=found.routing.balance,
         )
+
+    def _rates_of(self, epoch: int) -> dict[str, float]:
+        """The rates at the epoch's first step: what the plan says, and what the optimiser had.
+
+        Raises:
+            RateMismatch: the two differ.
+        """
+        first = self.state.ledger.steps_of(epoch).start
+        planned, applied = self.state.ledger.rates_at(first), self.state.sums.lr
+        if applied and applied != planned:  # a file of 0.1.0 does not say what was applied
+            group = next(g for g in planned if applied.get(g) != planned[g])
+            raise RateMismatch(
+                f"epoch {epoch}, {group}",
+                f"planned at {planned[group]:g}, trained at {applied.get(group, 0.0):g}",
+                "this is a fault of decamo: report it with the run's journal.jsonl; the last"
+                " checkpoint is sound",
+            )
+        return planned
 
     def _save(self) -> Iterator[Event]:
         """Save in the middle of an epoch, unless that would replace a healthy checkpoint."""
