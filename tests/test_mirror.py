@@ -14,6 +14,7 @@ OF_THE_TREE = {
     "test_public_names.py",
     "test_readme.py",
     "test_demo.py",
+    "test_plan_followed.py",
     "test_soak.py",
     "test_start_up.py",
 }

@@ -52,6 +52,11 @@ class Curve:
         first, last = self._cycle_around(step)
         return mix(self.floor, self.peak, half_cosine(step - first, last - first))
 
+    @property
+    def rise(self) -> int:
+        """``onecycle``: steps up to the peak."""
+        return self.warmup or round(ONECYCLE_RISE * self.steps)
+
     def cycle_starts(self) -> tuple[int, ...]:
         """First step of each cycle; the cycles fill the steps after the warm-up exactly."""
         cycles = self.cycles if self.kind == "cosine_restart" else 1
@@ -66,7 +71,7 @@ class Curve:
         return starts[i], starts[i + 1] - 1
 
     def _onecycle(self, step: int) -> float:
-        rise = self.warmup or round(ONECYCLE_RISE * self.steps)
+        rise = self.rise
         if step < rise:
             start = max(self.peak * ONECYCLE_START, self.floor)
             return mix(self.peak, start, half_cosine(step, rise))

@@ -7,7 +7,7 @@ from typing import Any
 from decamo.errors import SettingsError
 from decamo.plan.ledger import Ledger, Segment, plan_of
 from decamo.plan.plan import Position
-from decamo.plan.stage import Stage
+from decamo.plan.stage import Opening, Stage
 from decamo.settings.option import flag_of, shown
 from decamo.settings.schedule import ScheduleSettings
 
@@ -135,13 +135,37 @@ def _from_its_stage(last: Segment, position: Position) -> Segment:
 
 
 def _ahead(segment: Segment, position: Position) -> tuple[Stage, ...]:
-    """The stages of the segment's plan that are not yet finished."""
+    """The stages of the segment's plan that are not yet finished, as far as they have an effect.
+
+    Of a stage under way the whole curve counts: one that differs only in what is past goes on
+    otherwise when it is extended.
+    """
     try:
         plan = plan_of(segment)
     except SettingsError:
         return ()
     ahead = tuple(s for s in plan.stages if s.end_step > position.step)
-    return ahead or plan.stages[-1:]  # a finished run still has the curve that it ended on
+    # A finished run still has the curve that it ended on.
+    return tuple(_in_effect(s, position.step) for s in ahead or plan.stages[-1:])
+
+
+def _in_effect(stage: Stage, now: int) -> Stage:
+    """The stage, written in one way wherever flags can say the same thing in several."""
+    curve = stage.curve
+    if curve.kind == "none" and not curve.warmup:
+        curve = replace(curve, floor=curve.peak)
+    if curve.kind == "cosine_restart" and curve.cycles == 1:
+        curve = replace(curve, kind="cosine", t_mult=1.0)
+    if curve.kind == "onecycle":
+        curve = replace(curve, warmup=curve.rise)
+    step = max(stage.first_step, now)
+    learning = stage.learning(step)
+    openings = [Opening(step, learning)]
+    for opening in sorted(stage.openings, key=lambda o: o.step):
+        if step < opening.step < stage.end_step and (new := opening.groups - learning):
+            openings.append(Opening(opening.step, new))
+            learning |= new
+    return replace(stage, curve=curve, openings=tuple(openings))
 
 
 def _only_later(own: Segment, asked: Segment, position: Position) -> bool:

@@ -1,0 +1,268 @@
+"""Runs of the real trainer on a network of ten numbers, quick enough to be run by the thousand.
+
+Real are the settings, the resume's decision, the plan, the optimiser and its groups, the trainer's
+loop, the state and what a checkpoint holds, recovery and the journal. Made up are the network, its
+gradient, the images, the scores, and the disk that checkpoints are kept on.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from decamo.data.loader import Batch
+from decamo.data.pairs import Pair
+from decamo.history import Event, Journal, Saved
+from decamo.metrics import Scores
+from decamo.nn import Segmenter
+from decamo.plan import Stage
+from decamo.settings import ScheduleSettings, TrainSettings
+from decamo.settings.plain import from_plain
+from decamo.storage import RunFolder
+from decamo.storage.recover import Recovered
+from decamo.training.account import run_line
+from decamo.training.feed import Feed
+from decamo.training.health import Health, Unhealthy
+from decamo.training.keeper import Keeper
+from decamo.training.memory import OutOfMemory
+from decamo.training.prepare import Parts, Prepared, prepare
+from decamo.training.rescue import GoBack
+from decamo.training.runtime import Runtime
+from decamo.training.state import TrainState
+from decamo.training.step import Outcome, Stepper
+from decamo.training.supply import Supply
+from decamo.training.validation import Summary, Validator
+
+State = dict[str, Any]
+
+LEVELS = 4
+
+
+class Tiny(nn.Module):
+    """A head and four levels of a backbone, two numbers each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.architecture = {"backbone": "tiny", "num_experts": 1, "width": 1,
+                             "input_mean": [0.0] * 3, "input_std": [1.0] * 3}  # fmt: skip
+        self.gradient_checkpointing = False
+        self.head = nn.Parameter(torch.tensor([0.1, 0.2]))
+        self.levels = nn.ParameterList(torch.tensor([0.3, k / 10]) for k in range(LEVELS))
+
+    def groups(self) -> dict[str, dict[str, nn.Parameter]]:
+        """As a segmenter's."""
+        levels = {f"backbone.{k}": {f"levels.{k}": self.levels[k]} for k in range(LEVELS)}
+        return {"head": {"head": self.head}, **levels}
+
+    def set_learning(self, groups: Collection[str]) -> None:
+        """As a segmenter's."""
+        for name, members in self.groups().items():
+            for parameter in members.values():
+                parameter.requires_grad_(name in groups)
+
+    def usage(self) -> torch.Tensor:
+        """Of a single expert."""
+        return torch.ones(LEVELS, 1)
+
+
+@dataclass(frozen=True)
+class Machines(Runtime):
+    """Several devices, of which this process plays the first."""
+
+    def any(self, flag: bool) -> bool:
+        """They all are of one mind."""
+        return flag
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """Nobody waits."""
+        yield
+
+
+@dataclass
+class Steps:
+    """Optimiser steps along a made-up gradient; notes the rates that were applied.
+
+    Attributes:
+        model: that learns.
+        optimiser: the real one.
+        applied: group -> rate, or 0 where nothing of it learned; one entry a step.
+        short: calls, from 1, in which memory runs out.
+    """
+
+    model: Tiny
+    optimiser: torch.optim.Optimizer
+    applied: list[dict[str, float]] = field(default_factory=list)
+    short: frozenset[int] = frozenset()
+    calls: int = 0
+
+    def step(self, held: object, images: int, pieces: int, scale: float) -> Outcome:
+        """As the stepper's."""
+        self.calls += 1
+        if self.calls in self.short:
+            raise OutOfMemory(torn=False)
+        for parameter in self.model.parameters():
+            parameter.grad = torch.cos(3 * parameter.detach()) if parameter.requires_grad else None
+        before = {n: p.detach().clone() for n, p in self.model.named_parameters()}
+        self.optimiser.step()
+        moved = {n for n, p in self.model.named_parameters() if not torch.equal(p, before[n])}
+        applied = {}
+        for group in self.optimiser.param_groups:
+            learns = any(p.requires_grad for p in group["params"])
+            applied[group["name"]] = group["lr"] if learns else 0.0
+        names = {n: g for g, members in self.model.groups().items() for n in members}
+        assert {names[n] for n in moved} == {g for g, rate in applied.items() if rate}
+        self.applied.append(applied)
+        return Outcome({"loss": 1.0}, 1.0, skipped=False)
+
+
+@dataclass
+class Shelf:
+    """A disk that keeps the newest checkpoint."""
+
+    folder: RunFolder
+    settings: TrainSettings
+    held: State = field(default_factory=dict)
+
+    def save(self, state: TrainState, *, best: bool = False, epoch: int = 0) -> Iterator[Event]:
+        """As the keeper's."""
+        self.held = copy.deepcopy(state.to_plain(self.settings))
+        yield Saved(self.folder.last, state.position, 0.0)
+
+    def load_last(self) -> Recovered:
+        """As the keeper's."""
+        return Recovered(copy.deepcopy(self.held), self.folder.last)
+
+
+@dataclass
+class Examiner:
+    """Gives every network the same score, unless asked to stop."""
+
+    stop: Callable[[], str]
+
+    def run(self, predictor: object, step: int) -> Generator[Event, None, Summary | None]:
+        """As the validator's."""
+        yield from ()
+        return None if self.stop() else Summary(Scores(0.5, 0.5, 0.1), 1, 0.0, 0.1, 0.1, 0.0)
+
+
+@dataclass
+class Fate:
+    """Sends a run back to its checkpoint, with half its rates, after certain steps; each once."""
+
+    after: set[int]
+
+    def after_step(self, state: TrainState, held: object) -> None:
+        """As health's."""
+        if state.position.step in self.after:
+            self.after.discard(state.position.step)
+            raise Unhealthy("as it was to be")
+
+    def before_save(self, state: TrainState) -> None:
+        """As health's."""
+
+    def way_out(self, step: int, found: Unhealthy) -> Exception:
+        """As health's."""
+        return GoBack(found.why, slower=True)
+
+
+class Endless(Feed):
+    """Batches of nothing."""
+
+    def batches(self, stage: Stage, epoch: int, micro: int) -> Iterator[Batch]:
+        """As the feed's."""
+        return repeat(cast(Batch, None))
+
+
+@dataclass
+class Run:
+    """A command ``decamo train``, up to the end or to where it is stopped.
+
+    Attributes:
+        prepared: by the real code.
+        steps: whose rates are noted.
+        shelf: where the checkpoint is found.
+    """
+
+    prepared: Prepared
+    steps: Steps
+    shelf: Shelf
+    journal: Path
+
+    def events(self) -> Iterator[Event]:
+        """Train; everything is written into the journal first."""
+        trainer = self.prepared.trainer
+        with Journal(self.journal) as journal:
+            journal.write("run", run_line(trainer.settings, self.prepared))
+            for event in trainer.run():
+                journal.hear(event)
+                yield event
+
+
+def settings_of(schedule: ScheduleSettings, root: Path) -> TrainSettings:
+    """Settings of a made-up run in the folder ``root``."""
+    plain = {"run": {"checkpoint_dir": str(root), "device": "cpu"}, "data": {"num_workers": 0}}
+    return replace(from_plain(plain), schedule=schedule)
+
+
+def command(
+    schedule: ScheduleSettings,
+    root: Path,
+    *,
+    images: int,
+    world: int = 1,
+    checkpoint: State | None = None,
+    stop_after: float = math.inf,
+    short: frozenset[int] = frozenset(),
+    bad: frozenset[int] = frozenset(),
+) -> Run:
+    """Start a run, or go on with one.
+
+    Args:
+        schedule: the flags.
+        root: the run folder.
+        images: that train.
+        world: devices.
+        checkpoint: to go on from.
+        stop_after: the question, from 1, that is first answered with a reason to stop.
+        short: calls of a step in which memory runs out.
+        bad: steps, by how many are made after them, that send the run back with half its rates.
+    """
+    settings = settings_of(schedule, root)
+    asked: list[bool] = []
+
+    def stop() -> str:
+        asked.append(True)
+        return "enough" if len(asked) >= stop_after else ""
+
+    def build(*_: object, **__: object) -> Segmenter:
+        return cast(Segmenter, Tiny())
+
+    pairs = tuple(Pair(Path(f"{i}.jpg"), Path(f"{i}.png"), str(i), "made", "train")
+                  for i in range(images + 1))  # fmt: skip
+    prepared = prepare(
+        settings,
+        RunFolder(root),
+        Machines(torch.device("cpu"), None, 0, world),
+        Supply(pairs[:-1], pairs[-1:], (), (), (), 0),
+        copy.deepcopy(checkpoint),
+        stop=stop,
+        clock=lambda: 0.0,
+        parts=Parts(build=build),
+    )
+    trainer = prepared.trainer
+    steps = Steps(cast(Tiny, trainer.state.model), trainer.state.optimiser, short=short)
+    shelf = Shelf(trainer.folder, settings)
+    trainer.stepper = cast(Stepper, steps)
+    trainer.keeper = cast(Keeper, shelf)
+    trainer.validator = cast(Validator, Examiner(stop))
+    trainer.health = cast(Health, Fate(set(bad)))
+    trainer.feed = Endless(settings, trainer.runtime, trainer.feed.pairs)
+    return Run(prepared, steps, shelf, root / "journal.jsonl")
