@@ -6,13 +6,17 @@ with a list of learning rates; a resume throws away what lies ahead and writes t
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Flags = Mapping[str, Any]
 
 LEVELS = 4
 RATE_FLAGS = ("lr", "stage1_scheduler", "stage2_lr", "scheduler", "schedule_origin", "stage3_lr")
+
+
+class Impossible(Exception):
+    """A warm-up takes all that is left of its stage, or more."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class Life:
     share: float = 1.0  # of the rates, after rollbacks
     last: Epoch | None = None  # completed
     rates: list[float] = field(default_factory=list)  # of the head, of every step made
+
+    def copy(self) -> "Life":
+        """The same life, to be lived otherwise."""
+        return replace(self, ahead=list(self.ahead), rates=list(self.rates))
 
     def start(self) -> None:
         """Lay the first plan."""
@@ -75,6 +83,8 @@ class Life:
             size = flags["stage3_img_size"] or size
         steps = math.ceil(math.ceil(images / (micro * world)) / flags["accumulation_steps"])
         warm = flags["warmup_epochs"] if stage == 2 or (stage == 1 and start > 0) else 0
+        if warm >= end - start and warm:
+            raise Impossible
         joins = flags["schedule_origin"] == "stage" and start > begin
         if joins:
             whole = course_of(flags, stage, (end - begin) * steps, warm * steps)
@@ -132,10 +142,11 @@ class Life:
 
     def matches(self, flags: Flags, epochs: int) -> bool:
         """Whether these flags, up to ``epochs``, lead the same way as those in force."""
-        ways = [
-            self.lay(f, self.images, self.world, self.origin)
-            for f in (self.flags, {**flags, "epochs": epochs})
-        ]
+        own, asked = self.flags, {**flags, "epochs": epochs}
+        try:
+            ways = [self.lay(f, self.images, self.world, self.origin) for f in (own, asked)]
+        except Impossible:
+            return False
         ahead = [[e for e in way if e.number > self.done] or way[-1:] for way in ways]
         return ahead[0] == ahead[1]
 
@@ -165,6 +176,7 @@ class Life:
         if self.made:
             return self.ahead[0].stage
         return self.last.stage if self.last else 0
+
 
 PEAK = {1: "lr", 2: "stage2_lr", 3: "stage3_lr"}
 

@@ -7,12 +7,14 @@ gradient, the images, the scores, and the disk that checkpoints are kept on.
 
 import copy
 import math
+import pickle
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import torch
 from torch import nn
@@ -110,9 +112,9 @@ class Steps:
             raise OutOfMemory(torn=False)
         for parameter in self.model.parameters():
             parameter.grad = torch.cos(3 * parameter.detach()) if parameter.requires_grad else None
-        before = {n: p.detach().clone() for n, p in self.model.named_parameters()}
+        before = {n: p.tolist() for n, p in self.model.named_parameters()}
         self.optimiser.step()
-        moved = {n for n, p in self.model.named_parameters() if not torch.equal(p, before[n])}
+        moved = {n for n, p in self.model.named_parameters() if p.tolist() != before[n]}
         applied = {}
         for group in self.optimiser.param_groups:
             learns = any(p.requires_grad for p in group["params"])
@@ -129,16 +131,21 @@ class Shelf:
 
     folder: RunFolder
     settings: TrainSettings
-    held: State = field(default_factory=dict)
+    pickled: bytes = b""
+
+    @property
+    def held(self) -> State:
+        """The newest checkpoint, read anew."""
+        return cast(State, pickle.loads(self.pickled))
 
     def save(self, state: TrainState, *, best: bool = False, epoch: int = 0) -> Iterator[Event]:
         """As the keeper's."""
-        self.held = copy.deepcopy(state.to_plain(self.settings))
+        self.pickled = pickle.dumps(state.to_plain(self.settings))
         yield Saved(self.folder.last, state.position, 0.0)
 
     def load_last(self) -> Recovered:
         """As the keeper's."""
-        return Recovered(copy.deepcopy(self.held), self.folder.last)
+        return Recovered(self.held, self.folder.last)
 
 
 @dataclass
@@ -201,14 +208,19 @@ class Run:
         trainer = self.prepared.trainer
         with Journal(self.journal) as journal:
             journal.write("run", run_line(trainer.settings, self.prepared))
-            for event in trainer.run():
-                journal.hear(event)
-                yield event
+            # Nothing is held of a failed step, and a search for it takes longer than the run.
+            with mock.patch("decamo.training.trainer.release"):
+                for event in trainer.run():
+                    journal.hear(event)
+                    yield event
 
 
 def settings_of(schedule: ScheduleSettings, root: Path) -> TrainSettings:
     """Settings of a made-up run in the folder ``root``."""
-    plain = {"run": {"checkpoint_dir": str(root), "device": "cpu"}, "data": {"num_workers": 0}}
+    plain: dict[str, dict[str, Any]] = {
+        "run": {"checkpoint_dir": str(root), "device": "cpu"},
+        "data": {"num_workers": 0},
+    }
     return replace(from_plain(plain), schedule=schedule)
 
 
@@ -235,6 +247,7 @@ def command(
         short: calls of a step in which memory runs out.
         bad: steps, by how many are made after them, that send the run back with half its rates.
     """
+    root.mkdir(exist_ok=True)
     settings = settings_of(schedule, root)
     asked: list[bool] = []
 

@@ -4,35 +4,43 @@ Random lives of up to five commands, each held against :mod:`tests.training.orac
 """
 
 import contextlib
-import copy
 import json
 import math
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
 
-from decamo.errors import MemoryExhausted, SettingsError
+from decamo.errors import MemoryExhausted, RateMismatch, SettingsError
 from decamo.history import (
     EpochDone,
     EpochRecord,
     Event,
+    GroupsOpened,
     MemoryRanOut,
     RolledBack,
     Saved,
     StepDone,
 )
 from decamo.history.run_past import past_of_journal
-from decamo.plan import HEAD, Position, review
+from decamo.plan import HEAD, Ledger, Plan, Position, Segment, review
 from decamo.settings import ScheduleSettings
 from tests.training.conftest import assert_equal
-from tests.training.oracle import RATE_FLAGS, Life
+from tests.training.oracle import RATE_FLAGS, Impossible, Life
+from tests.training.rates_table import BEFORE, IMAGES, OPTION_1, Row, after_86, rows
 from tests.training.simulated import Run, State, command
 
 CURVES = st.sampled_from(["onecycle", "cosine", "cosine_restart", "none"])
@@ -66,7 +74,7 @@ CHANGES = st.one_of(
     st.fixed_dictionaries(LONGER | {"skip_stage1": st.just(True)}),
     st.fixed_dictionaries({}, optional=FLAGS | LONGER),
 )
-IMAGES, WORLD = st.integers(2, 9), st.sampled_from([1, 1, 1, 2])
+SOME_IMAGES, DEVICES = st.integers(2, 9), st.sampled_from([1, 1, 1, 2])
 STOPS = st.one_of(st.none(), st.integers(1, 30))
 KILLS = st.one_of(st.none(), st.none(), st.integers(2, 60))
 FEW = st.frozensets(st.integers(1, 25), max_size=2)
@@ -92,13 +100,14 @@ class Lives(RuleBasedStateMachine):
         self.checkpoint: State | None = None
         self.began: Began | None = None  # the plan in force, where it was never disturbed
         self.life = Life({}, 0, 1)
+        self.parts = 0  # commands that went on with it
         self.journalled: dict[int, dict[str, float]] = {}
 
     def teardown(self) -> None:
         self.place.cleanup()
 
     @initialize(
-        flags=st.fixed_dictionaries(FLAGS), images=IMAGES, world=WORLD, stop=STOPS, bad=FEW
+        flags=st.fixed_dictionaries(FLAGS), images=SOME_IMAGES, world=DEVICES, stop=STOPS, bad=FEW
     )
     def start(
         self, flags: dict[str, Any], images: int, world: int, stop: int | None, bad: frozenset[int]
@@ -110,8 +119,8 @@ class Lives(RuleBasedStateMachine):
         self.follow(command(schedule, self.root, images=images, world=world, bad=bad,
                             stop_after=stop or math.inf))  # fmt: skip
 
-    @rule(changes=CHANGES, images=st.one_of(st.none(), st.none(), st.none(), IMAGES),
-          world=st.one_of(st.none(), st.none(), st.none(), WORLD), stop=STOPS, bad=FEW,
+    @rule(changes=CHANGES, images=st.one_of(st.none(), st.none(), st.none(), SOME_IMAGES),
+          world=st.one_of(st.none(), st.none(), st.none(), DEVICES), stop=STOPS, bad=FEW,
           short=FEW, kill=KILLS)  # fmt: skip
     def resume(
         self,
@@ -123,24 +132,28 @@ class Lives(RuleBasedStateMachine):
         short: frozenset[int],
         kill: int | None,
     ) -> None:
-        life, before = self.life, dict(self.life.flags)
+        life = unchanged = self.life
+        before = dict(life.flags)
         schedule = accepted({**before, **changes})
         images, world = images or life.images, world or life.world
         if life.done >= schedule.last_epoch:
             return
+        rate, stage, flags = (life.rates or [0.0])[-1], life.last_stage(), asdict(schedule)
+        self.life = life = life.copy()
+        how: dict[str, Any] = {"images": images, "world": world, "checkpoint": self.checkpoint}
         try:
-            run = command(schedule, self.root, images=images, world=world,
-                          checkpoint=self.checkpoint, stop_after=stop or math.inf,
-                          short=short, bad=bad)  # fmt: skip
-        except SettingsError as refused:
-            assert refused.what == "--warmup-epochs"
+            word = life.resume(flags, images, world)
+        except Impossible:
+            self.life = unchanged
+            with pytest.raises(SettingsError, match="--warmup-epochs"):
+                command(schedule, self.root, **how)
             return
-        rate, stage = (life.rates or [0.0])[-1], life.last_stage()
-        word = life.resume(asdict(schedule), images, world)
+        run = command(schedule, self.root, stop_after=stop or math.inf, short=short, bad=bad, **how)
         resumption = run.prepared.resumption
         assert resumption.word == word
+        self.parts += 1
         if word != "continue":
-            self.began = Began(schedule, images, world, self.checkpoint)
+            self.began, self.parts = Began(schedule, images, world, self.checkpoint), 0
         if life.ahead and life.ahead[0].stage == stage and life.rates and word != "continue":
             self.only_rises_when_said(run, before, rate)
         self.follow(run, kill)
@@ -166,7 +179,7 @@ class Lives(RuleBasedStateMachine):
                 self.hear(run, event, marks)
         self.checkpoint = run.shelf.held
         position = Position(**self.checkpoint["position"])
-        self.life = life = copy.deepcopy(marks[position])  # what was not saved is lost
+        self.life = life = marks[position].copy()  # what was not saved is lost
         assert (position.epoch, position.step) == (life.done, len(life.rates))
         self.the_journal_says_so(run)
         if not life.ahead:
@@ -175,15 +188,13 @@ class Lives(RuleBasedStateMachine):
 
     def is_as_if_never_stopped(self) -> None:
         """All commands that were ``continue`` together left what one would have left."""
-        if self.began is None:
+        if self.began is None or not self.parts:
             return
         whole = command(self.began.schedule, self.root, images=self.began.images,
                         world=self.began.world, checkpoint=self.began.checkpoint)  # fmt: skip
         list(whole.prepared.trainer.run())
-        for state in (whole.shelf.held, self.checkpoint):
-            assert state is not None
-        assert_equal(*({k: v for k, v in (state or {}).items() if k != "settings"}
-                       for state in (whole.shelf.held, self.checkpoint)))  # fmt: skip
+        parts = self.checkpoint or {}
+        assert_equal({**whole.shelf.held, "settings": {}}, {**parts, "settings": {}})
 
     def hear(self, run: Run, event: Event, marks: dict[Position, Life]) -> None:
         life, ledger = self.life, run.prepared.trainer.state.ledger
@@ -206,9 +217,9 @@ class Lives(RuleBasedStateMachine):
             assert record.line().endswith(f"LR: {self.journalled[first][HEAD]:.6f}")
             life.end_epoch()
         elif isinstance(event, Saved):
-            marks[event.position] = copy.deepcopy(life)
+            marks[event.position] = life.copy()
         elif isinstance(event, RolledBack):
-            self.life = copy.deepcopy(marks[event.position])
+            self.life = marks[event.position].copy()
             self.life.share = life.share / 2
             self.began = None
         elif isinstance(event, MemoryRanOut):
@@ -252,10 +263,81 @@ def accepted(flags: dict[str, Any]) -> ScheduleSettings:
     return ScheduleSettings(**{**flags, "stage1_epochs": stage1, "warmup_epochs": warm})
 
 
-TestLives = Lives.TestCase
-TestLives.settings = settings(
-    max_examples=200,
-    stateful_step_count=5,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+@pytest.mark.parametrize(
+    "many", [200, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(7200)])]
 )
+def test_random_lives_of_up_to_five_commands(many: int) -> None:
+    how = settings(max_examples=many, stateful_step_count=5, deadline=None,
+                   suppress_health_check=list(HealthCheck))  # fmt: skip
+    run_state_machine_as_test(Lives, settings=how)
+
+
+@pytest.fixture(scope="module")
+def table() -> list[Row]:
+    return list(rows())
+
+
+def test_what_is_printed_written_down_and_planned_is_one_rate(table: list[Row]) -> None:
+    assert len(table) == 27
+    for row in table:
+        assert row.journalled == row.planned
+        assert row.printed == f"{row.planned:.6f}"
+    ends = {row.option: row.last_step for row in table if row.last_step is not None}
+    assert ends == {"conservative": 0.00001, "aggressive": 0.00002, "resolution": 0.00002}
+
+
+@pytest.mark.parametrize(
+    ("before", "word"),
+    [("none", "branch"), ("cosine, 86 of 86", "extend"), ("cosine, 86 of 120", "continue")],
+)
+def test_option_1_after_86_epochs_of_unequal_steps(
+    table: list[Row], before: str, word: str
+) -> None:
+    """An extended cosine stands where it would had it been longer from epoch 31 on."""
+    found = {r.epoch: r for r in table if (r.before, r.option) == (before, "conservative")}
+    assert {r.word for r in found.values()} == {word}
+    begin, steps = (86, 34 * 11) if word == "branch" else (30, 90 * 11)
+    for epoch in (87, 104, 120):
+        fall = (epoch - 1 - begin) * 11 / (steps - 1)
+        closed = 0.00001 + 0.00019 * (1 + math.cos(math.pi * fall)) / 2
+        assert found[epoch].journalled == pytest.approx(closed, rel=1e-9)
+
+
+def test_an_extension_under_skip_stage1_opens_no_group_anew(tmp_path: Path) -> None:
+    checkpoint = after_86(tmp_path, "cosine, 86 of 86")
+    run = command(OPTION_1, tmp_path, images=IMAGES, checkpoint=checkpoint)
+    events = list(run.events())
+    opened = [e for e in events if isinstance(e, GroupsOpened)]
+    assert [(e.step, len(e.learning)) for e in opened] == [(796, 5)]
+    assert [e.record.step for e in events if isinstance(e, StepDone)] == list(range(796, 1170))
+    assert min(min(applied.values()) for applied in run.steps.applied) > 0
+
+
+def test_a_rate_that_the_plan_does_not_have_ends_the_run_by_name(tmp_path: Path) -> None:
+    run = command(OPTION_1, tmp_path, images=IMAGES)
+    trainer = run.prepared.trainer
+
+    def tampered(optimiser: torch.optim.Optimizer, plan: Plan, step: int) -> dict[str, float]:
+        rates = {group: plan.lr(step, group) for group in plan.ratios}
+        return rates | {"backbone.2": rates["backbone.2"] + 1e-9}
+
+    with (
+        mock.patch("decamo.training.trainer.set_rates", tampered),
+        pytest.raises(RateMismatch, match=r"epoch 1, backbone.2: planned at 0, trained at 1e-09"),
+    ):
+        list(trainer.run())
+
+
+def test_an_extension_that_0_1_0_wrote_down_without_its_stage_1_is_put_right() -> None:
+    """Its steps were made where the whole plan has them; only the plan was laid from step 0."""
+    first = Segment("start", 0, 0, 0, 0, BEFORE["cosine, 86 of 86"], IMAGES)
+    damaged = replace(first, word="extend", at_epoch=86, at_step=796, schedule=OPTION_1)
+    back = replace(damaged, word="rollback", at_epoch=90, at_step=796 + 4 * 11, scale=0.5)
+    plain = Ledger((first, damaged, back)).to_plain()
+    for segment in plain:
+        del segment["stage2_begin"]
+    ledger = Ledger.from_plain(plain)
+    assert ledger.steps_of(87) == range(796, 807)
+    assert ledger.rates_at(796)[HEAD] == pytest.approx(0.000069, rel=0.01)
+    assert ledger.plan.end_step == 796 + 34 * 11
+    assert ledger.rates_at(ledger.plan.end_step - 1)[HEAD] == 0.000005

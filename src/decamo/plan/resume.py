@@ -173,15 +173,22 @@ def _only_later(own: Segment, asked: Segment, position: Position) -> bool:
     old, wanted = own.schedule, asked.schedule
     if wanted.epochs <= old.epochs or (old.stage3_epochs and position.epoch >= old.epochs):
         return False
-    past = {"stage1_epochs": old.stage1_epochs, "skip_stage1": old.skip_stage1}  # is in asked
-    as_before = replace(asked, schedule=replace(wanted, epochs=old.epochs, **past))
+    as_before = replace(
+        asked,
+        schedule=replace(
+            wanted,
+            epochs=old.epochs,
+            stage1_epochs=old.stage1_epochs,  # where stage 2 begins is in asked
+            skip_stage1=old.skip_stage1,
+        ),
+    )
     return _ahead(as_before, position) == _ahead(own, position)
 
 
 def _changes(
     last: Segment, wanted: ScheduleSettings, images: int, world: int, begun: bool
 ) -> dict[str, str]:
-    """Flags that differ from the segment's, with their change in words; not those of a past stage."""
+    """Flags that differ and do not concern a past stage alone, with their change in words."""
     past = _OF_STAGE_1 if begun else frozenset[str]()
     changes = {
         flag_of(

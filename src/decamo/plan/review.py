@@ -6,6 +6,8 @@ from decamo.settings import shown
 
 __all__ = ["review"]
 
+_AT_ITS_START = Position()
+
 # Flags by which a person says what the rate shall be, by the stage under way.
 _OF_RATES = {
     1: ("lr", "stage1_scheduler"),
@@ -14,7 +16,7 @@ _OF_RATES = {
 }
 
 
-def review(ledger: Ledger, position: Position = Position()) -> tuple[str, ...]:
+def review(ledger: Ledger, position: Position = _AT_ITS_START) -> tuple[str, ...]:
     """Warnings about the plan in force, each one sentence for people.
 
     Args:
