@@ -279,8 +279,8 @@ class Trainer:
             raise RateMismatch(
                 f"epoch {epoch}, {group}",
                 f"planned at {planned[group]:g}, trained at {applied.get(group, 0.0):g}",
-                "this is a fault of decamo: report it with the run's journal.jsonl; the last"
-                " checkpoint is sound",
+                "this is a fault of decamo: file an issue with the run folder; the last checkpoint"
+                " is sound",
             )
         return planned
 
