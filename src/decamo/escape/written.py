@@ -11,6 +11,7 @@ from decamo.escape.branch import BEFORE, CONTROL, TWIN, Branch
 from decamo.flags import read_config
 from decamo.settings import flag_of
 from decamo.settings.plain import SECTIONS, kinds, section_of
+from decamo.system import file_name
 
 __all__ = ["branches_of", "only"]
 
@@ -60,7 +61,7 @@ def only(branches: Sequence[Branch], names: Sequence[str]) -> tuple[Branch, ...]
 
 def _branch(name: str, table: Any) -> Branch:
     where = f"[branch.{name}]"
-    if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
+    if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name) or file_name(name) != name:
         remedy = f"use small letters, digits, - and _, and not {CONTROL} or {TWIN}"
         raise SettingsError(where, "it names a folder", remedy)
     if not isinstance(table, Mapping):

@@ -9,6 +9,7 @@ from PIL import Image
 
 from decamo.data.loader import Batch
 from decamo.storage import RunFolder, make_folder, write_whole
+from decamo.system import file_name
 from decamo.training.step import Stepper
 
 __all__ = ["keep_suspects", "suspects_among"]
@@ -39,7 +40,7 @@ def keep_suspects(
     for batch in batches:
         for i, key in enumerate(batch.keys):
             if key in keys:
-                name = key.replace("/", "-")
+                name = file_name(key)
                 pixels = batch.image[i].permute(1, 2, 0).numpy()
                 write_whole(place / f"{name}.png", _png(Image.fromarray(pixels)))
                 mask = Image.fromarray(_GREYS[batch.mask[i, 0].numpy()])

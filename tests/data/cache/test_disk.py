@@ -109,7 +109,7 @@ def test_without_locks_each_builds_its_own(
     def no_locks(*_: Any) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("decamo.data.cache.disk.fcntl.flock", no_locks)
+    monkeypatch.setattr("decamo.system.fcntl.flock", no_locks)
     other = tmp_path / f"{identity_of(pairs, 64)}.123.part"
     other.touch()
     assert torch.equal(opened(tmp_path, pairs).square(0), square_of(pairs[0], 64))

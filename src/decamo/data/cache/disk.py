@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import time
@@ -15,7 +14,7 @@ from decamo.data.cache.pixels import CHANNELS, channels_of
 from decamo.data.cache.sources import Stored, bytes_of
 from decamo.data.pairs import Pair
 from decamo.errors import StorageError
-from decamo.storage import sync_folder
+from decamo.system import lock, replace, sync_folder
 
 __all__ = ["free_on", "open_on_disk", "whole_file"]
 
@@ -109,7 +108,7 @@ def _build(
             file.write(_head(name, len(pairs), side))  # the last thing written
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        replace(part, path)
         sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -139,14 +138,10 @@ def _drop_torn(folder: Path, name: str) -> None:
 def _alone(path: Path, sleep: Callable[[float], None]) -> Iterator[bool]:
     """Hold the lock within the block; yields whether there is one."""
     with path.open("ab") as file:
-        locked = True
         while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = lock(file)
+            if held is not False:
+                locked = bool(held)  # None: a file system without locks
                 break
-            except BlockingIOError:
-                sleep(_PATIENCE)
-            except OSError:  # a file system without locks
-                locked = False
-                break
+            sleep(_PATIENCE)
         yield locked  # closing the file unlocks it

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from decamo.data.cache.filling import fill
@@ -79,7 +80,8 @@ class _Temporary:
 
     def __del__(self) -> None:
         if getattr(self, "_maker", 0) == os.getpid():
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):  # Windows: a reader has it mapped still
+                self.path.unlink(missing_ok=True)
 
 
 def free_memory(

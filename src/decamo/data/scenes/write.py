@@ -11,6 +11,7 @@ from PIL import Image
 from decamo.data.scenes.compose import make_scene, scene_name
 from decamo.errors import DataError, StorageError
 from decamo.settings.option import at_least, within
+from decamo.system import replace
 
 __all__ = ["write_scenes"]
 
@@ -146,4 +147,4 @@ def _save(picture: Image.Image, path: Path, **options: int) -> None:
     """Save under a temporary name first: a file that exists is whole."""
     part = path.with_name(f".{path.name}.part")
     picture.save(part, format="JPEG" if path.suffix == ".jpg" else "PNG", **options)
-    part.replace(path)
+    replace(part, path)
