@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import decamo
 from decamo import system
 from decamo.system import (
     Process,
@@ -25,6 +26,8 @@ from decamo.system import (
     stop_signals,
     sync_folder,
 )
+
+SOURCE = str(Path(decamo.__file__).parents[1])
 
 
 @pytest.fixture
@@ -277,3 +280,31 @@ def test_peak_memory_is_in_bytes(windows: None, monkeypatch: pytest.MonkeyPatch)
 def test_there_is_a_boot_and_a_core() -> None:
     assert system.cores() >= 1
     assert system.boot_id() == system.boot_id()
+
+
+@pytest.mark.long
+def test_a_whole_run_where_windows_differs(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONPATH": SOURCE}
+    environment |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    small = ["--backbone", "mobilenetv2_035", "--no-pretrained", "--img-size", "64",
+             "--skip-stage1", "--num-workers", "2", "--batch-size", "4"]  # fmt: skip
+    train = ["train", "--dataset-path", "s", "--checkpoint-dir", "run", *small, "--resume", "auto"]
+    for words in (
+        ["data", "make-scenes", "s", "--train", "24", "--test", "4", "--size", "64"],
+        [*train, "--epochs", "2", "--dry-run"],
+        [*train, "--epochs", "2", "--cache", "disk"],
+        ["plan", "--resume-from", "run/last.pth", "--dataset-path", "s", "--epochs", "4"],
+        ["evaluate", "run/best_model.pth", "--dataset-path", "s", "--workers", "2"],
+        ["predict", "run/best_model.pth", "s/Test/Image", "--out", "maps"],
+        ["diagnose", "run"],
+        ["report", "run"],
+        ["data", "audit", "s", "--html", "audit.html"],
+    ):
+        program = [sys.executable, str(Path(__file__).with_name("like_windows.py")), *words]
+        done = subprocess.run(
+            program, cwd=tmp_path, env=environment, capture_output=True, check=False
+        )
+        assert done.returncode == 0, (words, done.stderr.decode("cp1252"))
+        assert b"Traceback" not in done.stderr
+        assert done.stdout.decode("cp1252")
+    assert not list((tmp_path / "run").glob(".owner*"))

@@ -3,18 +3,24 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from decamo.cli import main
+from decamo.flags import chosen_settings
 from decamo.history import EpochDone, Event, Saved, StepDone, Validating, read_journal
 from decamo.report.console import Console
+from decamo.storage.owner import Holder
 from decamo.storage.sealed import load_sealed
 from decamo.system import stop_signals
 from decamo.training.budget import Budget
@@ -416,3 +422,57 @@ def test_before_training_a_signal_stops_at_once(
     monkeypatch.setattr("decamo.commands.train.find_supply", look)
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
     assert main([*words, *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1"]) == 143
+
+
+def test_a_second_run_in_a_folder_is_refused_before_anything_is_read(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = replace(Holder.this(time.time()), process=os.getppid(), started="")
+    (tmp_path / ".owner-0001").write_bytes(held.to_bytes())
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
+    for more in ([], ["--resume", "auto"], ["--dry-run"]):
+        assert main([*words, *STUCK_FLAGS, *more]) == 2
+        said = capsys.readouterr()
+        assert f"{tmp_path} is in use: process {os.getppid()} on {held.host}, since" in said.err
+        assert said.out == ""
+    assert [p.name for p in tmp_path.iterdir()] == [".owner-0001"]
+
+
+def test_a_run_that_ended_while_we_asked_is_seen_as_it_is_now(
+    scenes: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its owner was alive when the second command read the folder, and is gone when it is taken."""
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
+    words += [*STUCK_FLAGS, "--epochs", "2", "--stage1-epochs", "1", "--resume", "auto"]
+    real = chosen_settings
+    read: list[int] = []
+
+    def reads_and_waits(args: Any) -> Any:
+        first = real(args)
+        read.append(1)
+        if len(read) == 1:
+            assert main(words) == 0  # the other one
+        return first
+
+    monkeypatch.setattr("decamo.commands.train.chosen_settings", reads_and_waits)
+    assert main(words) == 0
+    assert "complete: " in capsys.readouterr().out
+    assert sum(e["kind"] == "epoch" for e in read_journal(tmp_path / "journal.jsonl")) == 2
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["| head -7", ">/dev/full", ">&-", "2>&-", ">&- 2>&- <&-"])
+def test_a_run_outlives_its_output(how: str, scenes: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "decamo.cli", "train", "--dataset-path", str(scenes),
+             "--checkpoint-dir", str(tmp_path / "run"), *STUCK_FLAGS, "--epochs", "3",
+             "--stage1-epochs", "1"]  # fmt: skip
+    line = f"{shlex.join(words)} {how}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert load_sealed(tmp_path / "run/last.pth")["position"]["epoch"] == 3
+    said = done.stderr.decode()
+    assert ("the run goes on, its journal.jsonl has it all" in said) == ("2>&-" not in how)
+    assert "Traceback" not in said

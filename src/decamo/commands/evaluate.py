@@ -319,7 +319,7 @@ def _write(args: argparse.Namespace, scores: Sequence[SetScore], report: dict[st
         (args.latex, scores_latex),
     ):
         if path is not None:
-            write_whole(path, text(scores).encode())
+            write_whole(path, text(scores).encode(errors="backslashreplace"))
 
 
 def _draw(

@@ -347,7 +347,7 @@ def _leave_traces(
     if (kept := keep_former_best(folder, prepared.trainer.state)) is not None:
         con.say(f"kept: {kept} is the best of the images that validated before")
     config = tomli_w.dumps(_without_none(to_plain(settings)))
-    write_whole(folder.config, config.encode())
+    write_whole(folder.config, config.encode(errors="surrogateescape"))
     draw_plan(folder.picture, prepared.resumption.ledger, prepared.resumption.position)
 
 

@@ -126,7 +126,7 @@ def fingerprint(pairs: Iterable[Pair]) -> str:
     Checkpoints up to format 2 know their validation images by it.
     """
     keys = "\n".join(sorted(pair.key for pair in pairs))
-    return hashlib.sha256(keys.encode()).hexdigest()[:12]
+    return hashlib.sha256(keys.encode(errors="surrogateescape")).hexdigest()[:12]
 
 
 def _stratum(entry: Entry) -> tuple[str, int]:
@@ -149,4 +149,5 @@ def _shares(sizes: dict[tuple[str, int], int], total: int) -> dict[tuple[str, in
 
 
 def _rank(entry: Entry) -> tuple[str, str]:
-    return hashlib.sha256(entry.pair.stem.encode()).hexdigest(), entry.pair.key
+    stem = entry.pair.stem.encode(errors="surrogateescape")  # a name need not be UTF-8
+    return hashlib.sha256(stem).hexdigest(), entry.pair.key

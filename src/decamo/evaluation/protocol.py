@@ -95,4 +95,4 @@ def prints_of(results: Iterable[ImageResult]) -> tuple[str, str]:
 
 
 def _hash(lines: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:12]
