@@ -29,7 +29,7 @@ def lack() -> None:
         delattr(signal, name)
     if multiprocessing.get_start_method(allow_none=True) is None:
         multiprocessing.set_start_method("spawn")
-    multiprocessing.get_all_start_methods = lambda: ["spawn"]  # type: ignore[method-assign]
+    multiprocessing.get_all_start_methods = lambda: ["spawn"]
     _refuse_others()
     _refuse_folders()
     _refuse_first_rename()
