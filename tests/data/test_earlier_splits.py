@@ -42,6 +42,15 @@ def test_the_present_names_lead_to_the_print() -> None:
     assert held(record) == [e.pair.key for e in SPLIT.val]
 
 
+@pytest.mark.parametrize("root", ["/kaggle/input/Set", "data/Set/TrainDataset"])
+def test_a_single_set_is_known_by_the_path_that_the_run_was_given(root: str) -> None:
+    now = [entry(n, "/b", "renamed") for n in range(20)]
+    record, proven = earlier_record(now, 0.2, PRINT, seen={}, roots=[root], noncam="drop")
+    assert proven
+    assert held(record) == [e.pair.key for e in SPLIT.val]
+    assert follow(now, record, 0.2, before=0.2).same
+
+
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("roots", [["/a"], ["a"], ["elsewhere"]])
 def test_a_renamed_set_is_known_by_what_the_census_saw(version: int, roots: list[str]) -> None:

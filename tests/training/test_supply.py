@@ -86,6 +86,10 @@ def test_a_checkpoint_of_names_alone_keeps_its_split(scenes: Path, tmp_path: Pat
         assert [p.key for p in after.val] == [p.key for p in before.val]
         assert {names, before.val_print} == after.known_as
     (tmp_path / "census.json").unlink()
+    by_path = again(other, tmp_path, checkpoint)
+    assert names in by_path.known_as
+    (tmp_path / "census.json").unlink()
+    checkpoint["settings"]["data"]["dataset_path"] = ["unknown"]
     lost = again(other, tmp_path, checkpoint)
     assert names not in lost.known_as
     assert "remembers its images by names alone" in str(lost.notes)

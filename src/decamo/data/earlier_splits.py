@@ -1,12 +1,14 @@
 """The split of a checkpoint that remembers no image, only a print of the names it held out.
 
 Checkpoints up to format 2 are such. Their split is found again and proven by that print: from the
-present names, or, where folders were renamed since, from what the run's own census saw. Where
-neither leads to the print, it stays unknown which images have trained, and that is said.
+present names, or, where folders were renamed since, from the paths that the run was given or from
+what its own census saw. Where none leads to the print, it stays unknown which images have trained,
+and that is said.
 """
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from decamo.data.census import Entry, apply_noncam
@@ -69,8 +71,14 @@ def earlier_record(
     now = _split(entries, fraction)
     if now is not None and fingerprint(e.pair for e in now.val) == held_out:
         return record_of(now), True
+    roots = tuple(roots)
+    if now is not None and len({entry.pair.dataset for entry in entries}) == 1:
+        for name in {part for root in roots for part in PurePath(root).parts}:
+            named = _called(now, name)  # of a single set the split does not depend on its name
+            if fingerprint(e.pair for e in named.val) == held_out:
+                return record_of(named), True
     known = list(_entries_seen(seen))
-    under = [entry for entry in known if _is_under(entry.pair.image, tuple(roots))]
+    under = [entry for entry in known if _is_under(entry.pair.image, roots)]
     for old in (under, known):
         then = _split(_of_policy(old, noncam), fraction)
         if then is not None and fingerprint(e.pair for e in then.val) == held_out:
@@ -83,6 +91,15 @@ def _split(entries: Sequence[Entry], fraction: float) -> Split | None:
         return hold_out(entries, fraction, groups=())
     except DataError:
         return None
+
+
+def _called(split: Split, name: str) -> Split:
+    """The split, had its data set been called so."""
+    train, val = (
+        tuple(replace(entry, pair=replace(entry.pair, dataset=name)) for entry in side)
+        for side in (split.train, split.val)
+    )
+    return Split(train, val)
 
 
 def _of_policy(entries: Sequence[Entry], noncam: str) -> Sequence[Entry]:
