@@ -428,7 +428,7 @@ class TestWriteJson:
 
     def test_unwritable_place_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(StorageError):
-            write_json(tmp_path / "none" / "r.json", {})
+            write_json(tmp_path / "a file" / "r.json", {})
 
 
 def test_a_list_of_paths_may_follow_a_flag() -> None:

@@ -5,20 +5,32 @@ import difflib
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from decamo import __version__
 from decamo.errors import SettingsError
+from decamo.history.reading import STANDARD_INPUT
 from decamo.plan import Ledger
 from decamo.recipes import RECIPES
 from decamo.settings import Option, RunSettings, TrainSettings, flag_of, shown
 from decamo.settings.plain import SECTIONS, Kind, from_plain, kinds, merged, section_of
-from decamo.storage import RunFolder, write_whole
+from decamo.storage import RunFolder
+from decamo.storage.outputs import Read, write_output
 from decamo.training import resumption_of
 
-__all__ = ["Parser", "add_settings", "add_views", "chosen_settings", "read_config", "write_json"]
+__all__ = [
+    "Parser",
+    "add_settings",
+    "add_views",
+    "chosen_settings",
+    "read_config",
+    "reads_of",
+    "reads_of_past",
+    "write_json",
+]
 
 # A resume says anew what these are; the checkpoint's own are not carried on.
 _NOT_CARRIED = {
@@ -241,11 +253,29 @@ def _carried(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     }
 
 
+def reads_of(args: argparse.Namespace, settings: TrainSettings) -> list[Read]:
+    """All files and data sets that a command with the settings' flags reads."""
+    named = {
+        "--config": getattr(args, "config", None),
+        "--resume-from": settings.run.resume_from,
+        "--backbone-weights": settings.model.backbone_weights,
+        "--teacher": settings.optimise.teacher,
+    }
+    files = [Read(flag, path) for flag, path in named.items() if path is not None]
+    return files + [Read("--dataset-path", path) for path in settings.data.dataset_path]
+
+
+def reads_of_past(names: Sequence[str]) -> list[Read]:
+    """Run folders and logs as :func:`decamo.history.read_past` takes them."""
+    return [Read("RUN", Path("/dev/stdin" if name == STANDARD_INPUT else name)) for name in names]
+
+
 def write_json(path: Path | None, report: Mapping[str, Any]) -> None:
-    """Write a command's report where ``--json`` asks for it.
+    """Write a command's report where ``--json`` asks for it, under the version that wrote it.
 
     Raises:
         StorageError: it cannot be written.
     """
     if path is not None:
-        write_whole(path, (json.dumps(report, indent=2, default=str) + "\n").encode())
+        report = {"decamo": __version__} | dict(report)
+        write_output(path, (json.dumps(report, indent=2, default=str) + "\n").encode())

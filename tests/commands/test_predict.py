@@ -31,8 +31,9 @@ def test_a_folder_is_predicted_whole_and_a_broken_file_is_named(
     assert main(["predict", str(trained), str(folder), str(broken), "--out", str(out)]) == 2
     assert f"left out: {broken}" in capsys.readouterr().err
     stems = {p.stem for p in folder.iterdir()}
-    assert stems <= {p.stem for p in out.iterdir()}
-    grey = np.asarray(Image.open(out / f"{min(stems)}.png"))
+    maps = {p.stem: p for p in out.rglob("*.png")}
+    assert stems <= maps.keys()
+    grey = np.asarray(Image.open(maps[min(stems)]))
     assert grey.dtype == np.uint8
 
 
@@ -66,19 +67,62 @@ def test_experts_are_drawn_and_told_without_a_change_to_the_map(
 
 
 @pytest.mark.parametrize(
-    ("files", "named"),
-    [(["nowhere.jpg"], "nowhere.jpg: no such file"), (["a/x.jpg", "b/x.png"], "same name")],
+    ("more", "named"),
+    [
+        (["nowhere.jpg"], "nowhere.jpg: no such file"),
+        (["empty"], "empty: no image in it; it is empty"),
+        (["notes"], "notes: no image in it; 2 other files left out: no images (2 .txt)"),
+        (["x.jpg", "--img-size", "100"], "--img-size: got 100"),
+        (["x.jpg", "--img-size", "0"], "--img-size: got 0"),
+    ],
 )
 def test_mistakes(
-    files: list[str],
+    more: list[str],
     named: str,
     trained: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in files[:2] if len(files) > 1 else []:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        Image.new("RGB", (8, 8)).save(tmp_path / name)
-    words = [str(tmp_path / f) for f in files]
-    assert main(["predict", str(trained), *words, "--out", str(tmp_path / "out")]) == 2
+    monkeypatch.chdir(tmp_path)
+    for folder in ("empty", "notes"):
+        Path(folder).mkdir()
+    for name in ("a.txt", "b.TXT"):
+        Path("notes", name).touch()
+    Image.new("RGB", (8, 8)).save("x.jpg")
+    assert main(["predict", str(trained), *more, "--out", "out"]) == 2
     assert named in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_files_that_are_no_images_are_counted_and_folders_mirrored(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    for place in ("a/x.jpg", "b/x.jpg", "b/c/x.png"):
+        (photos / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(photos / place)
+    for place in ("notes.txt", "b/clip.mp4", "b/._x.jpg"):
+        (photos / place).write_bytes(b"x")
+    words = ["predict", str(trained), str(photos), "--out", str(photos / "maps")]
+    for _ in range(2):  # the second time its own maps are no images to be read
+        assert main(words) == 0
+        said = capsys.readouterr().out
+        assert "3 maps" in said and "3 other files left out" in said and "1 .mp4" in said
+        found = {p.relative_to(photos).as_posix() for p in (photos / "maps").rglob("*.png")}
+        maps = {"maps/a/x.png", "maps/b/x.png", "maps/b/c/x.png"}
+        assert found == maps | {name.replace(".png", "_overlay.png") for name in maps}
+
+
+def test_predictions_never_replace_what_they_read(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("p.png", "q.jpg"):
+        Image.new("RGB", (8, 8)).save(photos / name)
+    before = {path: path.read_bytes() for path in photos.iterdir()}
+    assert main(["predict", str(trained), str(photos), "--out", str(photos)]) == 2
+    error = capsys.readouterr().err
+    assert f"{photos / 'p.png'} would replace {photos / 'p.png'}, which is read" in error
+    assert {path: path.read_bytes() for path in photos.iterdir()} == before

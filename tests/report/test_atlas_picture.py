@@ -38,6 +38,7 @@ def test_wrong_pixels_are_drawn_in_the_colour_of_their_kind(tmp_path: Path, know
         assert (colours == colour).all(axis=1).sum() > 100
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
     with pytest.raises(StorageError):
-        draw_atlas(tmp_path / "none" / "a.png", "title", [])
+        draw_atlas(tmp_path / "a file" / "a.png", "title", [])

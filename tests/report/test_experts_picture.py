@@ -73,5 +73,6 @@ def test_a_sheet_is_a_file(tmp_path: Path) -> None:
     write_experts(tmp_path / "a.png", "a", image, probability, firing(1, levels=1))
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.format == "PNG"
+    (tmp_path / "a file").touch()
     with pytest.raises(StorageError):
-        write_experts(tmp_path / "no" / "a.png", "a", image, probability, firing(1, levels=1))
+        write_experts(tmp_path / "a file" / "a.png", "a", image, probability, firing(1, levels=1))

@@ -14,7 +14,8 @@ from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report.audit_page import audit_page
 from decamo.report.audit_text import audit_text
-from decamo.storage import make_folder, write_whole
+from decamo.storage import make_folder
+from decamo.storage.outputs import Read, Written, check_outputs, write_output
 
 __all__ = ["add_arguments", "run"]
 
@@ -97,6 +98,11 @@ def _audit(args: argparse.Namespace) -> int:
     for flag, value in (("--workers", args.workers), ("--timeout", args.timeout)):
         if not value > 0:
             raise SettingsError(flag, f"got {value:g}", "give a number above 0")
+    named = {"--json": args.json, "--manifest": args.manifest, "--html": args.html}
+    check_outputs(
+        [Read("DIR", folder) for folder in args.folders],
+        [Written(flag, path) for flag, path in named.items() if path is not None],
+    )
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         task = progress.add_task("files", total=None)
         audit = audit_data(
@@ -112,6 +118,6 @@ def _audit(args: argparse.Namespace) -> int:
         save_cache(args.manifest, audit.census)
     if args.html is not None:
         page = audit_page(audit, previews(audit.copies, workers=args.workers))
-        write_whole(args.html, page.encode("utf-8", "replace"))
+        write_output(args.html, page.encode("utf-8", "replace"))
     amiss = audit.counts["broken"] + audit.counts["leak"]
     return 2 if args.strict and amiss else 0

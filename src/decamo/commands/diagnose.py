@@ -10,10 +10,11 @@ import decamo
 from decamo.diagnosis import TARGET, Advice, Diagnosis, advise, diagnose, known_claims
 from decamo.diagnosis.forecast import forecast
 from decamo.errors import SettingsError
-from decamo.flags import Parser, write_json
+from decamo.flags import Parser, reads_of_past, write_json
 from decamo.history import Past, Point, read_past
 from decamo.report.diagnosis_text import tell
 from decamo.storage import RunFolder
+from decamo.storage.outputs import Read, Written, check_outputs
 
 __all__ = ["add_arguments", "run"]
 
@@ -47,6 +48,10 @@ def run(args: argparse.Namespace) -> int:
     baseline = _baseline(args)
     if not 0 < args.target <= 1:
         raise SettingsError("--target", f"got {args.target:g}", "give an IoU above 0, at most 1")
+    reads = reads_of_past(args.run)
+    if args.checkpoint:
+        reads.append(Read("--checkpoint", Path(args.checkpoint)))
+    check_outputs(reads, [Written("--json", args.json)] if args.json else [])
     past = read_past(args.run, sys.stdin.buffer)
     found = diagnose(past, target=args.target, baseline=baseline)
     advice = advise(

@@ -4,7 +4,8 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ from decamo.report.score_tables import (
     protocol_text,
     score_text,
 )
-from decamo.storage import make_folder, write_whole
+from decamo.storage.outputs import Read, Written, check_outputs, write_output
 
 __all__ = ["add_arguments", "run"]
 
@@ -113,6 +114,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score; returns 0, or 1 if ``--expect`` is not met."""
+    _check_outputs(args)
     expected = read_report(args.expect) if args.expect else None
     rules = _rules(args, expected)
     names = _names(args)
@@ -130,6 +132,8 @@ def run(args: argparse.Namespace) -> int:
         print(line, file=sys.stderr)
     sets = ruled.sets
     methods = [*networks, *_folders(args, names, rules.noncam, alone=len(sets) == 1)]
+    pictures = _pictures(args.atlas, methods, sets)
+    _check_outputs(args, pictures.values())
     with Measurer(_workers(args.workers, sets), rules) as measurer:
         scores = [_score(args, m, s, measurer) for s in sets for m in methods]
     compared = _compared(args, scores)
@@ -146,8 +150,7 @@ def run(args: argparse.Namespace) -> int:
     }
     _write(args, scores, report)
     if args.atlas:
-        for path in _draw(args.atlas, scores, methods, sets, rules):
-            print(f"drawn: {path}")
+        _draw(pictures, scores, methods, sets, rules)
     return 0 if expected is None else _judge(expected, report, args.tolerance)
 
 
@@ -178,6 +181,23 @@ def _rules_of(args: argparse.Namespace, convention: Convention) -> Rules:
         args.band,
         convention,
     )
+
+
+def _check_outputs(args: argparse.Namespace, pictures: Iterable[Path] = ()) -> None:
+    """Before anything slow, and once more when it is known which pictures there will be."""
+    reads = [Read("CHECKPOINT", named_path(text)[1]) for text in args.checkpoint]
+    reads += [Read("--predictions", named_path(text)[1]) for text in args.predictions]
+    reads += [Read("--masks", named_path(text)[1]) for text in args.masks]
+    reads += [Read("--images", path) for path in args.images]
+    reads += [Read("--dataset-path", path) for path in args.dataset_path]
+    reads += [Read("--expect", args.expect)] if args.expect else []
+    named = {
+        "--json": args.json, "--csv": args.csv, "--markdown": args.markdown, "--latex": args.latex,
+    }  # fmt: skip
+    writes = [Written(flag, path) for flag, path in named.items() if path is not None]
+    if args.atlas and args.atlas.suffix.lower() != ".png":
+        writes.append(Written("--atlas", args.atlas, folder=True))
+    check_outputs(reads, [*writes, *(Written("--atlas", path) for path in pictures)])
 
 
 def _sets(args: argparse.Namespace) -> list[CaseSet]:
@@ -229,13 +249,15 @@ def _network(args: argparse.Namespace, name: str, path: Path, rules: Rules) -> M
     from decamo.inference.load import load_model
     from decamo.inference.predictor import Predictor
     from decamo.inference.views import Views
+    from decamo.nn.build import check_sizes
     from decamo.training.runtime import open_runtime
 
     loaded = load_model(path)
+    size = loaded.img_size if args.img_size is None else args.img_size
+    views = Views(args.flips, tuple(args.scales), args.look_closer)
+    check_sizes(loaded.model, [size], views.scales)
     runtime = open_runtime(args.device, args.precision)
     loaded.model.to(runtime.device)
-    size = args.img_size or loaded.img_size
-    views = Views(args.flips, tuple(args.scales), args.look_closer)
     facts = {
         "source": "network",
         "weights": f"{loaded.weights} weights of epoch {loaded.epoch}",
@@ -319,29 +341,45 @@ def _write(args: argparse.Namespace, scores: Sequence[SetScore], report: dict[st
         (args.latex, scores_latex),
     ):
         if path is not None:
-            write_whole(path, text(scores).encode(errors="backslashreplace"))
+            write_output(path, text(scores).encode(errors="backslashreplace"))
+
+
+def _pictures(
+    target: Path | None, methods: Sequence[Method], sets: Sequence[CaseSet]
+) -> dict[tuple[str, str], Path]:
+    """Where the atlas of each method on each set goes; one picture takes the name given."""
+    if target is None:
+        return {}
+    both = [(m.name, s.name) for s in sets for m in methods]
+    whole = target.suffix.lower() == ".png"
+    if whole and len(both) == 1:
+        return {both[0]: target}
+    pictures: dict[tuple[str, str], Path] = {}
+    taken: Counter[str] = Counter()
+    for one in both:
+        label = re.sub(r"[^\w.-]+", "_", "-".join(one))
+        taken[label.casefold()] += 1
+        if taken[label.casefold()] > 1:  # names that differ by other signs alone
+            label += f"-{taken[label.casefold()]}"
+        name = f"{target.stem}-{label}.png" if whole else f"{label}.png"
+        pictures[one] = target.with_name(name) if whole else target / name
+    return pictures
 
 
 def _draw(
-    target: Path,
+    pictures: Mapping[tuple[str, str], Path],
     scores: Sequence[SetScore],
     methods: Sequence[Method],
     sets: Sequence[CaseSet],
     rules: Rules,
-) -> list[Path]:
-    """Draw worst and median cases of each score; one picture takes the name given."""
+) -> None:
+    """Draw worst and median cases of each score."""
     # matplotlib, for pictures alone: decisions/0007
     from decamo.report.atlas_cases import atlas_cases
     from decamo.report.atlas_picture import draw_atlas
 
-    whole = target.suffix.lower() == ".png"
-    make_folder(target.parent if whole else target)
-    drawn = []
     for score in scores:
-        label = re.sub(r"[^\w.-]+", "_", f"{score.method}-{score.dataset}")
-        path = target if whole else target / f"{label}.png"
-        if whole and len(scores) > 1:
-            path = target.with_name(f"{target.stem}-{label}.png")
+        path = pictures[score.method, score.dataset]
         method = next(m for m in methods if m.name == score.method)
         cases = next(s for s in sets if s.name == score.dataset)
         title = (
@@ -349,8 +387,7 @@ def _draw(
             f"{score.protocol.convention} protocol"
         )
         draw_atlas(path, title, atlas_cases(score, method, cases, rules))
-        drawn.append(path)
-    return drawn
+        print(f"drawn: {path}")
 
 
 def _judge(expected: dict[str, Any], report: dict[str, Any], tolerance: float) -> int:

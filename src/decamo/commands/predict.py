@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,21 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from decamo.data.matching import IMAGE_SUFFIXES
 from decamo.data.reading import read_image
-from decamo.errors import DataError, UnreadableImage
+from decamo.errors import UnreadableImage
 from decamo.flags import Parser, add_views, write_json
 from decamo.inference import write_overlay, write_probability
+from decamo.inference.inputs import Found, find_images
 from decamo.inference.load import load_model
 from decamo.inference.predictor import Predictor
 from decamo.inference.views import Views
 from decamo.metrics import THRESHOLD
+from decamo.nn.build import check_sizes
 from decamo.nn.firing import Firing, Watch
 from decamo.nn.routing import entropy_share
 from decamo.settings.experts import expert_name, level_name
 from decamo.storage import make_folder
+from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training.runtime import open_runtime
 
 __all__ = ["add_arguments", "run"]
@@ -32,8 +34,19 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: Parser) -> None:
     """Flags of ``decamo predict``."""
     parser.add_argument("checkpoint", type=Path, help="a checkpoint such as best_model.pth")
-    parser.add_argument("files", type=Path, nargs="+", help="images, or folders of images")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where PNGs go")
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        help="images, or folders of images, read with all folders below them",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where PNGs go, in folders like those of the images",
+    )
     parser.add_argument(
         "--img-size", type=int, metavar="N", help="size the network sees, px (default: as trained)"
     )
@@ -48,49 +61,73 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict; returns 0, or 2 if any file had to be left out."""
-    files = _images(args.files)
+    """Predict; returns 0, or 2 if an image could not be read."""
+    found = find_images(args.files, args.out)
+    _check_outputs(args, found)
     loaded = load_model(args.checkpoint)
+    size = loaded.img_size if args.img_size is None else args.img_size
+    views = Views(args.flips, tuple(args.scales), args.look_closer)
+    check_sizes(loaded.model, [size], views.scales)
     runtime = open_runtime(args.device, args.precision)
     loaded.model.to(runtime.device)
-    size = args.img_size or loaded.img_size
-    views = Views(args.flips, tuple(args.scales), args.look_closer)
     predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
     draw = _drawer() if args.experts else None
     make_folder(args.out)
     results: list[dict[str, Any]] = []
     bad = 0
     with Watch(loaded.model) if args.experts else nullcontext() as watch:
-        for path in track(files, "predicting", disable=not sys.stderr.isatty(), transient=True):
+        items = track(found.items, "predicting", disable=not sys.stderr.isatty(), transient=True)
+        for item in items:
             try:
-                image = read_image(path)
+                image = read_image(item.image)
             except UnreadableImage as error:
                 print(f"left out: {error}", file=sys.stderr)
                 bad += 1
                 continue
             probability = predictor.predict([image])[0]
-            target = args.out / f"{path.stem}.png"
-            write_probability(target, probability)
-            write_overlay(args.out / f"{path.stem}_overlay.png", image, probability)
+            write_probability(item.map, probability)
+            write_overlay(item.overlay, image, probability)
             share = float((probability >= THRESHOLD).mean())
-            result = {"image": path, "map": target, "object_share": share}
+            result = {"image": item.image, "map": item.map, "object_share": share}
             if watch is not None and draw is not None:
                 (firing,) = watch.take()
-                sheet = args.out / f"{path.stem}_experts.png"
-                draw(sheet, path.name, image, probability, firing)
-                result |= {"sheet": sheet, "experts": _told(firing)}
+                draw(item.sheet, item.image.name, image, probability, firing)
+                result |= {"sheet": item.sheet, "experts": _told(firing)}
             results.append(result)
     what = "maps, overlays and sheets of experts" if args.experts else "maps and overlays"
     print(f"{len(results)} {what} in {args.out}, {bad} unreadable files left out")
+    for line in (found.left_out(), _renamed(found)):
+        if line:
+            print(line)
     report = {
         "checkpoint": args.checkpoint,
         "img_size": size,
         "views": views.words(),
         "decision": args.decide,
+        "left_out": {"unreadable": bad, "no_image": dict(found.others)},
         "results": results,
     }
     write_json(args.json, report)
     return 2 if bad else 0
+
+
+def _check_outputs(args: argparse.Namespace, found: Found) -> None:
+    pictures = [p for i in found.items for p in (i.map, i.overlay, i.sheet)[: 2 + args.experts]]
+    writes = [Written("--out", args.out, folder=True)]
+    writes += [Written("--out", picture) for picture in pictures]
+    writes += [Written("--json", args.json)] if args.json else []
+    reads = [Read("an image", item.image) for item in found.items]
+    check_outputs([Read("CHECKPOINT", args.checkpoint), *reads], writes)
+
+
+def _renamed(found: Found) -> str:
+    """That some maps are not called after the stem alone."""
+    if not found.renamed:
+        return ""
+    count, first = len(found.renamed), found.renamed[0]
+    return (
+        f"{count} of them share a stem with another, such as {first.image}: its map is {first.map}"
+    )
 
 
 _Draw = Callable[
@@ -118,27 +155,3 @@ def _told(firing: Firing) -> list[dict[str, Any]]:
         }
         for level, (gates, strength) in enumerate(zip(firing.gates, firing.strength, strict=True))
     ]
-
-
-def _images(given: Sequence[Path]) -> list[Path]:
-    """The files given, folders replaced by the images in them, in order.
-
-    Raises:
-        DataError: one is missing, none is an image, or two would be written under one name.
-    """
-    files: list[Path] = []
-    for path in given:
-        if not path.exists():
-            raise DataError(path, "no such file", "name images, or folders of images")
-        inside = sorted(p for p in path.iterdir()) if path.is_dir() else [path]
-        files += [p for p in inside if not path.is_dir() or p.suffix.lower() in IMAGE_SUFFIXES]
-    if not files:
-        raise DataError(given[0], "no image in it", "name images, or folders of images")
-    by_stem: dict[str, Path] = {}
-    for path in files:
-        other = by_stem.setdefault(path.stem, path)
-        if other is not path:
-            raise DataError(
-                path, f"would be written under the same name as {other}", "predict them in two runs"
-            )
-    return files

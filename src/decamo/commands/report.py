@@ -15,15 +15,16 @@ from decamo import __version__
 from decamo.diagnosis import TARGET, advise, diagnose, known_claims
 from decamo.diagnosis.forecast import forecast
 from decamo.errors import DataError, DecamoError, SettingsError
-from decamo.flags import Parser, write_json
+from decamo.flags import Parser, reads_of_past, write_json
 from decamo.history import Past, read_past
 from decamo.report.gallery_section import Gallery
 from decamo.report.race_files import outcomes_in
 from decamo.report.run_charts import best_point
 from decamo.report.run_page import Findings, run_page, standing
 from decamo.settings.plain import from_plain
-from decamo.storage import RunFolder, write_whole
+from decamo.storage import RunFolder
 from decamo.storage.contents import contents
+from decamo.storage.outputs import Read, Written, check_outputs, write_output
 
 __all__ = ["add_arguments", "run"]
 
@@ -49,6 +50,11 @@ def run(args: argparse.Namespace) -> int:
     if not 0 < args.target <= 1:
         raise SettingsError("--target", f"got {args.target:g}", "give an IoU above 0, at most 1")
     target = args.html or _beside(args.run[-1])
+    folders = [Read("--dataset-path", path) for path in args.dataset_path or ()]
+    check_outputs(
+        [*reads_of_past(args.run), *folders],
+        [Written("--html", target), *([Written("--json", args.json)] if args.json else [])],
+    )
     past = read_past(args.run, sys.stdin.buffer)
     diagnosis = diagnose(past, target=args.target)
     outlook = forecast(past, args.target)
@@ -59,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     files = contents(folder) if folder.is_dir() else ()
     races = outcomes_in(RunFolder(folder).races)
     findings = Findings(diagnosis, gallery, files, outlook, advice, made, races)
-    write_whole(target, run_page(past, findings).encode("utf-8", "replace"))
+    write_output(target, run_page(past, findings).encode("utf-8", "replace"))
     print(diagnosis.verdict.sentence)
     print(f"forecast: {outlook.sentence}")
     print(f"advice: {advice.first.title}")

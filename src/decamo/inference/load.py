@@ -35,7 +35,7 @@ def load_model(path: Path) -> Loaded:
             the network that it describes.
     """
     plain = load_sealed(path)
-    model = from_architecture(plain["architecture"])
+    model = from_architecture(plain["architecture"], path)
     average = plain["ema"]
     load_fitting(model, plain["model"] if average is None else average["weights"], path)
     history = plain["history"]

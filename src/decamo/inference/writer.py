@@ -1,13 +1,15 @@
 """Predictions as files: probability maps and overlays, PNG, at native size."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from decamo.metrics import THRESHOLD
-from decamo.storage.durable import storage_error
+from decamo.storage.outputs import PREDICTION_MARK, write_output
 
 __all__ = ["outline", "overlay", "write_overlay", "write_probability"]
 
@@ -16,7 +18,11 @@ _TRUTH = np.array([0, 220, 255], dtype=np.uint8)  # cyan outline for the true ma
 
 
 def write_probability(path: Path, probability: npt.NDArray[np.float32]) -> None:
-    """Write a ``[H, W]`` map in [0, 1] as an 8-bit grey PNG: 0 is background, 255 is object."""
+    """Write a ``[H, W]`` map in [0, 1] as an 8-bit grey PNG: 0 is background, 255 is object.
+
+    Raises:
+        StorageError: the file cannot be written; an old one is untouched.
+    """
     _save(path, Image.fromarray(np.rint(probability * 255).astype(np.uint8)))
 
 
@@ -26,7 +32,7 @@ def write_overlay(
     probability: npt.NDArray[np.float32],
     mask: npt.NDArray[np.bool_] | None = None,
 ) -> None:
-    """Write the picture of :func:`overlay`."""
+    """Write the picture of :func:`overlay`; errors of :func:`write_probability`."""
     _save(path, Image.fromarray(overlay(image, probability, mask)))
 
 
@@ -60,7 +66,8 @@ def outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _save(path: Path, picture: Image.Image) -> None:
-    try:
-        picture.save(path)
-    except OSError as error:
-        raise storage_error(path, error) from error
+    mark = PngInfo()
+    mark.add_text("Software", PREDICTION_MARK)  # a later prediction does not take it for an input
+    out = io.BytesIO()
+    picture.save(out, "PNG", pnginfo=mark)
+    write_output(path, out.getbuffer())

@@ -1,6 +1,8 @@
 """A timm model as a pyramid of four levels, with the parameters of each level."""
 
+import contextlib
 import difflib
+from collections.abc import Iterator
 from typing import Any, cast
 
 import timm
@@ -14,6 +16,8 @@ from decamo.nn.weights import REMEDY, check_pretrained
 __all__ = ["STRIDES", "Backbone", "create_backbone"]
 
 STRIDES = (4, 8, 16, 32)
+_REGISTERED = {"_parameters", "_buffers", "_modules"}
+_HOLDERS = (dict, list, tuple, Tensor)
 PROBE_SIZE = 64  # px; two positions at stride 32, so that no level of a probe is a single one
 
 
@@ -50,15 +54,18 @@ class Backbone(nn.Module):
         widths: list[int] = cast(Any, net).feature_info.channels()
         self.channels: tuple[int, ...] = tuple(widths[index] for index in self._taken)
         self.checkpointing = False
+        self._caches = _Caches()
+        self._sizes = {PROBE_SIZE}
         self.levels = self._levels_by_reach()
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Feature maps ``[B,C,H/s,W/s]`` for strides 4, 8, 16, 32 of a normalised image."""
         wrap = self.checkpointing and not hasattr(self.net, "set_grad_checkpointing")
-        if wrap and torch.is_grad_enabled():
-            features = torch.utils.checkpoint.checkpoint(self.net, image, use_reentrant=False)
-        else:
-            features = self.net(image)
+        with self._caches.kept_out(self.net, tuple(image.shape[-2:])):
+            if wrap and torch.is_grad_enabled():
+                features = torch.utils.checkpoint.checkpoint(self.net, image, use_reentrant=False)
+            else:
+                features = self.net(image)
         taken = [features[index] for index in self._taken]
         return [f.permute(0, 3, 1, 2) for f in taken] if self._channels_last else taken
 
@@ -67,6 +74,31 @@ class Backbone(nn.Module):
         self.checkpointing = enable
         if hasattr(self.net, "set_grad_checkpointing"):
             cast(Any, self.net).set_grad_checkpointing(enable)
+
+    @torch.no_grad()
+    def check_size(self, size: int) -> None:
+        """Look whether images of ``size`` x ``size`` px give the pyramid, by one forward pass.
+
+        Some networks take only sizes up to that of their weights (MViTv2), or multiples of a
+        window. To be called on the CPU: an index out of range on a GPU leaves no way back.
+
+        Raises:
+            ModelError: they do not.
+        """
+        if size in self._sizes:
+            return
+        device = next(self.parameters()).device
+        try:
+            features = self(torch.zeros(1, 3, size, size, device=device))
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # whatever a third-party network makes of a size it dislikes
+            if "memory" in str(error):
+                raise
+            raise _unfit_size(self.name, size, f"({error})") from error
+        if [feature.shape[-1] for feature in features] != [size // stride for stride in STRIDES]:
+            raise _unfit_size(self.name, size, f"at strides {STRIDES}")
+        self._sizes.add(size)
 
     @torch.enable_grad()
     def _levels_by_reach(self) -> tuple[tuple[str, ...], ...]:
@@ -92,6 +124,75 @@ class Backbone(nn.Module):
             tuple(name for name in names if owner.get(name, last) == level)
             for level in range(len(STRIDES))
         )
+
+
+class _Caches:
+    """Attributes in which a network keeps tensors from one forward pass to the next in eval mode.
+
+    timm's attention biases (TinyViT, LeViT, EfficientFormer) are gathered once and kept until the
+    network is in training mode, which a :class:`Backbone` never is: a second backward pass would go
+    through the first one's graph, and weights that are loaded later would change nothing. What a
+    pass leaves behind is found by looking at every module before and after, once an image size.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: set[tuple[int, ...]] = set()
+        self._before: dict[tuple[str, str], Any] = {}
+
+    @contextlib.contextmanager
+    def kept_out(self, net: nn.Module, size: tuple[int, ...]) -> Iterator[None]:
+        """Let one forward pass begin and end without anything kept from another."""
+        self._restore(net)
+        if size in self._sizes:
+            try:
+                yield
+            finally:
+                self._restore(net)
+            return
+        before = {key: _copied(value) for key, value in _attributes(net)}
+        yield
+        for key, value in _attributes(net):
+            if _holds_tensor(value) and not _is_same(value, before.get(key)):
+                self._before.setdefault(key, before.get(key))
+        self._sizes.add(size)
+        self._restore(net)
+
+    def _restore(self, net: nn.Module) -> None:
+        for (place, name), value in self._before.items():
+            setattr(net.get_submodule(place), name, _copied(value))
+
+
+def _attributes(net: nn.Module) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Plain attributes of every module that may hold tensors, by module and name."""
+    for place, module in net.named_modules():
+        for name, value in vars(module).items():
+            if name not in _REGISTERED and (value is None or isinstance(value, _HOLDERS)):
+                yield (place, name), value
+
+
+def _copied(value: Any) -> Any:
+    return type(value)(value) if type(value) in (dict, list) else value
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_tensor, value.values()))
+    return (
+        any(map(_holds_tensor, value))
+        if isinstance(value, list | tuple)
+        else torch.is_tensor(value)
+    )
+
+
+def _is_same(value: Any, before: Any) -> bool:
+    """Whether the very same tensors are in it as before."""
+    if isinstance(value, dict) and isinstance(before, dict):
+        return value.keys() == before.keys() and all(
+            _is_same(v, before[k]) for k, v in value.items()
+        )
+    if isinstance(value, list | tuple) and isinstance(before, list | tuple):
+        return len(value) == len(before) and all(map(_is_same, value, before))
+    return value is before
 
 
 def create_backbone(name: str, *, pretrained: bool) -> Backbone:
@@ -142,4 +243,12 @@ def _unfit(name: str, why: str) -> ModelError:
         "--backbone",
         f"{name} {why:.200}",
         "choose a pyramid such as edgenext_base or convnext_tiny",
+    )
+
+
+def _unfit_size(name: str, size: int, why: str) -> ModelError:
+    return ModelError(
+        "--img-size",
+        f"{name} does not take {size} px images {why:.160}",
+        "give a smaller --img-size, or another --backbone such as edgenext_base or convnext_tiny",
     )

@@ -1,22 +1,24 @@
 """From settings to a network with its initial weights."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import torch
 
-from decamo.errors import ModelError
+from decamo.errors import CheckpointMismatch, ModelError
 from decamo.nn.backbone import STRIDES, create_backbone
 from decamo.nn.segmenter import Architecture, Segmenter, completed
 from decamo.nn.weights import load_weights_file
 from decamo.settings import ModelSettings
 
-__all__ = ["WIDTH", "build_segmenter", "from_architecture"]
+__all__ = ["WIDTH", "build_segmenter", "check_sizes", "from_architecture", "refuse_foreign"]
 
 # Channels of every level behind the backbone. With 64 the whole of a 384 px edgenext_base with 7
 # experts costs under 1.2 times the FLOPs of the backbone alone.
 WIDTH = 64
+
+_OWN = {"backbone", "num_experts", "width", "input_mean", "input_std", "zoom"}
 
 
 def build_segmenter(
@@ -35,7 +37,8 @@ def build_segmenter(
         WeightsUnavailable: pretrained weights cannot be had or do not fit.
         ModelError: an image size or the backbone does not suit.
     """
-    for size in sizes:
+    wanted = tuple(dict.fromkeys(sizes))
+    for size in wanted:
         _check_size(size)
     with _drawing_from(seed):
         from_hub = initialise and settings.pretrained and settings.backbone_weights is None
@@ -50,17 +53,70 @@ def build_segmenter(
             std=settings.input_std or backbone.std,
             zoom=settings.zoom,
         )
+    check_sizes(segmenter, wanted)
     segmenter.gradient_checkpointing = settings.gradient_checkpointing
     return segmenter
 
 
-def from_architecture(architecture: Architecture) -> Segmenter:
-    """Build the network that :attr:`Segmenter.architecture` describes, its weights arbitrary.
+def check_sizes(
+    network: torch.nn.Module, sizes: Iterable[int], scales: Iterable[float] = (1.0,)
+) -> None:
+    """Look whether a network takes square images of these sizes, each at each scale.
+
+    Args:
+        network: on the CPU, so that what fails there does not fail on a GPU for good. One that is
+            not ours says nothing of sizes and is passed over.
+        sizes: in px.
+        scales: at which it is shown them, as in :meth:`Segmenter.forward`.
 
     Raises:
+        ModelError: a size is no multiple of 32 px, or the backbone does not take it.
+    """
+    every = tuple(scales)
+    for size in sizes:
+        _check_size(size)
+        if isinstance(network, Segmenter):
+            for scale in every:
+                network.check_size(size, scale)
+
+
+def refuse_foreign(architecture: Mapping[str, Any], what: object) -> None:
+    """Refuse a checkpoint of another network than :class:`Segmenter`.
+
+    The benches train others by the same trainer; their checkpoints are sound, but only the bench
+    that wrote one knows how to build its network.
+
+    Args:
+        architecture: as the checkpoint has it.
+        what: its file or flag, for the error.
+
+    Raises:
+        CheckpointMismatch: names the network.
+    """
+    if architecture.keys() <= _OWN:
+        return
+    unknown = ", ".join(sorted(architecture.keys() - _OWN))
+    name = architecture.get("network", f"described by {unknown}")
+    raise CheckpointMismatch(
+        what,
+        f"it holds the network {name!s:.80}, not one of decamo train",
+        "use it with the command that wrote it, such as decamo bench quality, or give another",
+    )
+
+
+def from_architecture(architecture: Architecture, what: object = "checkpoint") -> Segmenter:
+    """Build the network that :attr:`Segmenter.architecture` describes, its weights arbitrary.
+
+    Args:
+        architecture: of one of our own networks.
+        what: the file that it came from, for the error.
+
+    Raises:
+        CheckpointMismatch: it describes another network.
         UnknownBackbone: the installed timm has no such model.
         ModelError: the installed timm's model does not suit.
     """
+    refuse_foreign(architecture, what)
     architecture = completed(architecture)
     with _drawing_from(0):
         return Segmenter(

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from decamo.nn.backbone import STRIDES
 
-__all__ = ["magnified"]
+__all__ = ["magnified", "magnified_side"]
 
 STEP = STRIDES[-1]
 
@@ -24,6 +24,11 @@ def magnified(image: Tensor, scale: float) -> Tensor:
     """
     if scale == 1:
         return image
-    size = [max(round(side * scale / STEP), 1) * STEP for side in image.shape[-2:]]
+    size = [magnified_side(side, scale) for side in image.shape[-2:]]
     shrinks = size[0] < image.shape[-2] or size[1] < image.shape[-1]
     return F.interpolate(image, size=size, mode="bicubic", antialias=shrinks)
+
+
+def magnified_side(side: int, scale: float) -> int:
+    """The side in px that :func:`magnified` makes of ``side``."""
+    return side if scale == 1 else max(round(side * scale / STEP), 1) * STEP

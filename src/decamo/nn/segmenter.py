@@ -12,7 +12,7 @@ from decamo.nn.backbone import STRIDES, Backbone
 from decamo.nn.decoder import Decoder
 from decamo.nn.groups import let_learn
 from decamo.nn.heads import Lateral, LogitHead
-from decamo.nn.magnify import magnified
+from decamo.nn.magnify import magnified, magnified_side
 from decamo.nn.mixture import Mixture
 from decamo.nn.prediction import Prediction
 from decamo.nn.router import Router
@@ -110,6 +110,14 @@ class Segmenter(nn.Module):
             gates=torch.stack(gates),
             usage=self.usage(),
         )
+
+    def check_size(self, size: int, scale: float = 1.0) -> None:
+        """Look whether the backbone takes square images of ``size`` px at ``scale``.
+
+        Raises:
+            ModelError: it does not.
+        """
+        self.backbone.check_size(magnified_side(size, self.zoom * scale))
 
     def normalise(self, image: Tensor) -> Tensor:
         """Uint8 RGB ``[B,3,H,W]`` -> float32 of about zero mean and unit deviation.

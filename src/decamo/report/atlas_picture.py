@@ -1,5 +1,6 @@
 """Worst and median cases as a picture: the image, the map, and every wrong pixel by its kind."""
 
+import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from decamo.evaluation import ERROR_KINDS, ImageResult, Values, to_bytes
 from decamo.evaluation.atlas import classify_errors
 from decamo.inference import outline
 from decamo.metrics import binarise
-from decamo.storage import storage_error
+from decamo.storage.outputs import SCORES_MARK, write_output
 
 __all__ = ["AtlasCase", "draw_atlas", "pick_cases"]
 
@@ -92,10 +93,9 @@ def draw_atlas(path: Path, title: str, cases: Sequence[AtlasCase]) -> None:
     patches.append(Patch(color=_unit(_HIT), label="right"))
     figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize=9)
     figure.suptitle(title, fontsize=11)
-    try:
-        figure.savefig(path)
-    except OSError as error:
-        raise storage_error(path, error) from error
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": SCORES_MARK})
+    write_output(path, out.getbuffer())
 
 
 def _draw_row(row: Sequence[Axes], case: AtlasCase) -> None:

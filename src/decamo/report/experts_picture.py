@@ -18,7 +18,7 @@ from decamo.metrics import THRESHOLD
 from decamo.nn.firing import Firing
 from decamo.nn.routing import entropy_share
 from decamo.settings.experts import expert_name, level_name
-from decamo.storage import write_whole
+from decamo.storage.outputs import PREDICTION_MARK, write_output
 
 __all__ = ["draw_experts", "write_experts"]
 
@@ -48,7 +48,7 @@ def write_experts(
     Raises:
         StorageError: the file cannot be written.
     """
-    write_whole(path, draw_experts(title, image, probability, firing))
+    write_output(path, draw_experts(title, image, probability, firing))
 
 
 def draw_experts(
@@ -91,7 +91,12 @@ def draw_experts(
     figure.suptitle(title, fontsize=10)
     figure.supxlabel(textwrap.fill(_HOW, int(16 * figure.get_figwidth())), fontsize=8)
     out = io.BytesIO()
-    figure.savefig(out, format=form, pil_kwargs={"quality": 80} if form == "jpeg" else {})
+    figure.savefig(
+        out,
+        format=form,
+        metadata={"Software": PREDICTION_MARK} if form == "png" else None,
+        pil_kwargs={"quality": 80} if form == "jpeg" else {},
+    )
     return out.getvalue()
 
 

@@ -1,5 +1,6 @@
 """A plan as a picture: learning rates over the whole run, past segments too, and who learns."""
 
+import io
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -8,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from decamo.errors import SettingsError
 from decamo.plan import HEAD, Ledger, Plan, Position, Stage
-from decamo.storage import storage_error
+from decamo.storage.outputs import PLAN_MARK, write_output
 
 __all__ = ["draw_plan"]
 
@@ -28,7 +30,8 @@ def draw_plan(path: Path, ledger: Ledger, position: Position) -> None:
     dashed line marks each resume, a solid one where the run stands.
 
     Raises:
-        StorageError: the file cannot be written.
+        SettingsError: the file's extension is no format of pictures.
+        StorageError: the file cannot be written; an old one is untouched.
     """
     figure = Figure(figsize=(10, 5.5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
@@ -43,10 +46,12 @@ def draw_plan(path: Path, ledger: Ledger, position: Position) -> None:
     learning.set(xlabel="epoch", xlim=_limits(ledger))
     learning.grid(alpha=0.25, axis="x")
     figure.legend(fontsize=8, ncols=2, loc="outside lower right")  # there it hides no curve
-    try:
-        figure.savefig(path)
-    except OSError as error:
-        raise storage_error(path, error) from error
+    form = path.suffix.lower().removeprefix(".") or "png"
+    if form not in figure.canvas.get_supported_filetypes():
+        raise SettingsError("--png", f"{path} ends in no picture format", "name a file.png")
+    out = io.BytesIO()
+    figure.savefig(out, format=form, metadata={"Software": PLAN_MARK} if form == "png" else None)
+    write_output(path, out.getbuffer())
 
 
 def _groups(plan: Plan) -> list[str]:

@@ -14,6 +14,7 @@ from decamo.data.rules import VOID
 from decamo.errors import CheckpointMismatch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
+from decamo.nn.build import check_sizes, refuse_foreign
 from decamo.nn.segmenter import completed
 from decamo.plan import Ledger, Resumption, opened_before
 from decamo.settings import TrainSettings, flag_of, shown
@@ -106,6 +107,7 @@ def prepare(
         initialise=checkpoint is None,
         seed=settings.run.seed,
     )
+    check_sizes(model, [stage.img_size for stage in plan.stages], settings.optimise.multi_scale)
     if checkpoint is not None:
         check_architecture(settings, model, checkpoint)
     state = _state(settings, runtime, model, resumption, checkpoint, supply)
@@ -169,6 +171,8 @@ def check_architecture(
         CheckpointMismatch: names the flags that differ.
     """
     held, built = completed(checkpoint["architecture"]), completed(model.architecture)
+    if "network" not in built:
+        refuse_foreign(held, settings.run.resume_from or "--resume-from")
     differing = {k: held.get(k) for k in built if held.get(k) != built[k]}
     if differing:
         flags = " ".join(f"{flag_of(name)} {_words(value)}" for name, value in differing.items())
