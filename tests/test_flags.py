@@ -10,6 +10,7 @@ import pytest
 import tomli_w
 from hypothesis import given, settings
 
+import decamo
 from decamo.errors import CheckpointMissing, SettingsError, StorageError
 from decamo.flags import Parser, add_settings, chosen_settings, write_json
 from decamo.recipes import RECIPES
@@ -421,12 +422,14 @@ class TestWriteJson:
     def test_writes_what_json_can_read(self, tmp_path: Path) -> None:
         write_json(tmp_path / "r.json", {"path": Path("a"), "n": [1]})
 
-        assert json.loads((tmp_path / "r.json").read_text()) == {"path": "a", "n": [1]}
+        told = json.loads((tmp_path / "r.json").read_text())
+        assert told == {"decamo": decamo.__version__, "path": "a", "n": [1]}
 
     def test_writes_nothing_unless_asked(self) -> None:
         write_json(None, {})
 
     def test_unwritable_place_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "a file").touch()
         with pytest.raises(StorageError):
             write_json(tmp_path / "a file" / "r.json", {})
 

@@ -18,13 +18,14 @@ from decamo.recipes import RECIPES
 from decamo.settings import Option, RunSettings, TrainSettings, flag_of, shown
 from decamo.settings.plain import SECTIONS, Kind, from_plain, kinds, merged, section_of
 from decamo.storage import RunFolder
-from decamo.storage.outputs import Read, write_output
+from decamo.storage.outputs import Read, Written, check_outputs, write_output
 from decamo.training import resumption_of
 
 __all__ = [
     "Parser",
     "add_settings",
     "add_views",
+    "check_run_outputs",
     "chosen_settings",
     "read_config",
     "reads_of",
@@ -263,6 +264,32 @@ def reads_of(args: argparse.Namespace, settings: TrainSettings) -> list[Read]:
     }
     files = [Read(flag, path) for flag, path in named.items() if path is not None]
     return files + [Read("--dataset-path", path) for path in settings.data.dataset_path]
+
+
+def check_run_outputs(
+    args: argparse.Namespace, settings: TrainSettings, also_read: Sequence[Read] = ()
+) -> None:
+    """Refuse a run that would write over what it reads.
+
+    The checkpoint that it goes on from and its own ``config.toml`` may lie in the run folder: the
+    one is copied there first, as is the other where a person wrote it.
+
+    Args:
+        args: with ``json``, and ``config`` if there is one.
+        settings: of the run.
+        also_read: files that no setting names.
+
+    Raises:
+        SettingsError: names both.
+    """
+    folder = RunFolder(settings.run.checkpoint_dir)
+    reads = [*reads_of(args, settings), *also_read]
+    json = [Written("--json", args.json)] if args.json else []
+    check_outputs([*reads, Read("--checkpoint-dir", folder.root)], json)
+    kept = ("--resume-from", "--config", "CHECKPOINT")
+    home = folder.root.resolve()
+    others = [r for r in reads if r.flag not in kept or r.path.resolve().parent != home]
+    check_outputs(others, [*folder.written(), *json])
 
 
 def reads_of_past(names: Sequence[str]) -> list[Read]:

@@ -4,8 +4,9 @@ import pytest
 import timm
 import torch
 
-from decamo.errors import ModelError
+from decamo.errors import CheckpointMismatch, ModelError
 from decamo.nn import Segmenter, build_segmenter, from_architecture
+from decamo.nn.build import check_sizes, refuse_foreign
 from decamo.settings import ModelSettings
 from tests.nn.conftest import Make
 
@@ -81,3 +82,44 @@ def test_without_initialisation_nothing_is_read_or_fetched(tmp_path: Path) -> No
 def test_checkpointing_is_a_setting(make: Make) -> None:
     assert make(gradient_checkpointing=True).gradient_checkpointing
     assert not make().gradient_checkpointing
+
+
+@pytest.mark.parametrize(
+    ("sizes", "scales", "named"),
+    [
+        ([224], [1.0], ""),
+        ([128], [1.0, 1.75], ""),
+        ([256], [1.0], "256 px"),
+        ([224], [0.75, 1.25], "288 px"),
+        ([100], [1.0], "not a multiple"),
+    ],
+)
+def test_every_size_at_every_scale_is_looked_at(
+    sizes: list[int], scales: list[float], named: str
+) -> None:
+    network = build_segmenter(ModelSettings("mvitv2_tiny", pretrained=False), sizes=[64], seed=0)
+    if not named:
+        check_sizes(network, sizes, scales)
+        return
+    with pytest.raises(ModelError, match=named):
+        check_sizes(network, sizes, scales)
+
+
+def test_what_trains_at_a_size_that_the_backbone_does_not_take_is_refused() -> None:
+    for size, zoom in ((384, 1.0), (192, 2.0)):
+        settings = ModelSettings("mvitv2_tiny", pretrained=False, zoom=zoom)
+        with pytest.raises(ModelError, match="mvitv2_tiny does not take 384 px"):
+            build_segmenter(settings, sizes=[64, size], seed=0)
+
+
+@pytest.mark.parametrize("more", [{"network": "Unet"}, {"blocks": 3}, {"network": "FPN", "b": 1}])
+def test_a_checkpoint_of_another_network_is_refused_in_a_line(
+    make: Make, more: dict[str, str | int]
+) -> None:
+    own = make().architecture
+    refuse_foreign(own, "m.pth")
+    for refuse in (refuse_foreign, from_architecture):
+        with pytest.raises(CheckpointMismatch, match=r"m\.pth: it holds the network") as told:
+            refuse({**own, **more}, "m.pth")  # type: ignore[operator]
+        assert str(more.get("network", "blocks")) in str(told.value)
+        assert "\n" not in str(told.value)

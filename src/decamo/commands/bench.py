@@ -2,8 +2,10 @@
 
 import argparse
 import importlib
+from pathlib import Path
 
 from decamo.flags import Parser
+from decamo.storage.outputs import Read, Written, check_outputs
 
 __all__ = ["VERBS", "add_arguments", "run"]
 
@@ -39,5 +41,22 @@ def run(args: argparse.Namespace) -> int:
     bench = importlib.import_module(f"decamo.benches.{args.verb}")
     parser = Parser(prog=f"decamo bench {args.verb}", description=VERBS[args.verb])
     bench.add_arguments(parser)
-    code: int = bench.run(parser.parse(args.flags))
+    parsed = parser.parse(args.flags)
+    _check_outputs(parsed)
+    code: int = bench.run(parsed)
     return code
+
+
+def _check_outputs(parsed: argparse.Namespace) -> None:
+    """``--json`` against every file and folder that the other flags name."""
+    named = {f"--{name.replace('_', '-')}": value for name, value in vars(parsed).items()}
+    reads = [
+        Read(flag, path)
+        for flag, value in named.items()
+        for path in (value if isinstance(value, list | tuple) else [value])
+        if isinstance(path, Path) and flag not in ("--json", "--out")
+    ]
+    writes = [Written("--json", parsed.json)] if named.get("--json") else []
+    if isinstance(named.get("--work"), Path):
+        writes.append(Written("--work", parsed.work, folder=True))
+    check_outputs(reads, writes)

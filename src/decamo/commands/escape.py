@@ -17,11 +17,13 @@ from decamo.escape.race import Race
 from decamo.escape.session import begin_race, course_of
 from decamo.escape.table import Outcome, outcome_text, plain_outcome
 from decamo.escape.written import branches_of, only
-from decamo.flags import Parser, chosen_settings, write_json
+from decamo.flags import Parser, check_run_outputs, chosen_settings, write_json
+from decamo.nn.build import refuse_foreign
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
 from decamo.settings.duration import seconds_of
 from decamo.storage import RunFolder, make_folder
+from decamo.storage.outputs import Read
 from decamo.storage.owner import own
 from decamo.training.budget import Budget
 from decamo.training.runtime import close_runtime, open_runtime
@@ -94,6 +96,9 @@ def run(args: argparse.Namespace) -> int:
     if args.trial_epochs < 1:
         raise SettingsError("--trial-epochs", f"got {args.trial_epochs}", "give at least 1")
     settings, checkpoint = _chosen(args)
+    refuse_foreign(checkpoint["architecture"], args.checkpoint)
+    branches_file = [Read("--branches", args.branches)] if args.branches else []
+    check_run_outputs(args, settings, [Read("CHECKPOINT", args.checkpoint), *branches_file])
     runtime = open_runtime(settings.run.device, settings.run.precision)
     if runtime.world > 1:
         close_runtime()

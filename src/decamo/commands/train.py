@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,7 +16,7 @@ from decamo.data.cache.opening import Pool
 from decamo.errors import DataError, DecamoError, SettingsError
 from decamo.escape.live import Live
 from decamo.escape.plateau import Watch
-from decamo.flags import Parser, add_settings, chosen_settings, write_json
+from decamo.flags import Parser, add_settings, check_run_outputs, chosen_settings, write_json
 from decamo.history import EpochDone, Event, Interrupted, Journal, Listener, StepDone
 from decamo.report.console import Console
 from decamo.report.plan_picture import draw_plan
@@ -108,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
     if checkpoint is not None and _is_complete(settings, checkpoint):
         print(f"complete: {settings.run.resume_from} stands at the end of its plan")
         return 0
+    check_run_outputs(args, settings)
     folder = RunFolder(settings.run.checkpoint_dir)
     make_folder(folder.root)
     runtime = open_runtime(settings.run.device, settings.run.precision)
@@ -137,8 +139,7 @@ def run(args: argparse.Namespace) -> int:
         if args.dry_run:
             return _rehearse(session, settings, checkpoint)
         ended = _legs(session, settings, checkpoint)
-        best = ended.outcome["best_iou"], ended.outcome["best_epoch"]
-        con.say(f"best IoU {best[0]:.4f} at epoch {best[1]}: {folder.best}")
+        con.say(_best_line(ended, folder))
         if ended.stopped:
             other = " and --on-plateau continue" if ended.plateau else ""
             con.say(f"to go on: the same command with --resume auto{other}")
@@ -146,6 +147,15 @@ def run(args: argparse.Namespace) -> int:
     if not ended.stopped or ended.plateau:
         return 0
     return 128 + asked.number if asked.number else _TRY_AGAIN
+
+
+def _best_line(ended: _Ended, folder: RunFolder) -> str:
+    """The best score and its file; before the first validation there is neither."""
+    iou, epoch = ended.outcome["best_iou"], ended.outcome["best_epoch"]
+    if epoch:
+        return f"best IoU {iou:.4f} at epoch {epoch}: {folder.best}"
+    newest = f"; the newest weights: {folder.last}" if folder.last.exists() else ""
+    return f"no validation yet, so no best weights{newest}"
 
 
 def _legs(session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None) -> _Ended:
@@ -347,8 +357,19 @@ def _leave_traces(
     if (kept := keep_former_best(folder, prepared.trainer.state)) is not None:
         con.say(f"kept: {kept} is the best of the images that validated before")
     config = tomli_w.dumps(_without_none(to_plain(settings)))
+    if folder.config.exists() and not _is_generated(folder.config):
+        con.say(f"kept: {folder.keep_given_config()} is the config.toml that lay there")
     write_whole(folder.config, config.encode(errors="surrogateescape"))
     draw_plan(folder.picture, prepared.resumption.ledger, prepared.resumption.position)
+
+
+def _is_generated(config: Path) -> bool:
+    """Whether a TOML file is as a run writes it, without a comment or a line of anyone's own."""
+    try:
+        text = config.read_text(encoding="utf-8", errors="surrogateescape")
+        return tomli_w.dumps(tomllib.loads(text)) == text
+    except (OSError, ValueError):  # no TOML, or no UTF-8
+        return False
 
 
 def _without_none(plain: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -126,6 +126,10 @@ class Backbone(nn.Module):
         )
 
 
+class _Absent:
+    """Stands for an attribute that was not there; a class, so that a copy of it is itself."""
+
+
 class _Caches:
     """Attributes in which a network keeps tensors from one forward pass to the next in eval mode.
 
@@ -153,13 +157,17 @@ class _Caches:
         yield
         for key, value in _attributes(net):
             if _holds_tensor(value) and not _is_same(value, before.get(key)):
-                self._before.setdefault(key, before.get(key))
+                self._before.setdefault(key, before.get(key, _Absent))
         self._sizes.add(size)
         self._restore(net)
 
     def _restore(self, net: nn.Module) -> None:
         for (place, name), value in self._before.items():
-            setattr(net.get_submodule(place), name, _copied(value))
+            module = net.get_submodule(place)
+            if value is not _Absent:
+                setattr(module, name, _copied(value))
+            elif hasattr(module, name):
+                delattr(module, name)
 
 
 def _attributes(net: nn.Module) -> Iterator[tuple[tuple[str, str], Any]]:

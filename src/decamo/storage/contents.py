@@ -48,6 +48,7 @@ def _roles(folder: RunFolder) -> dict[Path, str]:
         previous_of(folder.last): "the one before it",
         folder.journal: "every step and epoch, a JSON object a line",
         folder.config: "the settings in force; repeat the run with --config",
+        folder.root / "config.given.toml": "the settings file that lay there before",
         folder.picture: "the planned learning rates",
         folder.report: "the run as a page",
         folder.tensorboard: "event files for TensorBoard",

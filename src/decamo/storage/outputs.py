@@ -33,7 +33,12 @@ PLAN_MARK = "decamo plan"
 SCORES_MARK = "decamo evaluate"
 """What stands under ``Software`` in the PNGs of these commands, so that they know their own."""
 
-_MARKS = {"--out": PREDICTION_MARK, "--png": PLAN_MARK, "--atlas": SCORES_MARK}
+_MARKS = {
+    "--out": PREDICTION_MARK,
+    "--png": PLAN_MARK,
+    "--checkpoint-dir": PLAN_MARK,
+    "--atlas": SCORES_MARK,
+}
 _OLDER_MARK = "Matplotlib"  # pictures of earlier versions
 _TEXTS = {
     "--json": ".json",
@@ -75,11 +80,14 @@ class Written:
         flag: how the user named it, or named the folder it lies in.
         path: it need not exist, nor its folder.
         folder: whether it is a folder.
+        linked: whether it may be a hard link to an input, as a run's checkpoints are to each other:
+            a file that is always renamed into place leaves the other name's bytes alone.
     """
 
     flag: str
     path: Path
     folder: bool = False
+    linked: bool = False
 
 
 def check_outputs(reads: Iterable[Read], writes: Sequence[Written]) -> None:
@@ -103,7 +111,7 @@ def check_outputs(reads: Iterable[Read], writes: Sequence[Written]) -> None:
     by_key = {places.key(w.path): w for w in files}
     by_inode: dict[tuple[int, int], Written] = {}
     for one in files:
-        present = places.present(one.path)
+        present = None if one.linked else places.present(one.path)
         inode = None if present is None else _inode(present)
         if inode is not None:
             by_inode.setdefault(inode, one)
@@ -227,7 +235,7 @@ def _check_each_other(writes: Sequence[Written], places: _Places) -> None:
     inodes: dict[tuple[int, int], Written] = {}
     for one in (w for w in writes if not w.folder):
         other = files.setdefault(places.key(one.path), one)
-        inode = _inode(one.path)
+        inode = None if one.linked else _inode(one.path)
         if other is one and inode is not None:
             other = inodes.setdefault(inode, one)
         if other is not one:
@@ -262,7 +270,9 @@ def _check_read(
                 raise _meets(hit, Read(read.flag, path))
         return
     inode = _inode(read.path)
-    hit = by_key.get(places.key(read.path)) or (None if inode is None else by_inode.get(inode))
+    target = Path(os.path.realpath(read.path))
+    hit = by_key.get(places.key(read.path)) or by_key.get(places.key(target))
+    hit = hit or (None if inode is None else by_inode.get(inode))
     if hit is not None:
         raise _meets(hit, read)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from decamo.errors import SettingsError
 from decamo.storage.durable import keep_copy, make_folder, previous_of, storage_error
 from decamo.storage.keeping import keep_snapshot
+from decamo.storage.outputs import Written
 
 __all__ = ["RunFolder"]
 
@@ -78,6 +79,14 @@ class RunFolder:
         """The run as a page for people."""
         return self.root / "report.html"
 
+    def written(self) -> list[Written]:
+        """The files that a run writes there, for :func:`decamo.storage.outputs.check_outputs`."""
+        flag = "--checkpoint-dir"
+        checkpoints = (self.best, self.last, self.escaped, self.rehearsal)
+        every = (*checkpoints, *map(previous_of, checkpoints), self.config, self.census)
+        replaced = [Written(flag, path, linked=True) for path in (*every, self.journal)]
+        return [Written(flag, self.root, folder=True), *replaced, Written(flag, self.picture)]
+
     def open(self, resume_from: Path | None) -> None:
         """Make the folder, unless another run lives there.
 
@@ -116,6 +125,26 @@ class RunFolder:
                     break
                 copy = self.root / f"{name}-{number}.pth"
             keep_copy(resume_from, copy)
+        except OSError as error:
+            raise storage_error(copy, error) from error
+        return copy
+
+    def keep_given_config(self) -> Path:
+        """Keep a ``config.toml`` that a person wrote, as ``config.given.toml``, comments and all.
+
+        Returns:
+            the copy's path.
+
+        Raises:
+            StorageError: the copy cannot be made.
+        """
+        copy = self.root / "config.given.toml"
+        try:
+            for number in count(2):
+                if not copy.exists() or filecmp.cmp(self.config, copy, shallow=False):
+                    break
+                copy = self.root / f"config.given-{number}.toml"
+            keep_copy(self.config, copy)
         except OSError as error:
             raise storage_error(copy, error) from error
         return copy

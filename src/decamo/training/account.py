@@ -35,14 +35,15 @@ def outcome_of(prepared: Prepared, stopped: str) -> dict[str, Any]:
     """
     state = prepared.trainer.state
     word, reason = prepared.resumption.told
+    best = prepared.trainer.folder.best
     return {
         "word": word,
         "reason": reason,
         "epoch": state.position.epoch,
         "step": state.position.step,
         "stopped": stopped,
-        "best_iou": state.best.iou,
-        "best_epoch": state.best.epoch,
-        "best_model": str(prepared.trainer.folder.best),
+        "best_iou": state.best.iou if state.best.epoch else None,
+        "best_epoch": state.best.epoch or None,
+        "best_model": str(best) if best.exists() else None,
         "epochs": [record.to_plain() for record in state.history],
     }
