@@ -120,6 +120,6 @@ def test_a_checkpoint_of_another_network_is_refused_in_a_line(
     refuse_foreign(own, "m.pth")
     for refuse in (refuse_foreign, from_architecture):
         with pytest.raises(CheckpointMismatch, match=r"m\.pth: it holds the network") as told:
-            refuse({**own, **more}, "m.pth")  # type: ignore[operator]
+            refuse({**own, **more}, "m.pth")
         assert str(more.get("network", "blocks")) in str(told.value)
         assert "\n" not in str(told.value)

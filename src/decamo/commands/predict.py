@@ -125,9 +125,8 @@ def _renamed(found: Found) -> str:
     if not found.renamed:
         return ""
     count, first = len(found.renamed), found.renamed[0]
-    return (
-        f"{count} of them share a stem with another, such as {first.image}: its map is {first.map}"
-    )
+    maps = "1 map has" if count == 1 else f"{count} maps have"
+    return f"{maps} the whole name, since stems are alike: {first.image} -> {first.map}"
 
 
 _Draw = Callable[

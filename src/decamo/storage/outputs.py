@@ -117,6 +117,8 @@ def check_outputs(reads: Iterable[Read], writes: Sequence[Written]) -> None:
             by_inode.setdefault(inode, one)
     for read in reads:
         _check_read(read, by_key, by_inode, places)
+    for one in writes:
+        _check_kind(one, places)
 
 
 def write_output(path: Path, *chunks: bytes | memoryview) -> None:
@@ -218,11 +220,14 @@ def _check_shape(one: Written, places: _Places) -> None:
         raise SettingsError(
             one.flag, f"{guarded} may not be written to", "make it writable or name another place"
         )
-    present = None if one.folder or one.flag not in _TEXTS else places.present(path)
+
+
+def _check_kind(one: Written, places: _Places) -> None:
+    """Whether a report would replace what cannot be a report, though this command reads no such."""
+    present = None if one.folder or one.flag not in _TEXTS else places.present(one.path)
     if present is not None and present.suffix.lower() in _NEVER_TEXT and _inode(present):
-        ending = _TEXTS[one.flag]
-        got = f"{path} would replace {present}, a file of another kind"
-        raise SettingsError(one.flag, got, f"name a file that ends in {ending}")
+        got = f"{one.path} would replace {present}, a file of another kind"
+        raise SettingsError(one.flag, got, f"name a file that ends in {_TEXTS[one.flag]}")
 
 
 def _nearest(folder: Path) -> Path:
