@@ -18,6 +18,7 @@ from decamo.escape.live import Live
 from decamo.escape.plateau import Watch
 from decamo.flags import Parser, add_settings, check_run_outputs, chosen_settings, write_json
 from decamo.history import EpochDone, Event, Interrupted, Journal, Listener, StepDone
+from decamo.nn.build import refuse_foreign
 from decamo.report.console import Console
 from decamo.report.plan_picture import draw_plan
 from decamo.report.preflight_text import preflight_text
@@ -109,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     if checkpoint is not None and _is_complete(settings, checkpoint):
         print(f"complete: {settings.run.resume_from} stands at the end of its plan")
         return 0
+    if checkpoint is not None:
+        refuse_foreign(checkpoint["architecture"], settings.run.resume_from)
     check_run_outputs(args, settings)
     folder = RunFolder(settings.run.checkpoint_dir)
     make_folder(folder.root)
