@@ -104,7 +104,9 @@ def test_several_parts_of_a_lineage_become_one_page(tmp_path: Path) -> None:
         (["nowhere"], "nowhere"),
         ([".", "--target", "72"], "--target"),
         ([".", "--target", "nan"], "--target"),
-        (["here.log", "--html", "no/such/folder/x.html"], "no/such/folder"),
+        (["here.log", "--html", "here.log/x.html"], "here.log is a file, not a folder"),
+        (["here.log", "--html", "here.log"], "would replace here.log, which is read"),
+        (["here.log", "--html", "x.html", "--json", "x.html"], "is also where --html writes"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from decamo.flags import chosen_settings
 from decamo.history import EpochDone, Event, Saved, StepDone, Validating, read_journal
 from decamo.report.console import Console
 from decamo.storage.owner import Holder
-from decamo.storage.sealed import load_sealed
+from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.system import stop_signals
 from decamo.training.budget import Budget
 from tests.commands.conftest import STUCK_FLAGS
@@ -439,6 +440,106 @@ def test_a_second_run_in_a_folder_is_refused_before_anything_is_read(
 
 
 def test_a_run_that_ended_while_we_asked_is_seen_as_it_is_now(
+
+
+IMAGE = "s/Train/Image/{stem}.jpg"
+MASK = "s/Train/GT_Object/{stem}.png"
+
+
+@pytest.mark.parametrize(
+    ("words", "output", "met"),
+    [
+        ("train --json {run}/last.pth", "{run}/last.pth", "--resume-from"),
+        ("train --json {run}/journal.jsonl", "journal.jsonl", "journal.jsonl"),
+        ("train --config c.toml --json c.toml --checkpoint-dir new", "c.toml", "--config"),
+        ("train --teacher {run}/best_model.pth", "best_model.pth", "--teacher"),
+        ("train --teacher t.pth", "best_model.pth", "--teacher"),
+        ("train --json s --checkpoint-dir new", "--json", "s is a folder"),
+        ("train --json n --checkpoint-dir n", "--json", "n"),
+        ("train --json {image} --checkpoint-dir new", "{image}", "--dataset-path"),
+        ("plan --png {mask}", "{mask}", "--dataset-path"),
+        ("plan --png {run}/best_model.pth", "best_model.pth", "--checkpoint-dir"),
+        ("plan --png p.png --json p.png", "p.png", "--png"),
+        ("plan --png hard.png", "hard.png", "{mask}"),
+        ("diagnose {run} --json {run}/journal.jsonl", "journal.jsonl", "RUN"),
+        ("diagnose {run} --json {run}/config.toml", "config.toml", "RUN"),
+        ("diagnose {run} --json soft", "soft", "journal.jsonl"),
+        ("report {run} --html {run}/journal.jsonl", "journal.jsonl", "RUN"),
+        ("report {run} --no-gallery --json {run}/report.html", "report.html", "--html"),
+        ("report {run} --html {image}", "{image}", "another kind"),
+        ("data audit s --html {image}", "{image}", "DIR"),
+        ("data audit s --json a --manifest a", "a", "--json"),
+        ("data audit s --json ./s/../{mask}", "{mask}", "DIR"),
+        ("escape {run}/last.pth --branches b.toml --json b.toml", "b.toml", "--branches"),
+        ("escape {run}/last.pth --json {run}/last.pth", "last.pth", "last.pth"),
+        ("escape {run}/last.pth --json {mask}", "{mask}", "--dataset-path"),
+        ("bench forecast --curves s --json {mask}", "{mask}", "--curves"),
+        ("bench quality --dataset-path s --work w --json w", "--json", "w"),
+        ("evaluate {run}/last.pth --dataset-path s --csv {mask}", "{mask}", "--dataset-path"),
+        ("evaluate {run}/last.pth --dataset-path s --json {run}/last.pth", "last.pth", "CHECK"),
+        ("evaluate --predictions gt --masks gt --latex gt/{stem}.png", "{stem}.png", "--pred"),
+        ("evaluate --predictions gt --masks gt --atlas gt/{stem}.png", "{stem}.png", "--pred"),
+        ("evaluate --predictions gt --masks gt --csv r --markdown r", "r", "--csv"),
+        ("evaluate --predictions gt --masks gt --expect e --json e", "e", "--expect"),
+    ],
+)
+def test_no_command_writes_over_what_it_reads(
+    words: str,
+    output: str,
+    met: str,
+    trained: Path,
+    scenes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    shutil.copytree(trained.parent, run)
+    shutil.copytree(scenes, "s")
+    stem = min(p.stem for p in Path("s/Train/Image").iterdir())
+    image, mask = IMAGE.format(stem=stem), MASK.format(stem=stem)
+    shutil.copytree("s/Train/GT_Object", "gt")
+    Path("hard.png").hardlink_to(mask)
+    Path("soft").symlink_to(run / "journal.jsonl")
+    Path("t.pth").symlink_to(run / "best_model.pth")
+    Path("c.toml").write_text('# mine\n[data]\ndataset_path = ["s"]\n')
+    Path("b.toml").write_text("[branch.mine]\n")
+    Path("e").write_text('{"datasets": [], "protocol": ""}')
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    names = {"run": run, "image": image, "mask": mask, "stem": stem}
+    given = words.format(**names).split()
+    if given[0] in ("train", "plan") and "--config" not in given:
+        given += ["--dataset-path", "s", "--resume-from", str(run / "last.pth")]
+        given += ["--epochs", "3"]
+    if given[0] == "escape":
+        given += ["--dataset-path", "s"]
+    assert main(given) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert output.format(**names) in error
+    assert met.format(**names) in error
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_a_settings_file_that_a_person_wrote_is_kept(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    mine = f'# a note of mine\n[data]\ndataset_path = ["{scenes}"]\n'
+    (run / "config.toml").write_text(mine)
+    words = ["train", "--config", str(run / "config.toml"), "--checkpoint-dir", str(run)]
+    again = [*words, *STUCK_FLAGS, "--stage1-epochs", "1", "--resume", "auto", "--epochs"]
+    assert main([*again, "2"]) == 0
+    assert "kept:" in capsys.readouterr().out
+    assert main([*again, "3"]) == 0
+    assert "config" not in capsys.readouterr().out
+    assert (run / "config.given.toml").read_text() == mine
+    assert len(list(run.glob("config*"))) == 2
+
+
+def test_a_run_that_ends_before_its_first_validation_names_no_best_weights(
     scenes: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -476,3 +577,44 @@ def test_a_run_outlives_its_output(how: str, scenes: Path, tmp_path: Path) -> No
     said = done.stderr.decode()
     assert ("the run goes on, its journal.jsonl has it all" in said) == ("2>&-" not in how)
     assert "Traceback" not in said
+
+
+    spent = iter(["", "", "the budget is spent"])
+    monkeypatch.setattr(Budget, "spent", lambda self: next(spent, "the budget is spent"))
+    report = tmp_path / "r.json"
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path / "run")]
+    more = ["--epochs", "2", "--stage1-epochs", "1", "--budget", "1h", "--json", str(report)]
+    assert main([*words, *STUCK_FLAGS, *more]) == 75
+    said = capsys.readouterr().out
+    assert "no validation yet" in said
+    assert "best_model" not in said
+    assert "-1.0" not in said
+    named = [word.strip(".,;") for word in said.split() if word.strip(".,;").endswith(".pth")]
+    assert named
+    assert all(Path(name).exists() for name in named)
+    told = json.loads(report.read_text())
+    assert (told["best_iou"], told["best_epoch"], told["best_model"]) == (None, None, None)
+
+
+def test_a_checkpoint_of_another_network_ends_in_one_line(
+    trained: Path, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = tmp_path / "run" / "best_model.pth"
+    foreign.parent.mkdir()
+    plain = load_sealed(trained)
+    plain["architecture"] = {**plain["architecture"], "network": "Unet", "num_experts": 1}
+    save_sealed(foreign, plain)
+    data = ["--dataset-path", str(scenes)]
+    for words in (
+        ["train", "--resume-from", str(foreign), *data, "--epochs", "5"],
+        ["train", "--teacher", str(foreign), *data, *STUCK_FLAGS],
+        ["evaluate", str(foreign), *data],
+        ["predict", str(foreign), str(scenes), "--out", str(tmp_path / "o")],
+        ["escape", str(foreign), *data],
+    ):
+        more = ["--checkpoint-dir", str(tmp_path / "new")] if "--teacher" in words else []
+        assert main([*words, *more]) == 2
+        error = capsys.readouterr().err
+        assert "it holds the network Unet" in error
+        assert error.count("\n") == 1
+    assert [p.name for p in foreign.parent.iterdir()] == ["best_model.pth"]

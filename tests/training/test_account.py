@@ -35,5 +35,7 @@ def test_where_a_winner_sets_out_a_branch_begins(prepared: Prepared) -> None:  #
 def test_what_came_of_it(prepared: Prepared, tmp_path: Path) -> None:  # noqa: F811
     told = outcome_of(prepared, "on SIGTERM")
     assert (told["epoch"], told["stopped"]) == (0, "on SIGTERM")
-    assert told["best_model"] == str(tmp_path / "best_model.pth")
+    assert (told["best_iou"], told["best_epoch"], told["best_model"]) == (None, None, None)
+    prepared.trainer.folder.best.touch()
+    assert outcome_of(prepared, "")["best_model"] == str(tmp_path / "best_model.pth")
     assert told["epochs"] == []
