@@ -304,5 +304,6 @@ def write_json(path: Path | None, report: Mapping[str, Any]) -> None:
         StorageError: it cannot be written.
     """
     if path is not None:
-        report = {"decamo": __version__} | dict(report)
+        if "decamo" not in report:
+            report = {"decamo": __version__} | dict(report)
         write_output(path, (json.dumps(report, indent=2, default=str) + "\n").encode())

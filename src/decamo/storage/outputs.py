@@ -48,8 +48,8 @@ _TEXTS = {
     "--latex": ".tex",
     "--html": ".html",
 }
-_OWN_JSON = {"--json": b'"decamo"', "--manifest": b'"pairs"'}  # in their first bytes
-_HEAD = 256
+_OWN_JSON = {"--json": b'\n  "decamo": "', "--manifest": b'\n"pairs": {'}  # near the top
+_HEAD = 2**16
 # An existing file of such a name is never a report, whether this command reads it or not.
 _PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 _ARRAYS = {".npy", ".npz", ".mat"}
