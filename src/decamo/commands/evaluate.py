@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,7 @@ def _rules_of(args: argparse.Namespace, convention: Convention) -> Rules:
     )
 
 
-def _check_outputs(args: argparse.Namespace, pictures: Iterable[Path] = ()) -> None:
+def _check_outputs(args: argparse.Namespace, pictures: Collection[Path] = ()) -> None:
     """Before anything slow, and once more when it is known which pictures there will be."""
     reads = [Read("CHECKPOINT", named_path(text)[1]) for text in args.checkpoint]
     reads += [Read("--predictions", named_path(text)[1]) for text in args.predictions]
@@ -195,9 +195,12 @@ def _check_outputs(args: argparse.Namespace, pictures: Iterable[Path] = ()) -> N
         "--json": args.json, "--csv": args.csv, "--markdown": args.markdown, "--latex": args.latex,
     }  # fmt: skip
     writes = [Written(flag, path) for flag, path in named.items() if path is not None]
-    if args.atlas and args.atlas.suffix.lower() != ".png":
-        writes.append(Written("--atlas", args.atlas, folder=True))
-    check_outputs(reads, [*writes, *(Written("--atlas", path) for path in pictures)])
+    if args.atlas:
+        one = args.atlas.suffix.lower() == ".png"
+        if not one:
+            writes.append(Written("--atlas", args.atlas, folder=True))
+        writes += [Written("--atlas", p) for p in pictures or ([args.atlas] if one else [])]
+    check_outputs(reads, writes)
 
 
 def _sets(args: argparse.Namespace) -> list[CaseSet]:
