@@ -440,6 +440,43 @@ def test_a_second_run_in_a_folder_is_refused_before_anything_is_read(
 
 
 def test_a_run_that_ended_while_we_asked_is_seen_as_it_is_now(
+    scenes: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its owner was alive when the second command read the folder, and is gone when it is taken."""
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
+    words += [*STUCK_FLAGS, "--epochs", "2", "--stage1-epochs", "1", "--resume", "auto"]
+    real = chosen_settings
+    read: list[int] = []
+
+    def reads_and_waits(args: Any) -> Any:
+        first = real(args)
+        read.append(1)
+        if len(read) == 1:
+            assert main(words) == 0  # the other one
+        return first
+
+    monkeypatch.setattr("decamo.commands.train.chosen_settings", reads_and_waits)
+    assert main(words) == 0
+    assert "complete: " in capsys.readouterr().out
+    assert sum(e["kind"] == "epoch" for e in read_journal(tmp_path / "journal.jsonl")) == 2
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["| head -7", ">/dev/full", ">&-", "2>&-", ">&- 2>&- <&-"])
+def test_a_run_outlives_its_output(how: str, scenes: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "decamo.cli", "train", "--dataset-path", str(scenes),
+             "--checkpoint-dir", str(tmp_path / "run"), *STUCK_FLAGS, "--epochs", "3",
+             "--stage1-epochs", "1"]  # fmt: skip
+    line = f"{shlex.join(words)} {how}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert load_sealed(tmp_path / "run/last.pth")["position"]["epoch"] == 3
+    said = done.stderr.decode()
+    assert ("the run goes on, its journal.jsonl has it all" in said) == ("2>&-" not in how)
+    assert "Traceback" not in said
 
 
 IMAGE = "s/Train/Image/{stem}.jpg"
@@ -545,40 +582,6 @@ def test_a_run_that_ends_before_its_first_validation_names_no_best_weights(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its owner was alive when the second command read the folder, and is gone when it is taken."""
-    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
-    words += [*STUCK_FLAGS, "--epochs", "2", "--stage1-epochs", "1", "--resume", "auto"]
-    real = chosen_settings
-    read: list[int] = []
-
-    def reads_and_waits(args: Any) -> Any:
-        first = real(args)
-        read.append(1)
-        if len(read) == 1:
-            assert main(words) == 0  # the other one
-        return first
-
-    monkeypatch.setattr("decamo.commands.train.chosen_settings", reads_and_waits)
-    assert main(words) == 0
-    assert "complete: " in capsys.readouterr().out
-    assert sum(e["kind"] == "epoch" for e in read_journal(tmp_path / "journal.jsonl")) == 2
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("how", ["| head -7", ">/dev/full", ">&-", "2>&-", ">&- 2>&- <&-"])
-def test_a_run_outlives_its_output(how: str, scenes: Path, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "decamo.cli", "train", "--dataset-path", str(scenes),
-             "--checkpoint-dir", str(tmp_path / "run"), *STUCK_FLAGS, "--epochs", "3",
-             "--stage1-epochs", "1"]  # fmt: skip
-    line = f"{shlex.join(words)} {how}; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
-    assert done.returncode == 0
-    assert load_sealed(tmp_path / "run/last.pth")["position"]["epoch"] == 3
-    said = done.stderr.decode()
-    assert ("the run goes on, its journal.jsonl has it all" in said) == ("2>&-" not in how)
-    assert "Traceback" not in said
-
-
     spent = iter(["", "", "the budget is spent"])
     monkeypatch.setattr(Budget, "spent", lambda self: next(spent, "the budget is spent"))
     report = tmp_path / "r.json"
