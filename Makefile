@@ -21,7 +21,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	  { echo "decamo needs Python 3.11 or later; got $$($(PYTHON) --version); name another with make PYTHON=..."; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt \
+	  --editable '.[dev]'
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 demo: setup
