@@ -19,6 +19,7 @@ __all__ = [
     "decide_meaning",
     "form_of",
     "given_meaning",
+    "meaning_alone",
     "parse_given",
     "seems_swapped",
     "shown_code",
@@ -91,6 +92,16 @@ def decide_meaning(looks: Sequence[MaskLook]) -> MaskMeaning:
         return _of_colours([look for look in shown if look.plane is not Plane.ALPHA])
     plane = Plane.ALPHA if makers == {Plane.ALPHA} else Plane.LEVELS
     return _of_levels([look for look in shown if look.plane is plane], plane)
+
+
+def meaning_alone(look: MaskLook) -> MaskMeaning:
+    """What a single mask means, where nothing is known of its set.
+
+    Labels need a ground of 0, or to be a trimap: one file's edges are no evidence.
+    """
+    if not look.bins and 0 not in look.codes and look.codes != {1, 2, 3}:
+        return MaskMeaning()
+    return decide_meaning([look])
 
 
 def seems_swapped(looks: Iterable[MaskLook], meaning: MaskMeaning) -> bool:

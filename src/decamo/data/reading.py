@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from decamo.data.mask_look import MaskLook, look_at_mask
+from decamo.data.mask_values import meaning_alone
 from decamo.data.normalise import codes_of, is_wide, to_mask, to_rgb, wide_values
 from decamo.data.pairs import Pair
 from decamo.data.pixel_range import WideLook, declared_range, look_at_numbers
@@ -117,11 +118,12 @@ def read_picture(path: Path, rule: ReadingRule = BY_ITSELF) -> Image.Image:
         return _turned(file, file.picture, file.orientation)
 
 
-def read_mask(path: Path, rule: ReadingRule = BY_ITSELF) -> NDArray[np.bool_]:
+def read_mask(path: Path, rule: ReadingRule | None = None) -> NDArray[np.bool_]:
     """The mask as displayed: EXIF orientation applied, bool ``[H, W]``; what is void is not in it.
 
-    What counts as the object is what the rule of the data set says. Where that reads each file by
-    itself, it is, by what the file holds:
+    What counts as the object is what the rule of the data set says; without one, what a set of this
+    file alone would be decided to mean (:func:`~decamo.data.mask_values.decide_meaning`), as far
+    as one file can tell. Where the rule reads each file by itself, it is, by what the file holds:
 
     * one bit: 1;
     * grey where no value exceeds 1: above 0;
@@ -140,14 +142,17 @@ def read_mask(path: Path, rule: ReadingRule = BY_ITSELF) -> NDArray[np.bool_]:
     return read_labels(path, rule).object
 
 
-def read_labels(path: Path, rule: ReadingRule = BY_ITSELF) -> Labels:
+def read_labels(path: Path, rule: ReadingRule | None = None) -> Labels:
     """The mask as :func:`read_mask` has it, and what in it is neither object nor ground.
 
     Raises:
         UnreadableImage: as :func:`read_mask`.
     """
     with _one_line(path):
-        file = _decode(path, rule)
+        file = _decode(path, rule or BY_ITSELF)
+        if rule is None:
+            look = look_at_mask(file.picture, lossy=file.lossy)
+            rule = ReadingRule(meaning_alone(look))
         return _labels(file, file.orientation, rule)
 
 
