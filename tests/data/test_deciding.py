@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from decamo.data.census import Census, take_census
-from decamo.data.deciding import apply_rules, words_for
+from decamo.data.deciding import apply_rules, rule_for_images, words_for
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_labelled
-from decamo.data.rules import MaskMeaning, Plane, ReadingRule
+from decamo.data.rules import MaskMeaning, PixelScale, Plane, ReadingRule
 from decamo.errors import SettingsError
 from tests.data.mask_sets import save_set, truth
 
@@ -81,3 +81,26 @@ def test_a_rule_that_is_held_stays(tmp_path: Path) -> None:
         census_of(tmp_path, {"a": "0/1 with void 255"}), held=held, max_pixels=99999
     )
     assert ruled.rules["a"] == replace(held["a"], max_pixels=99999)
+
+
+def wide(path: Path, low: float, high: float) -> Path:
+    values = np.random.default_rng(0).integers(int(low), int(high), (30, 40)).astype(np.uint16)
+    Image.fromarray(values).save(path)
+    return path
+
+
+def test_images_to_predict_are_scaled_as_in_training(tmp_path: Path) -> None:
+    files = [wide(tmp_path / "a.png", 0, 900), tmp_path / "none.png"]
+    trained = {"a": ReadingRule(scale=PixelScale(0, 4095)), "b": ReadingRule()}
+    rule, line = rule_for_images(files, trained, max_pixels=10**6)
+    assert rule == ReadingRule(scale=PixelScale(0, 4095), max_pixels=10**6)
+    assert line == "1 images of more than 8 bits: 0 is black and 4095 is white, as in training"
+
+
+def test_images_to_predict_are_scaled_by_a_look_where_training_had_none(tmp_path: Path) -> None:
+    rule, line = rule_for_images([wide(tmp_path / "a.png", 28000, 31000)], {"a": ReadingRule()})
+    assert rule.scale is not None
+    assert 28000 <= rule.scale.low < 28100
+    assert "percentiles" in line
+    Image.new("RGB", (4, 4)).save(tmp_path / "b.png")
+    assert rule_for_images([tmp_path / "b.png"], {}) == (ReadingRule(), "")

@@ -1,4 +1,6 @@
+import struct
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,8 +9,8 @@ import pytest
 from PIL import Image
 
 from decamo.data.pairs import Pair
-from decamo.data.reading import read_image, read_mask, read_pair
-from decamo.data.rules import ReadingRule
+from decamo.data.reading import is_wide_file, read_image, read_mask, read_pair, see_image
+from decamo.data.rules import PixelScale, ReadingRule
 from decamo.errors import UnreadableImage
 
 # What brings the stored array upright, by EXIF orientation (EXIF 2.3): an oracle in numpy alone
@@ -271,3 +273,110 @@ def test_garbled_exif_spoils_no_pixel(tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "a.png"), photo())
     save(tmp_path / "b.png", photo(), orientation=9)
     assert np.array_equal(read_image(tmp_path / "b.png"), photo())
+
+
+# ---------------------------------------------------------------- more than 8 bits, and other files
+
+
+def wide_rgb(path: Path) -> np.ndarray:
+    """A picture of 16-bit colours, of which only 12 bits are used, as PNG or TIFF."""
+    values = np.random.default_rng(0).integers(0, 4096, (20, 30, 3)).astype(np.uint16)
+    if path.suffix == ".png":
+        rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+        head = struct.pack(">IIBBBBB", 30, 20, 16, 2, 0, 0, 0)
+        chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+        data = b"\x89PNG\r\n\x1a\n" + b"".join(
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+            for name, body in chunks
+        )
+    else:
+        pixels = values.astype("<u2").tobytes()
+        at = 8 + 2 + 9 * 12 + 4  # of the bits of each channel; then come the pixels
+        tags = [(256, 3, 1, 30), (257, 3, 1, 20), (258, 3, 3, at), (259, 3, 1, 1), (262, 3, 1, 2)]
+        tags += [(273, 4, 1, at + 6), (277, 3, 1, 3), (278, 3, 1, 20), (279, 4, 1, len(pixels))]
+        data = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+        data += b"".join(struct.pack("<HHII", *tag) for tag in tags)
+        data += struct.pack("<IHHH", 0, 16, 16, 16) + pixels
+    path.write_bytes(data)
+    return values
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bit_colours_keep_their_lower_halves(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    values = wide_rgb(path)
+    look = see_image(path)
+    assert look is not None
+    assert (look.low, look.high) == (values.min(), values.max())
+    got = read_image(path, rule=ReadingRule(scale=PixelScale(0, 4095)))
+    assert np.array_equal(got, np.rint(values * (255 / 4095)))
+    assert np.array_equal(read_image(path), values >> 8)  # as ever, where nothing was decided
+    assert is_wide_file(path)
+    assert not is_wide_file(save(tmp_path / "b.png", photo()))
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "float32"])
+def test_grey_of_more_than_8_bits_by_its_scale(tmp_path: Path, dtype: str) -> None:
+    values = np.linspace(-5 if dtype != "uint16" else 0, 900, 60).reshape(6, 10).astype(dtype)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    got = read_image(tmp_path / "a.tif", rule=ReadingRule(scale=PixelScale(100, 900)))
+    want = np.clip(np.rint((values.astype(float) - 100) * 255 / 800), 0, 255)
+    assert np.array_equal(got, np.repeat(want[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    ("values", "shape"),
+    [
+        (np.ones((5, 7), bool), (5, 7)),
+        (np.ones((1, 5, 7), np.int64), (5, 7)),
+        (np.ones((5, 7, 1), np.float64), (5, 7)),
+        (np.full((3, 5, 7), 200, np.uint8), (5, 7)),
+    ],
+)
+def test_arrays_that_numpy_saved(
+    tmp_path: Path, values: np.ndarray, shape: tuple[int, int]
+) -> None:
+    np.save(tmp_path / "m.npy", values)
+    assert np.array_equal(read_mask(tmp_path / "m.npy"), np.ones(shape, bool))
+    assert read_image(tmp_path / "m.npy").shape == (*shape, 3)
+    np.save(tmp_path / "o.npy", np.array([{}]), allow_pickle=True)
+    with pytest.raises(UnreadableImage, match=r"o\.npy"):
+        read_mask(tmp_path / "o.npy")
+
+
+def test_a_phones_photograph_of_108_megapixels_is_one(tmp_path: Path) -> None:
+    """Whole where it must be, at an eighth of the size where that is enough."""
+    path = tmp_path / "a.jpg"
+    Image.new("L", (12000, 9000), 90).save(path, quality=30)
+    before = Image.MAX_IMAGE_PIXELS
+    assert read_image(path, at_least=256).shape == (1125, 1500, 3)
+    assert before == Image.MAX_IMAGE_PIXELS
+    # the bound is on what is decoded, not on what the file could give
+    assert read_image(path, 256, ReadingRule(max_pixels=2_000_000)).shape == (1125, 1500, 3)
+    with pytest.raises(UnreadableImage, match="give a greater --max-pixels"):
+        read_image(path, rule=ReadingRule(max_pixels=2_000_000))
+
+
+def test_large_pictures_of_other_formats_are_reduced_once_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path / "a.png", photo(60, 90))
+    assert read_image(path, at_least=10).shape == (60, 90, 3)
+    monkeypatch.setattr("decamo.data.reading._BIG", 5000)
+    assert read_image(path, at_least=10).shape == (10, 15, 3)
+    assert np.array_equal(
+        read_image(path, at_least=30), np.asarray(Image.fromarray(photo(60, 90)).reduce(2))
+    )
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_tiff_whose_white_is_zero(tmp_path: Path, bits: int) -> None:
+    dark = np.where(half(), 0, 2**bits - 1).astype(f"uint{bits}")
+    Image.fromarray(dark).save(tmp_path / "m.tif", tiffinfo={262: 1})
+    black = (tmp_path / "m.tif").read_bytes()
+    entry = struct.pack("<HHIHH", 262, 3, 1, 1, 0)  # the tag, a short, one, its value
+    assert black.count(entry) == 1
+    (tmp_path / "m.tif").write_bytes(black.replace(entry, entry[:-4] + bytes(4)))
+    assert np.array_equal(read_mask(tmp_path / "m.tif"), half())
+    grey = read_image(tmp_path / "m.tif")[..., 0]
+    assert np.array_equal(grey, np.where(half(), 255, 0))

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from decamo.data.census import BadFile, Census, Entry
 from decamo.data.pairs import Pair
-from decamo.data.reading import read_labels, see_image, see_mask
+from decamo.data.pixel_range import WideLook, decide_scale, scale_words
+from decamo.data.reading import is_wide_file, read_labels, see_image, see_mask
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, Plane, ReadingRule
 from decamo.data.survey import Sight, decide_rule
-from decamo.errors import SettingsError
+from decamo.errors import SettingsError, UnreadableImage
 
-__all__ = ["Ruled", "apply_rules", "refuse_unknown", "words_for"]
+__all__ = ["Ruled", "apply_rules", "refuse_unknown", "rule_for_images", "words_for"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,51 @@ def apply_rules(
     kept = tuple(entry for entry in ruled if isinstance(entry, Entry))
     bad = (*census.bad, *(entry for entry in ruled if isinstance(entry, BadFile)))
     return Ruled(replace(census, entries=kept, bad=bad), rules, tuple(lines), tuple(warnings))
+
+
+def rule_for_images(
+    files: Sequence[Path],
+    trained: Mapping[str, ReadingRule],
+    *,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[ReadingRule, str]:
+    """How images are read that a trained network is to see, and that in a line.
+
+    As its training images were, where they had more than 8 bits; else by a look at all of these
+    files that have.
+
+    Args:
+        files: images; what cannot be read is left to whoever reads it.
+        trained: rules of the data sets that the network was trained on.
+        max_pixels: the most that a file may have.
+    """
+    wide = [path for path in files if _is_wide(path)]
+    if not wide:
+        return ReadingRule(max_pixels=max_pixels), ""
+    scales = dict.fromkeys(rule.scale for rule in trained.values() if rule.scale is not None)
+    if scales:
+        scale = next(iter(scales))
+        others = f"; {len(scales) - 1} other data sets had other ranges" * (len(scales) > 1)
+        line = f"{scale.low:g} is black and {scale.high:g} is white, as in training{others}"
+        line = f"{len(wide)} images of more than 8 bits: {line}"
+        return ReadingRule(scale=scale, max_pixels=max_pixels), line
+    looks = [look for path in wide if (look := _numbers_of(path, max_pixels)) is not None]
+    scale_ = decide_scale(looks)
+    return ReadingRule(scale=scale_, max_pixels=max_pixels), scale_words(looks, scale_)
+
+
+def _is_wide(path: Path) -> bool:
+    try:
+        return is_wide_file(path)
+    except UnreadableImage:
+        return False
+
+
+def _numbers_of(path: Path, max_pixels: int) -> WideLook | None:
+    try:
+        return see_image(path, ReadingRule(max_pixels=max_pixels))
+    except UnreadableImage:
+        return None
 
 
 def words_for(name: str, given: Sequence[str]) -> list[str]:

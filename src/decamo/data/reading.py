@@ -23,6 +23,7 @@ __all__ = [
     "FORMATS",
     "Labels",
     "Seen",
+    "is_wide_file",
     "read_image",
     "read_labelled",
     "read_labels",
@@ -44,6 +45,7 @@ FORMATS: list[str] = [
 ]
 _REMEDY = "download or export the file again, or remove the pair"
 _BIG = 89_478_485  # px; up to here pictures are never reduced but by a JPEG's own decoder
+_PHOTOMETRIC = 262  # TIFF 6.0; 0: white is zero
 _ARRAY = b"\x93NUMPY"
 _OPENING = threading.Lock()
 
@@ -216,6 +218,21 @@ def see_image(path: Path, rule: ReadingRule = BY_ITSELF) -> WideLook | None:
         return _numbers(_decode(path, rule))
 
 
+def is_wide_file(path: Path) -> bool:
+    """Whether an image file has more than 8 bits a channel; its pixels are not decoded.
+
+    Raises:
+        UnreadableImage: as :func:`read_image`, but for damage that only decoding shows.
+    """
+    with _one_line(path), path.open("rb") as file:
+        if file.read(len(_ARRAY)) == _ARRAY:
+            file.seek(0)
+            return bool(np.load(file, allow_pickle=False).dtype not in (np.bool_, np.uint8))
+        file.seek(0)
+        with _opened(file) as picture:
+            return bool(is_wide(picture) or _sixteen_bits(picture))
+
+
 def see_mask(path: Path, rule: ReadingRule = BY_ITSELF) -> MaskLook:
     """The values of a mask file, whatever the rule says of them.
 
@@ -275,21 +292,24 @@ def _decode(path: Path, rule: ReadingRule, at_least: int | None = None) -> _Deco
         file.seek(0)
         with _opened(file) as picture:
             width, height = picture.size
-            orientation = _orientation(picture)
-            tiff = picture.format == "TIFF"
-            if tiff and orientation >= 5:  # Pillow tells the upright size of a TIFF at once
-                width, height = height, width
+            sixteen = _sixteen_bits(picture)
             if at_least is not None:
                 picture.draft(None, (at_least, at_least))
             _refuse_huge(picture.size, rule)
-            sixteen = _sixteen_bits(picture)
+            orientation = _orientation(picture)  # decodes a PNG, in search of an EXIF block
+            tiff = picture.format == "TIFF"
+            if tiff and orientation >= 5:  # Pillow tells the upright size of a TIFF at once
+                width, height = height, width
             wide = bool(sixteen) or is_wide(picture)
             picture.load()
             declared = declared_range(picture, file) if wide else (0, 0)
+            negative = tiff and picture.mode == "I;16" and picture.tag_v2.get(_PHOTOMETRIC) == 0
         low = _low_bytes(file, sixteen) if sixteen else None
     lossy = picture.format in ("JPEG", "MPO")
     decoded: Image.Image = picture
-    if at_least is not None and width * height > _BIG:
+    if negative:  # Pillow (13.0 at least) turns white and black round up to 8 bits only
+        decoded = Image.fromarray(np.uint16(65535) - np.asarray(picture))
+    if at_least is not None and decoded.width * decoded.height > _BIG:
         decoded, low = _reduced(decoded, at_least), low and _reduced(low, at_least)
     upright = tiff and orientation > 1
     return _Decoded(decoded, (height, width), orientation, upright, lossy, declared, low)

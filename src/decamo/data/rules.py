@@ -23,6 +23,7 @@ __all__ = [
     "ReadingRule",
     "Rest",
     "label_codes",
+    "rules_from_plain",
 ]
 
 VOID = 255  # in a label map: neither object nor ground, left out of loss and scores
@@ -131,6 +132,16 @@ class ReadingRule:
             None if scale is None else PixelScale(float(scale["low"]), float(scale["high"])),
             int(plain["max_pixels"]),
         )
+
+
+def rules_from_plain(plain: Any) -> dict[str, ReadingRule]:
+    """Rules by data set, out of a checkpoint; none where it holds none, or those of a later age."""
+    if not isinstance(plain, Mapping):
+        return {}
+    try:
+        return {str(name): ReadingRule.from_plain(rule) for name, rule in plain.items()}
+    except (KeyError, TypeError, ValueError):
+        return {}
 
 
 BY_ITSELF = ReadingRule()

@@ -158,6 +158,8 @@ def measure_job(job: Job, rules: Rules) -> ImageResult | Dropped | BadFile:
         there = job.map is not None and not rules.leave_out(case, truth)
         other = _by_others(job, truth, rules, None) if there else None
         return Dropped(case.stem, other, faint)
+    if truth.void is not None and truth.void.all():
+        return BadFile(case.stem, case.mask, "all of the mask is void")
     values, raw_shape = map_of(job, truth, rules)
     measures = _measured(values, truth, rules)
     loss, contrast = _atlas(values, truth, image, rules) if rules.atlas else (None, None)
@@ -165,7 +167,7 @@ def measure_job(job: Job, rules: Rules) -> ImageResult | Dropped | BadFile:
     return ImageResult(
         stem=case.stem,
         foreground=float((mask if truth.void is None else mask[~truth.void]).mean()),
-        digest=_digest(mask),
+        digest=_digest(mask, truth.void),
         missing=job.map is None,
         resized=resized,
         dim=job.map is not None and values.dtype == np.uint8 and int(most) == 1,
@@ -244,6 +246,7 @@ def _atlas(
     return lost_iou(found, mask, width), contrast
 
 
-def _digest(mask: _Mask) -> str:
+def _digest(mask: _Mask, void: _Mask | None) -> str:
     head = f"{mask.shape[0]} {mask.shape[1]} ".encode()
-    return hashlib.sha256(head + np.packbits(mask).tobytes()).hexdigest()
+    left_out = b"" if void is None else np.packbits(void).tobytes()
+    return hashlib.sha256(head + np.packbits(mask).tobytes() + left_out).hexdigest()

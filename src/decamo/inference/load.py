@@ -1,8 +1,10 @@
 """A checkpoint as a network that is ready to predict."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from decamo.data.rules import ReadingRule, rules_from_plain
 from decamo.nn import Segmenter, from_architecture
 from decamo.nn.fitting import load_fitting
 from decamo.storage.sealed import load_sealed
@@ -19,12 +21,14 @@ class Loaded:
         img_size: side of the training images, in px.
         weights: ``average`` or ``raw``.
         epoch: epochs behind it.
+        rules: how the files of each data set were read that it was trained on.
     """
 
     model: Segmenter
     img_size: int
     weights: str
     epoch: int
+    rules: Mapping[str, ReadingRule] = field(default_factory=dict)
 
 
 def load_model(path: Path) -> Loaded:
@@ -41,4 +45,5 @@ def load_model(path: Path) -> Loaded:
     history = plain["history"]
     size = history[-1]["img_size"] if history else plain["settings"]["schedule"]["img_size"]
     weights = "raw" if average is None else "average"
-    return Loaded(model.eval(), size, weights, plain["position"]["epoch"])
+    rules = rules_from_plain(plain.get("rules"))
+    return Loaded(model.eval(), size, weights, plain["position"]["epoch"], rules)

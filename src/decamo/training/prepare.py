@@ -111,6 +111,7 @@ def prepare(
     if checkpoint is not None:
         check_architecture(settings, model, checkpoint)
     state = _state(settings, runtime, model, resumption, checkpoint, supply)
+    state.rules = supply.rules
     if checkpoint is None and not _has_weights(settings) and needs_calibration(model):
         _calibrate(state, supply.train, plan.stages[0].img_size)
     teacher = settings.optimise.teacher

@@ -1,11 +1,13 @@
 """All that changes while a run trains, as one object that goes into a checkpoint and comes back."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 
 from decamo import __version__
+from decamo.data.rules import ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.history import EpochRecord
 from decamo.nn import Segmenter
@@ -90,6 +92,7 @@ class TrainState:
     images: SplitRecord = SplitRecord()
     known_as: frozenset[str] = frozenset()
     best_before: Best | None = None
+    rules: Mapping[str, ReadingRule] = field(default_factory=dict)
 
     @property
     def shipped(self) -> Segmenter:
@@ -115,6 +118,7 @@ class TrainState:
             "best": asdict(self.best),
             "bad_steps": self.bad_steps,
             "images": self.images.to_plain(),
+            "rules": {name: rule.to_plain() for name, rule in self.rules.items()},
         }
 
     def load_weights(self, plain: dict[str, Any], what: object = "--resume-from") -> None:
