@@ -18,6 +18,8 @@ from decamo.evaluation import (
     Rules,
     Truth,
     measure_job,
+    rule_sets,
+    sets_of_masks,
 )
 from decamo.metrics import binarise, measure
 
@@ -31,6 +33,54 @@ def test_scores_are_those_of_the_suite(jobs: list[Job]) -> None:
     assert result.foreground == mask.mean()
     assert result.loss is not None
     assert result.loss.iou == result.measures.iou
+
+
+@pytest.mark.parametrize("convention", list(Convention))
+def test_void_has_no_score_and_no_loss(tmp_path: Path, convention: Convention) -> None:
+    """As a loop over the pixels that are known, for masks of 0 and 1 with a border of 255."""
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    rng, y, x = np.random.default_rng(0), *np.mgrid[:30, :40]
+    for number in range(4):
+        away = np.hypot(y - 14, x - 12 - number)
+        codes = np.where(np.abs(away - 9) < 2, 255, away < 9)
+        Image.fromarray(codes.astype(np.uint8)).save(folder / f"{number}.png")
+    (cases,) = rule_sets(sets_of_masks([("SET", folder)])).sets
+    for case in cases.cases:
+        grey = rng.integers(0, 256, (30, 40), dtype=np.uint8)
+        grey[0, 0], grey[0, 1] = 0, 255
+        rules = Rules(convention=convention, stretch=convention is Convention.PUBLISHED, atlas=True)
+        result = measure_job(pickle.loads(pickle.dumps(Job(case, grey))), rules)
+        assert isinstance(result, ImageResult)
+        codes = np.asarray(Image.open(case.mask))
+        error, tp, wrong, on, known = 0.0, 0, 0, 0, 0
+        for code, level in zip(codes.ravel().tolist(), grey.ravel().tolist(), strict=True):
+            if code == 255:
+                continue
+            known, on = known + 1, on + code
+            error += abs(level / 255 - code)
+            found = level / 255 > 0.5 if convention is Convention.PUBLISHED else level >= 128
+            tp, wrong = tp + (found and code), wrong + (found != bool(code))
+        assert result.measures.mae == pytest.approx(error / known)
+        assert result.measures.iou == pytest.approx(tp / (tp + wrong))
+        assert result.foreground == pytest.approx(on / known)
+        assert result.loss is not None
+        assert result.loss.iou == pytest.approx(result.measures.iou)
+
+
+def test_a_mask_that_is_all_void_is_named(tmp_path: Path) -> None:
+    truth = Truth(np.zeros((3, 4), bool), void=np.ones((3, 4), bool))
+    (cases,) = sets_of_masks([("SET", _one_mask(tmp_path))])
+    grey = np.zeros((3, 4), np.uint8)
+    bad = measure_job(Job(cases.cases[0], grey, truth), Rules(noncam=NonCam.NEGATIVES))
+    assert isinstance(bad, BadFile)
+    assert bad.reason == "all of the mask is void"
+
+
+def _one_mask(folder: Path) -> Path:
+    (folder / "masks").mkdir()
+    Image.new("L", (4, 3)).save(folder / "masks" / "a.png")
+    return folder / "masks"
 
 
 @pytest.mark.parametrize("stretch", [False, True])

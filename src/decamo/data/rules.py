@@ -75,7 +75,7 @@ class MaskMeaning:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "MaskMeaning":
-        """Back from ``dataclasses.asdict``, by way of JSON."""
+        """Back from the part ``mask`` of :meth:`ReadingRule.to_plain`."""
         object_, ground, void = (
             tuple(int(v) for v in plain[name]) for name in ("object", "ground", "void")
         )
@@ -121,7 +121,15 @@ class ReadingRule:
 
     def to_plain(self) -> dict[str, Any]:
         """Plain JSON values, equal for equal rules."""
-        return asdict(self)
+        mask = {
+            "plane": self.mask.plane.value,
+            "object": list(self.mask.object),
+            "ground": list(self.mask.ground),
+            "void": list(self.mask.void),
+            "rest": self.mask.rest.value,
+        }
+        scale = None if self.scale is None else asdict(self.scale)
+        return {"mask": mask, "scale": scale, "max_pixels": self.max_pixels}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "ReadingRule":

@@ -28,8 +28,10 @@ def _with_files_read(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_images(state: Mapping[str, Any]) -> dict[str, Any]:
-    """2 -> 3: the images of the run came; before it a print of the names held out was all."""
-    return {"images": None, **state}
+    """2 -> 3: the images of the run came, and how they are read; before it there was a print of the
+    names held out.
+    """
+    return {"images": None, "rules": {}, **state}
 
 
 UPGRADES: dict[int, Upgrade] = {1: _with_files_read, 2: _without_images}

@@ -20,7 +20,7 @@ from decamo.data.holdout import Split, content_fingerprint, hold_out
 from decamo.data.layouts import Wanted, find_pairs
 from decamo.data.neighbours import Neighbours, find_neighbours
 from decamo.data.pairs import Pair
-from decamo.data.rules import ReadingRule
+from decamo.data.rules import ReadingRule, rules_from_plain
 from decamo.data.split_record import Followed, SplitRecord, follow, former_names, record_of
 from decamo.settings import DataSettings
 
@@ -68,7 +68,6 @@ def find_supply(
     on_progress: Callable[[int, int], None],
     *,
     keep: bool = True,
-    held: Mapping[str, ReadingRule] | None = None,
     checkpoint: Mapping[str, Any] | None = None,
 ) -> Supply:
     """Find, check and split the training images.
@@ -78,8 +77,8 @@ def find_supply(
         cache: what an earlier look found is read from here and kept here.
         on_progress: called with (pairs looked at, pairs in all).
         keep: whether to write ``cache``; of several processes only one should.
-        held: rules of reading that a checkpoint was trained by, by data set; they stay.
-        checkpoint: of the run that goes on; its images keep their sides, whatever they are called.
+        checkpoint: of the run that goes on; its images keep their sides, whatever they are called,
+            and are read as they were.
 
     Raises:
         DataError: nothing there, too much of it broken, or too little to split.
@@ -96,6 +95,7 @@ def find_supply(
     )
     if keep:
         save_cache(cache, census)
+    held = rules_from_plain(checkpoint.get("rules")) if checkpoint else {}
     if held and checkpoint and checkpoint.get("images") is not None:
         record = SplitRecord.from_plain(checkpoint["images"])
         former = former_names(census.entries, record)
