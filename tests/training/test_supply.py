@@ -1,15 +1,20 @@
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from decamo.cli import main
 from decamo.data.holdout import fingerprint
+from decamo.data.reading import read_labelled
+from decamo.data.rules import PixelScale, rules_from_plain
 from decamo.errors import DataError
 from decamo.settings import DataSettings
+from decamo.storage.sealed import load_sealed
 from decamo.training.supply import Supply, find_supply
 
 
@@ -148,3 +153,62 @@ def test_a_census_of_the_first_version_is_kept_but_not_believed(
     kept = json.loads((tmp_path / "census.json").read_text())["pairs"]
     assert old.items() <= kept.items()
     assert len(kept) == 16
+
+
+def with_void(scenes: Path, root: Path) -> Path:
+    """The scenes with 12-bit photographs in 16-bit files and masks of 0, 1 and a void of 255."""
+    for image in sorted((scenes / "Train" / "Image").iterdir()):
+        mask = next((scenes / "Train" / "GT_Object").glob(f"{image.stem}.*"))
+        on = np.asarray(Image.open(mask).convert("L")) >= 128
+        grown = np.asarray(Image.fromarray(on).convert("L").filter(ImageFilter.MaxFilter(5))) > 0
+        codes = np.where(grown & ~on, 255, on).astype(np.uint8)
+        grey = np.asarray(Image.open(image).convert("L")).astype(np.uint16) * 16
+        for folder, values in (("Image", grey), ("GT_Object", codes)):
+            (root / "Train" / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(values).save(root / "Train" / folder / f"{image.stem}.png")
+    return root
+
+
+def test_rules_are_decided_said_and_held(scenes: Path, tmp_path: Path) -> None:
+    data = with_void(scenes, tmp_path / "deep")
+    settings = DataSettings(dataset_path=(data,), num_workers=1)
+    images = find_supply(settings, tmp_path / "census.json", quiet)
+    (rule,) = images.rules.values()
+    assert rule.mask.void == (255,)
+    assert rule.scale is not None
+    assert 3000 < rule.scale.high <= 4080
+    assert [note.split(":")[0] for note in images.notes[:2]] == ["masks of deep", "images of deep"]
+    assert {pair.rule for pair in (*images.train, *images.val)} == {rule}
+    image, labels = read_labelled(images.train[0])
+    assert image.max() > 128  # and not 15, as 4080 of 65535 would be
+    assert labels.void is not None
+    again = find_supply(settings, tmp_path / "census.json", quiet)
+    assert again.rules == images.rules
+
+
+def test_a_run_with_void_and_deep_images_trains_goes_on_and_keeps_its_rules(
+    scenes: Path, tmp_path: Path
+) -> None:
+    data, run = with_void(scenes, tmp_path / "deep"), tmp_path / "run"
+    words = ["train", "--dataset-path", str(data), "--checkpoint-dir", str(run), "--epochs", "2",
+             "--backbone", "mobilenetv2_035", "--no-pretrained", "--img-size", "32",
+             "--skip-stage1", "--num-workers", "0", "--batch-size", "4", "--val-fraction", "0.3",
+             "--device", "cpu", "--deep-supervision", "--cache", "ram"]  # fmt: skip
+    assert main(words) == 0
+    held = load_sealed(run / "last.pth")
+    (rule,) = rules_from_plain(held["rules"]).values()
+    assert rule.mask.void == (255,)
+    assert rule.scale is not None
+    assert all(0 <= record["iou"] <= 1 and record["loss"] < 9 for record in held["history"])
+    # what trained by one rule goes on by it, though the files now would say otherwise
+    changed = rules_from_plain(held["rules"])
+    changed = {n: replace(r, scale=PixelScale(0, 9999)) for n, r in changed.items()}
+    held["rules"] = {name: one.to_plain() for name, one in changed.items()}
+    settings = DataSettings(dataset_path=(data,), num_workers=1, val_fraction=0.3)
+    images = find_supply(settings, tmp_path / "census.json", quiet, checkpoint=held)
+    assert dict(images.rules) == changed
+    assert any("as the checkpoint was trained" in note for note in images.notes)
+    photo = data / "Train" / "Image" / f"{images.train[0].stem}.png"
+    assert main(["predict", str(run / "last.pth"), str(photo), "--out", str(tmp_path / "o")]) == 0
+    assert main(["evaluate", str(run / "last.pth"), "--dataset-path", str(data), "--split", "train",
+                 "--resamples", "0", "--json", str(tmp_path / "e.json")]) == 0  # fmt: skip

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
+from decamo.data.deciding import rule_for_images
 from decamo.data.reading import read_image
+from decamo.data.rules import MAX_PIXELS
 from decamo.errors import UnreadableImage
 from decamo.flags import Parser, add_views, write_json
 from decamo.inference import write_overlay, write_probability
@@ -57,6 +59,9 @@ def add_arguments(parser: Parser) -> None:
         "--experts", action="store_true",
         help="also draw where each expert fires: NAME_experts.png, a row for each level",
     )  # fmt: skip
+    parser.add_argument(
+        "--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help="largest image decoded"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the list of results here")
 
 
@@ -73,13 +78,17 @@ def run(args: argparse.Namespace) -> int:
     predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
     draw = _drawer() if args.experts else None
     make_folder(args.out)
+    images = [item.image for item in found.items]
+    rule, line = rule_for_images(images, loaded.rules, max_pixels=args.max_pixels)
+    if line:
+        print(line)
     results: list[dict[str, Any]] = []
     bad = 0
     with Watch(loaded.model) if args.experts else nullcontext() as watch:
         items = track(found.items, "predicting", disable=not sys.stderr.isatty(), transient=True)
         for item in items:
             try:
-                image = read_image(item.image)
+                image = read_image(item.image, rule=rule)
             except UnreadableImage as error:
                 print(f"left out: {error}", file=sys.stderr)
                 bad += 1

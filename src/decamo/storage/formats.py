@@ -28,9 +28,7 @@ def _with_files_read(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_images(state: Mapping[str, Any]) -> dict[str, Any]:
-    """2 -> 3: the images of the run came, and how they are read; before it there was a print of the
-    names held out.
-    """
+    """2 -> 3: the run's images came, and how they are read; before it a print of names was all."""
     return {"images": None, "rules": {}, **state}
 
 
