@@ -117,6 +117,12 @@ def _was_jpeg(mask: Bool, _: int) -> Image.Image:
     return Image.open(out).convert("L")
 
 
+def _webp(mask: Bool, _: int) -> Image.Image:
+    out = io.BytesIO()
+    Image.fromarray(mask * np.uint8(255)).convert("RGB").save(out, "WEBP", quality=60)
+    return Image.open(out).convert("RGB")
+
+
 def _quantised(mask: Bool, _: int) -> Image.Image:
     return Image.fromarray(coloured((200, 30, 40))(mask, 0)).quantize(4)
 
@@ -154,6 +160,7 @@ SETS: dict[str, tuple[Store, str]] = {
     "JPEG of 0/128": (levels(128), "jpg"),
     "red JPEG": (coloured((255, 0, 0)), "jpg"),
     "PNG that was a JPEG": (_was_jpeg, "png"),
+    "PNG that was a lossy WebP": (_webp, "png"),
     "class ids to 90": (_classes, "png"),
     "instance ids": (_instances, "png"),
     "VOC's cat": (indexed(_VOC, levels(8, void=255)), "png"),

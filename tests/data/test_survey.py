@@ -21,7 +21,7 @@ def sights(tmp_path: Path, name: str, count: int = 5) -> list[Sight]:
     [
         ("0/255", "0/255 in 5 of 5 masks"),
         ("soft edges", "soft edges, cut at the half"),
-        ("0/128", "128 is object; a tool that takes what exceeds 128 finds none"),
+        ("0/128", "; 128 is object (a tool that takes what exceeds 128 finds none)"),
         ("0/1 with void 255", "ground 0, void 255, object all else (1); object"),
         ("VOC's cat", "void palette index 255, object all else (palette index 8)"),
         ("VOC as RGB", "void colour #e0e0c0"),

@@ -11,6 +11,7 @@ __all__ = ["codes_of", "is_wide", "one_colour", "plane_of", "to_mask", "to_rgb",
 _ALPHA = ("LA", "PA", "RGBA")
 _PHOTO = 64  # colours, in a picture that has more of them it is no drawing of labels
 _CHROMA = 64  # between largest and smallest channel, from which on a codec did not make the colour
+_TINGE = 32  # the same in a file that was not made lossy, but may come from one that was
 _COLOURED = 0.05  # share of the pixels that are not black
 
 
@@ -95,7 +96,7 @@ def plane_of(picture: Image.Image, *, lossy: bool) -> Plane:
     colours = np.asarray(picture.convert("RGB"))
     chroma = np.ptp(colours, axis=2)
     if not lossy:
-        return Plane.COLOUR if chroma.any() else Plane.LEVELS
+        return Plane.COLOUR if chroma.max(initial=0) >= _TINGE else Plane.LEVELS
     bright = np.count_nonzero(colours.max(axis=2) >= _CHROMA)
     coloured = np.count_nonzero(chroma >= _CHROMA)
     return Plane.COLOUR if bright and coloured > _COLOURED * bright else Plane.LEVELS

@@ -119,7 +119,7 @@ def decide_rule(
 def _mask_words(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
     count = f"{len(looks)} masks"
     if meaning.plane is Plane.EACH:
-        return f"{_form_words(looks)} of {count}"
+        return f"{_form_words(looks)} of {count}{_half_words(looks)}"
     roles = [
         f"{role} {_PLANES.get(meaning.plane, '')}{_code_words(codes, meaning.plane)}"
         for role, codes in (
@@ -144,15 +144,17 @@ def _form_words(looks: Sequence[MaskLook]) -> str:
         Form.LEVEL: "0 and " + _code_words(_levels(looks), Plane.LEVELS),
     }
     parts = [f"{words.get(form, form.value)} in {n}" for form, n in forms.most_common()]
+    return ", ".join(parts)
+
+
+def _half_words(looks: Sequence[MaskLook]) -> str:
+    """What becomes of a grey of 128, which tools of the field treat in two ways."""
     half = sum(look.half for look in looks) + sum(
         v.count for look in looks if len(look.values) > 2 for v in look.values if v.code == 128
     )
-    text = ", ".join(parts)
     if 128 in _levels(looks):
-        text += " (128 is object; a tool that takes what exceeds 128 finds none)"
-    elif half:
-        text += f" ({half} pixels of 128 are object)"
-    return text
+        return "; 128 is object (a tool that takes what exceeds 128 finds none)"
+    return f"; {half} pixels of 128 are object" if half else ""
 
 
 def _levels(looks: Sequence[MaskLook]) -> tuple[int, ...]:
