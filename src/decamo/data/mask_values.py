@@ -316,6 +316,9 @@ def _is_soft(look: MaskLook) -> bool:
         return False
     if pixels <= min(_STRAYS * look.total, 0.05 * white):
         return True
+    eighth = look.top // 8  # levels near both ends are what a codec leaves of black and white
+    if min(sum(v.code < eighth for v in between), sum(v.code > high - eighth for v in between)) > 2:
+        return True
     above = any(v.code > look.top // 2 for v in between)
     thick = sum(v.count * v.thickness for v in between) / pixels
     return above and len(between) > 1 and thick < _SOFT
