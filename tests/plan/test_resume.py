@@ -122,6 +122,13 @@ def test_a_finished_run_can_be_extended_but_a_new_rate_is_a_branch() -> None:
     assert done.ledger.plan.lr(end.step) == 0.0003
 
 
+def test_a_warmup_that_only_the_later_end_has_room_for_is_a_branch() -> None:
+    short = replace(STUCK, epochs=4, stage1_epochs=0)
+    ledger = Ledger((Segment("start", 0, 0, 0, 0, short, 40),))
+    wanted = replace(short, epochs=12, warmup_epochs=5)
+    assert resume(ledger, wanted, at(4, ledger), images=40).word == "branch"
+
+
 def test_a_second_resume_of_a_branch_continues_it() -> None:
     branched = go_on(OPTION_1)
     later = resume(branched.ledger, OPTION_1, at(95, branched.ledger), images=40)
