@@ -6,6 +6,7 @@
     ├── SettingsError            a flag or a key of a config file cannot be meant
     ├── DataError                a data set is missing, empty or contradicts itself
     │   ├── UnreadableImage      one file cannot be decoded (named; skipped with a count)
+    │   ├── DataStalled          a file is not read to its end, however long one waits
     │   └── TooManyBadImages     over 1 % of a data set cannot be decoded
     ├── ModelError               the network cannot be built as asked
     │   ├── UnknownBackbone      timm knows no such feature extractor
@@ -28,6 +29,7 @@ __all__ = [
     "CheckpointMismatch",
     "CheckpointMissing",
     "DataError",
+    "DataStalled",
     "DecamoError",
     "MemoryExhausted",
     "ModelError",
@@ -71,6 +73,10 @@ class DataError(DecamoError):
 
 class UnreadableImage(DataError):
     """One file cannot be decoded."""
+
+
+class DataStalled(DataError):
+    """A file is not read to its end, however long one waits."""
 
 
 class TooManyBadImages(DataError):

@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ class RedIsObject(Predictor):
         return [(i[..., 0] / 255).astype(np.float32) for i in images]
 
 
-def score_pairs(predictor: Predictor, pairs: list[Pair], **how: int) -> list[ImageScores]:
+def score_pairs(predictor: Predictor, pairs: list[Pair], **how: Any) -> list[ImageScores]:
     return [one for chunk in score_chunks(predictor, pairs, **how) for one in chunk]
 
 

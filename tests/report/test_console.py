@@ -14,6 +14,7 @@ from decamo.history import (
     GroupsOpened,
     Interrupted,
     MemoryRanOut,
+    ReadingTrouble,
     RolledBack,
     Saved,
     StageStarted,
@@ -89,11 +90,13 @@ class TestWithoutTerminal:
         keys = tuple(f"cod/{n}" for n in range(10))
         with Console(out, Clock()) as console:
             console.hear(MemoryRanOut("training", 7, "micro-batch of 4 in 2 pieces"))
+            console.hear(ReadingTrouble(8, "a reading process was killed"))
             console.hear(RolledBack(40, Position(2, 25, 0), "NaN; learning rates x 0.5", keys))
             console.hear(RolledBack(40, Position(2, 25, 0), "torn", ()))
 
         assert out.getvalue().splitlines() == [
             "out of memory in training at step 7: micro-batch of 4 in 2 pieces",
+            "reading, step 8: a reading process was killed",
             "back from step 40 to step 25 (epoch 3): NaN; learning rates x 0.5",
             "  images in question: cod/0, cod/1, cod/2, cod/3, cod/4, cod/5, cod/6, cod/7"
             " and 2 more",

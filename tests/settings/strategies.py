@@ -77,6 +77,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
             group_by=draw(st.sampled_from(["auto", "none"]) | _WORDS),
             mask_values=tuple(draw(st.lists(_WORDS, max_size=3))),
             max_pixels=draw(st.integers(1, 10**10)),
+            data_timeout=draw(st.sampled_from(["3m", "45s", "1h30m"])),
         ),
         model=ModelSettings(
             backbone=draw(_WORDS),

@@ -11,7 +11,6 @@ import pickle
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import repeat
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
@@ -21,6 +20,8 @@ from torch import nn
 
 from decamo.data.loader import Batch
 from decamo.data.pairs import Pair
+from decamo.data.stream import BatchStream
+from decamo.data.waiting import Patience
 from decamo.history import Event, Journal, Saved
 from decamo.metrics import Scores
 from decamo.nn import Segmenter
@@ -153,6 +154,8 @@ class Examiner:
     """Gives every network the same score, unless asked to stop."""
 
     stop: Callable[[], str]
+    why: str = ""
+    stalled: None = None
 
     def run(self, predictor: object, step: int) -> Generator[Event, None, Summary | None]:
         """As the validator's."""
@@ -180,12 +183,26 @@ class Fate:
         return GoBack(found.why, slower=True)
 
 
+class _Nothing(BatchStream):
+    """Batches of nothing, at once and without end."""
+
+    def __init__(self) -> None:
+        self.patience = Patience()
+
+    def poll(self, seconds: float) -> Batch:
+        """Something that nobody looks at."""
+        return cast(Batch, "nothing")
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
 class Endless(Feed):
     """Batches of nothing."""
 
-    def batches(self, stage: Stage, epoch: int, micro: int) -> Iterator[Batch]:
+    def batches(self, stage: Stage, epoch: int, micro: int) -> BatchStream:
         """As the feed's."""
-        return repeat(cast(Batch, None))
+        return _Nothing()
 
 
 @dataclass

@@ -84,5 +84,19 @@ def test_steps_at_most_half_longer_than_seen_never_overrun(
         assert clock.now - 1000.0 + save <= seconds + 1e-6
 
 
+def test_a_wait_ends_when_only_the_save_still_fits_and_is_no_work() -> None:
+    clock = Clock()
+    budget = Budget("1m", 60.0, clock, began=1000.0)
+    budget.hear(saved(4.0))
+    assert budget.spent() == ""
+    told = []
+    for _ in range(60):
+        told.append(budget.over())
+        clock.now += 1.0
+    # after 52 s: 52 + 1.5 x 4 + 2 = 60; a second later it is over
+    assert told.index("the budget of 1m is spent") == 53
+    assert not budget._work
+
+
 def test_what_is_left_is_counted_from_the_commands_begin() -> None:
     assert Budget("1m", 60.0, lambda: 25.0, began=10.0).left == 45.0

@@ -32,6 +32,17 @@ def test_images_network_and_plan_are_told(prepared: Prepared, tmp_path: Path) ->
     assert told[4].startswith("start: epoch 1 to 4, step 0 to ")
 
 
+def test_what_room_batches_take_is_told_beside_dev_shm(prepared: Prepared, tmp_path: Path) -> None:
+    settings = prepared.trainer.settings
+    told = list(introduction(settings, prepared, tmp_path / "journal.jsonl"))
+    assert "reading: a thread of this process reads" in told
+    settings = replace(settings, data=replace(settings.data, num_workers=2))
+    told = list(introduction(settings, prepared, tmp_path / "journal.jsonl"))
+    (line,) = (line for line in told if line.startswith("reading: "))
+    assert line.startswith("reading: 2 processes read: batches take 0 MB in ")
+    assert "nothing in /dev/shm, which " in line
+
+
 def test_the_winner_of_a_race_is_told_as_the_branch_that_it_is(
     prepared: Prepared, tmp_path: Path
 ) -> None:

@@ -1,5 +1,7 @@
+import os
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -9,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from decamo.data.loader import Batch
+from decamo.data.pairs import Pair
 from decamo.errors import StorageError
 from decamo.history import (
     Baseline,
@@ -263,3 +266,43 @@ def test_half_precision_trains_and_keeps_float32_weights(make: Make) -> None:
         assert half.loss == pytest.approx(plain.loss, rel=0.02)
         assert half.loss != plain.loss
     assert all(p.dtype == torch.float32 for p in trainer.state.model.parameters())
+
+
+def stalled(trainer: Trainer, folder: Path, where: str) -> Path:
+    """Let one of the images that train, or validate, lie on a disk that does not answer."""
+    fifo = folder / "stalled.png"
+    os.mkfifo(fifo)
+
+    def with_fifo(pairs: Sequence[Pair], at: int) -> tuple[Pair, ...]:
+        return (*pairs[:at], replace(pairs[at], image=fifo), *pairs[at + 1 :])
+
+    if where == "training":
+        trainer.feed = replace(trainer.feed, pairs=with_fifo(trainer.feed.pairs, 4))
+    else:
+        trainer.validator.pairs = with_fifo(trainer.validator.pairs, 1)
+    return fifo
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("where", ["training", "validation"])
+@pytest.mark.parametrize("asked", [True, False], ids=["on SIGTERM", "given up"])
+def test_data_that_does_not_come_ends_a_run_that_loses_nothing(
+    make: Make, tmp_path: Path, where: str, asked: bool, workers: int, forty: dict[str, Any]
+) -> None:
+    how: dict[str, Any] = FORTY | {"data": {"num_workers": workers, "data_timeout": "1s"}}
+    first = with_dropout(make("parts", stop_after=4, **how))
+    list(first.run())
+    part = with_dropout(make("parts", resume_from=first.folder.last, **how))
+    fifo = stalled(part, tmp_path, where)
+    if asked:
+        part.waiting = part.validator.waiting = lambda: "on SIGTERM"
+    *_, last = part.run()
+    assert isinstance(last, Interrupted)
+    assert part.stalled is None if asked else "stalled.png" in str(part.stalled)
+    assert last.why == ("on SIGTERM" if asked else str(part.stalled))
+    with os.fdopen(os.open(fifo, os.O_RDWR | os.O_NONBLOCK), "wb"):
+        time.sleep(0.05)  # a thread that waits for it is let go
+    rest = with_dropout(make("parts", resume_from=part.folder.last, **FORTY))
+    list(rest.run())
+    assert rest.state.position.step == 40
+    assert_equal(everything(rest), forty)

@@ -18,7 +18,15 @@ from decamo.escape.proof.memory import training_bytes
 from decamo.escape.proof.study import Study
 from decamo.escape.proof.words import DEFINITIONS
 from decamo.flags import Parser, write_json
-from decamo.history import EpochDone, Event, MemoryRanOut, RolledBack, StepDone, Validating
+from decamo.history import (
+    EpochDone,
+    Event,
+    MemoryRanOut,
+    ReadingTrouble,
+    RolledBack,
+    StepDone,
+    Validating,
+)
 from decamo.recipes import RECIPES
 from decamo.report.claims_page import claims_page, claims_table
 from decamo.report.console import Console
@@ -217,7 +225,7 @@ def _telling(con: Console) -> Any:
     def hear(seed: int, branch: str, event: Event) -> None:
         if isinstance(event, EpochDone):
             con.say(f"seed {seed}  {branch or 'base':13}  {event.record.line()}")
-        elif isinstance(event, StepDone | Validating | MemoryRanOut | RolledBack):
+        elif isinstance(event, StepDone | Validating | MemoryRanOut | ReadingTrouble | RolledBack):
             con.hear(event)
 
     return hear

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from decamo.commands.train import run as train
+from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
 from decamo.escape import Branch, Standing, standard_branches
 from decamo.escape.claims import take
@@ -26,6 +27,7 @@ from decamo.storage import RunFolder, make_folder
 from decamo.storage.outputs import Read
 from decamo.storage.owner import own
 from decamo.training.budget import Budget
+from decamo.training.prepare import ear_of
 from decamo.training.runtime import close_runtime, open_runtime
 from decamo.training.stops import stop_requests
 from decamo.training.supply import find_supply
@@ -109,8 +111,16 @@ def run(args: argparse.Namespace) -> int:
     words = settings.run.budget
     budget = Budget(words, seconds_of("budget", words), time.monotonic, began) if words else None
     with stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
+        ear = ear_of(settings, lambda: asked.why() or (budget.over() if budget else ""), con.say)
         looking = con.progress("looking at the images")
-        supply = find_supply(settings.data, folder.census, looking, checkpoint=checkpoint)
+        try:
+            supply = find_supply(
+                settings.data, folder.census, looking, checkpoint=checkpoint, ear=ear
+            )
+        except StopAsked as stopped:
+            raise SettingsError(
+                "--budget", f"{stopped.why} before the race began", "give more time"
+            ) from stopped
         for note in supply.notes:
             con.say(note)
         course = course_of(
@@ -123,6 +133,7 @@ def run(args: argparse.Namespace) -> int:
             epochs=args.trial_epochs,
             stop=lambda: asked.why() or (budget.spent() if budget else ""),
             clock=time.monotonic,
+            ear=ear_of(settings, ear.listen),
         )
         branches = _branches(args, course.standing)
         race = begin_race(course, branches, con, budget, keep_all=args.keep_all)

@@ -16,6 +16,7 @@ from decamo import __version__
 from decamo.data.layouts import find_pairs
 from decamo.data.matching import files_by_stem
 from decamo.data.rules import MAX_PIXELS
+from decamo.data.waiting import Ear
 from decamo.errors import SettingsError
 from decamo.evaluation import (
     GROUPINGS,
@@ -134,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
     methods = [*networks, *_folders(args, names, rules.noncam, alone=len(sets) == 1)]
     pictures = _pictures(args.atlas, methods, sets)
     _check_outputs(args, pictures.values())
-    with Measurer(_workers(args.workers, sets), rules) as measurer:
+    with Measurer(_workers(args.workers, sets), rules, _aside) as measurer:
         scores = [_score(args, m, s, measurer) for s in sets for m in methods]
     compared = _compared(args, scores)
     _tell(scores, compared)
@@ -271,7 +272,13 @@ def _network(args: argparse.Namespace, name: str, path: Path, rules: Rules) -> M
     }
     predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
     images = _classifies(args)
-    return NetworkMethod(name, predictor, facts, args.batch_size, args.num_workers, rules, images)
+    return NetworkMethod(
+        name, predictor, facts, args.batch_size, args.num_workers, rules, images, Ear(say=_aside)
+    )
+
+
+def _aside(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:

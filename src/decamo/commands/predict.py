@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from rich.progress import track
 from decamo.data.deciding import rule_for_images
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
-from decamo.errors import UnreadableImage
+from decamo.data.waiting import Ear, patient_read
+from decamo.errors import DataStalled, UnreadableImage
 from decamo.flags import Parser, add_views, write_json
 from decamo.inference import write_overlay, write_probability
 from decamo.inference.inputs import Found, find_images
@@ -82,14 +84,15 @@ def run(args: argparse.Namespace) -> int:
     rule, line = rule_for_images(images, loaded.rules, max_pixels=args.max_pixels)
     if line:
         print(line)
+    read = partial(read_image, rule=rule)
     results: list[dict[str, Any]] = []
-    bad = 0
+    bad, ear = 0, Ear(say=lambda line: print(line, file=sys.stderr))
     with Watch(loaded.model) if args.experts else nullcontext() as watch:
         items = track(found.items, "predicting", disable=not sys.stderr.isatty(), transient=True)
         for item in items:
             try:
-                image = read_image(item.image, rule=rule)
-            except UnreadableImage as error:
+                image = patient_read(read, item.image, ear)
+            except (UnreadableImage, DataStalled) as error:
                 print(f"left out: {error}", file=sys.stderr)
                 bad += 1
                 continue

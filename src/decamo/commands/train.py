@@ -13,6 +13,7 @@ from typing import Any
 import tomli_w
 
 from decamo.data.cache.opening import Pool
+from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, DecamoError, SettingsError
 from decamo.escape.live import Live
 from decamo.escape.plateau import Watch
@@ -41,7 +42,7 @@ from decamo.training.budget import Budget
 from decamo.training.introduction import introduction
 from decamo.training.keeper import keep_former_best
 from decamo.training.preflight import rehearse
-from decamo.training.prepare import Prepared, prepare
+from decamo.training.prepare import Prepared, ear_of, prepare
 from decamo.training.runtime import Runtime, close_runtime, open_runtime
 from decamo.training.stops import StopRequests, stop_requests
 from decamo.training.supply import Supply, find_supply
@@ -78,7 +79,7 @@ class _Session:
     moved: bool = False  # whether it made a step
 
     def stop(self) -> str:
-        """Why to stop now, or nothing.
+        """Why to stop now, or nothing; asked between two pieces of work.
 
         Raises:
             StorageError: another process has taken the folder over.
@@ -86,6 +87,10 @@ class _Session:
         if self.owned is not None:
             self.owned.check()
         return self.asked.why() or (self.budget.spent() if self.budget else "")
+
+    def waiting(self) -> str:
+        """The same while files are awaited."""
+        return self.asked.why() or (self.budget.over() if self.budget else "")
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ def run(args: argparse.Namespace) -> int:
     """Train; returns the exit code.
 
     0 at the end of the plan, and where it was to stop at a plateau; 75 (EX_TEMPFAIL of sysexits.h:
-    try again) when the budget is spent, 128 + the number of the signal that stopped the run.
+    try again) when the budget is spent or data did not come, 128 + the number of the signal that
+    stopped the run.
     """
     began = time.monotonic()
     settings, checkpoint = chosen_settings(args)
@@ -131,16 +137,24 @@ def run(args: argparse.Namespace) -> int:
         _refuse_many(settings, runtime)
         with runtime.main_first():
             looking = con.progress("looking at the images")
-            images = find_supply(
-                settings.data,
-                folder.census,
-                looking,
-                keep=runtime.is_main,
-                checkpoint=checkpoint,
-            )
+            ear = ear_of(settings, lambda: budget.over() if budget else "", con.say)
+            try:
+                images = find_supply(
+                    settings.data,
+                    folder.census,
+                    looking,
+                    keep=runtime.is_main,
+                    checkpoint=checkpoint,
+                    ear=ear,
+                )
+            except StopAsked as stopped:
+                raise _too_short(budget) from stopped
         session = _Session(args, folder, runtime, images, con, budget, asked, owned)
         if args.dry_run:
-            return _rehearse(session, settings, checkpoint)
+            try:
+                return _rehearse(session, settings, checkpoint)
+            except StopAsked as stopped:
+                raise _too_short(budget) from stopped
         ended = _legs(session, settings, checkpoint)
         con.say(_best_line(ended, folder))
         if ended.stopped:
@@ -164,10 +178,16 @@ def _best_line(ended: _Ended, folder: RunFolder) -> str:
 def _legs(session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None) -> _Ended:
     """Train, race where the run stands still if that is asked for, and train what comes of it."""
     live = Live(
-        session.folder, session.supply, session.runtime, session.con, session.budget, session.stop
-    )
+        session.folder, session.supply, session.runtime, session.con, session.budget, session.stop,
+        session.waiting,
+    )  # fmt: skip
+    ended = _Ended({})
     while True:
-        ended = _leg(session, settings, checkpoint, live)
+        try:
+            ended = _leg(session, settings, checkpoint, live)
+        except StopAsked as stopped:  # before the leg's first step
+            _insist_on_progress(session)
+            return _Ended(ended.outcome, stopped.why)
         if not ended.plateau or settings.run.on_plateau != "escape":
             return ended
         session.asked.patient = True
@@ -234,6 +254,7 @@ def _prepared(
         checkpoint,
         stop=stop,
         clock=time.monotonic,
+        waiting=session.waiting,
         pool=session.pool,
         say=session.con.say,
         on_squares=session.con.progress("squashing the images"),
@@ -286,9 +307,12 @@ def _insist_on_progress(session: _Session) -> None:
     """A budget without a single step would be given again and again, for nothing."""
     budget = session.budget
     if budget is not None and not session.moved and not session.asked.number:
-        raise SettingsError(
-            "--budget", f"got {budget.words}, over before the first step", "give more time"
-        )
+        raise _too_short(budget)
+
+
+def _too_short(budget: Budget | None) -> SettingsError:
+    words = "no time" if budget is None else budget.words
+    return SettingsError("--budget", f"got {words}, over before the first step", "give more time")
 
 
 def _rehearse(session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None) -> int:
@@ -337,6 +361,8 @@ def _train(session: _Session, settings: TrainSettings, prepared: Prepared, watch
             session.moved = session.moved or isinstance(event, StepDone | EpochDone)
     if not isinstance(last, Interrupted):
         return ""
+    if trainer.stalled is not None and not session.moved:  # it would stall again, for ever
+        raise trainer.stalled
     _insist_on_progress(session)
     return last.why
 

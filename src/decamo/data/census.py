@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
 from decamo.data.pairs import Pair
 from decamo.data.reading import see_pair
 from decamo.data.survey import Sight
+from decamo.data.waiting import NOBODY, Ear, Patience, ReadAhead
 from decamo.errors import DataError, TooManyBadImages, UnreadableImage
 from decamo.settings.option import one_of
 from decamo.storage import write_whole
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 DIGITS = 24  # of a SHA-256 in hex: among a million images two are equal by chance with 1e-17
+_AHEAD = 4  # looks that each thread may be ahead of the one that is awaited
 _VERSION = 2
 
 
@@ -88,6 +90,7 @@ def take_census(
     workers: int,
     seen: Mapping[str, object] | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ear: Ear = NOBODY,
 ) -> Census:
     """Decode every image and mask to its last byte.
 
@@ -100,23 +103,34 @@ def take_census(
         seen: an earlier census's ``cache``. A pair is not decoded again where path, size in bytes
             and time of change of both files are as they were.
         on_progress: called in this thread after each pair with (done, total).
+        ear: listened to meanwhile.
+
+    Raises:
+        DataStalled: a file is not read to its end.
+        StopAsked: there was a reason to stop.
     """
     known = dict(seen or {})
     fresh: dict[str, object] = {}
     entries: list[Entry] = []
     bad: list[BadFile] = []
-    pool = ThreadPoolExecutor(max(1, workers))
-    try:
-        looks = pool.map(lambda pair: _look(pair, known.get(_name(pair))), pairs)
-        for done, (pair, (look, stamp)) in enumerate(zip(pairs, looks, strict=True), start=1):
+    looks = ReadAhead(
+        lambda pair: _look(pair, known.get(_name(pair))),
+        pairs,
+        threads=workers,
+        ahead=_AHEAD * max(workers, 1),
+        patience=Patience(ear.give_up_s),
+        name=lambda pair: pair.image,
+    )
+    with closing(looks):
+        for done, pair in enumerate(pairs, start=1):
+            look, stamp = looks.next(ear).result()
+            ear.heed()
             if isinstance(look, Entry):
                 entries.append(look)
                 fresh[_name(pair)] = _kept(look, stamp)
             else:
                 bad.append(look)
             on_progress(done, len(pairs))
-    finally:
-        pool.shutdown(cancel_futures=True)  # so that Ctrl-C does not wait for the rest
     return Census(tuple(entries), tuple(bad), known | fresh)
 
 

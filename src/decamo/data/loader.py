@@ -1,22 +1,17 @@
 """Samples -> batches, in an order that depends on (seed, epoch) alone."""
 
-import atexit
-import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Sampler
 
-from decamo.data.dataset import CamouflageDataset, Sample
+from decamo.data.dataset import Sample
 from decamo.data.draws import ORDER, words
-from decamo.errors import DecamoError
-from decamo.system import ignore_stop_signals
 
-__all__ = ["Batch", "EpochSampler", "make_loader", "micro_batches_per_epoch", "permutation"]
+__all__ = ["Batch", "EpochSampler", "collate", "micro_batches_per_epoch", "permutation"]
 
 
 @dataclass(frozen=True)
@@ -127,94 +122,13 @@ class EpochSampler(Sampler[list[tuple[int, int]]]):
                 yield [(epoch, index) for index in together[low:high]]
 
 
-def make_loader(
-    dataset: CamouflageDataset, sampler: EpochSampler, *, num_workers: int, pin_memory: bool
-) -> DataLoader[Batch]:
-    """One loader for all epochs of a sampler; its workers live as long.
-
-    The batches do not depend on ``num_workers``, and no global generator is touched. Workers
-    compute on one thread each and ignore signals to stop: the main process ends them when it
-    has saved.
-
-    Args:
-        dataset: what to read.
-        sampler: in which order.
-        num_workers: processes that read; 0 reads in this one.
-        pin_memory: put batches into page-locked memory (only with a GPU).
-
-    Returns:
-        An iterable of :class:`Batch`. Iterating raises the data set's own errors, such as
-        UnreadableImage, as they are, whichever process met them.
-    """
-    return _Loader(
-        _Guarded(dataset),
-        batch_sampler=sampler,
-        num_workers=num_workers,
-        collate_fn=_Collate(dataset.size),
-        pin_memory=pin_memory,
-        worker_init_fn=_quiet_worker,
-        persistent_workers=num_workers > 0,
-        # without a generator of its own, every iteration would draw from torch's global one
-        generator=torch.Generator().manual_seed(0),
+def collate(samples: Sequence[Sample], size: int) -> Batch:
+    """Samples of one size, in px, as a batch; of none an empty one."""
+    if not samples:
+        nothing = torch.empty(0, 3, size, size, dtype=torch.uint8)
+        return Batch(nothing, nothing[:, :1], ())
+    return Batch(
+        torch.stack([sample.image for sample in samples]),
+        torch.stack([sample.mask for sample in samples]),
+        tuple(sample.key for sample in samples),
     )
-
-
-class _Loader(DataLoader[Any]):
-    def check_worker_number_rationality(self) -> None:
-        """Say nothing: torch would warn, twice a stage, what the command says once."""
-
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        for batch in super().__iter__():
-            if isinstance(batch, DecamoError):
-                raise batch
-            yield batch
-
-
-class _Guarded(Dataset[Any]):
-    """Hands over errors as values: torch would turn one raised in a worker into a traceback."""
-
-    def __init__(self, dataset: CamouflageDataset) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitems__(self, ats: list[tuple[int, int]]) -> list[Sample] | DecamoError:
-        try:
-            return [self.dataset[at] for at in ats]
-        except DecamoError as error:
-            return error
-
-
-@dataclass(frozen=True)
-class _Collate:
-    size: int
-
-    def __call__(self, samples: list[Sample] | DecamoError) -> Batch | DecamoError:
-        if isinstance(samples, DecamoError):
-            return samples
-        if not samples:
-            nothing = torch.empty(0, 3, self.size, self.size, dtype=torch.uint8)
-            return Batch(nothing, nothing[:, :1], ())
-        return Batch(
-            torch.stack([sample.image for sample in samples]),
-            torch.stack([sample.mask for sample in samples]),
-            tuple(sample.key for sample in samples),
-        )
-
-
-def _quiet_worker(_: int) -> None:
-    # Ctrl-C and a scheduler's SIGTERM reach the whole process group; a worker that died of one
-    # would keep the main process from saving. It ends them itself, and they end when it is gone.
-    # multiprocessing asks by SIGTERM too, at the end of a process whose loader somebody still
-    # holds, and would then wait without end: see _end_workers.
-    ignore_stop_signals()
-    torch.set_num_threads(1)
-
-
-@atexit.register
-def _end_workers() -> None:
-    """Kill what still reads for a process that is over; those of a released loader have ended."""
-    for child in multiprocessing.active_children():
-        if child.daemon:
-            child.kill()

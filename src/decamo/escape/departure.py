@@ -9,6 +9,8 @@ import torch
 
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.pairs import Pair
+from decamo.data.stream import squashed_images
+from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import CheckpointError
 from decamo.nn import calibrate_batchnorm
 from decamo.nn.build import from_architecture
@@ -103,19 +105,20 @@ def averaged(state: State, others: Sequence[Path]) -> State:
     return _with_weights(state, mean)
 
 
-def recalibrated(state: State, pairs: Sequence[Pair], size: int) -> State:
+def recalibrated(state: State, pairs: Sequence[Pair], size: int, ear: Ear = NOBODY) -> State:
     """The state with the backbone's BatchNorm statistics re-estimated from training images.
 
     Args:
         state: unchanged.
         pairs: training images; the first :data:`_IMAGES` are used, without augmentation.
         size: of the network's input, in px.
+        ear: listened to while they are read.
     """
     model = from_architecture(state["architecture"])
     model.load_state_dict(state["model"])
     model.eval()
     data = CamouflageDataset(pairs[:_IMAGES], size, seed=0, augment=False)
-    images = torch.stack([data[0, i].image for i in range(len(data))])
+    images = torch.stack(squashed_images(data, ear))
     calibrate_batchnorm(model, images.tensor_split(max(len(data) // _BATCH, 1)))
     return _with_weights(state, model.state_dict())
 

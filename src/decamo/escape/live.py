@@ -26,6 +26,7 @@ from decamo.storage import RunFolder
 from decamo.storage.sealed import load_sealed
 from decamo.training.budget import Budget
 from decamo.training.memory import release
+from decamo.training.prepare import ear_of
 from decamo.training.runtime import Runtime
 from decamo.training.supply import Supply
 
@@ -63,6 +64,7 @@ class Live:
         con: told all there is to tell.
         budget: of run and races together; None for no end.
         stop: asked between steps; a reason saves and ends the work.
+        waiting: asked while files are awaited, likewise.
         clock: seconds from any fixed moment.
         epochs: of a trial.
         names: of the standard branches that are raced; empty for all.
@@ -76,6 +78,7 @@ class Live:
     con: Console
     budget: Budget | None
     stop: Callable[[], str]
+    waiting: Callable[[], str] = lambda: ""
     clock: Callable[[], float] = time.monotonic
     epochs: int = TRIAL_EPOCHS
     names: Sequence[str] = ()
@@ -154,6 +157,7 @@ class Live:
             epochs=self.epochs,
             stop=self.stop,
             clock=self.clock,
+            ear=ear_of(settings, self.waiting),
         )
         standard = standard_branches(course.standing)
         branches = only(standard, self.names) if self.names else standard

@@ -5,13 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from decamo.data.cache.opening import Pool
+from decamo.data.waiting import NOBODY, Ear
 from decamo.escape.branch import Branch, standard_branches
 from decamo.escape.departure import averageable, has_batchnorm
 from decamo.escape.original import held_race
 from decamo.escape.race import Race, open_race
 from decamo.escape.standing import Standing
 from decamo.escape.trial import Course
-from decamo.history import EpochDone, Event, MemoryRanOut, RolledBack, Saved, StepDone, Validating
+from decamo.history import (
+    EpochDone,
+    Event,
+    MemoryRanOut,
+    ReadingTrouble,
+    RolledBack,
+    Saved,
+    StepDone,
+    Validating,
+)
 from decamo.plan import Ledger, Position
 from decamo.report.console import Console
 from decamo.settings import TrainSettings, shown
@@ -33,6 +43,7 @@ def course_of(
     epochs: int,
     stop: Callable[[], str],
     clock: Callable[[], float],
+    ear: Ear = NOBODY,
 ) -> Course:
     """What the trials of a race share.
 
@@ -46,6 +57,7 @@ def course_of(
         epochs: of a trial.
         stop: asked between steps; a reason saves and ends the work.
         clock: seconds from any fixed moment.
+        ear: listened to while files are awaited.
 
     Raises:
         SettingsError: it stands in stage 1.
@@ -70,6 +82,7 @@ def course_of(
         epochs=epochs,
         stop=stop,
         clock=clock,
+        ear=ear,
         pool=Pool(runs=len(standard_branches(standing))),
     )
 
@@ -111,7 +124,7 @@ def begin_race(
         hear(event)
         if isinstance(event, EpochDone):
             con.say(f"{name:{width}}  {event.record.line()}")
-        elif isinstance(event, StepDone | Validating | MemoryRanOut | RolledBack):
+        elif isinstance(event, StepDone | Validating | MemoryRanOut | ReadingTrouble | RolledBack):
             con.hear(event)
         if budget is not None and isinstance(event, Saved):
             budget.hear(event)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from decamo.data.cache.opening import Pool
-from decamo.errors import CheckpointError, MemoryExhausted, TrainingDiverged
+from decamo.data.waiting import NOBODY, Ear, StopAsked
+from decamo.errors import CheckpointError, DataStalled, MemoryExhausted, TrainingDiverged
 from decamo.escape.branch import CONTROL, Branch
 from decamo.escape.departure import averageable, averaged, depart, recalibrated
 from decamo.escape.horizon import ledger_of, trial_settings
 from decamo.escape.results import Result, Rung, read_result, write_result
 from decamo.escape.standing import Standing
-from decamo.history import Baseline, EpochDone, Event, Journal, Scored
+from decamo.history import Baseline, EpochDone, Event, Interrupted, Journal, Scored
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder
@@ -45,6 +46,7 @@ class Course:
         stop: asked between steps; a reason saves and ends the work.
         clock: seconds from any fixed moment.
         pool: training images that the trials read in turn.
+        ear: listened to while files are awaited.
     """
 
     root: Path
@@ -57,6 +59,7 @@ class Course:
     stop: Callable[[], str]
     clock: Callable[[], float]
     pool: Pool = field(default_factory=Pool)
+    ear: Ear = NOBODY
 
 
 def advance(
@@ -83,12 +86,16 @@ def advance(
     """
     folder = RunFolder(course.root / branch.name)
     result, under_way = _where(course, folder, branch)
-    state, settings = under_way or _begin(course, folder, branch)
     target = course.standing.done + rung
-    if state["position"]["epoch"] >= target:
-        return result, ""
-    prepared = _prepared(course, folder, settings, state, target)
+    try:
+        state, settings = under_way or _begin(course, folder, branch)
+        if state["position"]["epoch"] >= target:
+            return result, ""
+        prepared = _prepared(course, folder, settings, state, target)
+    except (StopAsked, DataStalled) as stopped:
+        return result, str(stopped)
     scribe = _Scribe(course, prepared.trainer.state, result)
+    why = ""
     try:
         with Journal(folder.journal) as journal:
             if under_way is None:
@@ -97,6 +104,7 @@ def advance(
                 scribe.hear(event)
                 journal.hear(event)
                 hear(event)
+                why = event.why if isinstance(event, Interrupted) else why
     except (TrainingDiverged, MemoryExhausted) as error:
         if branch.name == CONTROL:
             raise
@@ -105,7 +113,7 @@ def advance(
         write_result(course.root, lost)
         return lost, ""
     reached = prepared.trainer.state.position.epoch >= target
-    return scribe.result, "" if reached else course.stop() or "asked to stop"
+    return scribe.result, "" if reached else why or "asked to stop"
 
 
 def departure_of(course: Course, branch: Branch, settings: TrainSettings, why: str) -> State:
@@ -120,7 +128,7 @@ def departure_of(course: Course, branch: Branch, settings: TrainSettings, why: s
     size = ledger.plan.stages[0].img_size
     transforms: dict[str, Callable[[State], State]] = {
         "average": lambda state: averaged(state, others),
-        "batchnorm": lambda state: recalibrated(state, course.supply.train, size),
+        "batchnorm": lambda state: recalibrated(state, course.supply.train, size, course.ear),
     }
     return depart(course.checkpoint, settings, ledger, branch.before, transforms)
 
@@ -188,7 +196,9 @@ def _prepared(
             state,
             stop=stop,
             clock=course.clock,
+            waiting=course.ear.listen,
             pool=course.pool,
+            say=course.ear.say,
         )
     )
     return made[0]

@@ -1,14 +1,14 @@
 """Maps against masks in several processes; the results do not depend on how many."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from types import TracebackType
 
 from decamo.data.census import BadFile
+from decamo.data.crew import Crash, Crew
+from decamo.data.waiting import LISTEN_S, Patience
 from decamo.errors import DecamoError
 from decamo.evaluation.measuring import Dropped, ImageResult, Job, Rules, measure_job
 from decamo.system import clean_context
@@ -16,28 +16,50 @@ from decamo.system import clean_context
 __all__ = ["Measurer"]
 
 _FOR_ATLAS = ("decamo.evaluation.atlas", "decamo.evaluation.contrast")
+_START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
+_HELD = 4  # jobs of each process that are held at a time
+
+_Result = ImageResult | Dropped | BadFile
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """What a scoring process does with a job."""
+
+    rules: Rules
+
+    def __call__(self, job: Job) -> _Result:
+        """Its result."""
+        return measure_job(job, self.rules)
 
 
 class Measurer(AbstractContextManager["Measurer"]):
-    """A pool of processes that scores jobs in order.
+    """A crew of processes that scores jobs in order.
+
+    A process that dies is replaced, and what it had is scored again; where several die in short
+    time fewer go on, and in the end this one.
 
     Args:
         workers: processes; 1 or less scores in this one.
         rules: how each image is scored.
+        say: told in a line when a process died or a file is late.
     """
 
-    def __init__(self, workers: int, rules: Rules) -> None:
+    def __init__(
+        self, workers: int, rules: Rules, say: Callable[[str], None] = lambda line: None
+    ) -> None:
         self.rules = rules
-        self._workers = workers
-        self._pool: ProcessPoolExecutor | None = None
+        self._workers, self._say = workers, say
+        self._patience = Patience()
+        self._given = 0  # jobs, ever: what is left of an earlier set is told apart
+        self._crew: Crew[Job, _Result] | None = None
         if workers > 1:
-            # A fork of a process with torch's threads may hang; a fork server forks a clean one
-            # that has imported everything once.
-            context = clean_context([__name__, *(_FOR_ATLAS if rules.atlas else ())])
-            if context.get_start_method() == "forkserver":
-                # It imports while this process matches maps, or a network makes the first one.
-                forkserver.ensure_running()
-            self._pool = ProcessPoolExecutor(workers, mp_context=context)
+            self._crew = Crew(
+                _Scoring(rules),
+                workers,
+                method=_method([__name__, *(_FOR_ATLAS if rules.atlas else ())]),
+                what="scoring process",
+            )
 
     def __exit__(
         self,
@@ -45,8 +67,8 @@ class Measurer(AbstractContextManager["Measurer"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        if self._crew is not None:
+            self._crew.close()
 
     def results(
         self, jobs: Iterable[Job], on_done: Callable[[], None] = lambda: None
@@ -58,25 +80,110 @@ class Measurer(AbstractContextManager["Measurer"]):
             on_done: called after each.
 
         Raises:
-            DecamoError: as :func:`measure_job`, or a process died.
+            DecamoError: as :func:`measure_job`, or process after process died of one job.
         """
-        if self._pool is None:
-            for job in jobs:
-                result = measure_job(job, self.rules)
+        under_way = _UnderWay(self._given)
+        for job in jobs:
+            under_way.add(job, self._crew)
+            self._given += 1
+            if self._crew is not None:
+                self._hear(self._crew, under_way, 0.0)
+            while under_way.held > _HELD * self._workers * (self._crew is not None):
+                yield self._next(under_way)
                 on_done()
-                yield result
-            return
-        waiting: deque[Future[ImageResult | Dropped | BadFile]] = deque()
+        while under_way.held:
+            yield self._next(under_way)
+            on_done()
+
+    def _next(self, under_way: "_UnderWay") -> _Result:
+        """The result of the oldest job."""
+        waits_since = self._patience.clock()
+        while self._crew is not None and under_way.next not in under_way.results:
+            self._hear(self._crew, under_way, LISTEN_S)
+            waited = self._patience.clock() - waits_since
+            if self._crew is not None and under_way.next not in under_way.results:
+                self._judge(self._crew, under_way, waited)
+        found = under_way.taken()
+        if isinstance(found, BaseException):
+            raise found
+        return measure_job(found, self.rules) if isinstance(found, Job) else found
+
+    def _hear(self, crew: Crew[Job, _Result], under_way: "_UnderWay", seconds: float) -> None:
+        """Take in what was answered; give the crew up where nobody is left of it."""
         try:
-            for job in jobs:
-                waiting.append(self._pool.submit(measure_job, job, self.rules))
-                if len(waiting) > 4 * self._workers:
-                    yield waiting.popleft().result()
-                    on_done()
-            while waiting:
-                yield waiting.popleft().result()
-                on_done()
-        except BrokenProcessPool as error:
-            raise DecamoError(
-                "--workers", "a scoring process died, perhaps for want of memory", "give fewer"
-            ) from error
+            answers = crew.poll(seconds)
+        except Crash as crash:
+            case = under_way.jobs[crash.number].case
+            raise DecamoError(case.stem, crash.reason, "export its map and mask again") from crash
+        for answer in answers:
+            self._patience.took(answer.seconds)
+            outcome = answer.value if answer.error is None else answer.error
+            if answer.number in under_way.jobs and outcome is not None:
+                under_way.results[answer.number] = outcome
+        for line in crew.notes:
+            self._say(line)
+        crew.notes.clear()
+        if crew.lost:
+            crew.close()
+            self._crew = None
+
+    def _judge(self, crew: Crew[Job, _Result], under_way: "_UnderWay", waited: float) -> None:
+        number = under_way.next
+        if crew.starts(number) and waited < _START_S:
+            return
+        late = self._patience.judge(
+            number,
+            waited,
+            lambda: crew.state_of(number) or "a scoring process does not answer",
+            lambda: under_way.jobs[number].case.stem,
+        )
+        if late and crew.hedge(number):
+            self._patience.notes[-1] += ", and another process tries"
+            under_way.hedged.add(number)
+        for line in self._patience.take_notes():
+            self._say(line)
+
+
+class _UnderWay:
+    """Jobs that were given out and whose results nobody has taken yet, by number."""
+
+    def __init__(self, first: int) -> None:
+        self.next = first
+        self.jobs: dict[int, Job] = {}
+        self.results: dict[int, _Result | BaseException] = {}
+        self.hedged: set[int] = set()
+        self._crew: Crew[Job, _Result] | None = None
+
+    @property
+    def held(self) -> int:
+        """How many."""
+        return len(self.jobs)
+
+    def add(self, job: Job, crew: Crew[Job, _Result] | None) -> None:
+        """Give out one more."""
+        number = self.next + len(self.jobs)
+        self.jobs[number] = job
+        self._crew = crew
+        if crew is not None:
+            crew.give(number, job)
+
+    def taken(self) -> _Result | BaseException | Job:
+        """The oldest job's result; the job itself where nobody has scored it."""
+        number = self.next
+        self.next += 1
+        job = self.jobs.pop(number)
+        if number in self.hedged and self._crew is not None and not self._crew.lost:
+            self._crew.drop(number)  # whoever was late with it
+        return self.results.pop(number, job)
+
+
+def _method(modules: list[str]) -> str:
+    """How processes start: from a clean one that has imported everything once, where there is such.
+
+    A fork of a process with torch's threads may hang.
+    """
+    method = clean_context(modules).get_start_method()
+    if method == "forkserver":
+        # It imports while this process matches maps, or a network makes the first one.
+        forkserver.ensure_running()
+    return str(method)

@@ -1,7 +1,7 @@
 """A network's maps as they would lie on disk: one image a forward pass, 8 bits a pixel."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from decamo.data.waiting import NOBODY, Ear, ReadAhead
 from decamo.errors import DataError, UnreadableImage
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.measuring import Job, Rules
@@ -33,6 +34,7 @@ class NetworkMethod:
         threads: that read.
         rules: by which is scored; the network is spared what they leave out.
         with_images: whether jobs carry images on, for the atlas.
+        ear: told where an image is late.
     """
 
     name: str
@@ -42,6 +44,7 @@ class NetworkMethod:
     threads: int = 2
     rules: Rules = Rules()
     with_images: bool = False
+    ear: Ear = NOBODY
 
     def extra(self, _: CaseSet) -> tuple[Path, ...]:
         """A network makes no map that was not asked for."""
@@ -60,6 +63,7 @@ class NetworkMethod:
             threads=self.threads,
             rules=self.rules,
             with_images=self.with_images,
+            ear=self.ear,
         )
 
 
@@ -71,6 +75,7 @@ def network_jobs(
     threads: int,
     rules: Rules = _PLAIN,
     with_images: bool = False,
+    ear: Ear = NOBODY,
 ) -> Iterator[Job]:
     """A job for each case, in order, with the map that the network makes of its image.
 
@@ -85,16 +90,18 @@ def network_jobs(
         threads: that read; Pillow decodes outside of the interpreter's lock.
         rules: by which is scored; the network is spared what they leave out.
         with_images: whether jobs carry the image on, for the atlas.
+        ear: listened to while images are awaited.
 
     Raises:
         DataError: a case has no image.
+        DataStalled: a file is not read to its end.
     """
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
-        waiting: list[Future[_Read]] = []
-        for index, case in enumerate(cases):
-            ahead = cases[index + len(waiting) : index + max(batch, 1)]
-            waiting += [pool.submit(_read, one) for one in ahead]
-            reading = waiting.pop(0)
+    ahead = ReadAhead(
+        _read, cases, threads=threads, ahead=batch, name=lambda case: case.pair or case.mask
+    )
+    with closing(ahead):
+        for case in cases:
+            reading = ahead.next(ear)
             try:
                 truth, image = reading.result()
             except UnreadableImage:

@@ -6,16 +6,15 @@ the fourth decimal (docs/decisions/0006).
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
 from decamo.data.pairs import Pair
 from decamo.data.reading import Labels, read_labelled
+from decamo.data.waiting import LISTEN_S, Patience, ReadAhead
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores, score
 
@@ -54,7 +53,12 @@ class ImageScores:
 
 
 def score_chunks(
-    predictor: Predictor, pairs: Sequence[Pair], *, batch: int = 8, threads: int = 2
+    predictor: Predictor,
+    pairs: Sequence[Pair],
+    *,
+    batch: int = 8,
+    threads: int = 2,
+    patience: Patience | None = None,
 ) -> Iterator[list[ImageScores]]:
     """Scores of each pair at the native size of its mask, in the order of ``pairs``.
 
@@ -63,15 +67,19 @@ def score_chunks(
         pairs: images with masks.
         batch: images in one forward pass, whose scores come together.
         threads: readers; Pillow decodes outside of the interpreter's lock.
+        patience: judges how long images are waited for; an empty list comes now and then
+            meanwhile. None waits as long as is usual, and for nothing else.
 
     Raises:
         UnreadableImage: a file cannot be decoded.
+        DataStalled: a file is not read to its end.
     """
-    with (
-        ThreadPoolExecutor(max(threads, 1)) as pool,
-        closing(_read_ahead(pool, pairs, batch)) as reading,
-    ):
+    with closing(_read_ahead(pairs, batch, threads, patience or Patience())) as reading:
         for chunk, read in reading:
+            if not chunk:
+                if patience is not None:
+                    yield []
+                continue
             probabilities = predictor.predict([image for image, _ in read])
             yield [
                 ImageScores(pair, score(probability, *labels), _pixels(probability, *labels))
@@ -99,15 +107,25 @@ def _pixels(
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor, pairs: Sequence[Pair], batch: int
-) -> Generator[tuple[Sequence[Pair], list[_Read]], None, None]:
-    """Chunks of pairs with their arrays; the next chunk is read while this one is used."""
-    chunks = (pairs[i : i + batch] for i in range(0, len(pairs), batch))
-    pending = [
-        (chunk, [pool.submit(read_labelled, p) for p in chunk]) for chunk in islice(chunks, 2)
-    ]
-    while pending:
-        chunk, futures = pending.pop(0)
-        read = [future.result() for future in futures]
-        pending.extend((c, [pool.submit(read_labelled, p) for p in c]) for c in islice(chunks, 1))
-        yield chunk, read
+    pairs: Sequence[Pair], batch: int, threads: int, patience: Patience
+) -> Generator[tuple[list[Pair], list[_Read]], None, None]:
+    """Chunks of pairs with their arrays; the next chunk is read while this one is used.
+
+    While an image is awaited an empty chunk comes now and then.
+    """
+    ahead = ReadAhead(
+        read_labelled, pairs, threads=threads, ahead=2 * batch, patience=patience, name=_image_of
+    )
+    with closing(ahead):
+        for i in range(0, len(pairs), batch):
+            chunk, read = list(pairs[i : i + batch]), list[_Read]()
+            while len(read) < len(chunk):
+                if (one := ahead.poll(LISTEN_S)) is None:
+                    yield [], []
+                else:
+                    read.append(one.result())
+            yield chunk, read
+
+
+def _image_of(pair: Pair) -> object:
+    return pair.image

@@ -16,6 +16,7 @@ __all__ = [
     "Interrupted",
     "Listener",
     "MemoryRanOut",
+    "ReadingTrouble",
     "RolledBack",
     "Saved",
     "Scored",
@@ -114,6 +115,19 @@ class MemoryRanOut:
 
 
 @dataclass(frozen=True)
+class ReadingTrouble:
+    """Data is late, or who reads it died; said once, while the run waits or as it goes on.
+
+    Attributes:
+        step: absolute step under way.
+        what: happened, and what is done about it, for people.
+    """
+
+    step: int
+    what: str
+
+
+@dataclass(frozen=True)
 class RolledBack:
     """The run went back to its last checkpoint.
 
@@ -160,6 +174,7 @@ Event = (
     | Saved
     | Scored
     | MemoryRanOut
+    | ReadingTrouble
     | RolledBack
     | Interrupted
 )

@@ -1,7 +1,7 @@
 """The journal: one JSON object a line, only ever appended to; the truth about a run.
 
 Kinds of line: ``run`` (a start or resume: settings, word, segment), ``baseline``, ``stage``,
-``opened``, ``step``, ``epoch``, ``memory``, ``rollback``, ``interrupted``.
+``opened``, ``step``, ``epoch``, ``memory``, ``reading``, ``rollback``, ``interrupted``.
 After a resume from an earlier checkpoint the lines written since that checkpoint stay; a reader
 lets the later line of an epoch win.
 """
@@ -26,6 +26,7 @@ from decamo.history.events import (
     GroupsOpened,
     Interrupted,
     MemoryRanOut,
+    ReadingTrouble,
     RolledBack,
     StageStarted,
     StepDone,
@@ -117,6 +118,8 @@ class Journal:
             self.write("stage", {"number": event.stage.number, "epoch": event.epoch})
         elif isinstance(event, MemoryRanOut):
             self.write("memory", asdict(event))
+        elif isinstance(event, ReadingTrouble):
+            self.write("reading", asdict(event))
         elif isinstance(event, RolledBack):
             self.write("rollback", asdict(event))
         elif isinstance(event, Interrupted):

@@ -21,6 +21,7 @@ from decamo.history import (
     GroupsOpened,
     Interrupted,
     MemoryRanOut,
+    ReadingTrouble,
     RolledBack,
     StageStarted,
     StepDone,
@@ -78,6 +79,8 @@ class Console:
             self.say(f"stopped after step {event.position.step}, {event.why}; saved")
         elif isinstance(event, MemoryRanOut):
             self.say(f"out of memory in {event.where} at step {event.step}: {event.decision}")
+        elif isinstance(event, ReadingTrouble):
+            self.say(f"reading, step {event.step}: {event.what}")
         elif isinstance(event, RolledBack):
             self._rolled_back(event)
 

@@ -70,6 +70,9 @@ class DataSettings:
     max_pixels: int = option(
         300_000_000, "largest image that is decoded; a larger one is left out", unit="px"
     )
+    data_timeout: str = option(
+        "3m", "save and end with exit code 75 where a file is not read to its end for so long"
+    )
 
     def __post_init__(self) -> None:
         one_of("noncam", self.noncam, NONCAM)
@@ -77,6 +80,7 @@ class DataSettings:
         one_of("cache", self.cache, CACHES)
         at_least("num_workers", self.num_workers, 0)
         at_least("max_pixels", self.max_pixels, 1)
+        seconds_of("data_timeout", self.data_timeout)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,13 @@ class Budget:
             self._saves.append(event.seconds)
             self._asked = None  # the save is not part of the next piece of work
 
+    def over(self) -> str:
+        """As :meth:`spent` while nothing is being done: a wait can be left at any moment."""
+        passed = self.clock() - self.began
+        if passed + _MARGIN * max(self._saves, default=0.0) + _AT_LEAST <= self.seconds:
+            return ""
+        return self._words
+
     @property
     def left(self) -> float:
         """Seconds until the end."""
@@ -57,4 +64,8 @@ class Budget:
         to_come = max(self._work, default=0.0) + max(self._saves, default=0.0)
         if now - self.began + _MARGIN * to_come + _AT_LEAST <= self.seconds:
             return ""
+        return self._words
+
+    @property
+    def _words(self) -> str:
         return f"the budget of {self.words} is spent"

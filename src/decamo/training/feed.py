@@ -1,16 +1,19 @@
 """What a step is fed: which images, in which order, drawn how, at which scale."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from decamo.data.augment import draw
 from decamo.data.cache.sources import Source
 from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.draws import SCALES, uniforms
-from decamo.data.loader import Batch, EpochSampler, make_loader, micro_batches_per_epoch
+from decamo.data.loader import EpochSampler, micro_batches_per_epoch
 from decamo.data.pairs import Pair
+from decamo.data.stream import BatchStream
+from decamo.data.waiting import Patience
 from decamo.plan import Stage
 from decamo.settings import TrainSettings
+from decamo.settings.duration import seconds_of
 from decamo.training.runtime import Runtime
 
 __all__ = ["Feed"]
@@ -34,7 +37,7 @@ class Feed:
     sources: Mapping[int, Source] = field(default_factory=dict)
     draw: Draw = draw
 
-    def batches(self, stage: Stage, epoch: int, micro: int) -> Iterator[Batch]:
+    def batches(self, stage: Stage, epoch: int, micro: int) -> BatchStream:
         """This process's micro-batches up to the end of a stage.
 
         Args:
@@ -60,14 +63,17 @@ class Feed:
             world=self.runtime.world,
             skip=micro,
         )
-        return iter(
-            make_loader(
-                data,
-                sampler,
-                num_workers=self.settings.data.num_workers,
-                pin_memory=self.runtime.device.type == "cuda",
-            )
+        return BatchStream(
+            data,
+            sampler,
+            num_workers=self.settings.data.num_workers,
+            pin_memory=self.runtime.device.type == "cuda",
+            patience=self.patience(),
         )
+
+    def patience(self) -> Patience:
+        """How long files are waited for."""
+        return Patience(seconds_of("data_timeout", self.settings.data.data_timeout))
 
     def micro_batches(self, stage: Stage) -> int:
         """Micro-batches of each process in an epoch."""

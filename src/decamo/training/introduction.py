@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from decamo.data.stream import batch_bytes, reading_line
 from decamo.nn.fitting import named
 from decamo.plan import review
 from decamo.settings import TrainSettings
@@ -60,8 +61,21 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
     )
     if without := trainer.state.without_moments:
         yield f"Adam begins anew, without moments in the checkpoint, for {named(without)}"
+    yield _reading(settings, prepared)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if cores and settings.data.num_workers > cores:
         yield f"warning: --num-workers {settings.data.num_workers} on {cores} cores; {cores} do"
     for warning in review(resumption.ledger, resumption.position):
         yield f"warning: {warning}"
+
+
+def _reading(settings: TrainSettings, prepared: Prepared) -> str:
+    """Who reads and what that takes, in the stage ahead that takes most."""
+    resumption, workers = prepared.resumption, settings.data.num_workers
+    ahead = [
+        stage
+        for stage in resumption.ledger.plan.stages
+        if stage.last_epoch > resumption.position.epoch
+    ]
+    most = max(ahead, key=lambda stage: batch_bytes(workers, stage.micro_batch, stage.img_size))
+    return f"reading: {reading_line(workers, most.micro_batch, most.img_size)}"

@@ -2,12 +2,13 @@
 
 import time
 from collections import defaultdict
-from itertools import islice
+from dataclasses import replace
 from statistics import fmean
 
 import torch
 
 from decamo.data.loader import Batch
+from decamo.data.waiting import StopAsked
 from decamo.errors import MemoryExhausted, StorageError
 from decamo.inference.predictor import Predictor
 from decamo.plan import Preflight, Rehearsed, Stage
@@ -33,6 +34,8 @@ def rehearse(trainer: Trainer) -> Preflight:
         MemoryExhausted: not even single images fit.
         StorageError: there is no room, or what was read back is not what was written.
         UnreadableImage: a file cannot be read.
+        DataStalled: one is not read to its end.
+        StopAsked: while files were awaited there was a reason to stop.
     """
     done = trainer.state.position.epoch
     ahead = [s for s in trainer.state.ledger.plan.stages if s.last_epoch > done]
@@ -55,14 +58,14 @@ def _stage(trainer: Trainer, stage: Stage, done: int) -> Rehearsed:
     for group in trainer.stepper.optimiser.param_groups:
         group["lr"] = 0.0
     position = trainer.state.position
-    batches = trainer.feed.batches(stage, position.epoch + 1, position.micro)
     scales = sorted(trainer.settings.optimise.multi_scale, reverse=True)
     pieces, seconds = stage.pieces, defaultdict(list)
-    for scale in (scales[0], *scales * _STEPS):  # the largest first: it must fit
-        began = time.perf_counter()
-        held = list(islice(batches, stage.accumulation))
-        pieces = _step(trainer, stage, held, pieces, scale)
-        seconds[scale].append(time.perf_counter() - began)
+    with trainer.feed.batches(stage, position.epoch + 1, position.micro) as batches:
+        for scale in (scales[0], *scales * _STEPS):  # the largest first: it must fit
+            began = time.perf_counter()
+            held = batches.take(stage.accumulation, trainer.waiting)
+            pieces = _step(trainer, stage, held, pieces, scale)
+            seconds[scale].append(time.perf_counter() - began)
     return Rehearsed(
         stage=stage.number,
         epochs=stage.last_epoch - max(done, stage.first_epoch - 1),
@@ -101,10 +104,14 @@ def _validation(trainer: Trainer, stage: Stage) -> float:
     )
     pairs = trainer.validator.pairs
     some = pairs[:_IMAGES]
-    validator = type(trainer.validator)(some, trainer.runtime, lambda: "")
+    validator = replace(trainer.validator, pairs=some, stop=lambda: "")
     began = time.perf_counter()
     for _ in validator.run(predictor, trainer.state.position.step):
         pass
+    if validator.stalled is not None:
+        raise validator.stalled
+    if validator.why:
+        raise StopAsked(validator.why)
     return (time.perf_counter() - began) * len(pairs) / len(some)
 
 

@@ -11,6 +11,8 @@ from decamo.data.cache.opening import Pool
 from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.pairs import Pair
 from decamo.data.rules import VOID
+from decamo.data.stream import squashed_images
+from decamo.data.waiting import Ear
 from decamo.errors import CheckpointMismatch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
@@ -18,6 +20,7 @@ from decamo.nn.build import check_sizes, refuse_foreign
 from decamo.nn.segmenter import completed
 from decamo.plan import Ledger, Resumption, opened_before
 from decamo.settings import TrainSettings, flag_of, shown
+from decamo.settings.duration import seconds_of
 from decamo.storage import RunFolder
 from decamo.training.ema import Ema
 from decamo.training.feed import Feed
@@ -35,7 +38,7 @@ from decamo.training.teacher import load_teacher
 from decamo.training.trainer import Trainer
 from decamo.training.validation import Validator
 
-__all__ = ["Parts", "Prepared", "check_architecture", "prepare"]
+__all__ = ["Parts", "Prepared", "check_architecture", "ear_of", "prepare"]
 
 # Images from which the statistics of an untrained backbone's BatchNorm are estimated.
 _CALIBRATION_IMAGES = 64
@@ -76,6 +79,7 @@ def prepare(
     *,
     stop: Callable[[], str],
     clock: Callable[[], float],
+    waiting: Callable[[], str] = lambda: "",
     parts: Parts = Parts(),
     pool: Pool | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -91,6 +95,7 @@ def prepare(
         checkpoint: what :func:`decamo.storage.load_sealed` gave, or None for a new run.
         stop: asked between steps; a reason saves and ends the run.
         clock: seconds from any fixed moment, only ever rising.
+        waiting: asked while files are awaited; a reason ends the wait.
         parts: network, loss and augmentation, where they are not the usual ones.
         pool: of training images that other runs of this process have read, or will.
         say: told in a line where training images are kept.
@@ -98,7 +103,9 @@ def prepare(
 
     Raises:
         DecamoError: any mistake in settings, network or checkpoint.
+        StopAsked: while files were awaited there was a reason to stop.
     """
+    ear = ear_of(settings, waiting, say)
     resumption = resumption_of(settings, checkpoint, images=len(supply.train), world=runtime.world)
     plan = resumption.ledger.plan
     model = parts.build(
@@ -113,7 +120,7 @@ def prepare(
     state = _state(settings, runtime, model, resumption, checkpoint, supply)
     state.rules = supply.rules
     if checkpoint is None and not _has_weights(settings) and needs_calibration(model):
-        _calibrate(state, supply.train, plan.stages[0].img_size)
+        _calibrate(state, supply.train, plan.stages[0].img_size, ear)
     teacher = settings.optimise.teacher
     stepper = Stepper(
         model=model,
@@ -139,21 +146,33 @@ def prepare(
         Pool() if pool is None else pool,
         say,
         on_squares,
+        ear,
     )
+    feed = Feed(settings, runtime, supply.train, sources, parts.draw)
     trainer = Trainer(
         settings=settings,
         runtime=runtime,
         state=state,
         stepper=stepper,
         keeper=Keeper(folder, settings, runtime.is_main, clock),
-        validator=Validator(supply.val, runtime, stop),
+        validator=Validator(supply.val, runtime, stop, waiting=waiting, patience=feed.patience()),
         health=Health(stepper, folder, settings.run.on_divergence == "rollback", runtime.is_main),
-        feed=Feed(settings, runtime, supply.train, sources, parts.draw),
+        feed=feed,
         stop=stop,
         clock=clock,
+        waiting=waiting,
         saved=_is_newest(settings, folder, resumption),
     )
     return Prepared(trainer, resumption, supply)
+
+
+def ear_of(
+    settings: TrainSettings,
+    listen: Callable[[], str],
+    say: Callable[[str], None] = lambda line: None,
+) -> Ear:
+    """How long files are waited for, whom that listens to and whom it tells."""
+    return Ear(listen, say, seconds_of("data_timeout", settings.data.data_timeout))
 
 
 def _is_newest(settings: TrainSettings, folder: RunFolder, resumption: Resumption) -> bool:
@@ -243,10 +262,10 @@ def _has_weights(settings: TrainSettings) -> bool:
     return settings.model.pretrained or settings.model.backbone_weights is not None
 
 
-def _calibrate(state: TrainState, pairs: tuple[Pair, ...], size: int) -> None:
+def _calibrate(state: TrainState, pairs: tuple[Pair, ...], size: int, ear: Ear) -> None:
     data = CamouflageDataset(pairs[:_CALIBRATION_IMAGES], size, seed=0, augment=False)
     device = next(state.model.parameters()).device
-    images = torch.stack([data[0, i].image for i in range(len(data))])
+    images = torch.stack(squashed_images(data, ear))
     batches = (b.to(device) for b in images.tensor_split(max(len(data) // _CALIBRATION_BATCH, 1)))
     calibrate_batchnorm(state.model, batches)
     if state.ema is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from decamo.data.cache.opening import Pool, open_cache
 from decamo.data.cache.sources import Source
 from decamo.data.pairs import Pair
+from decamo.data.waiting import NOBODY, Ear
 from decamo.plan import Resumption
 from decamo.settings import DataSettings
 
@@ -20,6 +21,7 @@ def sources_of(
     pool: Pool,
     say: Callable[[str], None],
     on_progress: Callable[[int, int], None],
+    ear: Ear = NOBODY,
 ) -> Mapping[int, Source]:
     """Size -> source, for each size that the plan still trains at; empty with ``--cache off``.
 
@@ -33,10 +35,12 @@ def sources_of(
         pool: of squares that are open already.
         say: told in one line a size what was chosen and why.
         on_progress: called with (images squashed and kept, images in all).
+        ear: listened to while they are awaited.
 
     Raises:
         StorageError: what was asked for by name cannot be had.
         UnreadableImage: a file cannot be decoded.
+        StopAsked: there was a reason.
     """
     if settings.cache == "off":
         return {}
@@ -58,6 +62,7 @@ def sources_of(
             pool=pool,
             say=say,
             on_progress=on_progress,
+            ear=ear,
         )
         for size, count in epochs.items()
     }

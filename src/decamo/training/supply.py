@@ -22,6 +22,7 @@ from decamo.data.neighbours import Neighbours, find_neighbours
 from decamo.data.pairs import Pair
 from decamo.data.rules import ReadingRule, rules_from_plain
 from decamo.data.split_record import Followed, SplitRecord, follow, former_names, record_of
+from decamo.data.waiting import NOBODY, Ear
 from decamo.settings import DataSettings
 
 __all__ = ["Supply", "find_supply", "wanted_of"]
@@ -69,6 +70,7 @@ def find_supply(
     *,
     keep: bool = True,
     checkpoint: Mapping[str, Any] | None = None,
+    ear: Ear = NOBODY,
 ) -> Supply:
     """Find, check and split the training images.
 
@@ -79,6 +81,7 @@ def find_supply(
         keep: whether to write ``cache``; of several processes only one should.
         checkpoint: of the run that goes on; its images keep their sides, whatever they are called,
             and are read as they were.
+        ear: listened to meanwhile.
 
     Raises:
         DataError: nothing there, too much of it broken, or too little to split.
@@ -92,6 +95,7 @@ def find_supply(
         workers=max(settings.num_workers, 1),
         seen=seen,
         on_progress=on_progress,
+        ear=ear,
     )
     if keep:
         save_cache(cache, census)

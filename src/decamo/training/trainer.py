@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 from decamo.data.loader import Batch
-from decamo.errors import RateMismatch
+from decamo.data.stream import BatchStream
+from decamo.data.waiting import LISTEN_S, StopAsked
+from decamo.errors import DataStalled, RateMismatch
 from decamo.history import (
     Baseline,
     EpochDone,
@@ -14,6 +15,7 @@ from decamo.history import (
     GroupsOpened,
     Interrupted,
     MemoryRanOut,
+    ReadingTrouble,
     Scored,
     StageStarted,
     StepDone,
@@ -36,6 +38,8 @@ from decamo.training.validation import Summary, Validator
 
 __all__ = ["Trainer"]
 
+_ELSEWHERE = "as another process was asked to stop"
+
 
 @dataclass
 class Trainer:
@@ -52,8 +56,10 @@ class Trainer:
         feed: what each step is fed.
         stop: asked between steps; a reason saves and ends the run, nothing lets it go on.
         clock: seconds from any fixed moment, only ever rising.
+        waiting: asked while data is awaited, as ``stop`` is between steps.
         saved: whether the newest checkpoint in the run folder is this very state.
         learning: groups that learn now.
+        stalled: set where the run stopped because data did not come.
     """
 
     settings: TrainSettings
@@ -66,8 +72,10 @@ class Trainer:
     feed: Feed
     stop: Callable[[], str]
     clock: Callable[[], float]
+    waiting: Callable[[], str] = lambda: ""
     saved: bool = False
     learning: frozenset[str] = field(default=frozenset(), init=False)
+    stalled: DataStalled | None = field(default=None, init=False)
 
     @property
     def folder(self) -> RunFolder:
@@ -122,24 +130,24 @@ class Trainer:
             epoch = self.state.position.epoch + 1
             found = yield from self._validate(self.state.ledger.plan.stage_of_epoch(epoch))
             if found is None:
-                return self._why()
+                return self._why_unscored()
             yield Baseline(epoch, found.scores.iou, found.scores.dice, found.scores.mae)
         return ""
 
     def _stage(self, stage: Stage) -> Generator[Event, None, str]:
         """Train the rest of a stage; returns why it stopped before its end, if it did."""
         position = self.state.position
-        batches = self.feed.batches(stage, position.epoch + 1, position.micro)
-        for epoch in range(position.epoch + 1, stage.last_epoch + 1):
-            why = yield from self._train_epoch(stage, epoch, batches)
-            if not why:
-                why = yield from self._end_epoch(stage, epoch)
-            if why:
-                return why
+        with self.feed.batches(stage, position.epoch + 1, position.micro) as batches:
+            for epoch in range(position.epoch + 1, stage.last_epoch + 1):
+                why = yield from self._train_epoch(stage, epoch, batches)
+                if not why:
+                    why = yield from self._end_epoch(stage, epoch)
+                if why:
+                    return why
         return ""
 
     def _train_epoch(
-        self, stage: Stage, epoch: int, batches: Iterator[Batch]
+        self, stage: Stage, epoch: int, batches: BatchStream
     ) -> Generator[Event, None, str]:
         """Train the rest of an epoch; where asked to stop before its end, save and return why."""
         self.state.model.train()
@@ -149,7 +157,11 @@ class Trainer:
                 self.learning = now
                 self.state.model.set_learning(now)
                 yield GroupsOpened(self.state.position.step, now)
-            record = yield from self._step(stage, epoch, batches)
+            try:
+                record = yield from self._step(stage, epoch, batches)
+            except StopAsked as asked:  # before the step, so that nothing has moved
+                yield from self._save()
+                return asked.why
             done = -(-self.state.position.micro // stage.accumulation)
             yield StepDone(record, done, stage.steps_per_epoch)
             if self.state.position.micro < of and (why := self._why()):
@@ -158,16 +170,16 @@ class Trainer:
         return ""
 
     def _step(
-        self, stage: Stage, epoch: int, batches: Iterator[Batch]
+        self, stage: Stage, epoch: int, batches: BatchStream
     ) -> Generator[Event, None, StepRecord]:
         began = self.clock()
         position = self.state.position
         micro = min(stage.accumulation, self.feed.micro_batches(stage) - position.micro)
         images = self.feed.images_in(stage, position.micro, micro)
         rates = set_rates(self.stepper.optimiser, self.state.ledger.plan, position.step)
+        held = yield from self._held(batches, micro)
         if position.micro == 0:
             self.state.sums = replace(self.state.sums, lr=rates)
-        held = list(islice(batches, micro))
         outcome = yield from self._fitted(stage, held, images)
         self._look(outcome, held)
         seconds = self.clock() - began
@@ -184,6 +196,28 @@ class Trainer:
             outcome.grad_norm,
             outcome.skipped,
         )
+
+    def _held(self, batches: BatchStream, micro: int) -> Generator[Event, None, list[Batch]]:
+        """The micro-batches of a step; requests to stop are heard while they are awaited.
+
+        Raises:
+            StopAsked: in any process; nothing has been done yet.
+        """
+        held: list[Batch] = []
+        why = ""
+        while len(held) < micro and not why:
+            try:
+                if (batch := batches.poll(LISTEN_S)) is not None:
+                    held.append(batch)
+                else:
+                    why = self.waiting()
+            except DataStalled as stalled:
+                self.stalled, why = stalled, str(stalled)
+            for what in batches.patience.take_notes():
+                yield ReadingTrouble(self.state.position.step, what)
+        if self.runtime.any(bool(why)):
+            raise StopAsked(why or _ELSEWHERE)
+        return held
 
     def _fitted(
         self, stage: Stage, held: Sequence[Batch], images: int
@@ -217,7 +251,7 @@ class Trainer:
         found = yield from self._validate(stage)
         if found is None:  # the epoch stays open: trained, not yet validated
             yield from self._save()
-            return self._why()
+            return self._why_unscored()
         record = self._record(stage, epoch, found, self.clock() - began)
         best = record.iou > self.state.best.iou
         if best:
@@ -299,5 +333,10 @@ class Trainer:
         """Why to stop now, the same in all processes."""
         why = self.stop()
         if self.runtime.any(bool(why)):
-            return why or "as another process was asked to stop"
+            return why or _ELSEWHERE
         return ""
+
+    def _why_unscored(self) -> str:
+        """Why a validation was left, in whichever process."""
+        self.stalled = self.validator.stalled
+        return self._why() or self.validator.why or _ELSEWHERE

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean, pstdev
 
 from decamo.data.pairs import Pair
-from decamo.errors import MemoryExhausted
+from decamo.data.waiting import Patience
+from decamo.errors import DataStalled, MemoryExhausted
 from decamo.evaluation.scoring import ImageScores, score_chunks
-from decamo.history import Event, MemoryRanOut, Validating
+from decamo.history import Event, MemoryRanOut, ReadingTrouble, Validating
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores, mean_scores
 from decamo.nn.routing import Listener, Routing, routing_of
@@ -70,12 +71,20 @@ class Validator:
         runtime: device and ranks.
         stop: asked between batches; a reason, or nothing to go on.
         batch: images in a forward pass; halved for good where they do not fit.
+        waiting: asked while images are awaited, as ``stop`` is between batches.
+        patience: judges how long they are.
+        why: it was stopped, the last time that it was.
+        stalled: set where that was because images did not come.
     """
 
     pairs: Sequence[Pair]
     runtime: Runtime
     stop: Callable[[], str]
     batch: int = _BATCH
+    waiting: Callable[[], str] = lambda: ""
+    patience: Patience = field(default_factory=Patience)
+    why: str = field(default="", init=False)
+    stalled: DataStalled | None = field(default=None, init=False)
 
     def run(self, predictor: Predictor, step: int) -> Generator[Event, None, Summary | None]:
         """Validate; None where it was stopped in any process.
@@ -84,6 +93,7 @@ class Validator:
             MemoryExhausted: not even a single image fits.
             UnreadableImage: a file cannot be decoded.
         """
+        self.why, self.stalled = "", None
         with Listener(predictor.model) as heard:
             scored = yield from self._score(predictor, heard, step)
         if self.runtime.any(scored is None) or scored is None:
@@ -100,13 +110,22 @@ class Validator:
         scored: list[ImageScores] = []
         passes = 0  # whose scores are known
         while len(scored) < len(mine):
+            rest = mine[len(scored) :]
+            chunks = score_chunks(predictor, rest, batch=self.batch, patience=self.patience)
             try:
-                for chunk in score_chunks(predictor, mine[len(scored) :], batch=self.batch):
+                for chunk in chunks:
+                    for what in self.patience.take_notes():
+                        yield ReadingTrouble(step, what)
                     scored += chunk
-                    passes = len(heard)
-                    yield Validating(len(scored), len(mine))
-                    if self.stop():
+                    if chunk:
+                        passes = len(heard)
+                        yield Validating(len(scored), len(mine))
+                    self.why = self.stop() if chunk else self.waiting()
+                    if self.why:
                         return None
+            except DataStalled as stalled:
+                self.stalled, self.why = stalled, str(stalled)
+                return None
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise

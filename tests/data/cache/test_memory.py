@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from decamo.data.cache.memory import free_memory, open_in_memory
+from decamo.data.cache.memory import open_in_memory
 from decamo.data.cache.pixels import square_of
 from decamo.data.pairs import Pair
 from decamo.errors import StorageError
 
 PAIRS = tuple[Pair, ...]
-MEMINFO = "MemTotal: 100 kB\nMemFree: 10 kB\nMemAvailable:   50 kB\n"
 
 
 def quiet(done: int, total: int) -> None: ...
@@ -47,49 +46,3 @@ def test_no_memory_is_told_with_a_way_out(pairs: PAIRS, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "truncate", none)
     with pytest.raises(StorageError, match=r"--cache ram: Cannot allocate.*--cache off"):
         open_in_memory(pairs, 64, workers=0, on_progress=quiet)
-
-
-@pytest.mark.parametrize(
-    ("files", "free"),
-    [
-        ({}, 0),
-        ({"/proc/meminfo": MEMINFO}, 51200),
-        ({"/proc/meminfo": "MemFree: 10 kB\n"}, 0),
-        ({"/proc/meminfo": "MemAvailable: much kB\n"}, 0),
-        (
-            {
-                "/proc/meminfo": MEMINFO,
-                "/sys/fs/cgroup/memory.max": "9000\n",
-                "/sys/fs/cgroup/memory.current": "2000\n",
-            },
-            7000,
-        ),
-        (
-            {
-                "/proc/meminfo": MEMINFO,
-                "/sys/fs/cgroup/memory.max": "max\n",
-                "/sys/fs/cgroup/memory.current": "2000\n",
-            },
-            51200,
-        ),
-        (
-            {
-                "/proc/meminfo": MEMINFO,
-                "/sys/fs/cgroup/memory/memory.limit_in_bytes": "100\n",
-                "/sys/fs/cgroup/memory/memory.usage_in_bytes": "200\n",
-            },
-            0,
-        ),
-    ],
-)
-def test_free_memory_is_that_of_the_container(files: dict[str, str], free: int) -> None:
-    def read(path: str) -> str:
-        if path not in files:
-            raise FileNotFoundError(path)
-        return files[path]
-
-    assert free_memory(read) == free
-
-
-def test_this_machine_has_some() -> None:
-    assert free_memory() > 0 or not Path("/proc/meminfo").exists()

@@ -10,8 +10,9 @@ from decamo.data.cache.memory import open_in_memory
 from decamo.data.cache.pixels import square_of
 from decamo.data.cache.sources import Fresh, Source, Stored, bytes_of
 from decamo.data.dataset import CamouflageDataset
-from decamo.data.loader import EpochSampler, make_loader
+from decamo.data.loader import EpochSampler
 from decamo.data.pairs import Pair
+from decamo.data.stream import BatchStream
 
 PAIRS = tuple[Pair, ...]
 
@@ -42,7 +43,7 @@ def test_a_run_sees_the_same_batches_whatever_holds_its_images(
     for source in every_source(pairs, side_of(32), tmp_path / "kept").values():
         data = CamouflageDataset(pairs, 32, seed=3, augment=True, source=source)
         sampler = EpochSampler(len(pairs), seed=3, first_epoch=1, last_epoch=3, micro_batch=2)
-        loader = make_loader(data, sampler, num_workers=workers, pin_memory=False)
+        loader = BatchStream(data, sampler, num_workers=workers, pin_memory=False)
         seen.append([(b.image.clone(), b.mask.clone(), b.keys) for b in loader])
     for other in seen[1:]:
         for (image, mask, keys), (image_2, mask_2, keys_2) in zip(seen[0], other, strict=True):

@@ -4,12 +4,13 @@ import json
 import os
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from decamo.data.waiting import LISTEN_S, NOBODY, Ear
 from decamo.errors import DataError
 from decamo.system import clean_context, ignore_stop_signals
 
@@ -17,14 +18,21 @@ __all__ = ["Lost", "Work", "in_processes"]
 
 Work = Callable[..., dict[str, Any]]
 
+_TRIES = 3  # of a task whose process was killed
 _START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A task without an answer, and why: the process died, hung, or ran into an exception."""
+    """A task without an answer, and why: the process died, hung, or ran into an exception.
+
+    Attributes:
+        reason: for people.
+        late: whether it took too long.
+    """
 
     reason: str
+    late: bool = False
 
 
 def in_processes(
@@ -34,10 +42,13 @@ def in_processes(
     workers: int,
     timeout_s: float = 60.0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ear: Ear = NOBODY,
 ) -> list[dict[str, Any] | Lost]:
     """Call ``work(*task)`` for every task in other processes.
 
     A process has one task at a time, so that its death names the task; a new one takes its place.
+    One that was killed (by hand, or for want of memory) says nothing of its task, which is tried
+    again.
     Answers travel as JSON and not as pickles: a process that a hostile file took over can tell
     lies, but cannot make this one run anything.
 
@@ -47,12 +58,14 @@ def in_processes(
         workers: processes; at least one is used.
         timeout_s: longest time for one task; the process is then killed.
         on_progress: called in this thread after each task with (done, total).
+        ear: listened to meanwhile.
 
     Returns:
         An answer for each task, in their order.
 
     Raises:
         DataError: the processes do not even start.
+        StopAsked: there was a reason to stop.
     """
     crew = _Crew(work, tasks, timeout_s)
     try:
@@ -62,6 +75,7 @@ def in_processes(
             crew.round()
             for done in range(before + 1, len(crew.answers) + 1):
                 on_progress(done, len(tasks))
+            ear.heed()
     finally:
         crew.dismiss()
     return [crew.answers[index] for index in range(len(tasks))]
@@ -82,6 +96,7 @@ class _Crew:
         self.answers: dict[int, dict[str, Any] | Lost] = {}
         self.waiting = deque(range(len(tasks)))
         self.hands: list[_Hand] = []
+        self.killed: Counter[int] = Counter()
         # A fork of this process could inherit a lock that some thread of torch or rich holds
         self.context: Any = clean_context([work.__module__])
 
@@ -104,25 +119,25 @@ class _Crew:
                 self._give(hand, self.waiting.popleft())
         busy = [hand for hand in self.hands if hand.task is not None or not hand.ready]
         patience = min((hand.deadline for hand in busy), default=0) - time.monotonic()
-        spoke = wait([hand.pipe for hand in busy], max(0.0, patience))
+        spoke = wait([hand.pipe for hand in busy], min(max(0.0, patience), LISTEN_S))
         for hand in busy:
             if hand.pipe in spoke:
                 self._hear(hand)
             elif time.monotonic() >= hand.deadline:
-                self._lose(hand, f"reading it took longer than {self.timeout_s:g} s")
+                self._lose(hand, f"reading it took longer than {self.timeout_s:g} s", late=True)
 
     def _give(self, hand: _Hand, task: int) -> None:
         hand.task, hand.deadline = task, time.monotonic() + self.timeout_s
         try:
             hand.pipe.send_bytes(json.dumps(self.tasks[task]).encode())
         except OSError:
-            self._lose(hand, _death(hand))
+            self._lose_or_retry(hand)
 
     def _hear(self, hand: _Hand) -> None:
         try:
             answer = json.loads(hand.pipe.recv_bytes())
         except (EOFError, OSError, ValueError):
-            self._lose(hand, _death(hand))
+            self._lose_or_retry(hand)
             return
         if not hand.ready:
             hand.ready = True
@@ -130,13 +145,26 @@ class _Crew:
             self.answers[hand.task] = answer if isinstance(answer, dict) else Lost(str(answer))
             hand.task = None
 
-    def _lose(self, hand: _Hand, reason: str) -> None:
+    def _lose_or_retry(self, hand: _Hand) -> None:
+        """A process has died: of its task, or because somebody killed it."""
+        reason, task = _death(hand), hand.task
+        if task is not None and hand.process.exitcode == -signal.SIGKILL:
+            self.killed[task] += 1
+            if self.killed[task] < _TRIES:
+                self.waiting.appendleft(task)
+                self.hands.remove(hand)
+                _end(hand)
+                self.hire(1)
+                return
+        self._lose(hand, reason)
+
+    def _lose(self, hand: _Hand, reason: str, late: bool = False) -> None:
         if hand.task is None:
             raise DataError(
                 "decamo data audit", f"the reading processes do not start ({reason})",
                 "free memory, see `ulimit -u`; in a script guard `__name__ == '__main__'`",
             )  # fmt: skip
-        self.answers[hand.task] = Lost(reason)
+        self.answers[hand.task] = Lost(reason, late)
         self.hands.remove(hand)
         _end(hand)
         if self.waiting:

@@ -1,18 +1,19 @@
 """Squares in a file that later runs find again: whole or absent, whoever else builds it."""
 
 import contextlib
-import errno
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from decamo.data.arena import reserve
 from decamo.data.cache.filling import fill
 from decamo.data.cache.identity import identity_of
 from decamo.data.cache.pixels import CHANNELS, channels_of
 from decamo.data.cache.sources import Stored, bytes_of
 from decamo.data.pairs import Pair
+from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import StorageError
 from decamo.system import lock, replace, sync_folder
 
@@ -31,6 +32,7 @@ def open_on_disk(
     *,
     workers: int,
     on_progress: Callable[[int, int], None],
+    ear: Ear = NOBODY,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Stored:
     """The squares of ``pairs`` from their file in ``folder``, which is built if it is not there.
@@ -45,22 +47,25 @@ def open_on_disk(
         side: of each square, in px.
         workers: processes that decode; 0 decodes in this one.
         on_progress: called in this thread with (squares made, squares in all).
+        ear: listened to meanwhile.
         sleep: waits so many seconds.
 
     Raises:
         StorageError: the folder cannot be written, or is full.
         UnreadableImage: a file cannot be decoded.
+        DataStalled: one is not read to its end.
+        StopAsked: there was a reason.
     """
     name, channels = identity_of(pairs, side), channels_of(pairs)
     path, count = folder / f"{name}.squares", len(pairs)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not whole_file(path, name, count, side, channels):
-            with _alone(folder / f"{name}.lock", sleep) as locked:
+            with _alone(folder / f"{name}.lock", sleep, ear) as locked:
                 if locked:
                     _drop_torn(folder, name)
                 if not whole_file(path, name, count, side, channels):
-                    _build(path, name, pairs, side, workers, on_progress)
+                    _build(path, name, pairs, side, workers, on_progress, ear)
     except OSError as error:
         raise StorageError(folder, error.strerror or str(error), _REMEDY) from error
     return Stored(path, count, side, start=_HEAD, channels=channels)
@@ -96,13 +101,14 @@ def _build(
     side: int,
     workers: int,
     on_progress: Callable[[int, int], None],
+    ear: Ear,
 ) -> None:
     part = path.with_name(f"{name}.{os.getpid()}.part")
     length = _HEAD + bytes_of(pairs, side)
     try:
-        with part.open("wb") as file:
-            _reserve(file.fileno(), length)
-        fill(part, pairs, side, start=_HEAD, workers=workers, on_progress=on_progress)
+        part.touch()
+        reserve(part, length)  # so that a full disk is told before anything is decoded
+        fill(part, pairs, side, start=_HEAD, workers=workers, on_progress=on_progress, ear=ear)
         with part.open("r+b") as file:
             os.fsync(file.fileno())
             file.write(_head(name, len(pairs), side))  # the last thing written
@@ -116,18 +122,6 @@ def _build(
         raise
 
 
-def _reserve(descriptor: int, length: int) -> None:
-    """Take the room at once, so that a full disk is told before anything is decoded."""
-    os.ftruncate(descriptor, length)
-    if not hasattr(os, "posix_fallocate"):
-        return
-    try:
-        os.posix_fallocate(descriptor, 0, length)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-            raise
-
-
 def _drop_torn(folder: Path, name: str) -> None:
     """What builders that were killed have left; under the lock nobody else is building."""
     for part in folder.glob(f"{name}.*.part"):
@@ -135,13 +129,18 @@ def _drop_torn(folder: Path, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path, sleep: Callable[[float], None]) -> Iterator[bool]:
-    """Hold the lock within the block; yields whether there is one."""
+def _alone(path: Path, sleep: Callable[[float], None], ear: Ear) -> Iterator[bool]:
+    """Hold the lock within the block; yields whether there is one.
+
+    Raises:
+        StopAsked: there was a reason to stop while another process held it.
+    """
     with path.open("ab") as file:
         while True:
             held = lock(file)
             if held is not False:
                 locked = bool(held)  # None: a file system without locks
                 break
+            ear.heed()
             sleep(_PATIENCE)
         yield locked  # closing the file unlocks it

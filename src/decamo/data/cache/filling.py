@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -10,11 +11,13 @@ from decamo.data.audit.workers import Lost, in_processes
 from decamo.data.cache.pixels import channels_of, square_of
 from decamo.data.pairs import Pair
 from decamo.data.rules import ReadingRule
-from decamo.errors import StorageError, UnreadableImage
+from decamo.data.waiting import NOBODY, Ear, Patience, ReadAhead
+from decamo.errors import DataError, DataStalled, StorageError, UnreadableImage
 
 __all__ = ["fill"]
 
 _FEW = 256  # below, processes take longer to start than they save
+_ASLEEP = "see whether its disk answers; --data-timeout waits longer"
 _REMEDY = "download or export the file again, or remove the pair"
 
 
@@ -26,6 +29,7 @@ def fill(
     start: int,
     workers: int,
     on_progress: Callable[[int, int], None],
+    ear: Ear = NOBODY,
 ) -> None:
     """Write the square of every pair into an existing file.
 
@@ -36,16 +40,17 @@ def fill(
         start: bytes before the first square.
         workers: processes; 0, or few pairs, are read in this one.
         on_progress: called in this thread with (squares written, squares in all).
+        ear: listened to meanwhile.
 
     Raises:
-        UnreadableImage: a file cannot be decoded, or a process died of it.
+        UnreadableImage: a file cannot be decoded, or processes died of it.
+        DataStalled: one is not read to its end.
+        StopAsked: there was a reason to stop.
         OSError: the file cannot be written; StorageError where another process found out.
     """
     channels = channels_of(pairs)
     if workers < 1 or len(pairs) < _FEW:
-        for index, pair in enumerate(pairs):
-            _write(path, pair, side, channels, start, index)
-            on_progress(index + 1, len(pairs))
+        _fill_here(path, pairs, side, start, on_progress, ear)
         return
     tasks = [
         (
@@ -60,14 +65,45 @@ def fill(
         )
         for i, p in enumerate(pairs)
     ]
-    answers = in_processes(_task, tasks, workers=workers, on_progress=on_progress)
+    try:
+        answers = in_processes(
+            _task, tasks, workers=workers, timeout_s=ear.give_up_s, on_progress=on_progress, ear=ear
+        )
+    except DataError as error:  # no process starts: it takes longer without them
+        ear.say(f"{error.got}: this process squashes the images itself")
+        _fill_here(path, pairs, side, start, on_progress, ear)
+        return
     for pair, answer in zip(pairs, answers, strict=True):
+        if isinstance(answer, Lost) and answer.late:
+            raise DataStalled(pair.image, f"{answer.reason} (or its mask)", _ASLEEP)
         if isinstance(answer, Lost):
             raise UnreadableImage(pair.image, f"{answer.reason} (or of its mask)", _REMEDY)
         if "unreadable" in answer:
             raise UnreadableImage(*answer["unreadable"])
         if "unwritten" in answer:
             raise StorageError(path, answer["unwritten"], "give another --cache or --cache-dir")
+
+
+def _fill_here(
+    path: Path,
+    pairs: Sequence[Pair],
+    side: int,
+    start: int,
+    on_progress: Callable[[int, int], None],
+    ear: Ear,
+) -> None:
+    """The same by a thread of this process."""
+    channels = channels_of(pairs)
+    reading = ReadAhead(
+        lambda index: _write(path, pairs[index], side, channels, start, index),
+        range(len(pairs)),
+        patience=Patience(ear.give_up_s),
+        name=lambda index: pairs[index].image,
+    )
+    with closing(reading):
+        for index in range(len(pairs)):
+            reading.next(ear).result()
+            on_progress(index + 1, len(pairs))
 
 
 def _task(image: str, mask: str, rule: str, path: str, *numbers: str) -> dict[str, object]:

@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from decamo.data.arena import free_memory
 from decamo.data.cache.disk import free_on, open_on_disk, whole_file
 from decamo.data.cache.identity import identity_of, side_of
-from decamo.data.cache.memory import free_memory, open_in_memory
+from decamo.data.cache.memory import open_in_memory
 from decamo.data.cache.pixels import channels_of
 from decamo.data.cache.sources import Fresh, Source, bytes_of
 from decamo.data.pairs import Pair
+from decamo.data.waiting import NOBODY, Ear
+from decamo.errors import StorageError
 
 __all__ = ["Choice", "Pool", "choose", "default_folder", "open_cache"]
 
@@ -55,6 +58,10 @@ def choose(
         found: whether they lie there already.
     """
     size = _words(needed)
+    if mode == "ram" and memory and needed * copies > memory:
+        short = f"{_words(needed * copies)} as asked for, of {_words(memory)} free"
+        fits = found or needed * _ROOM <= disk
+        return Choice("disk" if fits else "none", f"{short}; the pixels are the same")
     if mode != "auto":
         return Choice(mode, f"{size}, as asked for")
     if found:
@@ -82,6 +89,7 @@ def open_cache(
     pool: Pool,
     say: Callable[[str], None],
     on_progress: Callable[[int, int], None],
+    ear: Ear = NOBODY,
 ) -> Source:
     """Squares to train on at ``size`` from; they are made where they are not there yet.
 
@@ -96,10 +104,13 @@ def open_cache(
         pool: of squares that are open already, and that others will read after this run.
         say: told in one line what was chosen and why.
         on_progress: called with (squares made, squares in all).
+        ear: listened to meanwhile.
 
     Raises:
         StorageError: what was asked for by name cannot be had.
         UnreadableImage: a file cannot be decoded.
+        DataStalled: one is not read to its end.
+        StopAsked: there was a reason.
     """
     side, pairs = side_of(size), tuple(pairs)
     folder = folder or default_folder(os.environ)
@@ -120,9 +131,15 @@ def open_cache(
     if choice.where == "none":
         return Fresh(pairs, side)  # not kept: there may be room the next time
     if choice.where == "disk":
-        source = open_on_disk(folder, pairs, side, workers=workers, on_progress=on_progress)
+        source = open_on_disk(
+            folder, pairs, side, workers=workers, on_progress=on_progress, ear=ear
+        )
     else:
-        source = open_in_memory(pairs, side, workers=workers, on_progress=on_progress)
+        try:
+            source = open_in_memory(pairs, side, workers=workers, on_progress=on_progress, ear=ear)
+        except StorageError as error:
+            say(f"--cache {mode}: {error.got}: files are read each time; the pixels are the same")
+            return Fresh(pairs, side)
     pool.held[name] = source
     return source
 

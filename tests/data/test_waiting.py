@@ -1,0 +1,143 @@
+"""Reads that never end are left behind, after a line that names the file."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from decamo.data.waiting import Ear, Patience, ReadAhead, StopAsked, patient_read
+from decamo.errors import DataStalled
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Path]:
+    """A file that nobody writes: whoever opens it to read waits without end."""
+    path = tmp_path / "stalled.jpg"
+    os.mkfifo(path)
+    yield path
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_NONBLOCK), "wb"):
+        time.sleep(0.05)  # those that wait are let go
+
+
+def no_reason() -> str:
+    return "why"
+
+
+def test_a_wait_is_judged_by_how_long_reads_have_taken() -> None:
+    patience = Patience(give_up_s=60.0)
+    assert (patience.notice_s, patience.limit_s) == (20, 60)
+    patience.took(0.1)
+    assert (patience.notice_s, patience.limit_s) == (5, 60)
+    patience.took(2.0)
+    assert (patience.notice_s, patience.limit_s) == (20, 60)
+    patience.took(30.0)
+    assert (patience.notice_s, patience.limit_s) == (60, 600)
+    for _ in range(50):
+        patience.took(0.1)
+    assert patience.notice_s == 5, "what took long once is forgotten"
+
+
+def test_a_long_wait_is_told_once_and_a_hopeless_one_is_an_error() -> None:
+    patience = Patience(give_up_s=60.0)
+    patience.took(1.0)
+    judged = [patience.judge(1, waited, no_reason, lambda: "a.jpg") for waited in (1, 11, 12, 59)]
+    assert judged == [False, True, False, False]
+    assert patience.judge(2, 30, no_reason, lambda: "b.jpg"), "another wait is another event"
+    first, second = patience.take_notes()
+    assert first.startswith("no data for 11 s, usually 1.0 s at most: a.jpg: why; waiting up to 60")
+    assert "b.jpg" in second
+    assert patience.take_notes() == []
+    with pytest.raises(DataStalled, match=r"c\.jpg: no data for 61 s: why; .*--data-timeout"):
+        patience.judge(3, 61, no_reason, lambda: "c.jpg")
+
+
+@pytest.mark.parametrize(("threads", "ahead"), [(1, 1), (2, 3), (5, 40)])
+def test_what_is_read_comes_in_order(threads: int, ahead: int) -> None:
+    under_way: list[int] = []
+
+    def work(number: int) -> int:
+        under_way.append(number)
+        time.sleep(0.001 * (number % 3))
+        return number
+
+    reading = ReadAhead(work, range(20), threads=threads, ahead=ahead)
+    with closing(reading):
+        got = []
+        while not reading.over:
+            got.append(reading.next(Ear()).result())
+            assert len(under_way) <= len(got) + ahead
+    assert got == list(range(20))
+    assert not [t for t in threading.enumerate() if t.daemon and "_serve" in t.name]
+
+
+def test_an_error_belongs_to_its_item() -> None:
+    reading = ReadAhead(lambda n: 1 // n, [1, 0, -1], threads=2, ahead=3)
+    with closing(reading):
+        assert reading.next(Ear()).result() == 1
+        with pytest.raises(ZeroDivisionError):
+            reading.next(Ear()).result()
+        assert reading.next(Ear()).result() == -1
+        with pytest.raises(IndexError):
+            reading.poll(0)
+
+
+def test_a_read_that_never_ends_is_told_and_then_given_up(fifo: Path) -> None:
+    clock, said = Clock(), list[str]()
+
+    def listen() -> str:
+        clock.now += 15
+        return ""
+
+    reading = ReadAhead(Path.read_bytes, [fifo], patience=Patience(60.0, clock))
+    with closing(reading), pytest.raises(DataStalled, match=r"stalled\.jpg: no data for 6"):
+        reading.next(Ear(listen, said.append))
+    (line,) = said
+    assert "stalled.jpg" in line
+
+
+def test_a_reason_to_stop_is_heard_while_a_read_never_ends(fifo: Path) -> None:
+    with pytest.raises(StopAsked) as caught:
+        patient_read(Path.read_bytes, fifo, Ear(lambda: "on SIGTERM"))
+    assert caught.value.why == "on SIGTERM"
+
+
+_STUCK = """
+import sys
+from pathlib import Path
+from decamo.data.waiting import Ear, patient_read
+print("reading", flush=True)
+patient_read(Path.read_bytes, Path(sys.argv[1]), Ear())
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, -2), (signal.SIGTERM, -15)])
+def test_a_process_whose_thread_is_stuck_ends_all_the_same(
+    fifo: Path, number: signal.Signals, code: int
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _STUCK, str(fifo)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == "reading\n"
+        process.send_signal(number)
+        assert process.wait(60) == code
