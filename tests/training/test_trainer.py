@@ -2,6 +2,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -283,9 +284,15 @@ def stalled(trainer: Trainer, folder: Path, where: str) -> Path:
     return fifo
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("where", ["training", "validation"])
-@pytest.mark.parametrize("asked", [True, False], ids=["on SIGTERM", "given up"])
+@pytest.mark.parametrize(
+    ("asked", "where", "workers"),
+    [
+        pytest.param(asked, where, workers, marks=[pytest.mark.long] * (case not in (1, 6)))
+        for case, (asked, where, workers) in enumerate(
+            product((True, False), ("training", "validation"), (0, 2))
+        )
+    ],
+)
 def test_data_that_does_not_come_ends_a_run_that_loses_nothing(
     make: Make, tmp_path: Path, where: str, asked: bool, workers: int, forty: dict[str, Any]
 ) -> None:
