@@ -171,6 +171,13 @@ class Life:
         if self.ahead and self.ahead[0].stage != self.last.stage:
             self.origin = self.done
 
+    def next_stage(self) -> int:
+        """Stage of the next step to be made; 0 behind the last."""
+        left = (
+            self.ahead[1:] if self.ahead and self.made == len(self.ahead[0].rates) else self.ahead
+        )
+        return left[0].stage if left else 0
+
     def last_stage(self) -> int:
         """Stage of the last step made; 0 before the first."""
         if self.made:

@@ -154,7 +154,7 @@ class Lives(RuleBasedStateMachine):
         self.parts += 1
         if word != "continue":
             self.began, self.parts = Began(schedule, images, world, self.checkpoint), 0
-        if life.ahead and life.ahead[0].stage == stage and life.rates and word != "continue":
+        if life.rates and life.next_stage() == stage and word != "continue":
             self.only_rises_when_said(run, before, rate)
         self.follow(run, kill)
 

@@ -98,7 +98,7 @@ def measure(
     levels 128 to 255 of an unstretched uint8 prediction), and are 1 where there is nothing to find
     and nothing found.
 
-    No published definition says what a measure does with void (docs/decisions/0022). Here MAE, F,
+    No published definition says what a measure does with void (docs/decisions/0021). Here MAE, F,
     E, IoU and Dice count the other pixels; S takes means, deviations and the object's centre over
     them; in the weighted F a void pixel has no error of its own; and the boundary IoU takes
     outlines of object and void together and counts what is not void. Twice the mean of the
