@@ -8,8 +8,8 @@ import pytest
 import timm
 import torch
 
-from decamo.benches.quality_peers import PEERS, Peer, build_peer
-from decamo.errors import SettingsError, WeightsUnavailable
+from decamo.benches.quality_peers import PEERS, build_peer
+from decamo.errors import CheckpointMismatch, SettingsError, WeightsUnavailable
 from decamo.nn import Segmenter, build_segmenter, from_architecture
 from decamo.settings import ModelSettings
 
@@ -139,8 +139,8 @@ def test_the_seed_fixes_the_weights_and_no_generator_moves() -> None:
 def test_its_checkpoint_says_that_it_is_another_network() -> None:
     architecture = build("FPN").architecture
     assert architecture["network"] == "FPN"
-    ours = from_architecture(architecture | {"width": 8})
-    assert not isinstance(ours, Peer)
+    with pytest.raises(CheckpointMismatch, match="it holds the network FPN"):
+        from_architecture(architecture | {"width": 8})
 
 
 def test_without_the_library_the_remedy_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,9 @@ class Peer(nn.Module):
         """
         let_learn(self.groups(), groups)
 
+    def check_size(self, size: int, scale: float = 1.0) -> None:
+        """It takes every multiple of 32 px."""
+
     def usage(self) -> Tensor:
         """The use of the one expert, float32 ``[1,1]``: always 1."""
         return torch.ones(1, 1, device=self.mean.device)
