@@ -29,6 +29,7 @@ class Epoch:
     rates: tuple[float, ...]
     levels: frozenset[int]
     course: tuple[float, ...]  # rates of the whole curve that it is a part of
+    shape: tuple[Any, ...]  # what a person asked of that curve
 
 
 @dataclass
@@ -104,6 +105,7 @@ class Life:
                     tuple(course[i * steps : (i + 1) * steps]),
                     self.levels_in(flags, stage, begin, end, number),
                     tuple(course),
+                    shape_of(flags, stage, warm),
                 )
             )
         return made
@@ -128,11 +130,11 @@ class Life:
         last_epoch = flags["epochs"] + flags["stage3_epochs"]
         assert self.done < last_epoch
         same = (images, world) == (self.images, self.world)
-        if same and self.matches(flags, flags["epochs"]):
+        if same and self.matches(flags, self.flags):
             return "continue"
         in_stage_3 = self.flags["stage3_epochs"] > 0 and self.done >= self.flags["epochs"]
         later = flags["epochs"] > self.flags["epochs"] and not in_stage_3
-        longer = same and later and self.matches(flags, self.flags["epochs"])
+        longer = same and later and self.matches(flags, {**self.flags, "epochs": flags["epochs"]})
         if not longer:  # the epoch under way is begun anew, with nothing left of a rollback
             self.origin, self.made, self.share = self.done, 0, 1.0
         self.flags, self.images, self.world = flags, images, world
@@ -140,11 +142,10 @@ class Life:
         self.ahead = [epoch for epoch in relaid if epoch.number > self.done]
         return "extend" if longer else "branch"
 
-    def matches(self, flags: Flags, epochs: int) -> bool:
-        """Whether these flags, up to ``epochs``, lead the same way as those in force."""
-        own, asked = self.flags, {**flags, "epochs": epochs}
+    def matches(self, one: Flags, other: Flags) -> bool:
+        """Whether these flags and those lead the same way from here."""
         try:
-            ways = [self.lay(f, self.images, self.world, self.origin) for f in (own, asked)]
+            ways = [self.lay(f, self.images, self.world, self.origin) for f in (one, other)]
         except Impossible:
             return False
         ahead = [[e for e in way if e.number > self.done] or way[-1:] for way in ways]
@@ -186,6 +187,17 @@ class Life:
 
 
 PEAK = {1: "lr", 2: "stage2_lr", 3: "stage3_lr"}
+
+
+def shape_of(flags: Flags, stage: int, warm: int) -> tuple[Any, ...]:
+    """What is asked of a curve, in one way of several; epochs and warm-up aside."""
+    peak = flags[PEAK[stage]]
+    kind = {1: flags["stage1_scheduler"], 2: flags["scheduler"], 3: "none"}[stage]
+    if kind == "none" and not warm:
+        return (kind, peak)
+    if kind == "cosine_restart" and flags["cycles"] > 1:
+        return (kind, peak, min(flags["min_lr"], peak), flags["cycles"], flags["t_mult"])
+    return ("cosine" if kind == "cosine_restart" else kind, peak, min(flags["min_lr"], peak))
 
 
 def course_of(flags: Flags, stage: int, steps: int, warm: int) -> list[float]:

@@ -173,16 +173,8 @@ def _only_later(own: Segment, asked: Segment, position: Position) -> bool:
     old, wanted = own.schedule, asked.schedule
     if wanted.epochs <= old.epochs or (old.stage3_epochs and position.epoch >= old.epochs):
         return False
-    try:
-        as_before = replace(
-            wanted,
-            epochs=old.epochs,
-            stage1_epochs=old.stage1_epochs,  # where stage 2 begins is in asked
-            skip_stage1=old.skip_stage1,
-        )
-    except SettingsError:  # such as a warm-up that needs the later end
-        return False
-    return _ahead(replace(asked, schedule=as_before), position) == _ahead(own, position)
+    longer = replace(own, schedule=replace(old, epochs=wanted.epochs))
+    return _ahead(asked, position) == _ahead(longer, position)
 
 
 def _changes(
