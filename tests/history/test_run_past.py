@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decamo.diagnosis.rates_ahead import plan_ahead
 from decamo.history import (
     Baseline,
     EpochDone,
@@ -23,7 +24,7 @@ from decamo.history import (
     past_of_journal,
 )
 from decamo.history.run_past import past_of_entries
-from decamo.plan import Ledger, Position, Segment, resume
+from decamo.plan import Ledger, Position, Segment, resume, rolled_back
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import to_plain
 from tests.history.test_records import RECORD
@@ -165,7 +166,9 @@ def test_a_run_that_went_back_by_itself_begins_a_stretch_there(path: Path) -> No
     with Journal(path) as journal:
         begin(journal, "start", LEDGER, 1)
         train(journal, range(1, 7), 0.4)
-        journal.hear(RolledBack(31, Position(4, 20, 0), "NaN; learning rates x 0.5", ("a", "b")))
+        place = Position(4, LEDGER.plan.epoch_start(5))
+        back = rolled_back(LEDGER, place, "NaN")
+        journal.hear(RolledBack(place.step + 11, place, back.last.reason, ("a", "b"), back))
         journal.hear(StageStarted(LEDGER.plan.stage_of_epoch(5), 5))
         train(journal, range(5, 8), 0.5)
     past = past_of_journal(path)
@@ -176,6 +179,8 @@ def test_a_run_that_went_back_by_itself_begins_a_stretch_there(path: Path) -> No
     assert [(s.first_epoch, s.word) for s in past.stretches] == [(1, "start"), (5, "rollback")]
     assert past.stretches[1].settings == past.stretches[0].settings
     assert "x 0.5" in past.stretches[1].reason
+    assert past.stretches[1].ledger == back
+    assert plan_ahead(past) == back.plan  # half the rates, on the same curve
 
 
 def test_a_continue_goes_on_where_its_lines_say(path: Path) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -6,6 +7,7 @@ from decamo.plan import (
     Ledger,
     Position,
     Segment,
+    brought_back,
     plan_of,
     raced,
     resume,
@@ -64,6 +66,48 @@ def test_what_was_decided_beyond_the_place_gone_back_to_is_forgotten_but_its_pie
     assert [s.word for s in again.segments] == ["start", "rollback", "rollback"]
     assert (again.last.scale, again.last.pieces) == (0.25, (1, 2, 1))
     assert all(begin <= end for _, begin, end in again.lived())
+
+
+def test_a_checkpoint_of_the_plan_in_force_changes_nothing() -> None:
+    cut = split(rolled_back(LEDGER, AT, "why"), AT, 2, "why")
+    assert cut is not None
+    assert brought_back(cut, LEDGER, AT) == (cut, AT)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"epochs": 16}, "extend"),
+        ({"stage2_lr": 0.0001, "warmup_epochs": 0}, "branch"),
+        ({"stage2_batch_size": 2}, "branch"),
+        ({"skip_stage1": True, "accumulation_steps": 1}, "branch"),
+    ],
+)
+@pytest.mark.parametrize("back", [0, 3, 10])
+def test_going_back_beyond_a_resume_lays_its_plan_anew_from_there(
+    change: dict[str, Any], word: str, back: int
+) -> None:
+    """Epochs and steps agree again, and the lower rates and smaller pieces stay."""
+    resumed = resume(LEDGER, replace(SCHEDULE, **change), AT, images=50)
+    assert resumed.word == word
+    later = replace(resumed.position, step=AT.step + 2, micro=2)
+    cut = split(rolled_back(resumed.ledger, later, "20 bad steps"), later, 2, "out of memory")
+    assert cut is not None
+    earlier = AT.step - back
+    epoch = LEDGER.epoch_of(earlier)
+    micro = 2 * (earlier - LEDGER.plan.epoch_start(epoch))
+    found = Position(epoch - 1, earlier, micro)
+    ledger, position = brought_back(cut, LEDGER, found)
+    assert (position.epoch, position.step) == (found.epoch, found.step)
+    assert position.micro == (0 if word == "branch" else micro)
+    assert ledger.last.at_step == earlier
+    assert (ledger.last.scale, ledger.last.pieces) == (0.5, cut.last.pieces)
+    assert ledger.last.schedule == cut.last.schedule
+    first = ledger.steps_of(epoch).start
+    assert first == (earlier if word == "branch" else LEDGER.plan.epoch_start(epoch))
+    again = resume(LEDGER, cut.last.schedule, found, images=50).ledger
+    for step in range(earlier, ledger.plan.end_step):
+        assert ledger.plan.lr(step) == pytest.approx(again.plan.lr(step) / 2, rel=1e-12)
 
 
 def test_a_split_changes_neither_steps_nor_rates_nor_other_stages() -> None:

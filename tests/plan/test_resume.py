@@ -129,6 +129,47 @@ def test_a_warmup_that_only_the_later_end_has_room_for_is_a_branch() -> None:
     assert resume(ledger, wanted, at(4, ledger), images=40).word == "branch"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stage2_lr": 0.0003},
+        {"stage2_lr": 0.0003, "epochs": 140},
+        {"scheduler": "cosine"},
+        {"scheduler": "onecycle", "epochs": 140},
+        {"warmup_epochs": 2, "epochs": 140},
+        {"stage2_batch_size": 2},
+    ],
+)
+def test_a_stage_whose_last_epoch_is_not_validated_is_not_past(change: dict[str, Any]) -> None:
+    """Its last step is made, but a later end would go on with its curve."""
+    polished = replace(STUCK, stage3_epochs=2)
+    ledger = Ledger((Segment("start", 0, 0, 0, 0, polished, 40),))
+    stopped = Position(119, ledger.plan.epoch_start(121), micro=40)
+    assert resume(ledger, polished, stopped, images=40).word == "continue"
+    done = resume(ledger, replace(polished, **change), stopped, images=40)
+    assert (done.word, done.position.micro) == ("branch", 0)
+
+
+@pytest.mark.parametrize("origin", ["resume", "stage"])
+@pytest.mark.parametrize("unfreeze", [False, True])
+def test_a_branch_that_0_1_0_wrote_down_continues_before_its_first_step(
+    origin: str, unfreeze: bool
+) -> None:
+    """Its ledgers do not say where stage 2 begins: as the flags say, also behind the branch."""
+    asked = replace(
+        STUCK,
+        stage1_epochs=0,
+        scheduler="cosine",
+        schedule_origin=origin,
+        progressive_unfreeze=unfreeze,
+    )
+    here = at(30)
+    branch = Segment("branch", 30, here.step, 30, here.step, asked, 40)
+    ledger = LEDGER.with_segment(branch)
+    done = resume(ledger, asked, here, images=40)
+    assert (done.word, done.ledger) == ("continue", ledger)
+
+
 def test_a_second_resume_of_a_branch_continues_it() -> None:
     branched = go_on(OPTION_1)
     later = resume(branched.ledger, OPTION_1, at(95, branched.ledger), images=40)

@@ -1,6 +1,9 @@
 from dataclasses import replace
+from typing import Any
 
-from decamo.plan import Ledger, Position, Segment, resume, review
+import pytest
+
+from decamo.plan import Ledger, Position, Segment, resume, review, rolled_back
 from decamo.settings import ScheduleSettings
 
 
@@ -28,6 +31,63 @@ def test_an_extension_that_lifts_the_rate_is_told_with_both_rates() -> None:
     (warning,) = review(longer)
     assert "rises from 0.000010 to" in warning
     assert "epoch 121" in warning
+
+
+BEGINS_ANEW = "its curve begins anew; give --stage2-lr for another rate, or --schedule-origin stage"
+
+
+@pytest.mark.parametrize(
+    ("change", "epoch", "step", "cause"),
+    [
+        ({"epochs": 150}, 100, 0, "the longer curve stands higher there; give --stage2-lr as well"),
+        ({"accumulation_steps": 2}, 100, 0, BEGINS_ANEW),
+        ({"accumulation_steps": 2, "epochs": 150}, 100, 0, BEGINS_ANEW),
+        ({"accumulation_steps": 2}, 20, 0, "its curve begins anew; give --lr for another rate, or"),
+        ({"accumulation_steps": 2}, 30, 5, "its curve begins anew; give --stage2-lr for another"),
+        ({"accumulation_steps": 2}, 0, 5, "its curve begins anew; give --lr for another rate"),
+    ],
+)
+def test_why_a_rate_rises_and_what_can_be_done(
+    change: dict[str, Any], epoch: int, step: int, cause: str
+) -> None:
+    """The flag that is named is one that this stage hears."""
+    before = ledger(stage1_scheduler="cosine")
+    schedule = replace(before.last.schedule, **change)
+    position = Position(epoch, before.plan.epoch_start(epoch + 1) + step, step)
+    done = resume(before, schedule, position, images=40)
+    warnings = review(done.ledger, done.position)
+    assert [w for w in warnings if f": {cause}" in w]
+    joins = epoch not in (0, 30) and done.word == "branch"
+    assert ("or --schedule-origin stage to join" in warnings[0]) == joins
+
+
+def test_a_flag_that_is_given_is_no_remedy() -> None:
+    before = ledger(schedule_origin="stage", cycles=2, scheduler="cosine_restart")
+    schedule = replace(before.last.schedule, cycles=1)
+    position = Position(100, before.plan.epoch_start(101))
+    before = Ledger((before.last, replace(before.last, word="rollback", at_epoch=99,
+                                          at_step=position.step - 5)))  # fmt: skip
+    lifted = resume(before, replace(schedule, epochs=200), position, images=40)
+    (warning,) = review(lifted.ledger, lifted.position)
+    assert warning.endswith("the curve that it joins stands higher there; give --stage2-lr for"
+                            " another rate")  # fmt: skip
+
+
+def test_a_branch_says_that_it_takes_back_a_rollback() -> None:
+    before = ledger(scheduler="none")
+    place = Position(100, before.plan.epoch_start(101))
+    half = rolled_back(before, place, "NaN")
+    place = Position(101, before.plan.epoch_start(102))
+    branch = resume(half, replace(half.last.schedule, accumulation_steps=2), place, images=40)
+    warnings = review(branch.ledger, branch.position)
+    assert any("takes back what rollbacks have halved; give --stage2-lr" in w for w in warnings)
+
+
+def test_a_stage_3_that_has_begun_is_warned_of_no_more() -> None:
+    plan = ledger(stage3_epochs=2, stage3_lr=0.0001)
+    begin = plan.plan.stages[-1].first_step
+    assert review(plan, Position(120, begin))
+    assert not review(plan, Position(120, begin + 1, 1))
 
 
 def test_stage_3_above_the_floor_of_stage_2() -> None:

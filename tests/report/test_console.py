@@ -91,8 +91,9 @@ class TestWithoutTerminal:
         with Console(out, Clock()) as console:
             console.hear(MemoryRanOut("training", 7, "micro-batch of 4 in 2 pieces"))
             console.hear(ReadingTrouble(8, "a reading process was killed"))
-            console.hear(RolledBack(40, Position(2, 25, 0), "NaN; learning rates x 0.5", keys))
-            console.hear(RolledBack(40, Position(2, 25, 0), "torn", ()))
+            place, ledger = Position(2, 25, 0), started()
+            console.hear(RolledBack(40, place, "NaN; learning rates x 0.5", keys, ledger))
+            console.hear(RolledBack(40, place, "torn", (), ledger))
 
         assert out.getvalue().splitlines() == [
             "out of memory in training at step 7: micro-batch of 4 in 2 pieces",

@@ -89,6 +89,19 @@ def test_whole_run_is_shown_and_the_position_named(tmp_path: Path, figures: list
     assert {t.get_text() for t in rates.texts} == {"stage 1", "stage 2", "branch, you are here"}
 
 
+def test_in_the_middle_of_an_epoch_is_no_epoch_s_begin(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    ledger = started()
+    plan = ledger.plan
+    begin = plan.epoch_start(41)
+    half = (plan.epoch_start(42) - begin) // 2
+    draw_plan(tmp_path / "plan.png", ledger, Position(40, begin + half, 1))
+    lines = figures[0].axes[0].lines
+    here = [np.asarray(line.get_xdata())[0] for line in lines if line.get_linewidth() == 1.5]
+    assert here == [41 + half / (plan.epoch_start(42) - begin)]
+
+
 @pytest.mark.parametrize("epoch", [3, 50, 84, 117])
 def test_names_never_lie_on_each_other_nor_outside(
     tmp_path: Path, figures: list[Figure], epoch: int

@@ -128,11 +128,17 @@ class Steps:
 
 @dataclass
 class Shelf:
-    """A disk that keeps the newest checkpoint."""
+    """A disk that keeps the newest checkpoint and the one before it.
+
+    Attributes:
+        worn: whether the newest is found damaged when the run goes back to it.
+    """
 
     folder: RunFolder
     settings: TrainSettings
     pickled: bytes = b""
+    previous: bytes = b""
+    worn: bool = False
 
     @property
     def held(self) -> State:
@@ -141,26 +147,38 @@ class Shelf:
 
     def save(self, state: TrainState, *, best: bool = False, epoch: int = 0) -> Iterator[Event]:
         """As the keeper's."""
-        self.pickled = pickle.dumps(state.to_plain(self.settings))
+        self.previous, self.pickled = self.pickled, pickle.dumps(state.to_plain(self.settings))
         yield Saved(self.folder.last, state.position, 0.0)
 
     def load_last(self) -> Recovered:
         """As the keeper's."""
+        if self.worn and self.previous:
+            self.pickled, self.previous = self.previous, b""
         return Recovered(self.held, self.folder.last)
 
 
 @dataclass
 class Examiner:
-    """Gives every network the same score, unless asked to stop."""
+    """Gives every network the same score, unless asked to stop, or at the end of one stage."""
 
     stop: Callable[[], str]
+    state: TrainState
+    refuses: int = 0  # this stage's last epoch
+    refused: bool = False
     why: str = ""
     stalled: None = None
 
     def run(self, predictor: object, step: int) -> Generator[Event, None, Summary | None]:
         """As the validator's."""
         yield from ()
-        return None if self.stop() else Summary(Scores(0.5, 0.5, 0.1), 1, 0.0, 0.1, 0.1, 0.0)
+        ends = {s.end_step: s.number for s in self.state.ledger.plan.stages}
+        if ends.get(step) == self.refuses and self.state.position.micro:
+            self.refused = True
+        return (
+            None
+            if self.refused or self.stop()
+            else Summary(Scores(0.5, 0.5, 0.1), 1, 0.0, 0.1, 0.1, 0.0)
+        )
 
 
 @dataclass
@@ -251,6 +269,8 @@ def command(
     stop_after: float = math.inf,
     short: frozenset[int] = frozenset(),
     bad: frozenset[int] = frozenset(),
+    worn: bool = False,
+    unvalidated: int = 0,
 ) -> Run:
     """Start a run, or go on with one.
 
@@ -263,6 +283,8 @@ def command(
         stop_after: the question, from 1, that is first answered with a reason to stop.
         short: calls of a step in which memory runs out.
         bad: steps, by how many are made after them, that send the run back with half its rates.
+        worn: whether the newest checkpoint is found damaged then.
+        unvalidated: stage in the validation of whose last epoch the run is stopped; 0 for none.
     """
     root.mkdir(exist_ok=True)
     settings = settings_of(schedule, root)
@@ -289,10 +311,13 @@ def command(
     )
     trainer = prepared.trainer
     steps = Steps(cast(Tiny, trainer.state.model), trainer.state.optimiser, short=short)
-    shelf = Shelf(trainer.folder, settings)
+    shelf = Shelf(trainer.folder, settings, pickle.dumps(checkpoint) if checkpoint else b"")
+    shelf.worn = worn
+    examiner = Examiner(stop, trainer.state, unvalidated)
+    trainer.stop = lambda: "enough" if examiner.refused else stop()
     trainer.stepper = cast(Stepper, steps)
     trainer.keeper = cast(Keeper, shelf)
-    trainer.validator = cast(Validator, Examiner(stop))
+    trainer.validator = cast(Validator, examiner)
     trainer.health = cast(Health, Fate(set(bad)))
     trainer.feed = Endless(settings, trainer.runtime, trainer.feed.pairs)
     return Run(prepared, steps, shelf, root / "journal.jsonl")

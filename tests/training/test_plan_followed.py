@@ -8,7 +8,7 @@ import json
 import math
 import tempfile
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from decamo.errors import MemoryExhausted, RateMismatch, SettingsError
+from decamo.errors import CheckpointDamaged, MemoryExhausted, RateMismatch, SettingsError
 from decamo.history import (
     EpochDone,
     EpochRecord,
@@ -36,7 +36,7 @@ from decamo.history import (
     StepDone,
 )
 from decamo.history.run_past import past_of_journal
-from decamo.plan import HEAD, Ledger, Plan, Position, Segment, review
+from decamo.plan import HEAD, Ledger, Plan, Position, Segment, plan_of, resume, review
 from decamo.settings import ScheduleSettings
 from tests.training.conftest import assert_equal
 from tests.training.oracle import RATE_FLAGS, Impossible, Life
@@ -73,11 +73,15 @@ CHANGES = st.one_of(
     st.fixed_dictionaries(LONGER),
     st.fixed_dictionaries(LONGER | {"skip_stage1": st.just(True)}),
     st.fixed_dictionaries({}, optional=FLAGS | LONGER),
+    st.fixed_dictionaries({}, optional={f: FLAGS[f] for f in RATE_FLAGS} | LONGER),
 )
 SOME_IMAGES, DEVICES = st.integers(2, 9), st.sampled_from([1, 1, 1, 2])
 STOPS = st.one_of(st.none(), st.integers(1, 30))
 KILLS = st.one_of(st.none(), st.none(), st.integers(2, 60))
 FEW = st.frozensets(st.integers(1, 25), max_size=2)
+SOON = st.sampled_from([0, 0, 1, 2, 4])  # steps of a command until it has to go back; 0 for none
+WORN = st.sampled_from([False, False, True])
+UNVALIDATED = st.sampled_from([0, 0, 0, 1, 2, 3])
 
 
 @dataclass(frozen=True)
@@ -107,21 +111,34 @@ class Lives(RuleBasedStateMachine):
         self.place.cleanup()
 
     @initialize(
-        flags=st.fixed_dictionaries(FLAGS), images=SOME_IMAGES, world=DEVICES, stop=STOPS, bad=FEW
+        flags=st.fixed_dictionaries(FLAGS),
+        images=SOME_IMAGES,
+        world=DEVICES,
+        stop=STOPS,
+        bad=FEW,
+        unvalidated=UNVALIDATED,
     )
     def start(
-        self, flags: dict[str, Any], images: int, world: int, stop: int | None, bad: frozenset[int]
+        self,
+        flags: dict[str, Any],
+        images: int,
+        world: int,
+        stop: int | None,
+        bad: frozenset[int],
+        unvalidated: int,
     ) -> None:
         schedule = accepted(flags)
         self.life = Life(asdict(schedule), images, world)
         self.life.start()
         self.began = Began(schedule, images, world, None)
         self.follow(command(schedule, self.root, images=images, world=world, bad=bad,
+                            unvalidated=unvalidated,
                             stop_after=stop or math.inf))  # fmt: skip
 
     @rule(changes=CHANGES, images=st.one_of(st.none(), st.none(), st.none(), SOME_IMAGES),
           world=st.one_of(st.none(), st.none(), st.none(), DEVICES), stop=STOPS, bad=FEW,
-          short=FEW, kill=KILLS)  # fmt: skip
+          short=FEW, kill=KILLS, soon=SOON, worn=WORN,
+          unvalidated=UNVALIDATED)  # fmt: skip
     def resume(
         self,
         changes: dict[str, Any],
@@ -131,6 +148,9 @@ class Lives(RuleBasedStateMachine):
         bad: frozenset[int],
         short: frozenset[int],
         kill: int | None,
+        soon: int,
+        worn: bool,
+        unvalidated: int,
     ) -> None:
         life = unchanged = self.life
         before = dict(life.flags)
@@ -148,7 +168,9 @@ class Lives(RuleBasedStateMachine):
             with pytest.raises(SettingsError, match="--warmup-epochs"):
                 command(schedule, self.root, **how)
             return
-        run = command(schedule, self.root, stop_after=stop or math.inf, short=short, bad=bad, **how)
+        bad |= {len(life.rates) + soon} if soon else set()
+        how |= {"short": short, "bad": bad, "worn": worn, "unvalidated": unvalidated}
+        run = command(schedule, self.root, stop_after=stop or math.inf, **how)
         resumption = run.prepared.resumption
         assert resumption.word == word
         self.parts += 1
@@ -156,7 +178,7 @@ class Lives(RuleBasedStateMachine):
             self.began, self.parts = Began(schedule, images, world, self.checkpoint), 0
         if life.rates and life.next_stage() == stage and word != "continue":
             self.only_rises_when_said(run, before, rate)
-        self.follow(run, kill)
+        self.follow(run, kill, unchanged)
 
     def only_rises_when_said(self, run: Run, before: dict[str, Any], rate: float) -> None:
         """The first rate after a resume is above the last only by a flag, or with a warning."""
@@ -166,17 +188,22 @@ class Lives(RuleBasedStateMachine):
         asked = any(before[name] != flags[name] for name in RATE_FLAGS)
         assert now <= rate * (1 + 1e-9) or said or (asked and resumption.word == "branch")
 
-    def follow(self, run: Run, until: int | None = None) -> None:
+    def follow(self, run: Run, until: int | None = None, before: Life | None = None) -> None:
         """Let it run, and hold every step and every epoch against the oracle.
 
         Args:
             run: ready to run.
             until: the event after which the process is killed; None for never.
+            before: the life that is resumed, as it was; None for a new run.
         """
+        resumed_from = run.shelf.pickled
         marks: dict[Position, Life] = {}  # where each checkpoint stands in the oracle's account
         with contextlib.suppress(MemoryExhausted):  # single images did not fit
             for event in islice(run.events(), until):
                 self.hear(run, event, marks)
+        if before is not None and run.shelf.pickled == resumed_from:  # all since was lost
+            self.life, self.began = before, None
+            return
         self.checkpoint = run.shelf.held
         position = Position(**self.checkpoint["position"])
         self.life = life = marks[position].copy()  # what was not saved is lost
@@ -328,6 +355,57 @@ def test_a_rate_that_the_plan_does_not_have_ends_the_run_by_name(tmp_path: Path)
         list(trainer.run())
 
 
+@pytest.mark.parametrize("word", ["extend", "branch"])
+@pytest.mark.parametrize("micro", [0, 4])
+def test_a_run_goes_back_beyond_its_resume_where_the_newest_checkpoint_is_damaged(
+    tmp_path: Path, word: str, micro: int
+) -> None:
+    """The plan is laid anew from the place that it went back to."""
+    before = replace(OPTION_1, skip_stage1=False, epochs=5, stage1_epochs=2)
+    for asked in count(1):
+        first = command(before, tmp_path, images=IMAGES, stop_after=asked)
+        list(first.events())
+        place = first.shelf.held["position"]
+        if (place["epoch"], place["micro"]) == (3, micro):
+            break
+    wanted = replace(before, epochs=8) if word == "extend" else replace(before, batch_size=1)
+    wanted = replace(wanted, stage2_batch_size=None) if word == "branch" else wanted
+    wanted = replace(wanted, accumulation_steps=2) if word == "branch" else wanted
+    step = place["step"]
+    run = command(
+        wanted,
+        tmp_path,
+        images=IMAGES,
+        checkpoint=first.shelf.held,
+        bad=frozenset({step + 3}),
+        worn=True,
+    )
+    assert run.prepared.resumption.word == word
+    events = list(run.events())
+    (back,) = [e for e in events if isinstance(e, RolledBack)]
+    assert back.position == run.prepared.resumption.position
+    ledger, records = run.prepared.trainer.state.ledger, run.shelf.held["history"]
+    made = [e.record for e in events if isinstance(e, StepDone)]
+    assert [r["epoch"] for r in records] == list(range(1, wanted.epochs + 1))
+    assert made[-1].step == ledger.plan.end_step - 1
+    assert made[-1].lr[HEAD] == 0.000005
+    assert all(r.lr == ledger.rates_at(r.step) for r in made[3:])
+
+
+def test_no_run_goes_back_to_where_it_has_not_been(tmp_path: Path) -> None:
+    """The file before the newest can be farther on, where a resume went back."""
+    whole = command(replace(OPTION_1, epochs=4), tmp_path, images=IMAGES)
+    list(whole.events())
+    part = command(replace(OPTION_1, epochs=4), tmp_path, images=IMAGES, stop_after=8)
+    list(part.events())
+    wanted = replace(OPTION_1, epochs=4, stage2_lr=0.0001)
+    run = command(wanted, tmp_path, images=IMAGES, checkpoint=part.shelf.held,
+                  bad=frozenset({part.shelf.held["position"]["step"] + 2}), worn=True)  # fmt: skip
+    run.shelf.pickled = whole.shelf.pickled
+    with pytest.raises(CheckpointDamaged, match=r"at step 44, where this run, now at"):
+        list(run.events())
+
+
 def test_an_extension_that_0_1_0_wrote_down_without_its_stage_1_is_put_right() -> None:
     """Its steps were made where the whole plan has them; only the plan was laid from step 0."""
     first = Segment("start", 0, 0, 0, 0, BEFORE["cosine, 86 of 86"], IMAGES)
@@ -341,3 +419,33 @@ def test_an_extension_that_0_1_0_wrote_down_without_its_stage_1_is_put_right() -
     assert ledger.rates_at(796)[HEAD] == pytest.approx(0.000069, rel=0.01)
     assert ledger.plan.end_step == 796 + 34 * 11
     assert ledger.rates_at(ledger.plan.end_step - 1)[HEAD] == 0.000005
+
+
+@pytest.mark.parametrize("at_epoch", [30, 31, 40])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({}, {"skip_stage1": True}),
+        ({}, {"skip_stage1": True, "stage1_epochs": 10}),
+        ({"skip_stage1": True}, {"stage1_epochs": 10}),
+    ],
+)
+def test_whatever_flag_unmade_a_stage_in_0_1_0_its_steps_and_epochs_agree(
+    at_epoch: int, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    """Also where the extension came between two stages, before a step of the second was made."""
+    before = replace(BEFORE["cosine, 86 of 86"], **{"skip_stage1": False, **old})
+    first = Segment("start", 0, 0, 0, 0, before, IMAGES)
+    step = plan_of(first).epoch_start(at_epoch + 1)
+    wanted = replace(before, **{"epochs": 120, "skip_stage1": False, **new})
+    damaged = replace(first, word="extend", at_epoch=at_epoch, at_step=step, schedule=wanted)
+    plain = Ledger((first, damaged)).to_plain()
+    for segment in plain:
+        del segment["stage2_begin"]
+    ledger = Ledger.from_plain(plain)
+    assert ledger.steps_of(at_epoch + 1).start == step
+    assert ledger.plan.stage_of_epoch(at_epoch + 1).number == 2
+    assert ledger.plan.end_step == step + (120 - at_epoch) * 11
+    assert ledger.rates_at(ledger.plan.end_step - 1)[HEAD] == 0.00001
+    position = Position(at_epoch, step)
+    assert resume(ledger, wanted, position, images=IMAGES).word == "continue"

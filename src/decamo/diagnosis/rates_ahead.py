@@ -12,7 +12,7 @@ from decamo.settings import ScheduleSettings
 
 __all__ = ["plan_ahead", "rates_of"]
 
-GOES_ON = ("continue", "extend")  # words that keep the origin of the curves
+GOES_ON = ("continue", "extend", "rollback")  # words that keep the origin of the curves
 
 
 def plan_ahead(past: Past) -> Plan | None:

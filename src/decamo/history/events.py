@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from decamo.history.records import EpochRecord, StepRecord
-from decamo.plan import Position, Stage
+from decamo.plan import Ledger, Position, Stage
 
 __all__ = [
     "Baseline",
@@ -136,12 +136,14 @@ class RolledBack:
         position: where it stands now.
         reason: why and how it goes on, for people.
         samples: keys of the images that made the loss non-finite; else those of the last step.
+        ledger: in force from now on.
     """
 
     from_step: int
     position: Position
     reason: str
     samples: tuple[str, ...]
+    ledger: Ledger
 
 
 @dataclass(frozen=True)

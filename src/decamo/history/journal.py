@@ -121,7 +121,7 @@ class Journal:
         elif isinstance(event, ReadingTrouble):
             self.write("reading", asdict(event))
         elif isinstance(event, RolledBack):
-            self.write("rollback", asdict(event))
+            self.write("rollback", asdict(event) | {"ledger": event.ledger.to_plain()})
         elif isinstance(event, Interrupted):
             self.write("interrupted", asdict(event.position) | {"why": event.why})
 

@@ -155,7 +155,7 @@ class _Reader:
                 word="rollback",
                 reason=str(entry.get("reason") or ""),
                 baseline_iou=None,
-                ledger=None,  # at which rates it goes on is not in the line
+                ledger=_ledger(entry.get("ledger")),  # 0.1.0 did not write it down
             )
         )
         self._fresh = True

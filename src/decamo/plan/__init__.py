@@ -2,7 +2,7 @@
 
 from decamo.plan.curves import Curve
 from decamo.plan.ledger import Ledger, Segment, plan_of, steps_per_epoch
-from decamo.plan.mend import raced, rolled_back, split, was_raced
+from decamo.plan.mend import brought_back, raced, rolled_back, split, was_raced
 from decamo.plan.plan import Plan, Position
 from decamo.plan.resume import Resumption, opened_before, resume
 from decamo.plan.review import review
@@ -23,6 +23,7 @@ __all__ = [
     "Spending",
     "Stage",
     "backbone_group",
+    "brought_back",
     "opened_before",
     "plan_of",
     "raced",

@@ -137,7 +137,7 @@ class Ledger:
         for p in plain:
             segment = _segment(p)
             if segments and "stage2_begin" not in p:
-                segment = _with_its_stage1(segment, segments)
+                segment = _with_its_stage1(segment, segments[-1])
             segments.append(segment)
         return Ledger(tuple(segments))
 
@@ -150,17 +150,15 @@ def _segment(plain: dict[str, Any]) -> Segment:
     return Segment(**values)
 
 
-def _with_its_stage1(segment: Segment, before: list[Segment]) -> Segment:
+def _with_its_stage1(segment: Segment, before: Segment) -> Segment:
     """An extension of 0.1.0 with the stage 1 that its run had.
 
     Under ``--skip-stage1`` it was written down as if there had been none; its steps were made
     where this plan has them, and what lies ahead goes on from there.
     """
-    past = Ledger(tuple(before))
-    begun = past.stage2_has_begun(segment.at_step)
-    if segment.word == "branch" or not begun or segment.stage1_end == past.last.stage1_end:
+    if segment.word == "branch" or segment.stage1_end == before.stage1_end:
         return segment
-    return replace(segment, stage2_begin=past.last.stage1_end)
+    return replace(segment, stage2_begin=before.stage1_end)
 
 
 def steps_per_epoch(images: int, micro_batch: int, accumulation: int, world: int) -> int:

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from decamo.plan.ledger import Ledger
+from decamo.plan.ledger import Ledger, Segment
 from decamo.plan.plan import Position
+from decamo.plan.resume import resume
 
-__all__ = ["FACTOR", "raced", "rolled_back", "split", "was_raced"]
+__all__ = ["FACTOR", "brought_back", "raced", "rolled_back", "split", "was_raced"]
 
 FACTOR = 0.5  # of the learning rates, at each rollback
 
@@ -25,6 +26,43 @@ def rolled_back(ledger: Ledger, position: Position, why: str) -> Ledger:
         reason=f"{why}; learning rates x {FACTOR:g}",
     )
     return _upto(ledger, position).with_segment(segment)
+
+
+def brought_back(ledger: Ledger, found: Ledger, position: Position) -> tuple[Ledger, Position]:
+    """The ledger of a run that goes back beyond the resume that laid its plan.
+
+    The plan is laid anew from there, as the same flags would lay it. What the run has decided
+    since, its lower rates and smaller pieces, stays.
+
+    Args:
+        ledger: of the run.
+        found: of the checkpoint that it goes back to.
+        position: of that checkpoint.
+
+    Returns:
+        ledger and position to go on from; a branch begins an interrupted epoch anew. Both as they
+        are where that checkpoint was written under the plan in force.
+    """
+    laid = _laid(ledger)
+    if laid == _laid(found):
+        return ledger, position
+    now = ledger.last
+    again = {"branch": laid.reason} if laid.word == "branch" else None
+    went = resume(
+        found, now.schedule, position, images=now.images, world=now.world, other_changes=again
+    )
+    decided = replace(
+        went.ledger.last,
+        word=now.word,
+        at_epoch=position.epoch,
+        at_step=position.step,
+        reason=now.reason,
+        scale=now.scale,
+        pieces=now.pieces,
+        asked=now.asked,
+    )
+    before = went.ledger.segments[: None if went.word == "continue" else -1]
+    return Ledger((*before, decided)), went.position
 
 
 def split(ledger: Ledger, position: Position, stage: int, why: str) -> Ledger | None:
@@ -67,6 +105,12 @@ def was_raced(ledger: Ledger) -> bool:
         if segment.word == "race":
             return True
     return False
+
+
+def _laid(ledger: Ledger) -> Segment:
+    """The segment in which a start or a resume laid the plan in force."""
+    laid = (s for s in reversed(ledger.segments) if s.word in ("start", "extend", "branch"))
+    return next(laid, ledger.segments[0])
 
 
 def _upto(ledger: Ledger, position: Position) -> Ledger:

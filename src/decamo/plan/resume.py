@@ -81,7 +81,8 @@ def resume(
     last = ledger.last
     begun = last.stage1_end <= position.epoch and ledger.stage2_has_begun(position.step)
     own = _from_its_stage(last, position)
-    begin = last.stage1_end if begun else max(wanted.frozen_epochs, position.epoch)
+    kept = begun or wanted.frozen_epochs == last.schedule.frozen_epochs
+    begin = last.stage1_end if kept else max(wanted.frozen_epochs, position.epoch)
     asked = replace(own, schedule=wanted, stage2_begin=begin)
     opened = tuple(sorted({*last.opened, *opened_before(ledger, position.step)}))
     same_run = (images, world) == (last.images, last.world) and not other_changes
@@ -138,13 +139,13 @@ def _ahead(segment: Segment, position: Position) -> tuple[Stage, ...]:
     """The stages of the segment's plan that are not yet finished, as far as they have an effect.
 
     Of a stage under way the whole curve counts: one that differs only in what is past goes on
-    otherwise when it is extended.
+    otherwise when it is extended. A stage is finished when its last epoch is validated.
     """
     try:
         plan = plan_of(segment)
     except SettingsError:
         return ()
-    ahead = tuple(s for s in plan.stages if s.end_step > position.step)
+    ahead = tuple(s for s in plan.stages if s.last_epoch > position.epoch)
     # A finished run still has the curve that it ended on.
     return tuple(_in_effect(s, position.step) for s in ahead or plan.stages[-1:])
 

@@ -64,6 +64,12 @@ def _epoch(stage: Stage, step: int) -> float:
     return stage.first_epoch + (step - stage.first_step) / stage.steps_per_epoch
 
 
+def _at(ledger: Ledger, epoch: int, step: int) -> float:
+    """The fractional epoch of absolute ``step``, with ``epoch`` completed: where it was stopped."""
+    plan = ledger.plan_at(step)
+    return _epoch(plan.stage_of_epoch(epoch + 1), step)
+
+
 def _limits(ledger: Ledger) -> tuple[int, int]:
     return next(ledger.lived())[0].first_epoch, ledger.plan.last_epoch + 1
 
@@ -143,8 +149,8 @@ def _stages(axes: Axes, ledger: Ledger) -> None:
 
 def _marks(rates: Axes, learning: Axes, ledger: Ledger, position: Position) -> None:
     """Resumes and the position as lines through both axes, named above."""
-    here = position.epoch + 1
-    resumes = [(s.at_epoch + 1, s.word) for s in ledger.segments[1:]]
+    here = _at(ledger, position.epoch, position.step)
+    resumes = [(_at(ledger, s.at_epoch, s.at_step), s.word) for s in ledger.segments[1:]]
     for axes in (rates, learning):
         for epoch, _ in resumes:
             axes.axvline(epoch, color="#555555", ls="--", lw=1)
@@ -152,7 +158,7 @@ def _marks(rates: Axes, learning: Axes, ledger: Ledger, position: Position) -> N
     _names(rates, sorted([*resumes, (here, "you are here")]), _limits(ledger))
 
 
-def _names(axes: Axes, marks: Sequence[tuple[int, str]], limits: tuple[int, int]) -> None:
+def _names(axes: Axes, marks: Sequence[tuple[float, str]], limits: tuple[int, int]) -> None:
     """Names above the axes at their epochs; one that would run into another goes a row higher."""
     width = limits[1] - limits[0]
     ends: list[float] = []  # how far each row is taken

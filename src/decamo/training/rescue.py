@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from decamo.errors import MemoryExhausted
+from decamo.errors import CheckpointDamaged, MemoryExhausted
 from decamo.history import RolledBack
-from decamo.plan import Ledger, Position, Stage, rolled_back, split
+from decamo.plan import Ledger, Position, Stage, brought_back, rolled_back, split
 from decamo.training.keeper import Keeper
 from decamo.training.runtime import Runtime
 from decamo.training.state import TrainState
@@ -34,19 +34,25 @@ def return_to_checkpoint(
     """Put the state back to the last checkpoint; its ledger keeps what was decided since.
 
     Raises:
-        CheckpointError: neither the last checkpoint nor the one before it can be read.
+        CheckpointError: neither the last checkpoint nor the one before it can be used.
     """
     from_step = state.position.step
     with runtime.main_first():  # which wrote it
         found = keeper.load_last()
     position = Position(**found.state["position"])
-    if back.slower:
-        ledger = rolled_back(state.ledger, position, back.why)
-    else:
-        ledger = _at(state.ledger, position)
-    state.go_back(found.state, ledger)
+    if position.step > from_step:  # the run was resumed from further back than this one stood
+        raise CheckpointDamaged(
+            keeper.folder.last,
+            f"damaged; and {found.path.name}, the one before it, is at step {position.step}, where"
+            f" this run, now at step {from_step}, has not been",
+            "go on from another checkpoint of the run folder, such as the one resumed from",
+        )
+    held = Ledger.from_plain(found.state["ledger"])
+    ledger, position = brought_back(state.ledger, held, position)
+    ledger = rolled_back(ledger, position, back.why) if back.slower else _at(ledger, position)
+    state.go_back(found.state, ledger, position)
     reason = "; ".join((ledger.last.reason, *found.notes))
-    return RolledBack(from_step, position, reason, back.samples)
+    return RolledBack(from_step, position, reason, back.samples, ledger)
 
 
 def make_room(state: TrainState, stepper: Stepper, stage: Stage, torn: bool) -> Ledger:

@@ -173,16 +173,23 @@ class TrainState:
         finite = torch.stack([t.isfinite().all() for t in tensors.values()])  # one wait for all
         return [name for name, good in zip(tensors, finite.tolist(), strict=True) if not good]
 
-    def go_back(self, plain: dict[str, Any], ledger: Ledger) -> None:
-        """Be again what a checkpoint of this run holds, under another ledger."""
+    def go_back(self, plain: dict[str, Any], ledger: Ledger, position: Position) -> None:
+        """Be again what a checkpoint of this run holds, under another ledger.
+
+        Args:
+            plain: the checkpoint.
+            ledger: in force from now on.
+            position: the checkpoint's, or the begin of the epoch that was under way there.
+        """
         self.optimiser.zero_grad(set_to_none=True)
         self.optimiser.state.clear()  # what had no moments then has none now
         self.load_weights(plain)
         self.load_moments(plain)
         self.load_past(plain)
-        self.load_epoch_under_way(plain)
-        self.position = Position(**plain["position"])
-        self.ledger = ledger
+        self.sums = EpochSums()
+        if position.micro:
+            self.load_epoch_under_way(plain)
+        self.position, self.ledger = position, ledger
         self.bad_steps = 0
 
     def load_epoch_under_way(self, plain: dict[str, Any]) -> None:
