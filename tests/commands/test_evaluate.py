@@ -34,6 +34,23 @@ def test_scores_equal_those_of_the_written_maps(
     assert scored["mean"]["iou"] == pytest.approx(mean)
 
 
+def test_images_that_trained_the_network_are_warned_of(
+    trained: Path, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "scores.json"
+    words = ["evaluate", str(trained), "--dataset-path", str(scenes), "--resamples", "0"]
+    assert main([*words, "--json", str(report)]) == 0
+    assert "have trained" not in capsys.readouterr().err
+    assert json.loads(report.read_text())["trained_on"] == []
+    assert main([*words, "--split", "train", "--json", str(report)]) == 0
+    (met,) = json.loads(report.read_text())["trained_on"]
+    warned = f"{len(met['trained'])} of {met['count']} images have trained this network"
+    assert warned in capsys.readouterr().err
+    assert met["trained"]
+    assert met["chose"]
+    assert not set(met["trained"]) & set(met["chose"])
+
+
 def test_a_data_set_without_test_images_is_told(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,10 +40,7 @@ def test_hold_out_is_a_stratified_partition_of_no_order(
     entries: list[Entry], fraction: float, random: object
 ) -> None:
     total = round(len(entries) * fraction)
-    if not 0 < total < len(entries):
-        with pytest.raises(DataError, match="--val-fraction"):
-            hold_out(entries, fraction)
-        return
+    total = min(max(total, 1), len(entries) - 1)  # each side gets one
     split = hold_out(entries, fraction)
     assert len(split.val) == total
     assert sorted([*split.train, *split.val], key=repr) == sorted(entries, key=repr)
@@ -76,10 +73,18 @@ def test_most_of_a_hold_out_stays_when_images_are_added() -> None:
     assert len(before & after) >= 15
 
 
-@pytest.mark.parametrize(("count", "fraction"), [(4, 0.1), (3, 0.9), (1, 0.5), (0, 0.5)])
+@pytest.mark.parametrize(("count", "fraction"), [(4, 0), (3, 1.0), (1, 0.5), (0, 0.5)])
 def test_neither_side_may_be_empty(count: int, fraction: float) -> None:
     with pytest.raises(DataError, match="--val-fraction"):
         hold_out([entry("A", n, 0.1) for n in range(count)], fraction)
+
+
+@pytest.mark.parametrize(
+    ("count", "fraction", "held"), [(4, 0.1, 1), (2, 0.1, 1), (3, 0.9, 2), (2, 0.9, 1), (5, 0.1, 1)]
+)
+def test_of_few_images_each_side_gets_one(count: int, fraction: float, held: int) -> None:
+    split = hold_out([entry("A", n, 0.1) for n in range(count)], fraction)
+    assert (len(split.train), len(split.val)) == (count - held, held)
 
 
 def test_fingerprint_names_the_keys_alone() -> None:

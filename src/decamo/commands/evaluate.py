@@ -16,6 +16,7 @@ from decamo import __version__
 from decamo.data.layouts import find_pairs
 from decamo.data.matching import files_by_stem
 from decamo.data.rules import MAX_PIXELS
+from decamo.data.split_record import SplitRecord
 from decamo.data.waiting import Ear
 from decamo.errors import SettingsError
 from decamo.evaluation import (
@@ -44,6 +45,7 @@ from decamo.evaluation import (
     sets_of_masks,
     sets_of_pairs,
 )
+from decamo.evaluation.trained_on import TrainedOn, trained_on
 from decamo.flags import Parser, add_views, write_json
 from decamo.report.atlas_text import atlas_text
 from decamo.report.outcome_notes import outcome_notes
@@ -119,10 +121,11 @@ def run(args: argparse.Namespace) -> int:
     expected = read_report(args.expect) if args.expect else None
     rules = _rules(args, expected)
     names = _names(args)
-    networks = [
+    loaded = [
         _network(args, n, named_path(c)[1], rules)
         for n, c in zip(names, args.checkpoint, strict=False)
     ]
+    networks = [network for network, _ in loaded]
     ruled = rule_sets(
         _sets(args),
         given=args.mask_values,
@@ -132,6 +135,7 @@ def run(args: argparse.Namespace) -> int:
     for line in ruled.lines:
         print(line, file=sys.stderr)
     sets = ruled.sets
+    met = [one for network, images in loaded for one in trained_on(network.name, images, sets)]
     methods = [*networks, *_folders(args, names, rules.noncam, alone=len(sets) == 1)]
     pictures = _pictures(args.atlas, methods, sets)
     _check_outputs(args, pictures.values())
@@ -139,6 +143,7 @@ def run(args: argparse.Namespace) -> int:
         scores = [_score(args, m, s, measurer) for s in sets for m in methods]
     compared = _compared(args, scores)
     _tell(scores, compared)
+    _warn(met)
     report = {
         "protocol": rules.convention,
         "rules": scores[0].protocol.head,
@@ -148,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
         "bootstrap": {"resamples": args.resamples, "seed": args.seed, "level": 0.95},
         "datasets": [plain_score(s) for s in scores],
         "comparisons": [asdict(c) for c in compared],
+        "trained_on": [asdict(one) for one in met],
     }
     _write(args, scores, report)
     if args.atlas:
@@ -247,7 +253,10 @@ def _folders(
     ]
 
 
-def _network(args: argparse.Namespace, name: str, path: Path, rules: Rules) -> Method:
+def _network(
+    args: argparse.Namespace, name: str, path: Path, rules: Rules
+) -> tuple[Method, SplitRecord]:
+    """A network as a method, and the images that it has met."""
     # torch, for checkpoints alone: decisions/0007
     from decamo.evaluation.network import NetworkMethod
     from decamo.inference.load import load_model
@@ -272,9 +281,10 @@ def _network(args: argparse.Namespace, name: str, path: Path, rules: Rules) -> M
     }
     predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
     images = _classifies(args)
-    return NetworkMethod(
+    method = NetworkMethod(
         name, predictor, facts, args.batch_size, args.num_workers, rules, images, Ear(say=_aside)
     )
+    return method, loaded.images
 
 
 def _aside(line: str) -> None:
@@ -341,6 +351,13 @@ def _tell(scores: Sequence[SetScore], compared: Sequence[Comparison]) -> None:
         protocol_text(scores),
     ]
     print("\n\n".join(text for text in texts if text))
+
+
+def _warn(met: Sequence[TrainedOn]) -> None:
+    sys.stdout.flush()  # the warning belongs behind the table, also where both go to one file
+    for one in met:
+        if one.line:
+            print(one.line, file=sys.stderr)
 
 
 def _write(args: argparse.Namespace, scores: Sequence[SetScore], report: dict[str, Any]) -> None:

@@ -43,6 +43,8 @@ def hold_out(
     it. Where no group would be parted, groups change nothing. Where all images are one group, it
     is parted: there is no other way to choose a checkpoint.
 
+    Of so few images that the share of them rounds to none or to all, each side gets one.
+
     Args:
         entries: of the training images.
         fraction: share to hold out, in (0, 1).
@@ -50,19 +52,20 @@ def hold_out(
             :func:`decamo.data.neighbours.find_neighbours` finds.
 
     Raises:
-        DataError: that would leave either side empty.
+        DataError: fewer than two images, or no share between 0 and 1.
     """
     total = round(len(entries) * fraction)
     if not 0 < total < len(entries):
-        lowest = 1 / max(len(entries), 1)
-        raise DataError(
-            "--val-fraction",
-            f"{fraction:g} of {len(entries)} images holds out {max(total, 0)} and leaves "
-            f"{max(len(entries) - total, 0)} to train on",
-            f"give from {lowest:.2g} to {1 - lowest:.2g}"
-            if len(entries) > 1
-            else "add images: at least two are needed",
-        )
+        if len(entries) < 2 or not 0 < fraction < 1:
+            raise DataError(
+                "--val-fraction",
+                f"{fraction:g} of {len(entries)} images cannot be held out so that each side has"
+                " one",
+                "add images: at least two are needed"
+                if len(entries) < 2
+                else "give a share between 0 and 1",
+            )
+        total = min(max(total, 1), len(entries) - 1)
     strata: dict[tuple[str, int], list[Entry]] = defaultdict(list)
     for entry in entries:
         strata[_stratum(entry)].append(entry)

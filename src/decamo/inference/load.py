@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from decamo.data.rules import ReadingRule, rules_from_plain
+from decamo.data.split_record import SplitRecord
 from decamo.nn import Segmenter, from_architecture
 from decamo.nn.fitting import load_fitting
 from decamo.storage.sealed import load_sealed
@@ -22,6 +23,7 @@ class Loaded:
         weights: ``average`` or ``raw``.
         epoch: epochs behind it.
         rules: how the files of each data set were read that it was trained on.
+        images: those it has met; none where its checkpoint remembers none.
     """
 
     model: Segmenter
@@ -29,6 +31,7 @@ class Loaded:
     weights: str
     epoch: int
     rules: Mapping[str, ReadingRule] = field(default_factory=dict)
+    images: SplitRecord = SplitRecord()
 
 
 def load_model(path: Path) -> Loaded:
@@ -46,4 +49,6 @@ def load_model(path: Path) -> Loaded:
     size = history[-1]["img_size"] if history else plain["settings"]["schedule"]["img_size"]
     weights = "raw" if average is None else "average"
     rules = rules_from_plain(plain.get("rules"))
-    return Loaded(model.eval(), size, weights, plain["position"]["epoch"], rules)
+    held = plain.get("images")
+    images = SplitRecord() if held is None else SplitRecord.from_plain(held)
+    return Loaded(model.eval(), size, weights, plain["position"]["epoch"], rules, images)

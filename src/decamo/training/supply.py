@@ -27,6 +27,8 @@ from decamo.settings import DataSettings
 
 __all__ = ["Supply", "find_supply", "wanted_of"]
 
+_NEAR = 0.75  # of the images asked for, or its inverse: what rounding by groups may do unsaid
+
 
 @dataclass(frozen=True)
 class Supply:
@@ -114,7 +116,8 @@ def find_supply(
     if checkpoint is None:
         split = hold_out(kept, settings.val_fraction, found.groups)
         lines = _parted(split, found, kept, "for want of others") or _apart(found)
-        followed = Followed(split, record_of(split), lines)
+        unasked = _unasked(split, settings.val_fraction, found)
+        followed = Followed(split, record_of(split), (*lines, *unasked))
     else:
         followed = _followed(kept, settings, checkpoint, seen, found)
     split = followed.split
@@ -147,6 +150,23 @@ def _apart(found: Neighbours) -> tuple[str, ...]:
     return (
         f"neighbours stay on one side of the hold-out: {'; '.join(found.lines)}"
         " (--group-by none parts them)",
+    )
+
+
+def _unasked(split: Split, fraction: float, found: Neighbours) -> tuple[str, ...]:
+    """A line where many more or fewer images are held out than the share that was asked for."""
+    images = len(split.train) + len(split.val)
+    asked, got = fraction * images, len(split.val)
+    if round(asked) in (0, images):
+        share = f"{got} of {images} images is held out" if got == 1 else f"{got} are held out"
+        return (f"{share}: --val-fraction {fraction:g} of them is less than one on a side",)
+    if _NEAR * asked <= got <= asked / _NEAR or abs(got - asked) <= 1:
+        return ()
+    smallest = min((len(group) for group in found.groups), default=1)
+    return (
+        f"warning: {got} of {images} images are held out, not {round(asked)}"
+        f" (--val-fraction {fraction:g}): neighbours stay together, and the smallest group of them"
+        f" has {smallest}; add others, or say with --group-by what belongs together",
     )
 
 
