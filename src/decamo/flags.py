@@ -25,6 +25,7 @@ __all__ = [
     "Parser",
     "add_settings",
     "add_views",
+    "add_wanted",
     "check_run_outputs",
     "chosen_settings",
     "read_config",
@@ -90,6 +91,16 @@ def add_views(add: Callable[..., Any]) -> None:
     add("--decide", default="half", choices=("half", "iou"),
         help="half: object is what is more likely than not (default). iou: the region of the best"
         " expected IoU, for images that do hold an object; maps are shifted to it")  # fmt: skip
+
+
+def add_wanted(add: Callable[..., Any]) -> None:
+    """Add the flags that say of data sets what their folders do not, as ``decamo train`` has."""
+    names: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "NAME"}
+    add("--train-on", **names, help="folders or files that are to train on, by name or pattern")
+    add("--test-on", **names, help="folders or files that are to test on, by name or pattern")
+    add("--mask-suffix", default="", metavar="NAME",
+        help="what the names of masks have behind those of their images (default: found by"
+        " itself)")  # fmt: skip
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -127,7 +127,7 @@ def test_no_group_is_parted_and_groups_that_are_whole_change_nothing(
     assert sorted([*split.train, *split.val], key=repr) == sorted(entries, key=repr)
     if not any(0 < len(before & set(group)) < len(group) for group in groups):
         assert after == before
-    elif len(groups[0]) < len(entries):
+    elif max(map(len, groups)) < len(entries):
         assert not any(0 < len(after & set(group)) < len(group) for group in groups)
     assert hold_out(list(reversed(entries)), fraction, groups) == split
 

@@ -9,9 +9,10 @@ from rich.progress import Progress
 
 from decamo.data import save_cache
 from decamo.data.audit import audit_data, previews
+from decamo.data.layouts import Wanted
 from decamo.data.scenes import write_scenes
 from decamo.errors import SettingsError
-from decamo.flags import Parser, write_json
+from decamo.flags import Parser, add_wanted, write_json
 from decamo.report.audit_page import audit_page
 from decamo.report.audit_text import audit_text
 from decamo.storage import make_folder
@@ -49,6 +50,7 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
     audit.add_argument(
         "folders", type=Path, nargs="+", metavar="DIR", help="data sets, or folders that hold some"
     )
+    add_wanted(audit.add_argument)
     audit.add_argument("--json", type=Path, metavar="FILE", help="write everything found here")
     audit.add_argument("--html", type=Path, metavar="FILE", help="write one page to read here")
     audit.add_argument(
@@ -109,6 +111,7 @@ def _audit(args: argparse.Namespace) -> int:
             args.folders,
             workers=args.workers,
             timeout_s=args.timeout,
+            wanted=Wanted(tuple(args.train_on), tuple(args.test_on), args.mask_suffix),
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     print(audit_text(audit))

@@ -13,7 +13,7 @@ from typing import Any
 from rich.progress import Progress
 
 from decamo import __version__
-from decamo.data.layouts import find_pairs
+from decamo.data.layouts import Wanted, find_pairs
 from decamo.data.matching import files_by_stem
 from decamo.data.rules import MAX_PIXELS
 from decamo.data.split_record import SplitRecord
@@ -46,7 +46,7 @@ from decamo.evaluation import (
     sets_of_pairs,
 )
 from decamo.evaluation.trained_on import TrainedOn, trained_on
-from decamo.flags import Parser, add_views, write_json
+from decamo.flags import Parser, add_views, add_wanted, write_json
 from decamo.report.atlas_text import atlas_text
 from decamo.report.outcome_notes import outcome_notes
 from decamo.report.score_files import scores_csv, scores_latex, scores_markdown
@@ -75,6 +75,7 @@ def add_arguments(parser: Parser) -> None:
     add("--masks", **many, metavar="[NAME=]DIR", help="folders of masks, instead of data sets")
     add("--images", **many, type=Path, metavar="DIR", help="with --masks: images, for the atlas")
     add("--split", default="test", choices=("test", "train"), help="of data sets (default test)")
+    add_wanted(add)
     add = parser.add_argument_group("how it is scored").add_argument
     add("--protocol", choices=[c.value for c in Convention],
         help="published: as pysodmetrics scores, the default; plain: as validation while training "
@@ -216,7 +217,8 @@ def _sets(args: argparse.Namespace) -> list[CaseSet]:
             "--dataset-path", "give either it or --masks", "name data sets, or folders of masks"
         )
     if args.dataset_path:
-        return sets_of_pairs(find_pairs(args.dataset_path, args.split).pairs)
+        wanted = Wanted(tuple(args.train_on), tuple(args.test_on), args.mask_suffix)
+        return sets_of_pairs(find_pairs(args.dataset_path, args.split, wanted).pairs)
     if args.checkpoint:
         raise SettingsError("--masks", "a network needs images", "name the set by --dataset-path")
     images: dict[str, Path] = {}

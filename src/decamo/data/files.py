@@ -13,6 +13,8 @@ __all__ = [
     "files_by_stem",
     "holds_images",
     "image_files",
+    "is_new",
+    "loose_files",
     "others_in",
 ]
 
@@ -26,7 +28,9 @@ ARRAY_SUFFIXES = frozenset((".npy",))
 _DEPTH = 3  # of folders within a folder of images
 
 
-def files_by_stem(folder: Path, more: Collection[str] = ()) -> dict[str, Path]:
+def files_by_stem(
+    folder: Path, more: Collection[str] = (), *, deep: bool = False, without: Path | None = None
+) -> dict[str, Path]:
     """The image files of a folder by their name without extension (NFC), hidden ones left out.
 
     Where none lies in the folder itself, those in folders within it, up to 3 deep, by their
@@ -35,12 +39,14 @@ def files_by_stem(folder: Path, more: Collection[str] = ()) -> dict[str, Path]:
     Args:
         folder: where to look.
         more: extensions, in lower case with their dot, of other files that count.
+        deep: take those in folders within it also where some lie in the folder itself.
+        without: a folder within that is left out.
 
     Raises:
         DataError: two files have the same stem.
     """
     found: dict[str, Path] = {}
-    for path in image_files(folder, more):
+    for path in image_files(folder, more, deep=deep, without=without):
         relative = path.relative_to(folder).with_suffix("").as_posix()
         stem = unicodedata.normalize("NFC", relative)  # macOS archives decompose accents
         rival = found.get(stem)
@@ -55,18 +61,29 @@ def files_by_stem(folder: Path, more: Collection[str] = ()) -> dict[str, Path]:
     return found
 
 
-def image_files(folder: Path, more: Collection[str] = ()) -> Iterator[Path]:
+def loose_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """The files of a folder that have one of some extensions, in order; hidden ones left out."""
+    return [path for path in _files(folder) if path.suffix.lower() in suffixes]
+
+
+def image_files(
+    folder: Path, more: Collection[str] = (), *, deep: bool = False, without: Path | None = None
+) -> Iterator[Path]:
     """The image files that :func:`files_by_stem` names, in order of folders and names."""
     suffixes = IMAGE_SUFFIXES.union(more)
     level = [folder]
+    seen = {folder.resolve()}
     for _ in range(_DEPTH + 1):
         found = [p for place in level for p in _files(place) if p.suffix.lower() in suffixes]
         if found:
             # at the first level that has any, and below it; never those beside folders
             yield from found
-            if level == [folder]:
+            if level == [folder] and not deep:
                 return
-        level = [inner for place in level for inner in _folders(place)]
+        level = [
+            inner for place in level for inner in _folders(place)
+            if inner != without and is_new(inner, seen)
+        ]  # fmt: skip
 
 
 def holds_images(folder: Path) -> bool:
@@ -97,6 +114,15 @@ def _folders(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
+def is_new(folder: Path, seen: set[Path]) -> bool:
+    """Whether a folder was not reached before by another way: links may lead in circles."""
+    place = folder.resolve()
+    if place in seen or any(place in other.parents for other in seen):
+        return False
+    seen.add(place)
+    return True
+
+
 def _is_usual(path: Path) -> bool:
     return path.suffix.lower() in _USUAL
 
@@ -110,6 +136,6 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        return entry.is_dir(follow_symlinks=False)  # no circles
+        return entry.is_dir()
     except OSError:
         return False

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from decamo.data.files import holds_images
+from decamo.data.beside import MASK_WORDS, side_by_side
+from decamo.data.files import IMAGE_SUFFIXES, holds_images, image_files, loose_files
 from decamo.data.halves import Half, half_of, is_only_half, is_unmistakable, numbered, words_of
 from decamo.errors import DataError
 
-__all__ = ["LOOKED_FOR", "Source", "glimpse", "sources_under"]
+__all__ = ["LOOKED_FOR", "Source", "glimpse", "lone_images", "sources_under"]
 
 LOOKED_FOR = (
-    "an Image, Imgs, Images or im folder beside a GT_Object, GT, masks or labels folder, up to 3"
-    " folders deep"
+    "an Image, Imgs, Images or im folder beside a GT_Object, GT, masks or labels folder, or images"
+    " and masks side by side (a.jpg with a_mask.png or a.png), up to 3 folders deep"
 )
 
 _IMAGES = ("image", "imgs", "images", "im", "img")  # in order of preference
@@ -37,6 +38,15 @@ _MASK_WORDS = frozenset(
         "seg",
     ]
 )
+# Tried where those above find nothing: Original beside Ground Truth (CVC-ClinicDB), input beside
+# target, frames beside masks (cameras), ISIC's Training_Input beside Training_GroundTruth
+_MORE_IMAGE_WORDS = _IMAGE_WORDS | frozenset(
+    [
+        "photo", "photos", "photographs", "picture", "pictures", "pics", "frame", "frames", "rgb",
+        "original", "originals", "orig", "input", "inputs", "source", "sat", "raw",
+    ]
+)  # fmt: skip
+_MORE_MASK_WORDS = _MASK_WORDS | MASK_WORDS | frozenset(["target", "targets", "mattes", "truth"])
 _TEST_ONLY = ("chameleon", "nc4k")  # 76 and 4121 images, published to test on
 _HALVED = ("camo", "cod10k")  # published with a half to train on and a half to test on
 _DEPTH = 3
@@ -59,6 +69,7 @@ class Source:
         sequence: of a set with a folder for each video, the name of this one; else empty.
         why: where the split is unclear, what makes it so.
         below: names of the folders from the root given down to the images.
+        beside: whether images and masks lie side by side in one folder, which both then are.
     """
 
     name: str
@@ -72,6 +83,7 @@ class Source:
     sequence: str = ""
     why: str = ""
     below: tuple[str, ...] = ()
+    beside: bool = False
 
     def serves(self, split: str) -> bool:
         """Whether the images may belong to ``split``; of an unclear set they may."""
@@ -82,8 +94,12 @@ class Source:
     @property
     def place(self) -> str:
         """Both folders, seen from the data set's: ``Train/Image + Train/GT_Object``."""
+        if self.beside:
+            where = self.images.relative_to(self.home).as_posix()
+            return f"{self.images.name if where == '.' else where}, side by side"
         return " + ".join(
-            folder.relative_to(self.home).as_posix() for folder in (self.images, self.masks)
+            folder.name if folder == self.home else folder.relative_to(self.home).as_posix()
+            for folder in (self.images, self.masks)
         )
 
     @property
@@ -92,13 +108,21 @@ class Source:
         if self.test_only:
             return "published to test on"
         words = {"": "any split", "val": "validation only", "unclear": f"unclear: {self.why}"}
+        if self.why and self.split != Half.UNCLEAR:
+            return self.why
         return words.get(self.split, f"{self.split} only")
 
 
-def sources_under(root: Path) -> list[Source]:
+def sources_under(root: Path, mask_suffix: str = "") -> list[Source]:
     """Every image folder with masks in ``root`` and up to 3 folders below, in order of path.
 
     A folder that names nothing but a half, such as ``TrainDataset``, does not count as a level.
+    Where no two folders belong together, folders count in which images and masks lie side by side,
+    or images beside the folder of their masks.
+
+    Args:
+        root: where to look.
+        mask_suffix: what the names of masks have behind those of their images, where it is known.
 
     Raises:
         DataError: more than 5000 folders lie there.
@@ -106,6 +130,7 @@ def sources_under(root: Path) -> list[Source]:
     # not resolve(): a link's own name names the data set
     root = Path(os.path.abspath(root))  # noqa: PTH100
     found: list[Source] = []
+    others: list[Path] = []
     seen = {root.resolve()}
     queue = deque([(root, 0)])
     while queue:
@@ -114,6 +139,8 @@ def sources_under(root: Path) -> list[Source]:
         together = _pairs_among(children)
         for images, masks in together:
             found.extend(_sources_of(folder, root, images, masks))
+        if not together:
+            others.append(folder)
         taken = {path for pair in together for path in pair}
         for child in children:
             below = depth if is_only_half(child.name) else depth + 1
@@ -126,7 +153,37 @@ def sources_under(root: Path) -> list[Source]:
                 f"{root} holds more than {_MOST_FOLDERS} folders",
                 "name the data set's own folder",
             )
+    if not found:
+        found = [s for folder in others for s in _without_folder(folder, root, mask_suffix)]
+        found = _cases_of_sets(found)
     return sorted(_doubted(found), key=lambda source: (source.images, source.masks))
+
+
+def _without_folder(folder: Path, root: Path, mask_suffix: str) -> Iterator[Source]:
+    """A folder whose own files are images, its masks among them or in a folder within."""
+    if not loose_files(folder, IMAGE_SUFFIXES):
+        return
+    children = _subfolders(folder)
+    within = [f for f in children if _rest(f, _MORE_MASK_WORDS) == () and holds_images(f)]
+    if len(within) == 1:
+        yield from _sources_of(folder, root, folder, within[0])
+    elif side_by_side(folder, mask_suffix):
+        yield from _sources_of(folder, root, folder, folder)
+
+
+def _cases_of_sets(found: list[Source]) -> list[Source]:
+    """Folders that hold one image and its mask each are no data sets but cases of one."""
+    alone: dict[Path, list[Source]] = {}
+    for source in found:
+        if source.beside and (files := side_by_side(source.images)) and files.single:
+            alone.setdefault(source.images.parent, []).append(source)
+    changed: dict[Source, Source] = {}
+    for parent, group in alone.items():
+        home = next((f for f in (parent, *parent.parents) if not is_only_half(f.name)), parent)
+        for source in group if len(group) > 1 else ():
+            name = home.name or parent.name
+            changed[source] = replace(source, name=name, home=home, sequence=source.images.name)
+    return [changed.get(source, source) for source in found]
 
 
 def glimpse(folder: Path, count: int = 6) -> str:
@@ -139,26 +196,70 @@ def glimpse(folder: Path, count: int = 6) -> str:
     return (", ".join(names[:count]) or "nothing") + more
 
 
+def lone_images(root: Path) -> Path | None:
+    """The first folder from a root on down in which images lie; None where none do."""
+    first = next(image_files(root), None)
+    return None if first is None else first.parent
+
+
 def _pairs_among(children: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Folders of images, each with its folder of masks, among the folders of one place."""
     images, masks = _first(children, _IMAGES), _first(children, _MASKS)
     if images and masks:
         return [(images, masks)]
-    lefts = [
-        (child, rest) for child in children if (rest := _rest(child, _IMAGE_WORDS)) is not None
+    return (
+        _by_words(children, _IMAGE_WORDS, _MASK_WORDS)
+        or _by_words(children, _MORE_IMAGE_WORDS, _MORE_MASK_WORDS)
+        or _by_each_other(children)
+    )
+
+
+def _by_each_other(children: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """``frogs`` beside ``frogs_gt``, Carvana's ``train`` beside ``train_masks``."""
+    plain = {words_of(f.name): f for f in children if _rest(f, _MORE_MASK_WORDS) is None}
+    rights = [(f, rest) for f in children if (rest := _rest(f, _MORE_MASK_WORDS))]
+    return [
+        (plain[rest], right)
+        for right, rest in rights
+        if rest in plain and holds_images(plain[rest]) and holds_images(right)
     ]
-    rights = [
-        (child, rest) for child in children if (rest := _rest(child, _MASK_WORDS)) is not None
-    ]
+
+
+def _by_words(
+    children: Sequence[Path], of_images: frozenset[str], of_masks: frozenset[str]
+) -> list[tuple[Path, Path]]:
+    lefts = [(child, rest) for child in children if (rest := _rest(child, of_images)) is not None]
+    rights = [(child, rest) for child in children if (rest := _rest(child, of_masks)) is not None]
     rights = [(child, rest) for child, rest in rights if holds_images(child)] if lefts else []
+    if len(lefts) > 1:  # VOC's ImageSets hold lists
+        lefts = [(child, rest) for child, rest in lefts if holds_images(child)] or lefts
     if len(lefts) == len(rights) == 1:
         return [(lefts[0][0], rights[0][0])]
+    if len(lefts) == 1 and (best := [f for f, rest in rights if rest == ("class",)]):
+        return [(lefts[0][0], best[0])]  # VOC's SegmentationClass, beside SegmentationObject
+    return _of_one_name(lefts, rights) or _of_one_name(_unnumbered(lefts), _unnumbered(rights))
+
+
+def _of_one_name(
+    lefts: Sequence[tuple[Path, tuple[str, ...]]], rights: Sequence[tuple[Path, tuple[str, ...]]]
+) -> list[tuple[Path, Path]]:
     return [
         (left, right)
         for left, rest in lefts
         for right, other in rights
         if rest == other and [r for _, r in rights].count(rest) == 1
     ]
+
+
+def _unnumbered(
+    folders: Sequence[tuple[Path, tuple[str, ...]]],
+) -> list[tuple[Path, tuple[str, ...]]]:
+    """ISIC2018_Task1-2_Training_Input belongs to ISIC2018_Task1_Training_GroundTruth.
+
+    Of several that differ by numbers alone none is left: numbers may be all that tells sets apart.
+    """
+    plain = [(f, tuple(word for word in rest if not word.isdigit())) for f, rest in folders]
+    return [(f, rest) for f, rest in plain if [r for _, r in plain].count(rest) == 1]
 
 
 def _rest(folder: Path, roles: frozenset[str]) -> tuple[str, ...] | None:
@@ -178,8 +279,11 @@ def _sources_of(folder: Path, root: Path, images: Path, masks: Path) -> Iterator
     test_only = any(_word(f).startswith(_TEST_ONLY) for f in (*inside, home))
     whole = Source(
         home.name or folder.name or "root", home, images, masks, Half.ANY, test_only,
-        below=_below(root, images),
+        below=_below(root, images), beside=images == masks,
     )  # fmt: skip
+    if folder == images:
+        yield _with_half(whole, folder, root, ())
+        return
     parts, own = _parts(images), _parts(masks)
     for part in parts:
         mine = next((f for f in own if half_of(f.name) == half_of(part.name)), None)

@@ -96,7 +96,9 @@ def _unparted(
     lacking = len(held) - len(kept)
     parted.sort(key=lambda members: min(_rank(by_key[key]) for key in members))
     for members in parted:
-        if abs(lacking - len(members)) < lacking:
+        # never all of them, or nothing would train
+        fits = len(kept) + len(members) < len(by_key)
+        if fits and abs(lacking - len(members)) < lacking:
             kept.update(members)
             lacking -= len(members)
     if lacking > 0:

@@ -18,21 +18,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from decamo.data.finding import LOOKED_FOR, Source, glimpse, sources_under
+from decamo.data.finding import LOOKED_FOR, Source, glimpse, lone_images, sources_under
 from decamo.data.halves import Half, half_of
-from decamo.data.matching import Matched, match_stems, why_unmatched
+from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
 
-__all__ = ["Listing", "Wanted", "find_pairs"]
+__all__ = ["ANYTHING", "Listing", "Wanted", "as_said", "find_pairs", "halves_said"]
 
 _DOUBTFUL = 0.1  # share of the files whose names speak of a test half, from which on it counts
 # Pairs of the halves that were published to test on (Fan et al., 2020; Le et al., 2019)
 _TEST_HALVES = {"cod10k": 2026, "camo": 250}
-_LISTS = ("ImageSets", "ImageSets/Segmentation", "splits", "lists")
+_LISTS = (
+    *("ImageSets", "ImageSets/Segmentation", "ImageSets/Main", "splits", "lists"),
+    *("ImageSets/480p", "ImageSets/1080p", "ImageSets/2016", "ImageSets/2017"),  # DAVIS
+)
 _LONGEST = 10_000_000  # bytes of a list of names
 _NOT_NAMED = "not named by --train-on"
 
@@ -52,6 +55,9 @@ class Wanted:
     mask_suffix: str = ""
 
 
+ANYTHING = Wanted()
+
+
 @dataclass(frozen=True)
 class Listing:
     """What was found.
@@ -69,7 +75,7 @@ class Listing:
 
 
 def find_pairs(
-    roots: Sequence[Path], split: Literal["train", "test"], wanted: Wanted = Wanted()
+    roots: Sequence[Path], split: Literal["train", "test"], wanted: Wanted = ANYTHING
 ) -> Listing:
     """The pairs of one split under some folders.
 
@@ -93,9 +99,9 @@ def find_pairs(
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
     unique: dict[tuple[Path, Path], Source] = {}
     for root in roots:
-        for source in _sources_of(root):
+        for source in _sources_of(root, wanted):
             unique.setdefault((source.images.resolve(), source.masks.resolve()), source)
-    everything = [_as_said(source, wanted) for source in unique.values()]
+    everything = [as_said(source, wanted) for source in unique.values()]
     found = {s: match_stems(s, split, wanted.mask_suffix) for s in everything if s.serves(split)}
     _refuse_idle(everything, found, wanted)
     looked = [_by_files(source, held, split, wanted) for source, held in found.items()]
@@ -115,7 +121,7 @@ def find_pairs(
     )
 
 
-def _sources_of(root: Path) -> list[Source]:
+def _sources_of(root: Path, wanted: Wanted) -> list[Source]:
     root = root.expanduser()
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
@@ -125,17 +131,23 @@ def _sources_of(root: Path) -> list[Source]:
             f"{root} {what}; {there} holds {glimpse(there)}",
             "name the folder of a data set",
         )
-    sources = sources_under(root)
+    sources = sources_under(root, mask_affix(wanted.mask_suffix))
     if not sources:
+        lone = lone_images(root)
+        held = f", but no mask among them or in a folder beside {lone.name}" if lone else ""
+        holds = f"{lone} holds {glimpse(lone, 3)}" if lone else f"which holds {glimpse(root)}"
         raise DataError(
             "--dataset-path",
-            f"no data set in {root}, which holds {glimpse(root)}; looked for {LOOKED_FOR}",
-            "name the folder that holds the image folder and the mask folder, or one above it",
+            f"no data set in {root}{': ' if lone else ', '}{holds}{held}; looked for {LOOKED_FOR}",
+            "name a folder that holds images and masks, or say with --mask-suffix what the names of"
+            " masks end in"
+            if lone
+            else "name the folder that holds the image folder and the mask folder, or one above it",
         )
     return sources
 
 
-def _as_said(source: Source, wanted: Wanted) -> Source:
+def as_said(source: Source, wanted: Wanted) -> Source:
     """The source as ``--train-on`` and ``--test-on`` speak of its folders."""
     trains, tests = (_names_folder(p, source) for p in (wanted.train_on, wanted.test_on))
     if trains and tests:
@@ -173,21 +185,22 @@ def _by_files(source: Source, found: Matched, split: str, wanted: Wanted) -> tup
     """Of a source whose folders do not say which half it is, the files that belong to a split."""
     if source.split not in (Half.ANY, Half.UNCLEAR) or source.test_only:
         return source, found
-    halves, how = _halves_said(source, found.pairs, wanted)
+    halves, how = halves_said(source, found.pairs, wanted)
     if not halves:
         doubt = _doubt(found.pairs) if source.split == Half.ANY else ""
         return (replace(source, split=Half.UNCLEAR, why=doubt) if doubt else source), found
     kept = tuple(p for p in found.pairs if halves.get(p.stem, Half.ANY) in (Half.ANY, split))
     if not kept:
-        half = next(iter(halves.values()))
-        return replace(source, split=half), found
+        said = set(halves.values())
+        why = f"to {' and to '.join(sorted(said))} on, by {how}" if len(said) > 1 else ""
+        return replace(source, split=next(iter(said - {split})), why=why), found
     others = len(found.pairs) - len(kept)
     note = f"{others} more are not to {split} on, by {how}" if others else ""
     notes = "; ".join(part for part in (found.note, note) if part)
     return replace(source, split=Half.ANY), replace(found, pairs=kept, note=notes)
 
 
-def _halves_said(
+def halves_said(
     source: Source, pairs: Sequence[Pair], wanted: Wanted
 ) -> tuple[dict[str, Half], str]:
     """Stem -> half, and by what: patterns, lists of names, the names, or the count; or nothing."""
@@ -223,7 +236,13 @@ def _doubt(pairs: Sequence[Pair]) -> str:
 
 def _listed(source: Source, pairs: Sequence[Pair]) -> tuple[dict[str, Half], str]:
     """What lists of names beside the folders say, such as VOC's ``train.txt`` and ``test.txt``."""
-    stems = {pair.stem.rpartition("/")[2]: pair.stem for pair in pairs}
+    stems: dict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        parts = pair.stem.split("/")
+        for at in range(len(parts)):  # its name, with folders before it, or a folder of a video
+            stems["/".join(parts[at:])].add(pair.stem)
+            if at:
+                stems[parts[at - 1]].add(pair.stem)
     said: dict[str, Half] = {}
     names: list[str] = []
     places = {source.images.parent, source.home}
@@ -234,14 +253,26 @@ def _listed(source: Source, pairs: Sequence[Pair]) -> tuple[dict[str, Half], str
             if half not in (Half.TRAIN, Half.TEST, Half.VAL) or path.stat().st_size > _LONGEST:
                 continue
             lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-            listed = [Path(line.split()[0]).stem for line in lines if line.strip()]
-            known = [stems[name] for name in listed if name in stems]
+            listed = [_listed_name(line, stems) for line in lines if line.strip()]
+            known = [name for name in listed if name]
             if known and len(known) >= 0.9 * len(listed):
                 names.append(path.name)
-                for stem in known:  # a list to test on outweighs one to train on
+                for stem in {stem for name in known for stem in stems[name]}:
+                    # a list to test on outweighs one to train on
                     if said.get(stem) != Half.TEST:
                         said[stem] = half
     return (said, " and ".join(names)) if set(said.values()) - {Half.TRAIN} else ({}, "")
+
+
+def _listed_name(line: str, known: Mapping[str, object]) -> str:
+    """What a line of a list names, with as many folders as are known; empty where nothing is."""
+    for text in (line.strip(), line.split()[0]):  # a name may hold blanks, or a mask follow it
+        path = PurePosixPath(text.replace("\\", "/"))
+        parts = path.parts if path.name in known else path.with_suffix("").parts
+        for at in range(len(parts)):
+            if (name := "/".join(parts[at:])) in known:
+                return name
+    return ""
 
 
 def _refuse_idle(
@@ -341,14 +372,16 @@ def _lines(
     videos: dict[tuple[str, Path], list[Source]] = defaultdict(list)
     for source in matched:
         if source.sequence:
-            videos[source.name, source.images.parent.parent].append(source)
+            own = source.images if source.beside else source.images.parent
+            videos[source.name, own.parent].append(source)
         else:
             lines.append(_describe(source, named[source], matched[source], wanted))
     for (name, above), group in videos.items():
         pairs = sum(len(named[source]) for source in group)
         orphans = sum(len(matched[source].orphans) for source in group)
-        place = f"{above.relative_to(group[0].home).as_posix()}/*"
-        line = f"{name}: {pairs} pairs of {len(group)} sequence{'s' * (len(group) != 1)} in {place}"
+        place = (above / "*").relative_to(group[0].home).as_posix()
+        what = f"{'folder' if group[0].beside else 'sequence'}{'s' * (len(group) != 1)}"
+        line = f"{name}: {pairs} pairs of {len(group)} {what} in {place}"
         lines.append(line + (f", {orphans} files without a partner" if orphans else ""))
     return tuple(lines)
 

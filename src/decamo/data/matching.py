@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from decamo.data.beside import side_by_side
 from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, files_by_stem, others_in
 from decamo.data.finding import Source, glimpse
 from decamo.data.pairs import Pair
+from decamo.errors import DataError
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -17,6 +19,7 @@ __all__ = [
     "files_by_stem",
     "mask_affix",
     "match_stems",
+    "matched_files",
     "pair_up",
     "why_unmatched",
 ]
@@ -113,8 +116,7 @@ def match_stems(source: Source, split: str, mask_suffix: str = "") -> Matched:
     Raises:
         DataError: two files of one folder have the same stem.
     """
-    images, masks = files_by_stem(source.images), files_by_stem(source.masks, ARRAY_SUFFIXES)
-    found = pair_up(images, masks, mask_affix(mask_suffix))
+    images, masks, found = matched_files(source, mask_affix(mask_suffix))
     inside = f"{source.sequence}/" if source.sequence else ""
     pairs = tuple(
         Pair(images[stem], masks[mask], inside + stem, source.name, split)
@@ -126,6 +128,41 @@ def match_stems(source: Source, split: str, mask_suffix: str = "") -> Matched:
     lone = [images[stem] for stem in images.keys() - found.masks.keys() - opposite]
     lone += [masks[stem] for stem in masks.keys() - taken - beside]
     return Matched(pairs, tuple(sorted(lone)), found.note)
+
+
+def matched_files(
+    source: Source, affix: str
+) -> tuple[Mapping[str, Path], Mapping[str, Path], Pairing]:
+    """Images and masks of a source by their stems, and which belong together.
+
+    Folders within count where nothing lies beside them, and also where they bring pairs of files
+    without costing one of those that lie beside them.
+
+    Raises:
+        DataError: two files of one folder have the same stem.
+    """
+    if source.beside:
+        told = side_by_side(source.images, affix)
+        if told is None:
+            return {}, {}, Pairing({})
+        if told.single and not affix:
+            (image,), (mask,) = told.images, told.masks
+            return told.images, told.masks, Pairing({image: mask})
+        return told.images, told.masks, pair_up(told.images, told.masks, affix)
+    images, masks = files_by_stem(source.images), files_by_stem(source.masks, ARRAY_SUFFIXES)
+    found = pair_up(images, masks, affix)
+    if source.masks in source.images.glob("*"):
+        return images, masks, found
+    try:
+        below = files_by_stem(source.images, deep=True)
+        others = files_by_stem(source.masks, ARRAY_SUFFIXES, deep=True)
+    except DataError:  # of folders that counted for nothing
+        return images, masks, found
+    if len(below) > len(images):
+        more = pair_up(below, others, affix)
+        if found.masks.items() < more.masks.items():
+            return below, others, more
+    return images, masks, found
 
 
 def mask_affix(given: str) -> str:
@@ -182,7 +219,7 @@ def _difference(image: str, mask: str) -> str:
 
 def why_unmatched(source: Source, mask_suffix: str) -> tuple[str, str]:
     """Why a source has no pair, and what to do: two parts of a line for people."""
-    images, masks = files_by_stem(source.images), files_by_stem(source.masks, ARRAY_SUFFIXES)
+    images, masks, _ = matched_files(source, mask_affix(mask_suffix))
     for files, folder, what in ((images, source.images, "image"), (masks, source.masks, "mask")):
         if not files:
             return f"no {what} in {folder}: {_instead(folder)}", _CONVERT

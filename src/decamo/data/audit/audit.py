@@ -18,6 +18,7 @@ from decamo.data.audit.look import Facts, look_at, preview
 from decamo.data.audit.summary import QUANTILES, Summary, size_label, summarise
 from decamo.data.audit.workers import Lost, Work, in_processes
 from decamo.data.census import DIGITS, BadFile, Census, Entry, recorded
+from decamo.data.layouts import ANYTHING, Wanted
 from decamo.data.survey import Sight
 
 __all__ = ["Audit", "audit_data", "previews"]
@@ -77,6 +78,7 @@ def audit_data(
     workers: int,
     timeout_s: float = 60.0,
     look: Work = look_at,
+    wanted: Wanted = ANYTHING,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Audit:
     """Look at every file of every data set below some folders.
@@ -89,12 +91,13 @@ def audit_data(
         workers: processes.
         timeout_s: longest time for one file.
         look: what a process does with a path and a role.
+        wanted: what the user says of the data sets.
         on_progress: called after each file with (done, total).
 
     Raises:
         DataError: a root is no folder, or no data set lies below it.
     """
-    inventory = take_inventory(roots)
+    inventory = take_inventory(roots, wanted)
     tasks = _tasks(inventory.holdings)
     answers = in_processes(
         look, tasks, workers=workers, timeout_s=timeout_s, on_progress=on_progress

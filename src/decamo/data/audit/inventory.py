@@ -6,15 +6,16 @@ Unlike :func:`decamo.data.layouts.find_pairs` this raises at nothing and leaves 
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from decamo.data.audit.findings import Finding
-from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES
+from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, is_new
 from decamo.data.finding import LOOKED_FOR, Source, glimpse, sources_under
 from decamo.data.halves import Half
-from decamo.data.matching import pair_up
+from decamo.data.layouts import ANYTHING, Wanted, as_said, halves_said
+from decamo.data.matching import Pairing, mask_affix, matched_files, pair_up
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
 
@@ -50,8 +51,12 @@ class Inventory:
     findings: tuple[Finding, ...]
 
 
-def take_inventory(roots: Sequence[Path]) -> Inventory:
+def take_inventory(roots: Sequence[Path], wanted: Wanted = ANYTHING) -> Inventory:
     """List every data set of every split below some folders.
+
+    Args:
+        roots: folders of one or more data sets.
+        wanted: what the user says of them.
 
     Raises:
         DataError: a root is no folder, or no data set lies below it.
@@ -60,21 +65,31 @@ def take_inventory(roots: Sequence[Path]) -> Inventory:
     for root in roots:
         if not root.is_dir():
             raise DataError(root, "is not a folder", "name the folder of one or more data sets")
-        found = sources_under(root.expanduser())
+        found = sources_under(root.expanduser(), mask_affix(wanted.mask_suffix))
         if not found:
             got = f"no data set in it; it holds {glimpse(root)}; looked for {LOOKED_FOR}"
             raise DataError(root, got, "name the folder of one or more data sets")
         for source in found:
-            sources.setdefault((source.images.resolve(), source.masks.resolve()), source)
+            key = source.images.resolve(), source.masks.resolve()
+            sources.setdefault(key, as_said(source, wanted))
     names = _own_names(sources.values())
     findings: list[Finding] = []
     masks = {s.masks for s in sources.values()}
     folders = masks | {s.images for s in sources.values()}
+    deep = {f for s in sources.values() if _is_deep(s, wanted) for f in (s.images, s.masks)}
+    beside = {s.images for s in sources.values() if s.beside}
+    lister = _Lister(frozenset(folders), deep, beside, findings)
     listed = {
-        folder: _list(folder, folders, findings, ARRAY_SUFFIXES if folder in masks else frozenset())
+        folder: lister.files(folder, ARRAY_SUFFIXES if folder in masks else frozenset())
         for folder in sorted(folders)
     }
-    holdings = [_hold(s, names[s], listed, findings) for s in sources.values()]
+    holdings = [
+        holding
+        for source in sources.values()
+        for holding in _by_half(
+            source, _hold(source, names[source], listed, findings, wanted), wanted
+        )
+    ]
     findings += _outside(roots, folders, (f for files in listed.values() for f in files))
     return Inventory(tuple(holdings), tuple(findings))
 
@@ -88,47 +103,82 @@ def _own_names(sources: Iterable[Source]) -> dict[Source, str]:
     }
 
 
-def _list(
-    folder: Path, known: set[Path], findings: list[Finding], more: frozenset[str], depth: int = 3
-) -> list[Path]:
-    """The files of one folder that are named like images; whatever else is there is a finding.
+def _is_deep(source: Source, wanted: Wanted) -> bool:
+    """Whether images count that lie in folders beside other images."""
+    if source.beside:
+        return False
+    try:
+        images, _, _ = matched_files(source, mask_affix(wanted.mask_suffix))
+    except DataError:  # two files of one name: a finding
+        return False
+    return len({"/" in stem for stem in images}) == 2
 
-    Where there is none, those in the folders within, as :func:`decamo.data.files.files_by_stem`.
+
+@dataclass
+class _Lister:
+    """Lists folders; whatever is no image there is a finding.
+
+    Attributes:
+        known: folders of images or masks.
+        deep: those of which the folders within count though images lie beside them.
+        beside: those in which images and masks lie side by side.
+        findings: are added to.
     """
-    files: list[Path] = []
-    within: list[Path] = []
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
-        path = Path(entry.path)
-        like_image = path.suffix.lower() in IMAGE_SUFFIXES | more
-        if path.is_dir():  # Path's, because DirEntry's raises on a link that leads to itself
-            if like_image:
-                findings.append(Finding("folder-like-image", path, "a folder, not a file"))
-            elif path not in known:
-                within.append(path)
-        elif entry.is_symlink() and not path.exists():
-            target = Path(os.readlink(path))  # noqa: PTH115 -- Path.readlink differs by version
-            findings.append(Finding("dead-link", path, f"a link to {target}, which is not there"))
-        elif not path.is_file():
-            findings.append(Finding("other-file", path, "neither a file nor a folder"))
-        elif not like_image:
-            findings.append(Finding("other-file", path, "its extension is no image's: ignored"))
-        elif entry.name.startswith("."):
-            findings.append(Finding("other-file", path, "hidden: ignored"))
-        else:
-            files.append(path)
-    _collisions(files, findings)
-    closed = bool(files) or not depth
-    opened = [] if closed else [p for p in within if not (p.is_symlink() or p.name[0] == ".")]
-    findings += [
-        Finding("other-file", path, "a folder within; not looked into")
-        for path in within
-        if path not in opened
-    ]
-    if closed:
-        return files
-    return [file for p in opened for file in _list(p, known, findings, more, depth - 1)]
+
+    known: frozenset[Path]
+    deep: Collection[Path]
+    beside: Collection[Path]
+    findings: list[Finding]
+
+    def files(self, folder: Path, more: frozenset[str]) -> list[Path]:
+        """The files of one folder that are named like images.
+
+        Where there is none, those in the folders within, as
+        :func:`decamo.data.files.files_by_stem`.
+        """
+        return self._within(folder, more, 3, folder in self.deep, {folder.resolve()})
+
+    def _within(
+        self, folder: Path, more: frozenset[str], depth: int, deep: bool, seen: set[Path]
+    ) -> list[Path]:
+        files: list[Path] = []
+        within: list[Path] = []
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        for entry in found:
+            path = Path(entry.path)
+            like_image = path.suffix.lower() in IMAGE_SUFFIXES | more
+            if path.is_dir() and not like_image:  # Path's: DirEntry's raises on a circular link
+                within += [path] if path not in self.known else []
+            elif path.is_file() and like_image and not entry.name.startswith("."):
+                files.append(path)
+            else:
+                self.findings.append(_odd(path, like_image=like_image))
+        if folder not in self.beside:
+            _collisions(files, self.findings)
+        closed = (bool(files) and not deep) or not depth
+        opened = [p for p in within if not closed and p.name[0] != "." and is_new(p, seen)]
+        self.findings += [
+            Finding("other-file", path, "a folder within; not looked into")
+            for path in within
+            if path not in opened
+        ]
+        lower = [f for p in opened for f in self._within(p, more, depth - 1, deep, seen)]
+        return files + lower
+
+
+def _odd(path: Path, *, like_image: bool) -> Finding:
+    """What is no image of a set, and why."""
+    if path.is_dir():
+        return Finding("folder-like-image", path, "a folder, not a file")
+    if path.is_symlink() and not path.exists():
+        target = Path(os.readlink(path))  # noqa: PTH115 -- Path.readlink differs by version
+        return Finding("dead-link", path, f"a link to {target}, which is not there")
+    if not path.is_file():
+        return Finding("other-file", path, "neither a file nor a folder")
+    if not like_image:
+        return Finding("other-file", path, "its extension is no image's: ignored")
+    return Finding("other-file", path, "hidden: ignored")
 
 
 def _collisions(files: list[Path], findings: list[Finding]) -> None:
@@ -147,17 +197,56 @@ def _collisions(files: list[Path], findings: list[Finding]) -> None:
         folded.setdefault(stem.casefold(), path)
 
 
-def _hold(
-    source: Source, name: str, listed: dict[Path, list[Path]], findings: list[Finding]
-) -> Holding:
+def _by_half(source: Source, whole: Holding, wanted: Wanted) -> Iterator[Holding]:
+    """A holding for each half, where lists or names of files say which is which."""
+    halves: Mapping[str, Half] = {}
+    if source.split in (Half.ANY, Half.UNCLEAR) and not source.test_only:
+        halves, _ = halves_said(source, whole.pairs, wanted)
+    stems = {pair.image: pair.stem for pair in whole.pairs}
+    masks = {pair.mask: pair.stem for pair in whole.pairs}
+    sides = {stem: str(halves.get(stem, "")) or whole.split for stem in stems.values()}
+    kinds = sorted(set(sides.values())) or [whole.split]
+    for kind in kinds:  # what belongs to no pair comes with the first
+        lone = kind == kinds[0]
+        yield replace(
+            whole,
+            split=kind,
+            pairs=tuple(replace(p, split=kind) for p in whole.pairs if sides[p.stem] == kind),
+            images=tuple(
+                p for p in whole.images if (sides[stems[p]] == kind if p in stems else lone)
+            ),
+            masks=tuple(
+                p for p in whole.masks if (sides[masks[p]] == kind if p in masks else lone)
+            ),
+        )
+
+
+def _sorted_out(
+    source: Source, listed: dict[Path, list[Path]], wanted: Wanted
+) -> tuple[dict[str, Path], dict[str, Path], Pairing]:
+    """Images and masks of a source by their stems, and which belong together."""
+    affix = mask_affix(wanted.mask_suffix)
+    if source.beside:
+        images, masks, found = matched_files(source, affix)
+        return dict(images), dict(masks), found
     images = _by_stem(listed[source.images], source.images)
     masks = _by_stem(listed[source.masks], source.masks)
+    return images, masks, pair_up(images, masks, affix)
+
+
+def _hold(
+    source: Source,
+    name: str,
+    listed: dict[Path, list[Path]],
+    findings: list[Finding],
+    wanted: Wanted,
+) -> Holding:
+    images, masks, found = _sorted_out(source, listed, wanted)
     split = "test" if source.test_only else source.split or "any"
     if source.split == Half.UNCLEAR:
         detail = f"it is unclear whether it is to train on or to test on: {source.why}"
         findings.append(Finding("unclear-half", source.images, detail))
     inside = f"{source.sequence}/" if source.sequence else ""
-    found = pair_up(images, masks)
     pairs = tuple(
         Pair(images[s], masks[m], inside + s, name, split) for s, m in sorted(found.masks.items())
     )
@@ -172,6 +261,9 @@ def _hold(
     for stem in sorted(masks.keys() - set(found.masks.values()) - elsewhere):
         detail = f"no image {stem}.* in {source.images}{_hint(stem, images)}"
         findings.append(Finding("mask-without-image", masks[stem], detail))
+    if source.beside:
+        every = tuple(images.values()), tuple(masks.values())
+        return Holding(name, split, source.place, pairs, *every)
     own = tuple(p for p in listed[source.masks] if _stem(p, source.masks) not in elsewhere)
     return Holding(name, split, source.place, pairs, tuple(listed[source.images]), own)
 
