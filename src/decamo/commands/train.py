@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     check_run_outputs(args, settings)
     folder = RunFolder(settings.run.checkpoint_dir)
     make_folder(folder.root)
-    runtime = open_runtime(settings.run.device, settings.run.precision)
+    runtime = _runtime_of(settings)
     budget = _budget(settings, began)
     with (
         closing_runtime(),
@@ -134,7 +134,6 @@ def run(args: argparse.Namespace) -> int:
             con.say(f"complete: {settings.run.resume_from} stands at the end of its plan")
             return 0
         folder.open(settings.run.resume_from)
-        _refuse_many(settings, runtime)
         with runtime.main_first():
             looking = con.progress("looking at the images")
             ear = ear_of(settings, lambda: budget.over() if budget else "", con.say)
@@ -294,13 +293,17 @@ def _as_it_is_now(
     return chosen_settings(args) if moved else (settings, checkpoint)
 
 
-def _refuse_many(settings: TrainSettings, runtime: Runtime) -> None:
+def _runtime_of(settings: TrainSettings) -> Runtime:
+    """Device and processes; a run of several processes cannot race branches by itself."""
+    runtime = open_runtime(settings.run.device, settings.run.precision)
     if runtime.world > 1 and settings.run.on_plateau == "escape":
+        close_runtime()
         raise SettingsError(
             "--on-plateau",
             f"got escape under torchrun, in {runtime.world} processes for one trial",
             "give --on-plateau stop, then start decamo escape once on each device",
         )
+    return runtime
 
 
 def _insist_on_progress(session: _Session) -> None:
