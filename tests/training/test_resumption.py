@@ -50,6 +50,7 @@ def test_another_schedule_branches() -> None:
         ("optimise", {"reset_moments": True}, "--reset-moments given"),
         ("run", {"seed": 7}, "--seed 0 -> 7"),
         ("data", {"val_fraction": 0.25}, "--val-fraction"),
+        ("data", {"mask_values": ("object=1", "void=255")}, "--mask-values"),
     ],
 )
 def test_what_else_makes_a_branch_is_named(

@@ -42,6 +42,9 @@ def _other_changes(old: TrainSettings, new: TrainSettings) -> Mapping[str, str]:
     }
     if (old.data.cache == "off") != (new.data.cache == "off"):  # the others' pixels are the same
         changes["--cache"] = f"{old.data.cache} -> {new.data.cache}"
+    words = [shown(data.mask_values) or "as found" for data in (old.data, new.data)]
+    if set(old.data.mask_values) != set(new.data.mask_values):  # the targets are others
+        changes["--mask-values"] = " -> ".join(words)
     if new.optimise.reset_moments:
         changes["--reset-moments"] = "given"
     return changes
