@@ -1,6 +1,7 @@
 """Layouts as people have them who know nothing of this project's."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -75,7 +76,8 @@ def test_images_find_their_masks(root: Path, layout: str) -> None:
         assert pair.mask == root / masks.format(name)
     (line,) = found.sources
     assert "6 pairs" in line
-    audited = [p for h in take_inventory([root]).holdings for p in h.pairs]
+    (holding,) = take_inventory([root]).holdings
+    audited = holding.pairs
     assert [(p.image, p.mask) for p in audited] == [(p.image, p.mask) for p in found.pairs]
 
 
@@ -152,3 +154,19 @@ def test_the_audit_knows_halves_by_lists_and_by_names(root: Path) -> None:
     held = {(h.name, h.split): len(h.pairs) for h in take_inventory([root]).holdings}
     sizes = {("a", "train"): 2, ("a", "test"): 1, ("b", "train"): 2, ("b", "test"): 1}
     assert held == sizes
+
+
+def test_what_to_test_on_is_what_is_named(root: Path) -> None:
+    lay(root / "a", "images/{}.jpg", "masks/{}.png", "old_1 old_2 old_3 new_1")
+    lay(root / "b", "images/{}.jpg", "masks/{}.png", "p q r s")
+    (root / "b" / "train.txt").write_text("p\nq\n")
+    (root / "b" / "val.txt").write_text("r\ns\n")
+
+    def stems(half: Literal["train", "test"], *patterns: str) -> list[str]:
+        return [p.stem for p in find_pairs([root], half, Wanted(test_on=patterns)).pairs]
+
+    assert stems("test", "new_*") == ["new_1"]
+    assert stems("train", "new_*") == ["old_1", "old_2", "old_3", "p", "q"]
+    assert stems("test", "s") == ["s"]
+    assert "r" not in stems("train", "s")  # the list holds as before
+    assert stems("test", "a") == ["new_1", "old_1", "old_2", "old_3"]

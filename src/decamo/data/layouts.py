@@ -27,7 +27,7 @@ from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
 
-__all__ = ["ANYTHING", "Listing", "Wanted", "as_said", "find_pairs", "halves_said"]
+__all__ = ["ANYTHING", "Listing", "Wanted", "as_said", "find_pairs", "halves_said", "no_data_set"]
 
 _DOUBTFUL = 0.1  # share of the files whose names speak of a test half, from which on it counts
 # Pairs of the halves that were published to test on (Fan et al., 2020; Le et al., 2019)
@@ -106,6 +106,13 @@ def find_pairs(
     _refuse_idle(everything, found, wanted)
     looked = [_by_files(source, held, split, wanted) for source, held in found.items()]
     matched = {source: held for source, held in looked if source.serves(split)}
+    if split == "test" and wanted.test_on:
+        matched = {
+            source: held
+            for source, held in matched.items()
+            if _names_folder(wanted.test_on, source)
+            or any(_names_file(wanted.test_on, pair) for pair in held.pairs)
+        }
     if split == "train":
         matched = {source: matched[source] for source in _sure(list(matched), wanted)}
     kept = _without_copies({source: list(held.pairs) for source, held in matched.items()})
@@ -133,18 +140,23 @@ def _sources_of(root: Path, wanted: Wanted) -> list[Source]:
         )
     sources = sources_under(root, mask_affix(wanted.mask_suffix))
     if not sources:
-        lone = lone_images(root)
-        held = f", but no mask among them or in a folder beside {lone.name}" if lone else ""
-        holds = f"{lone} holds {glimpse(lone, 3)}" if lone else f"which holds {glimpse(root)}"
-        raise DataError(
-            "--dataset-path",
-            f"no data set in {root}{': ' if lone else ', '}{holds}{held}; looked for {LOOKED_FOR}",
-            "name a folder that holds images and masks, or say with --mask-suffix what the names of"
-            " masks end in"
-            if lone
-            else "name the folder that holds the image folder and the mask folder, or one above it",
-        )
+        raise DataError("--dataset-path", *no_data_set(root))
     return sources
+
+
+def no_data_set(root: Path) -> tuple[str, str]:
+    """Why a folder holds no data set, and what to do: two parts of a line for people."""
+    lone = lone_images(root)
+    if lone is None:
+        got = f"no data set in {root}, which holds {glimpse(root)}; looked for {LOOKED_FOR}"
+        remedy = "name the folder that holds the image folder and the mask folder, or one above it"
+        return got, remedy
+    got = f"no data set in {root}: {lone} holds {glimpse(lone, 3)}, but no mask among them or in a"
+    return (
+        f"{got} folder beside {lone.name}; looked for {LOOKED_FOR}",
+        "name a folder that holds images and masks, or say with --mask-suffix what the names of"
+        " masks end in",
+    )
 
 
 def as_said(source: Source, wanted: Wanted) -> Source:
@@ -204,12 +216,14 @@ def halves_said(
     source: Source, pairs: Sequence[Pair], wanted: Wanted
 ) -> tuple[dict[str, Half], str]:
     """Stem -> half, and by what: patterns, lists of names, the names, or the count; or nothing."""
-    said = {p.stem: Half.TEST for p in pairs if _names_file(wanted.test_on, p)}
     trains = {p.stem: Half.TRAIN for p in pairs if _names_file(wanted.train_on, p)}
     if trains:
-        said = {p.stem: Half.TEST for p in pairs} | trains
-    if said:
-        return said, "--train-on" if trains else "--test-on"
+        return {p.stem: Half.TEST for p in pairs} | trains, "--train-on"
+    tests = {p.stem: Half.TEST for p in pairs if _names_file(wanted.test_on, p)}
+    if tests:  # what else is not to train on remains so, and what is not named is no test
+        known, how = halves_said(source, pairs, replace(wanted, test_on=()))
+        ground = {p.stem: known.get(p.stem, Half.TRAIN) for p in pairs}
+        return ground | tests, " and ".join(part for part in ("--test-on", how) if part)
     if source.split != Half.ANY:
         return {}, ""
     listed, how = _listed(source, pairs)

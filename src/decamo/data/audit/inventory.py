@@ -12,9 +12,9 @@ from pathlib import Path
 
 from decamo.data.audit.findings import Finding
 from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, is_new
-from decamo.data.finding import LOOKED_FOR, Source, glimpse, sources_under
+from decamo.data.finding import Source, sources_under
 from decamo.data.halves import Half
-from decamo.data.layouts import ANYTHING, Wanted, as_said, halves_said
+from decamo.data.layouts import ANYTHING, Wanted, as_said, halves_said, no_data_set
 from decamo.data.matching import Pairing, mask_affix, matched_files, pair_up
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
@@ -67,8 +67,7 @@ def take_inventory(roots: Sequence[Path], wanted: Wanted = ANYTHING) -> Inventor
             raise DataError(root, "is not a folder", "name the folder of one or more data sets")
         found = sources_under(root.expanduser(), mask_affix(wanted.mask_suffix))
         if not found:
-            got = f"no data set in it; it holds {glimpse(root)}; looked for {LOOKED_FOR}"
-            raise DataError(root, got, "name the folder of one or more data sets")
+            raise DataError(root, *no_data_set(root))
         for source in found:
             key = source.images.resolve(), source.masks.resolve()
             sources.setdefault(key, as_said(source, wanted))
@@ -83,13 +82,16 @@ def take_inventory(roots: Sequence[Path], wanted: Wanted = ANYTHING) -> Inventor
         folder: lister.files(folder, ARRAY_SUFFIXES if folder in masks else frozenset())
         for folder in sorted(folders)
     }
-    holdings = [
-        holding
-        for source in sources.values()
-        for holding in _by_half(
-            source, _hold(source, names[source], listed, findings, wanted), wanted
-        )
-    ]
+    holdings: list[Holding] = []
+    cases: dict[tuple[str, str], list[Holding]] = defaultdict(list)
+    for source in sources.values():
+        whole = _hold(source, names[source], listed, findings, wanted)
+        for part in _by_half(source, whole, wanted):
+            if source.sequence:
+                cases[part.name, part.split].append(part)
+            else:
+                holdings.append(part)
+    holdings += [_joined(group) for group in cases.values()]
     findings += _outside(roots, folders, (f for files in listed.values() for f in files))
     return Inventory(tuple(holdings), tuple(findings))
 
@@ -195,6 +197,19 @@ def _collisions(files: list[Path], findings: list[Finding]) -> None:
             findings.append(Finding("same-name-but-case", path, f"{detail} keep one of them"))
         exact.setdefault(stem, path)
         folded.setdefault(stem.casefold(), path)
+
+
+def _joined(group: Sequence[Holding]) -> Holding:
+    """One holding of a set that has a folder for each video or image."""
+    if len(group) == 1:
+        return group[0]
+    return replace(
+        group[0],
+        place=f"{group[0].place} and {len(group) - 1} more like it",
+        pairs=tuple(pair for held in group for pair in held.pairs),
+        images=tuple(path for held in group for path in held.images),
+        masks=tuple(path for held in group for path in held.masks),
+    )
 
 
 def _by_half(source: Source, whole: Holding, wanted: Wanted) -> Iterator[Holding]:
