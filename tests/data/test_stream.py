@@ -211,7 +211,8 @@ def test_batches_are_the_same_whoever_is_killed(
 
     assert_same(read(stream, deed), usual)
     notes = stream.patience.take_notes()
-    assert (moments != {17}) <= len(notes) <= 3 * len(moments)  # the last one is read by then
+    # What is killed before its first batch is given out, or after its last, may go unnoticed.
+    assert (moments not in ({0}, {17})) <= len(notes) <= 3 * len(moments)
     assert all("was killed (SIGKILL" in line for line in notes)
     assert readers() == []
 

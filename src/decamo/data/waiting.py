@@ -20,6 +20,7 @@ from decamo.errors import DataStalled
 
 __all__ = [
     "LISTEN_S",
+    "NOBODY",
     "Ear",
     "Listen",
     "Patience",
