@@ -90,6 +90,15 @@ def test_a_stage_3_that_has_begun_is_warned_of_no_more() -> None:
     assert not review(plan, Position(120, begin + 1, 1))
 
 
+def test_a_flag_without_effect_does_not_hush_an_extension_that_lifts_the_rate() -> None:
+    short = ledger(cycles=1)
+    done = Position(120, short.plan.end_step)
+    wanted = replace(short.last.schedule, epochs=150, scheduler="cosine_restart")
+    longer = resume(short, wanted, done, images=40).ledger
+    assert longer.last.word == "extend"
+    assert "rises from 0.000010 to" in review(longer)[0]
+
+
 def test_stage_3_above_the_floor_of_stage_2() -> None:
     (warning,) = review(ledger(stage3_epochs=2, stage3_lr=0.0001))
     assert warning.startswith("stage 3 starts at 0.000100, above the 0.000010")

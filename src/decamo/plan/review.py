@@ -63,7 +63,9 @@ def _rises_at_the_resume(ledger: Ledger) -> list[str]:
     before, now = plan.lr(step - 1), ledger.plan.lr(step)
     stage = ledger.plan.stage_at(step).number
     earlier = ledger.segments[-2].schedule
-    asked = [n for n in _OF_RATES[stage] if getattr(earlier, n) != getattr(segment.schedule, n)]
+    asked = segment.word == "branch" and any(  # in an extension no such flag has an effect
+        getattr(earlier, name) != getattr(segment.schedule, name) for name in _OF_RATES[stage]
+    )
     if now <= before or plan.stage_at(step - 1).number < stage or asked:
         return []
     digits = 6 if f"{before:.6f}" != f"{now:.6f}" else 9
