@@ -167,6 +167,14 @@ def assert_same(a: Batches, b: Batches) -> None:
         assert torch.equal(one.mask, other.mask)
 
 
+@pytest.fixture(autouse=True)
+def _alone() -> None:
+    """Processes that a test of another file left are none of these."""
+    for child in multiprocessing.active_children():
+        child.kill()
+        child.join()
+
+
 def readers() -> list[int]:
     return [p.pid for p in multiprocessing.active_children() if p.pid is not None]
 
