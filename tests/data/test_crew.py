@@ -145,6 +145,18 @@ def test_want_of_memory_leaves_fewer(tmp_path: Path) -> None:
     assert ran.notes == ["a reading process found too little memory: 2 of 3 go on; nothing is lost"]
 
 
+def test_what_a_process_that_is_sent_home_had_answered_counts_once(tmp_path: Path) -> None:
+    crew = Crew[int, int](Work(tmp_path, "memory", (2,)), 3)
+    for number in range(6):
+        crew.give(number, number)
+    time.sleep(0.5)  # the third process has run out of memory over 2, and answered 5 as well
+    got = []
+    while len(set(got)) < 6:
+        got += [answer.number for answer in crew.poll(0.1)]
+    crew.close()
+    assert sorted(got) == list(range(6))
+
+
 def test_the_kernels_own_killing_is_told_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -292,11 +292,12 @@ class Crew(Generic[T, R]):
             self._selector.unregister(hand.pipe)
         hand.pipe.close()
         gone = _killed(hand.process)
+        tasks, hand.tasks = hand.tasks, deque()  # what it may have answered as well is done again
         if not gone:
-            self._stuck.update(task.number for task in hand.tasks)
-            for task in hand.tasks:
+            self._stuck.update(task.number for task in tasks)
+            for task in tasks:
                 task.payload = task.spare
-        self._put_back(hand.tasks)
+        self._put_back(tasks)
         return gone
 
     def _put_back(self, tasks: Iterable[_Task[T]]) -> None:
@@ -346,7 +347,7 @@ class Crew(Generic[T, R]):
         except OSError:
             ended = True
         answers = [a for frame in _frames(hand.got) if (a := self._heard(hand, frame)) is not None]
-        if ended:
+        if ended and hand in self._hands:
             self._bury(hand)
         return answers
 
