@@ -1,5 +1,6 @@
 """Shared by all tests: offline, one thread, and a small data set of procedural scenes."""
 
+import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,17 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    """What a test started has ended with it, as it does when a command is over."""
+    yield
+    left = multiprocessing.active_children()
+    for child in left:  # none of the tests that follow is to suffer for it
+        child.kill()
+        child.join()
+    assert left == []
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ from typing import Any
 
 _MODULES = ("fcntl", "resource")
 _FUNCTIONS = ("sched_getaffinity", "memfd_create", "posix_fallocate", "fork")
-_SIGNALS = ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+# not SIGKILL, which the processes of Linux are ended by
+_SIGNALS = ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGBUS", "pthread_sigmask")
 _BUSY: set[tuple[str, str]] = set()
 
 

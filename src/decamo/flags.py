@@ -23,6 +23,7 @@ from decamo.training import resumption_of
 
 __all__ = [
     "Parser",
+    "add_data_timeout",
     "add_settings",
     "add_views",
     "add_wanted",
@@ -91,6 +92,12 @@ def add_views(add: Callable[..., Any]) -> None:
     add("--decide", default="half", choices=("half", "iou"),
         help="half: object is what is more likely than not (default). iou: the region of the best"
         " expected IoU, for images that do hold an object; maps are shifted to it")  # fmt: skip
+
+
+def add_data_timeout(add: Callable[..., Any]) -> None:
+    """Add the flag that says how long a file is waited for, as ``decamo train`` has it."""
+    add("--data-timeout", default="3m", metavar="TIME",
+        help="give a file up that is not read to its end for so long (3m)")  # fmt: skip
 
 
 def add_wanted(add: Callable[..., Any]) -> None:

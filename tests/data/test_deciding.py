@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from decamo.data.census import Census, take_census
-from decamo.data.deciding import apply_rules, rule_for_images, words_for
+from decamo.data.deciding import ImagesRule, apply_rules, rule_for_images, words_for
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_labelled
 from decamo.data.rules import MaskMeaning, PixelScale, Plane, ReadingRule
@@ -92,15 +92,17 @@ def wide(path: Path, low: float, high: float) -> Path:
 def test_images_to_predict_are_scaled_as_in_training(tmp_path: Path) -> None:
     files = [wide(tmp_path / "a.png", 0, 900), tmp_path / "none.png"]
     trained = {"a": ReadingRule(scale=PixelScale(0, 4095)), "b": ReadingRule()}
-    rule, line = rule_for_images(files, trained, max_pixels=10**6)
+    found = rule_for_images(files, trained, max_pixels=10**6)
+    rule, line = found.rule, found.line
     assert rule == ReadingRule(scale=PixelScale(0, 4095), max_pixels=10**6)
     assert line == "1 images of more than 8 bits: 0 is black and 4095 is white, as in training"
 
 
 def test_images_to_predict_are_scaled_by_a_look_where_training_had_none(tmp_path: Path) -> None:
-    rule, line = rule_for_images([wide(tmp_path / "a.png", 28000, 31000)], {"a": ReadingRule()})
+    found = rule_for_images([wide(tmp_path / "a.png", 28000, 31000)], {"a": ReadingRule()})
+    rule, line = found.rule, found.line
     assert rule.scale is not None
     assert 28000 <= rule.scale.low < 28100
     assert "percentiles" in line
     Image.new("RGB", (4, 4)).save(tmp_path / "b.png")
-    assert rule_for_images([tmp_path / "b.png"], {}) == (ReadingRule(), "")
+    assert rule_for_images([tmp_path / "b.png"], {}) == ImagesRule(ReadingRule())

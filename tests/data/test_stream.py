@@ -90,9 +90,11 @@ def test_an_empty_share_is_an_empty_batch(data: CamouflageDataset) -> None:
 def test_a_file_that_breaks_during_training_is_named(tmp_path: Path, workers: int) -> None:
     pair = Pair(tmp_path / "gone.jpg", tmp_path / "gone.png", "gone", "set", "train")
     broken = CamouflageDataset([pair], 16, seed=0, augment=True)
-    loader = BatchStream(broken, sampler(1), num_workers=workers, pin_memory=False)
-    with pytest.raises(UnreadableImage, match=r"gone\.jpg"):
-        list(loader)
+    with (
+        BatchStream(broken, sampler(1), num_workers=workers, pin_memory=False) as stream,
+        pytest.raises(UnreadableImage, match=r"gone\.jpg"),
+    ):
+        list(stream)
 
 
 class _Telling(CamouflageDataset):
@@ -165,14 +167,6 @@ def assert_same(a: Batches, b: Batches) -> None:
     for one, other in zip(a, b, strict=True):
         assert torch.equal(one.image, other.image)
         assert torch.equal(one.mask, other.mask)
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> None:
-    """Processes that a test of another file left are none of these."""
-    for child in multiprocessing.active_children():
-        child.kill()
-        child.join()
 
 
 def readers() -> list[int]:
@@ -326,11 +320,24 @@ def test_an_image_that_process_after_process_dies_of_is_named_and_not_read_here(
     data: CamouflageDataset,
 ) -> None:
     deadly = _Deadly(data.pairs, 16, seed=3, augment=True)
-    with (
-        BatchStream(deadly, sampler(), num_workers=2, pin_memory=False) as stream,
-        pytest.raises(UnreadableImage, match=r"5\.png: 2 processes in turn died of SIGSEGV"),
-    ):
-        list(stream)
+    got = 0
+    with BatchStream(deadly, sampler(), num_workers=2, pin_memory=False) as stream:
+        # what comes before it is handed over, however early the processes died of it
+        turn = [5 in permutation(1, 1, 7)[at : at + 3] for at in (0, 3, 6)].index(True)
+        for _ in range(turn):
+            got += next(stream).size
+            time.sleep(0.3)
+        with pytest.raises(UnreadableImage, match=r"5\.png: 2 processes in turn died of SIGSEGV"):
+            next(stream)
+    assert got == 3 * turn
+
+
+def test_its_processes_end_with_the_last_batch(data: CamouflageDataset) -> None:
+    stream = BatchStream(data, sampler(), num_workers=2, pin_memory=False)
+    assert len(list(stream)) == 6
+    assert readers() == []
+    with pytest.raises(StopIteration):
+        next(stream)
 
 
 _SMALL = """

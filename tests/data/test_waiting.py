@@ -13,8 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from decamo.data.waiting import Ear, Patience, ReadAhead, StopAsked, patient_read
-from decamo.errors import DataStalled
+from decamo.data.waiting import (
+    Ear,
+    Patience,
+    ReadAhead,
+    StopAsked,
+    Wait,
+    patient_map,
+    patient_read,
+)
+from decamo.errors import DataStalled, DecamoError
 
 
 @dataclass
@@ -119,6 +127,66 @@ def test_a_reason_to_stop_is_heard_while_a_read_never_ends(fifo: Path) -> None:
     with pytest.raises(StopAsked) as caught:
         patient_read(Path.read_bytes, fifo, Ear(lambda: "on SIGTERM"))
     assert caught.value.why == "on SIGTERM"
+
+
+def test_time_in_which_the_whole_job_stood_still_is_no_wait(fifo: Path) -> None:
+    """Ctrl-Z and fg an hour later, or a job that Slurm suspended and resumed."""
+    clock = Clock()
+    wait = Wait(clock)
+    assert wait.look() == 0
+    clock.now += 0.2
+    assert wait.look() == pytest.approx(0.2)
+    clock.now += 3600
+    assert wait.look() == pytest.approx(5.2)
+    reading = ReadAhead(Path.read_bytes, [fifo], patience=Patience(60.0, clock))
+    with closing(reading):
+        assert reading.poll(0.01) is None
+        clock.now += 3600
+        assert reading.poll(0.01) is None, "nobody looked for an hour, and it is not given up"
+        assert reading.patience.notes == []
+
+
+def test_each_long_wait_is_told_though_readers_share_a_patience(fifo: Path) -> None:
+    """As validation after validation does, whose reads may lie where earlier ones lay in memory."""
+    clock, said = Clock(), list[str]()
+    patience = Patience(600.0, clock)
+
+    def listen() -> str:
+        clock.now += 5
+        return said[-1] if len(said) == len(heard) + 1 else ""
+
+    heard = list[str]()
+    for _ in range(2):
+        reading = ReadAhead(Path.read_bytes, [fifo], patience=patience)
+        with closing(reading), pytest.raises(StopAsked) as caught:
+            reading.next(Ear(listen, said.append))
+        heard.append(caught.value.why)
+    assert said == heard
+
+
+def test_many_are_read_in_order_and_the_first_error_ends_it() -> None:
+    assert patient_map(lambda n: 2 * n, range(20), Ear(), threads=3) == list(range(0, 40, 2))
+    assert patient_map(str, [], Ear()) == []
+    with pytest.raises(ZeroDivisionError):
+        patient_map(lambda n: 1 // n, [1, 0, 2], Ear())
+
+
+def test_want_of_threads_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = list[threading.Thread]()
+    start = threading.Thread.start
+
+    def few(thread: threading.Thread) -> None:
+        if len(started) >= most:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", few)
+    most = 1
+    assert patient_map(lambda n: n, range(9), Ear(), threads=4) == list(range(9))
+    most = 0
+    with pytest.raises(DecamoError, match="can't start new thread; see `ulimit -u`"):
+        patient_map(lambda n: n, range(9), Ear(), threads=4)
 
 
 _STUCK = """

@@ -46,7 +46,13 @@ from decamo.evaluation import (
     sets_of_pairs,
 )
 from decamo.evaluation.trained_on import TrainedOn, trained_on
-from decamo.flags import Parser, add_views, add_wanted, write_json
+from decamo.flags import (
+    Parser,
+    add_data_timeout,
+    add_views,
+    add_wanted,
+    write_json,
+)
 from decamo.report.atlas_text import atlas_text
 from decamo.report.outcome_notes import outcome_notes
 from decamo.report.score_files import scores_csv, scores_latex, scores_markdown
@@ -57,6 +63,7 @@ from decamo.report.score_tables import (
     protocol_text,
     score_text,
 )
+from decamo.settings.duration import seconds_of
 from decamo.storage.outputs import Read, Written, check_outputs, write_output
 
 __all__ = ["add_arguments", "run"]
@@ -100,6 +107,7 @@ def add_arguments(parser: Parser) -> None:
     add("--batch-size", type=int, default=8, metavar="N", help="images read ahead; moves no score")
     add("--num-workers", type=int, default=2, metavar="N", help="reading threads")
     add("--workers", type=int, metavar="N", help="scoring processes (default: by cores and images)")
+    add_data_timeout(add)
     add = parser.add_argument_group("what is told").add_argument
     add("--by", **many, choices=sorted(GROUPINGS), help="scores of groups as well")
     add("--compare", nargs=2, metavar=("A", "B"), help="names of two methods: is B better?")
@@ -120,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
     """Score; returns 0, or 1 if ``--expect`` is not met."""
     _check_outputs(args)
     expected = read_report(args.expect) if args.expect else None
-    rules = _rules(args, expected)
+    rules, ear = _rules(args, expected), _ear(args)
     names = _names(args)
     loaded = [
         _network(args, n, named_path(c)[1], rules)
@@ -132,6 +140,7 @@ def run(args: argparse.Namespace) -> int:
         given=args.mask_values,
         images=bool(networks),
         max_pixels=args.max_pixels,
+        ear=ear,
     )
     for line in ruled.lines:
         print(line, file=sys.stderr)
@@ -140,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
     methods = [*networks, *_folders(args, names, rules.noncam, alone=len(sets) == 1)]
     pictures = _pictures(args.atlas, methods, sets)
     _check_outputs(args, pictures.values())
-    with Measurer(_workers(args.workers, sets), rules, _aside) as measurer:
+    with Measurer(_workers(args.workers, sets), rules, ear) as measurer:
         scores = [_score(args, m, s, measurer) for s in sets for m in methods]
     compared = _compared(args, scores)
     _tell(scores, compared)
@@ -250,7 +259,15 @@ def _folders(
 ) -> list[Method]:
     own = names[len(args.checkpoint) :]
     return [
-        MapMethod(name, named_path(text)[1], alone, args.missing, noncam, args.map_channel)
+        MapMethod(
+            name,
+            named_path(text)[1],
+            alone,
+            args.missing,
+            noncam,
+            args.map_channel,
+            _ear(args),
+        )
         for name, text in zip(own, args.predictions, strict=True)
     ]
 
@@ -284,13 +301,24 @@ def _network(
     predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
     images = _classifies(args)
     method = NetworkMethod(
-        name, predictor, facts, args.batch_size, args.num_workers, rules, images, Ear(say=_aside)
+        name,
+        predictor,
+        facts,
+        args.batch_size,
+        args.num_workers,
+        rules,
+        images,
+        _ear(args),
     )
     return method, loaded.images
 
 
 def _aside(line: str) -> None:
     print(line, file=sys.stderr)
+
+
+def _ear(args: argparse.Namespace) -> Ear:
+    return Ear(say=_aside, give_up_s=seconds_of("data_timeout", args.data_timeout))
 
 
 def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:

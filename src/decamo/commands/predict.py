@@ -17,7 +17,7 @@ from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
 from decamo.data.waiting import Ear, patient_read
 from decamo.errors import DataStalled, UnreadableImage
-from decamo.flags import Parser, add_views, write_json
+from decamo.flags import Parser, add_data_timeout, add_views, write_json
 from decamo.inference import write_overlay, write_probability
 from decamo.inference.inputs import Found, find_images
 from decamo.inference.load import load_model
@@ -27,6 +27,7 @@ from decamo.metrics import THRESHOLD
 from decamo.nn.build import check_sizes
 from decamo.nn.firing import Firing, Watch
 from decamo.nn.routing import entropy_share
+from decamo.settings.duration import seconds_of
 from decamo.settings.experts import expert_name, level_name
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs
@@ -64,6 +65,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help="largest image decoded"
     )
+    add_data_timeout(parser.add_argument)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the list of results here")
 
 
@@ -81,16 +83,20 @@ def run(args: argparse.Namespace) -> int:
     draw = _drawer() if args.experts else None
     make_folder(args.out)
     images = [item.image for item in found.items]
-    rule, line = rule_for_images(images, loaded.rules, max_pixels=args.max_pixels)
-    if line:
-        print(line)
-    read = partial(read_image, rule=rule)
+    give_up_s = seconds_of("data_timeout", args.data_timeout)
+    ear = Ear(say=lambda line: print(line, file=sys.stderr), give_up_s=give_up_s)
+    decided = rule_for_images(images, loaded.rules, max_pixels=args.max_pixels, ear=ear)
+    if decided.line:
+        print(decided.line)
+    read = partial(read_image, rule=decided.rule)
     results: list[dict[str, Any]] = []
-    bad, ear = 0, Ear(say=lambda line: print(line, file=sys.stderr))
+    bad = 0
     with Watch(loaded.model) if args.experts else nullcontext() as watch:
         items = track(found.items, "predicting", disable=not sys.stderr.isatty(), transient=True)
         for item in items:
             try:
+                if item.image in decided.stalled:
+                    raise decided.stalled[item.image]
                 image = patient_read(read, item.image, ear)
             except (UnreadableImage, DataStalled) as error:
                 print(f"left out: {error}", file=sys.stderr)

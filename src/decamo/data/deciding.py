@@ -1,8 +1,10 @@
 """A census -> the same, each pair with the rule of its data set, and what is to be said of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from decamo.data.census import BadFile, Census, Entry
 from decamo.data.pairs import Pair
@@ -10,9 +12,12 @@ from decamo.data.pixel_range import WideLook, decide_scale, scale_words
 from decamo.data.reading import is_wide_file, read_labels, see_image, see_mask
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, Plane, ReadingRule
 from decamo.data.survey import Sight, decide_rule
-from decamo.errors import SettingsError, UnreadableImage
+from decamo.data.waiting import NOBODY, Ear, patient_read
+from decamo.errors import DataStalled, SettingsError, UnreadableImage
 
-__all__ = ["Ruled", "apply_rules", "refuse_unknown", "rule_for_images", "words_for"]
+__all__ = ["ImagesRule", "Ruled", "apply_rules", "refuse_unknown", "rule_for_images", "words_for"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,28 @@ def apply_rules(
     return Ruled(replace(census, entries=kept, bad=bad), rules, tuple(lines), tuple(warnings))
 
 
+@dataclass(frozen=True)
+class ImagesRule:
+    """How images are read.
+
+    Attributes:
+        rule: by which.
+        line: what was decided; empty where there is nothing to tell.
+        stalled: files that were not read to their end while they were looked at.
+    """
+
+    rule: ReadingRule
+    line: str = ""
+    stalled: Mapping[Path, DataStalled] = field(default_factory=dict)
+
+
 def rule_for_images(
     files: Sequence[Path],
     trained: Mapping[str, ReadingRule],
     *,
     max_pixels: int = MAX_PIXELS,
-) -> tuple[ReadingRule, str]:
+    ear: Ear = NOBODY,
+) -> ImagesRule:
     """How images are read that a trained network is to see, and that in a line.
 
     As its training images were, where they had more than 8 bits; else by a look at all of these
@@ -91,20 +112,37 @@ def rule_for_images(
         files: images; what cannot be read is left to whoever reads it.
         trained: rules of the data sets that the network was trained on.
         max_pixels: the most that a file may have.
+        ear: listened to meanwhile.
+
+    Raises:
+        StopAsked: there was a reason to stop.
     """
-    wide = [path for path in files if _is_wide(path)]
+    stalled: dict[Path, DataStalled] = {}
+
+    def patiently(look: Callable[[Path], T], path: Path) -> T | None:
+        if path in stalled:
+            return None
+        try:
+            return patient_read(look, path, ear)
+        except DataStalled as error:
+            stalled[path] = error
+            return None
+
+    wide = [path for path in files if patiently(_is_wide, path)]
     if not wide:
-        return ReadingRule(max_pixels=max_pixels), ""
+        return ImagesRule(ReadingRule(max_pixels=max_pixels), "", stalled)
     scales = dict.fromkeys(rule.scale for rule in trained.values() if rule.scale is not None)
     if scales:
         scale = next(iter(scales))
         others = f"; {len(scales) - 1} other data sets had other ranges" * (len(scales) > 1)
         line = f"{scale.low:g} is black and {scale.high:g} is white, as in training{others}"
         line = f"{len(wide)} images of more than 8 bits: {line}"
-        return ReadingRule(scale=scale, max_pixels=max_pixels), line
-    looks = [look for path in wide if (look := _numbers_of(path, max_pixels)) is not None]
+        return ImagesRule(ReadingRule(scale=scale, max_pixels=max_pixels), line, stalled)
+    numbers = partial(_numbers_of, max_pixels=max_pixels)
+    looks = [look for path in wide if (look := patiently(numbers, path)) is not None]
     scale_ = decide_scale(looks)
-    return ReadingRule(scale=scale_, max_pixels=max_pixels), scale_words(looks, scale_)
+    rule = ReadingRule(scale=scale_, max_pixels=max_pixels)
+    return ImagesRule(rule, scale_words(looks, scale_), stalled)
 
 
 def _is_wide(path: Path) -> bool:

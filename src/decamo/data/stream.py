@@ -17,7 +17,16 @@ from decamo.data.arena import Arena, free_memory, room_line
 from decamo.data.crew import Answer, Crash, Crew
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.loader import Batch, EpochSampler, collate
-from decamo.data.waiting import LISTEN_S, Ear, Listen, Patience, ReadAhead, StopAsked
+from decamo.data.waiting import (
+    LISTEN_S,
+    Ear,
+    Listen,
+    Patience,
+    ReadAhead,
+    StopAsked,
+    Wait,
+    patient_map,
+)
 from decamo.errors import DecamoError, UnreadableImage
 
 __all__ = ["BatchStream", "affordable", "batch_bytes", "reading_line", "squashed_images"]
@@ -136,7 +145,8 @@ class BatchStream(Iterator[Batch]):
         self._next = 0  # number of the batch that is to come
         self._ats: dict[int, _Ats] = {}  # given out, not yet handed over
         self._ready: dict[int, Batch | _Stowed | DecamoError] = {}
-        self._waits: tuple[int, float, int] | None = None
+        self._wait: Wait | None = None  # for the next batch, or for its next sample
+        self._waits_at = -1  # that sample
         self._here: ReadAhead[_Ats, Batch | _Stowed | DecamoError] | None = None
         self._crew: Crew[_Errand, Batch | _Stowed | DecamoError] | None = None
         self._arena: Arena | None = None
@@ -155,7 +165,11 @@ class BatchStream(Iterator[Batch]):
                 _Reader(dataset, self._arena), workers, ahead=_AHEAD, method=method,
                 preload=("decamo.data.stream",),
             )  # fmt: skip
-            self._give()
+            try:
+                self._give()
+            except BaseException:
+                self.close()
+                raise
 
     def poll(self, seconds: float) -> Batch | None:
         """The next batch; None where it did not come in so many seconds.
@@ -242,14 +256,14 @@ class BatchStream(Iterator[Batch]):
             self._come_home(crew)
             return None
         if self._next not in self._ats:
+            self._come_home(crew)  # nothing is left to do
             raise StopIteration
         try:
             # What has come already is looked at as well, so that processes never wait for long.
-            answers = crew.poll(0.0 if self._next in self._ready else seconds)
+            for answer in crew.poll(0.0 if self._next in self._ready else seconds):
+                self._take(answer)
         except Crash as crash:
-            raise self._named(crash) from crash
-        for answer in answers:
-            self._take(answer)
+            self._ready[crash.number] = self._named(crash)  # when its turn comes
         self.patience.notes += crew.notes
         crew.notes.clear()
         if self._next in self._ready:
@@ -274,7 +288,7 @@ class BatchStream(Iterator[Batch]):
             self._hedged.discard(number)
             crew.drop(number)
         del self._ats[number]
-        self._waits = None
+        self._wait = None
         batch = self._unstowed(found)
         slot = self._slots.pop(number, None)
         if slot is not None and not crew.holds(number):  # else somebody may still write there
@@ -302,15 +316,16 @@ class BatchStream(Iterator[Batch]):
 
     def _judge(self, crew: Crew[_Errand, Any]) -> None:
         """Whether the batch that is to come is late; time counts from the last sign of life."""
-        number, now = self._next, self.patience.clock()
+        number = self._next
         at = self._marked(number)
-        if self._waits is None or self._waits[0] != number or self._waits[2] != at:
-            self._waits = (number, now, at)
-        if crew.starts(number) and now - self._waits[1] < _START_S:
+        if self._wait is None or self._waits_at != at:
+            self._wait, self._waits_at = Wait(self.patience.clock), at
+        waited = self._wait.look()
+        if crew.starts(number) and waited < _START_S:
             return
         late = self.patience.judge(
             number,
-            now - self._waits[1],
+            waited,
             lambda: crew.state_of(number) or "a reading process does not answer",
             lambda: self._name(number, at),
         )
@@ -384,14 +399,12 @@ def squashed_images(data: CamouflageDataset, ear: Ear) -> list[Tensor]:
         DataStalled: one is not read to its end.
         StopAsked: there was a reason not to wait for it.
     """
-    reading = ReadAhead(
+    return patient_map(
         lambda index: data[0, index].image,
         range(len(data)),
-        patience=Patience(ear.give_up_s),
+        ear,
         name=lambda index: data.pairs[index].image,
     )
-    with contextlib.closing(reading):
-        return [reading.next(ear).result() for _ in range(len(data))]
 
 
 def batch_bytes(workers: int, micro_batch: int, size: int) -> int:

@@ -11,12 +11,12 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from decamo.errors import DataStalled
+from decamo.errors import DataStalled, DecamoError
 
 __all__ = [
     "LISTEN_S",
@@ -27,6 +27,8 @@ __all__ = [
     "Read",
     "ReadAhead",
     "StopAsked",
+    "Wait",
+    "patient_map",
     "patient_read",
 ]
 
@@ -41,6 +43,7 @@ _AT_LEAST = 5.0  # seconds; a cold disk spins up, a network file system hiccups
 _UNKNOWN = 20.0  # seconds, while nothing was measured: processes start, imports come from disk
 _GIVE_UP = 20.0  # times the slowest
 _RECENT = 50
+_BLINK = 5.0  # seconds between two looks that count at most: beyond, nobody was there to look
 _LEAVE_S = 1.0  # for threads that are not stuck to end their file
 
 
@@ -90,6 +93,31 @@ class StopAsked(Exception):
         self.why = why
 
 
+@dataclass(eq=False)
+class Wait:
+    """How long something has been awaited, by looks that are taken at it now and then.
+
+    While the whole job stands still (Ctrl-Z, a job that Slurm suspends, a machine asleep) nobody
+    looks, and nobody could have read: that time does not count.
+
+    Attributes:
+        clock: seconds from any fixed moment.
+        seconds: so far.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    seconds: float = 0.0
+    _looked: float | None = None
+
+    def look(self) -> float:
+        """Look once more; returns the seconds since the first look."""
+        now = self.clock()
+        if self._looked is not None:
+            self.seconds += min(now - self._looked, _BLINK)
+        self._looked = now
+        return self.seconds
+
+
 @dataclass
 class Patience:
     """When a wait is worth a line, and when it is hopeless; judged by how long reads have taken.
@@ -132,7 +160,7 @@ class Patience:
         """Take note of a wait that is too long; True the first time of each such wait.
 
         Args:
-            key: tells one wait from another.
+            key: tells one wait from another, also from those of other readers.
             waited: seconds since anything moved.
             reason: why, in words, as far as that can be found out.
             what: the file that is being read, or whatever it is that does not come.
@@ -170,14 +198,12 @@ class Read(Generic[T, R]):
 
     Attributes:
         item: what was to be read.
-        began: the clock's reading when a thread took it up; None before.
         seconds: it took.
         value: what was read, unless ``error``.
         error: raised instead.
     """
 
     item: T
-    began: float | None = None
     seconds: float = 0.0
     value: R | None = None
     error: BaseException | None = None
@@ -224,7 +250,7 @@ class ReadAhead(Generic[T, R]):
         self._todo: SimpleQueue[Read[T, R] | None] = SimpleQueue()
         self._reads: deque[Read[T, R]] = deque()
         self._threads: list[threading.Thread] = []
-        self._waits_since: float | None = None
+        self._wait: Wait | None = None  # for the first of them
         _OPEN.add(self)
 
     @property
@@ -245,7 +271,7 @@ class ReadAhead(Generic[T, R]):
         if not first.done.wait(seconds):
             self._judge(first)
             return None
-        self._waits_since = None
+        self._wait = None
         self._reads.popleft()
         self.patience.took(first.seconds)
         self._fill()
@@ -293,17 +319,22 @@ class ReadAhead(Generic[T, R]):
                 thread = threading.Thread(
                     target=_serve, args=(self._todo, self._work, self.patience.clock), daemon=True
                 )
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    if self._threads:
+                        continue  # those that there are do it
+                    raise DecamoError(
+                        "reading", str(error), "see `ulimit -u`, and the limits of the container"
+                    ) from error
                 self._threads.append(thread)
 
     def _judge(self, first: Read[T, R]) -> None:
-        now = self.patience.clock()
-        if self._waits_since is None:
-            self._waits_since = now
-        since = self._waits_since if first.began is None else first.began
+        if self._wait is None:
+            self._wait = Wait(self.patience.clock)
         self.patience.judge(
-            id(first),
-            now - since,
+            self._wait,
+            self._wait.look(),
             lambda: "it is not read to its end; its disk may be stalled",
             lambda: self._name(first.item),
         )
@@ -313,26 +344,56 @@ def _serve(
     todo: "SimpleQueue[Read[T, R] | None]", work: Callable[[T], R], clock: Callable[[], float]
 ) -> None:
     while (read := todo.get()) is not None:
-        read.began = clock()
+        began = clock()
         try:
             read.value = work(read.item)
         except BaseException as error:  # it belongs to whoever asks for this item
             read.error = error
-        read.seconds = clock() - read.began
+        read.seconds = clock() - began
         read.done.set()
         del read  # what was read may be large
 
 
-def patient_read(work: Callable[[T], R], item: T, ear: Ear) -> R:
+def patient_read(work: Callable[[T], R], item: T, ear: Ear, name: Callable[[T], object] = str) -> R:
     """``work(item)`` in a thread that can be left behind.
+
+    Args:
+        work: reads a file.
+        item: that file.
+        ear: listened to meanwhile.
+        name: of the item, for people.
 
     Raises:
         BaseException: what the work raised.
         StopAsked: there was a reason not to wait for it.
         DataStalled: it is hopeless.
     """
-    with contextlib.closing(ReadAhead(work, [item], patience=Patience(ear.give_up_s))) as ahead:
-        return ahead.next(ear).result()
+    (result,) = patient_map(work, [item], ear, name=name)
+    return result
+
+
+def patient_map(
+    work: Callable[[T], R],
+    items: Sequence[T],
+    ear: Ear,
+    *,
+    threads: int = 1,
+    name: Callable[[T], object] = str,
+) -> list[R]:
+    """``work`` of each item, in their order, in threads that can be left behind.
+
+    Unlike those of ``concurrent.futures``, which the interpreter waits for at its end.
+
+    Raises:
+        BaseException: what the work raised.
+        StopAsked: there was a reason not to wait.
+        DataStalled: a file is not read to its end.
+    """
+    reading = ReadAhead(
+        work, items, threads=threads, ahead=2 * threads, patience=Patience(ear.give_up_s), name=name
+    )
+    with contextlib.closing(reading):
+        return [reading.next(ear).result() for _ in items]
 
 
 _OPEN: "weakref.WeakSet[ReadAhead[Any, Any]]" = weakref.WeakSet()

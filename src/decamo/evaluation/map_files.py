@@ -6,7 +6,6 @@ tell which, such as a map that finds nothing.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from decamo.data.reading import FORMATS, read_picture
+from decamo.data.waiting import NOBODY, Ear, patient_map
 from decamo.errors import DataError, UnreadableImage
 
 __all__ = [
@@ -95,7 +95,7 @@ class _Look:
 
 
 def decide_reading(
-    method: str, paths: Sequence[Path], channel: Channel | None = None
+    method: str, paths: Sequence[Path], channel: Channel | None = None, ear: Ear = NOBODY
 ) -> MapReading:
     """How the maps of a folder are read, from all of them.
 
@@ -105,13 +105,15 @@ def decide_reading(
         method: whose they are, for errors.
         paths: the files that belong to masks.
         channel: where the map lies in files with alpha; None: by evidence.
+        ear: listened to meanwhile.
 
     Raises:
+        DataStalled: a file is not read to its end.
         DataError: colour and alpha both vary and nobody said which is the map; or floats or whole
             numbers that are no probabilities.
     """
-    with ThreadPoolExecutor(_READERS) as pool:
-        looks = [look for look in pool.map(_look_or_none, paths) if look is not None]
+    found = patient_map(_look_or_none, paths, ear, threads=_READERS)
+    looks = [look for look in found if look is not None]
     by_kind: dict[str, list[_Look]] = {}
     for look in looks:
         by_kind.setdefault(look.kind, []).append(look)

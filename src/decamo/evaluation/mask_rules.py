@@ -1,7 +1,6 @@
 """What the masks of each set mean, decided from all of them as training does."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from decamo.data.deciding import refuse_unknown, words_for
@@ -10,6 +9,7 @@ from decamo.data.pixel_range import WideLook
 from decamo.data.reading import see_image, see_mask
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, Plane, ReadingRule, Rest
 from decamo.data.survey import Decided, Sight, decide_rule
+from decamo.data.waiting import NOBODY, Ear, patient_map
 from decamo.errors import UnreadableImage
 from decamo.evaluation.cases import Case, CaseSet
 
@@ -39,6 +39,7 @@ def rule_sets(
     images: bool = False,
     max_pixels: int = MAX_PIXELS,
     threads: int = 4,
+    ear: Ear = NOBODY,
 ) -> RuledSets:
     """Decide for each set how its files are read; what cannot be read is left to scoring.
 
@@ -48,22 +49,29 @@ def rule_sets(
         images: whether a network will see the images, so that their numbers count too.
         max_pixels: the most that a file may have.
         threads: that look at files.
+        ear: listened to meanwhile.
 
     Raises:
+        DataStalled: a file is not read to its end.
         SettingsError: ``given`` cannot be meant, or names a set that is not there.
         DataError: no mask has a value that ``given`` calls object.
     """
     refuse_unknown(given, [one.name for one in sets])
     bound = ReadingRule(max_pixels=max_pixels)
     made, lines = [], []
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
-        for one in sets:
-            seen = list(pool.map(lambda case: _sight(case, bound, images), one.cases))
-            sights = [sight for sight in seen if sight is not None]
-            words = words_for(one.name, given)
-            decided = decide_rule(one.name, sights, given=words, max_pixels=max_pixels)
-            made.append(_ruled(one, seen, decided, said=bool(words)))
-            lines += [*decided.lines, *decided.warnings]
+    for one in sets:
+        seen = patient_map(
+            lambda case: _sight(case, bound, images),
+            one.cases,
+            ear,
+            threads=threads,
+            name=lambda case: case.mask,
+        )
+        sights = [sight for sight in seen if sight is not None]
+        words = words_for(one.name, given)
+        decided = decide_rule(one.name, sights, given=words, max_pixels=max_pixels)
+        made.append(_ruled(one, seen, decided, said=bool(words)))
+        lines += [*decided.lines, *decided.warnings]
     return RuledSets(tuple(made), tuple(lines))
 
 

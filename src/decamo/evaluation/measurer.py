@@ -8,7 +8,7 @@ from types import TracebackType
 
 from decamo.data.census import BadFile
 from decamo.data.crew import Crash, Crew
-from decamo.data.waiting import LISTEN_S, Patience
+from decamo.data.waiting import LISTEN_S, NOBODY, Ear, Patience, Wait, patient_read
 from decamo.errors import DecamoError
 from decamo.evaluation.measuring import Dropped, ImageResult, Job, Rules, measure_job
 from decamo.system import clean_context
@@ -42,15 +42,13 @@ class Measurer(AbstractContextManager["Measurer"]):
     Args:
         workers: processes; 1 or less scores in this one.
         rules: how each image is scored.
-        say: told in a line when a process died or a file is late.
+        ear: told in a line when a process died or a file is late.
     """
 
-    def __init__(
-        self, workers: int, rules: Rules, say: Callable[[str], None] = lambda line: None
-    ) -> None:
+    def __init__(self, workers: int, rules: Rules, ear: Ear = NOBODY) -> None:
         self.rules = rules
-        self._workers, self._say = workers, say
-        self._patience = Patience()
+        self._workers, self._ear = workers, ear
+        self._patience = Patience(ear.give_up_s)
         self._given = 0  # jobs, ever: what is left of an earlier set is told apart
         self._crew: Crew[Job, _Result] | None = None
         if workers > 1:
@@ -81,6 +79,7 @@ class Measurer(AbstractContextManager["Measurer"]):
 
         Raises:
             DecamoError: as :func:`measure_job`, or process after process died of one job.
+            DataStalled: a job is not scored to its end.
         """
         under_way = _UnderWay(self._given)
         for job in jobs:
@@ -97,31 +96,34 @@ class Measurer(AbstractContextManager["Measurer"]):
 
     def _next(self, under_way: "_UnderWay") -> _Result:
         """The result of the oldest job."""
-        waits_since = self._patience.clock()
+        wait = Wait(self._patience.clock)
         while self._crew is not None and under_way.next not in under_way.results:
             self._hear(self._crew, under_way, LISTEN_S)
-            waited = self._patience.clock() - waits_since
+            waited = wait.look()
             if self._crew is not None and under_way.next not in under_way.results:
                 self._judge(self._crew, under_way, waited)
         found = under_way.taken()
         if isinstance(found, BaseException):
             raise found
-        return measure_job(found, self.rules) if isinstance(found, Job) else found
+        if not isinstance(found, Job):
+            return found
+        return patient_read(_Scoring(self.rules), found, self._ear, lambda job: job.case.mask)
 
     def _hear(self, crew: Crew[Job, _Result], under_way: "_UnderWay", seconds: float) -> None:
         """Take in what was answered; give the crew up where nobody is left of it."""
         try:
-            answers = crew.poll(seconds)
+            for answer in crew.poll(seconds):
+                self._patience.took(answer.seconds)
+                outcome = answer.value if answer.error is None else answer.error
+                if answer.number in under_way.jobs and outcome is not None:
+                    under_way.results[answer.number] = outcome
         except Crash as crash:
-            case = under_way.jobs[crash.number].case
-            raise DecamoError(case.stem, crash.reason, "export its map and mask again") from crash
-        for answer in answers:
-            self._patience.took(answer.seconds)
-            outcome = answer.value if answer.error is None else answer.error
-            if answer.number in under_way.jobs and outcome is not None:
-                under_way.results[answer.number] = outcome
+            if (job := under_way.jobs.get(crash.number)) is not None:
+                under_way.results[crash.number] = DecamoError(
+                    job.case.stem, crash.reason, "export its map and mask again"
+                )
         for line in crew.notes:
-            self._say(line)
+            self._ear.say(line)
         crew.notes.clear()
         if crew.lost:
             crew.close()
@@ -141,7 +143,7 @@ class Measurer(AbstractContextManager["Measurer"]):
             self._patience.notes[-1] += ", and another process tries"
             under_way.hedged.add(number)
         for line in self._patience.take_notes():
-            self._say(line)
+            self._ear.say(line)
 
 
 class _UnderWay:

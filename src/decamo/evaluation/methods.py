@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from decamo.data.census import BadFile
+from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import DataError, TooManyBadImages
 from decamo.evaluation.cases import CaseSet
 from decamo.evaluation.convention import NonCam
@@ -59,6 +60,7 @@ class MapMethod:
         missing: ``error`` or ``zero``.
         noncam: which images without an object need no map.
         channel: where the map lies in files with alpha; None: by evidence of all files.
+        ear: listened to while files are looked at.
         readings: how the files of each set are read, once it is decided.
     """
 
@@ -68,6 +70,7 @@ class MapMethod:
     missing: str = "error"
     noncam: NonCam = NonCam.DROP
     channel: Channel | None = None
+    ear: Ear = NOBODY
     readings: dict[str, MapReading] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -103,7 +106,7 @@ class MapMethod:
         # once a set: the few cases that the atlas draws are read as all of them were
         if cases.name not in self.readings:
             files = [path for path in maps if path is not None]
-            self.readings[cases.name] = decide_reading(self.name, files, self.channel)
+            self.readings[cases.name] = decide_reading(self.name, files, self.channel, self.ear)
         return self.readings[cases.name]
 
     def _matched(self, cases: CaseSet) -> MapFolder:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from decamo.data.waiting import NOBODY, Ear, ReadAhead
+from decamo.data.waiting import NOBODY, Ear, Patience, ReadAhead
 from decamo.errors import DataError, UnreadableImage
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.measuring import Job, Rules
@@ -97,7 +97,7 @@ def network_jobs(
         DataStalled: a file is not read to its end.
     """
     ahead = ReadAhead(
-        _read, cases, threads=threads, ahead=batch, name=lambda case: case.pair or case.mask
+        _read, cases, threads=threads, ahead=batch, patience=Patience(ear.give_up_s), name=_name
     )
     with closing(ahead):
         for case in cases:
@@ -118,6 +118,10 @@ def network_map(predictor: Predictor, image: npt.NDArray[np.uint8]) -> npt.NDArr
         uint8 ``[H, W]``; 0 is background, 255 is object.
     """
     return np.rint(predictor.predict([image])[0] * 255).astype(np.uint8)
+
+
+def _name(case: Case) -> Path:
+    return case.mask if case.pair is None else case.pair.image
 
 
 def _read(case: Case) -> _Read:
