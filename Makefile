@@ -30,8 +30,8 @@ demo: setup
 	@DECAMO=$(BIN)/decamo SEED=$(SEED) sh scripts/demo.sh
 
 lint: setup
-	$(BIN)/ruff format --check src tests scripts train_ultimate.py
-	$(BIN)/ruff check src tests scripts train_ultimate.py
+	$(BIN)/ruff format --check src tests benchmarks scripts train_ultimate.py
+	$(BIN)/ruff check src tests benchmarks scripts train_ultimate.py
 	$(BIN)/mypy
 
 test: lint

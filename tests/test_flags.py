@@ -238,7 +238,7 @@ class TestMistakes:
         assert refusal(lambda: chosen("--stage2-lr", value)).what == "--stage2-lr"
 
     def test_flags_of_verbs_are_suggested_too(self) -> None:
-        outer = Parser(prog="decamo bench")
+        outer = Parser(prog="decamo data")
         verb = outer.add_subparsers(dest="verb").add_parser("network")
         verb.add_argument("--img-size", type=int)
 

@@ -6,18 +6,19 @@ command goes on; 128 + signal number when stopped by one. Losing standard output
 ``streams``).
 """
 
+import argparse
 import importlib
 import signal
 import sys
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from decamo import __version__
 from decamo.errors import DecamoError, SettingsError
 from decamo.streams import lasting_streams
 from decamo.training.stops import stop_requests
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "Program", "main"]
 
 COMMANDS = {
     "train": "train a model, or go on from a checkpoint with the same or another schedule",
@@ -28,74 +29,101 @@ COMMANDS = {
     "predict": "write probability maps and overlays for images",
     "data": "audit data sets; make procedural camouflage scenes",
     "report": "make one page of a run: verdict, curves, validation cases, settings",
-    "bench": "measure claims of cost and quality on this machine",
 }
 
 # What goes on without its output, and where what it would have said can be read.
 _LONG = {
     "train": "the run goes on, its journal.jsonl has it all",
     "escape": "the race goes on, its folder has what it finds",
-    "bench": "the measurement goes on",
 }
 
-_USAGE = """usage: decamo COMMAND [flags]
+_USAGE = """usage: {name} COMMAND [flags]
 
-Train, rescue, measure and ship models that segment camouflaged objects.
+{about}
 
 commands:
 {commands}
 
-`decamo COMMAND --help` lists a command's flags; --debug shows tracebacks.
+`{name} COMMAND --help` lists a command's flags; --debug shows tracebacks.
 """
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of several commands: modules with ``add_arguments(parser)`` and ``run(args)``.
+
+    Attributes:
+        name: as it is typed.
+        package: that holds the commands' modules.
+        about: one sentence for ``--help``.
+        commands: name -> one line of help.
+        long: commands that go on where standard output is lost -> what to say of it.
+        check: called with the parsed flags before a command runs.
+    """
+
+    name: str
+    package: str
+    about: str
+    commands: Mapping[str, str]
+    long: Mapping[str, str] = field(default_factory=dict)
+    check: Callable[[argparse.Namespace], None] = lambda _args: None
+
+    def main(self, argv: Sequence[str]) -> int:
+        """Run one command; returns the exit code."""
+        words = [word for word in argv if word != "--debug"]
+        long = self.long.get(words[0], "") if words else ""
+        with lasting_streams(long) as streams:
+            code = self._explained(words, debug="--debug" in argv)
+        return streams.exit_code(code)
+
+    def _explained(self, words: list[str], *, debug: bool) -> int:
+        """Run the command; mistakes and signals are explained in a line."""
+        try:
+            with stop_requests():
+                return self._dispatch(words)
+        except DecamoError as error:
+            if debug:
+                raise
+            print(f"decamo: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt as stop:
+            print("decamo: stopped at once", file=sys.stderr)
+            return 128 + getattr(stop, "number", signal.SIGINT)
+
+    def _dispatch(self, words: list[str]) -> int:
+        if not words or words[0] in ("-h", "--help", "help"):
+            lines = "\n".join(f"  {name:10}{line}" for name, line in self.commands.items())
+            print(_USAGE.format(name=self.name, about=self.about, commands=lines), end="")
+            return 0 if words else 2
+        if words[0] == "--version":
+            print(f"decamo {__version__}")
+            return 0
+        name, *rest = words
+        if name not in self.commands:
+            raise SettingsError(name, "no such command", f"choose from {', '.join(self.commands)}")
+        # Imported when asked for: `decamo --help` should not wait for torch.
+        command = importlib.import_module(f"{self.package}.{name}")
+        flags = importlib.import_module("decamo.flags")
+        parser = flags.Parser(prog=f"{self.name} {name}", description=self.commands[name])
+        command.add_arguments(parser)
+        args = parser.parse(rest)
+        self.check(args)
+        exit_code: int = command.run(args)
+        return exit_code
+
+
+_DECAMO = Program(
+    name="decamo",
+    package="decamo.commands",
+    about="Train, rescue, measure and ship models that segment camouflaged objects.",
+    commands=COMMANDS,
+    long=_LONG,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in words
-    words = [w for w in words if w != "--debug"]
-    with lasting_streams(_LONG.get(words[0], "") if words else "") as streams:
-        code = _explained(words, debug=debug)
-    return streams.exit_code(code)
-
-
-def _explained(words: list[str], *, debug: bool) -> int:
-    """Run the command; mistakes and signals are explained in a line."""
-    try:
-        with stop_requests():
-            return _dispatch(words)
-    except DecamoError as error:
-        if debug:
-            raise
-        print(f"decamo: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as stop:
-        print("decamo: stopped at once", file=sys.stderr)
-        return 128 + getattr(stop, "number", signal.SIGINT)
-
-
-def _dispatch(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
-        lines = "\n".join(f"  {name:10}{summary}" for name, summary in COMMANDS.items())
-        print(_USAGE.format(commands=lines), end="")
-        return 0 if words else 2
-    if words[0] == "--version":
-        print(f"decamo {__version__}")
-        return 0
-    name, *rest = words
-    if name not in COMMANDS:
-        raise SettingsError(name, "no such command", f"choose from {', '.join(COMMANDS)}")
-    # Imported when asked for: `decamo --help` should not wait for torch.
-    command = importlib.import_module(f"decamo.commands.{name}")
-    return _run(command, name, rest)
-
-
-def _run(command: ModuleType, name: str, rest: list[str]) -> int:
-    flags = importlib.import_module("decamo.flags")
-    parser = flags.Parser(prog=f"decamo {name}", description=COMMANDS[name])
-    command.add_arguments(parser)
-    exit_code: int = command.run(parser.parse(rest))
-    return exit_code
+    return _DECAMO.main(sys.argv[1:] if argv is None else argv)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def test_a_run_folder(stalled: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "--backbone" not in command
     assert "about 1h08m at the speed of this run" in out  # 34 epochs of 120 s
     assert "expected by the action plan +0.07 to +0.12 IoU" in out
-    assert "measured +0." in out  # beside it, on what `decamo bench claims` was run
+    assert "measured +0." in out  # beside it, on what `python -m benchmarks claims` was run
     assert "not on this schedule" in out
     for option in ("option 2", "option 3"):
         assert option in out

@@ -510,8 +510,6 @@ MASK = "s/Train/GT_Object/{stem}.png"
         ("escape {run}/last.pth --branches b.toml --json b.toml", "b.toml", "--branches"),
         ("escape {run}/last.pth --json {run}/last.pth", "last.pth", "last.pth"),
         ("escape {run}/last.pth --json {mask}", "{mask}", "--dataset-path"),
-        ("bench forecast --curves s --json {mask}", "{mask}", "--curves"),
-        ("bench quality --dataset-path s --work w --json w", "--json", "w"),
         ("evaluate {run}/last.pth --dataset-path s --csv {mask}", "{mask}", "--dataset-path"),
         ("evaluate {run}/last.pth --dataset-path s --json {run}/last.pth", "last.pth", "CHECK"),
         ("evaluate --predictions gt --masks gt --latex gt/{stem}.png", "{stem}.png", "--pred"),

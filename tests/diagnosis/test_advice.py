@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.synthetic_runs import SORTS, make_run
 from decamo.diagnosis import Advice, Cause, Diagnosis, Kind, advise, diagnose
 from decamo.diagnosis.advice import REMEDIES
-from decamo.diagnosis.synthetic import SORTS, make_run
 from decamo.errors import SettingsError
 from decamo.history import Past, Point, Stretch
 from decamo.settings import TrainSettings

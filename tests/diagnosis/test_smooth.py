@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from benchmarks.synthetic_runs import make_run
 from decamo.diagnosis import Case, smooth
 from decamo.diagnosis.noise import Array
 from decamo.diagnosis.smooth import recent_gains, without_outliers
-from decamo.diagnosis.synthetic import make_run
 
 
 def noise(seed: int, length: int, rho: float) -> Array:

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from decamo.benches.host_waits import HostWaits
+from benchmarks.host_waits import HostWaits
 from decamo.data.loader import Batch
 from decamo.losses import Criterion
 from decamo.losses.pixel import _window

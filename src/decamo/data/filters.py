@@ -2,7 +2,7 @@
 
 Bytes are kept as long as they can be and floats appear for one filter at a time, in place. Each
 filter agrees with torchvision's of the same name to one grey level (colour: docs/decisions/0005),
-which the tests hold it to; ``decamo bench loader`` has the times.
+which the tests hold it to; ``python -m benchmarks loader`` has the times.
 """
 
 import math

@@ -5,7 +5,6 @@ from decamo.diagnosis.case import Case
 from decamo.diagnosis.causes import Cause, Ground, Suspicion
 from decamo.diagnosis.claims import Claim, claims_of, known_claims
 from decamo.diagnosis.command import Change
-from decamo.diagnosis.confusion import Confusion, confuse
 from decamo.diagnosis.expectations import Expectation
 from decamo.diagnosis.fan import Fan
 from decamo.diagnosis.forecast import Forecast, Outlook, Reach
@@ -26,7 +25,6 @@ __all__ = [
     "Cause",
     "Change",
     "Claim",
-    "Confusion",
     "Counsel",
     "Diagnosis",
     "Evidence",
@@ -45,7 +43,6 @@ __all__ = [
     "Thresholds",
     "advise",
     "claims_of",
-    "confuse",
     "diagnose",
     "known_claims",
 ]

@@ -42,7 +42,7 @@ class Claim:
 
 @cache
 def known_claims() -> Mapping[str, Claim]:
-    """The claims that `decamo bench claims` measured for this version; they are in the package.
+    """The claims that `benchmarks claims` measured for this version; they are in the package.
 
     None, where the file is missing or broken: gains are then told as expectations alone.
     """

@@ -20,7 +20,7 @@ LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Quantiles that a fan is told by; the outer two hold 80 %."""
 
 WIDENING = 1.0
-"""By how much a path's distance from the median is stretched, in logits. ``decamo bench forecast``
+"""By how much a path's distance from the median is stretched, in logits. ``benchmarks forecast``
 finds what the recorded curves ask for."""
 
 PATHS = 2000  # a chance of 0.1 is then known to 0.007

@@ -83,8 +83,8 @@ def check_sizes(
 def refuse_foreign(architecture: Mapping[str, Any], what: object) -> None:
     """Refuse a checkpoint of another network than :class:`Segmenter`.
 
-    The benches train others by the same trainer; their checkpoints are sound, but only the bench
-    that wrote one knows how to build its network.
+    The benchmarks train others by the same trainer; their checkpoints are sound, but only the
+    benchmark that wrote one knows how to build its network.
 
     Args:
         architecture: as the checkpoint has it.
@@ -100,7 +100,7 @@ def refuse_foreign(architecture: Mapping[str, Any], what: object) -> None:
     raise CheckpointMismatch(
         what,
         f"it holds the network {name!s:.80}, not one of decamo train",
-        "use it with the command that wrote it, such as decamo bench quality, or give another",
+        "use it with what wrote it, such as python -m benchmarks quality, or give another",
     )
 
 

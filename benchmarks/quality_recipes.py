@@ -1,0 +1,158 @@
+"""The networks of ``python -m benchmarks quality``, and the recipe that each is trained by."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from benchmarks.ablation_networks import build_changed
+from benchmarks.quality_peers import PEERS, build_peer
+from decamo.data.augment import Augmentation, draw
+from decamo.data.dataset import Draw
+from decamo.errors import SettingsError
+from decamo.nn import Segmenter, build_segmenter
+from decamo.training.prepare import Parts
+
+__all__ = [
+    "OURS",
+    "OWN",
+    "PROTOCOL",
+    "Entry",
+    "Recipe",
+    "entries_of",
+    "entry_of",
+    "gentle_draw",
+    "protocol_draw",
+]
+
+
+def protocol_draw(seed: int, epoch: int, index: int) -> Augmentation:
+    """Flip, crop and brightness of :func:`decamo.data.augment.draw`; nothing else."""
+    drawn = draw(seed, epoch, index)
+    return Augmentation(flip=drawn.flip, crop=drawn.crop, brightness=drawn.brightness)
+
+
+def gentle_draw(seed: int, epoch: int, index: int) -> Augmentation:
+    """:func:`decamo.data.augment.draw` with crops half-way to the whole image and half the turn.
+
+    In ten epochs a network hardly fits what it is shown: it is given less variety to fit. Whether
+    that helps by itself was not told apart from the recipe's other numbers.
+    """
+    drawn = draw(seed, epoch, index)
+    top, left, height, width = drawn.crop
+    crop = (top / 2, left / 2, (1 + height) / 2, (1 + width) / 2)
+    return replace(drawn, crop=crop, angle=drawn.angle / 2)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained, beyond what all share.
+
+    Attributes:
+        name: for people.
+        draw: how images are augmented.
+        loss_weights: of the criterion's terms, where they are not its own.
+        settings: sections of :class:`decamo.settings.TrainSettings` with other values than the
+            comparison's.
+    """
+
+    name: str
+    draw: Draw
+    loss_weights: Mapping[str, float] | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+# Weighted cross-entropy and IoU alone, with the augmentation that every toolbox of the field has.
+PROTOCOL = Recipe(
+    "protocol", protocol_draw, loss_weights={"boundary": 0.0, "side": 0.0, "balance": 0.0}
+)
+
+# All of this project's own loss, on the same data for the same epochs. Nothing in our network
+# depends on the other images of a batch, so two images make a step, and the rates are lower with
+# them: four times as many steps are what a short training lacks most.
+OWN = Recipe(
+    "own",
+    gentle_draw,
+    settings={
+        "schedule": {"batch_size": 2, "stage2_lr": 0.0004, "backbone_lr_ratio": 0.3},
+        "model": {"zoom": 1.5},
+        "optimise": {
+            "deep_supervision": True,
+            "use_ema": True,
+            "ema_decay": 0.995,
+            "multi_scale": [0.78, 1.0, 1.22],
+        },
+    },
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network that takes part.
+
+    Attributes:
+        name: for people, and for flags.
+        recipe: it is trained by.
+        peer: of :data:`PEERS`; empty for our own network.
+        experts: of our own network, at each level.
+        change: of :data:`benchmarks.ablation_networks.CHANGES`; empty for none.
+        teacher: the network that it follows, trained with the same seed; None for none.
+    """
+
+    name: str
+    recipe: Recipe
+    peer: str = ""
+    experts: int = 1
+    change: str = ""
+    teacher: "Entry | None" = None
+
+    @property
+    def build(self) -> Callable[..., Segmenter]:
+        """Called as :func:`decamo.nn.build_segmenter` is."""
+        if self.peer:
+            return partial(build_peer, self.peer)
+        return partial(build_changed, self.change) if self.change else build_segmenter
+
+    @property
+    def parts(self) -> Parts:
+        """What its run is put together from."""
+        return Parts(self.build, self.recipe.loss_weights, self.recipe.draw)
+
+    @property
+    def scales(self) -> Sequence[float]:
+        """At which its recipe trains it."""
+        return self.recipe.settings.get("optimise", {}).get("multi_scale", (1.0,))
+
+    @property
+    def slug(self) -> str:
+        """Its name in a file's name."""
+        return re.sub(r"[^a-z0-9-]+", "-", self.name.lower().replace("+", "p"))
+
+
+OURS = {
+    entry.name: entry
+    for entry in (
+        Entry("decamo-7", PROTOCOL, experts=7),
+        Entry("decamo-1", PROTOCOL, experts=1),
+        Entry("decamo-own", OWN, experts=7),
+    )
+}
+"""Our own network: with 7 experts and with 1 by the common recipe, and by its own."""
+
+
+def entry_of(name: str) -> Entry:
+    """The entry of a name, of :data:`PEERS` or :data:`OURS`."""
+    return OURS[name] if name in OURS else Entry(name, PROTOCOL, peer=name)
+
+
+def entries_of(names: Sequence[str]) -> list[Entry]:
+    """The entries of these names, each once.
+
+    Raises:
+        SettingsError: no name is given at all.
+    """
+    if not names:
+        known = " ".join([*PEERS, *OURS])
+        raise SettingsError("--peers", "no network is left to train", f"name some of {known}")
+    return [entry_of(name) for name in dict.fromkeys(names)]

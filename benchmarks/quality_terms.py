@@ -1,0 +1,146 @@
+"""What all networks of ``benchmarks quality`` share: data, weights, sizes, epochs, rates."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.quality_recipes import Entry
+from decamo.data.holdout import fingerprint
+from decamo.inference.views import Views
+from decamo.settings import DataSettings, TrainSettings
+from decamo.settings.plain import from_plain, merged, to_plain
+from decamo.training.supply import Supply, find_supply
+
+__all__ = ["Terms", "everything_trains"]
+
+_HEAD_RATE = 0.001
+_BACKBONE_RATIO = 0.1
+# The last rate of torch.optim.lr_scheduler.OneCycleLR: a 25th of the peak, and a 10,000th of that.
+_FLOOR = _HEAD_RATE / 25 / 10_000
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is the same for all networks.
+
+    Attributes:
+        dataset_path: folders of data sets.
+        backbone: timm's name.
+        weights: file of its weights; None starts from random ones.
+        mean_std: mean and deviation of the input that the weights expect, of every channel, as
+            shares of 255.
+        epochs: over the training images.
+        img_size: side of the square that the networks see, in px.
+        batch_size: images in an optimiser step.
+        num_workers: processes that read; move no score.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: number format of the forward pass.
+        views: that each network is shown of a test image.
+        decision: of :data:`decamo.inference.decision.DECISIONS`.
+    """
+
+    dataset_path: tuple[Path, ...]
+    backbone: str = "mobilenetv2_100"
+    weights: Path | None = None
+    mean_std: tuple[float, float] = (0.5, 0.5)
+    epochs: int = 10
+    img_size: int = 192
+    batch_size: int = 8
+    num_workers: int = 2
+    device: str = "auto"
+    precision: str = "auto"
+    views: Views = field(default_factory=Views)
+    decision: str = "half"
+
+    def settings(self, entry: Entry, seed: int, epochs: int, place: Path) -> TrainSettings:
+        """The run of a network: the common settings, and its recipe's over them.
+
+        Args:
+            entry: the network.
+            seed: of the run.
+            epochs: how many it gets.
+            place: its run folder.
+
+        Raises:
+            SettingsError: they contradict each other.
+        """
+        mean, std = self.mean_std
+        common: dict[str, dict[str, Any]] = {
+            "data": {
+                "dataset_path": [str(path) for path in self.dataset_path],
+                "num_workers": self.num_workers,
+            },
+            "model": {
+                "backbone": self.backbone,
+                "num_experts": entry.experts,
+                "pretrained": False,
+                "backbone_weights": None if self.weights is None else str(self.weights),
+                "input_mean": [mean] * 3,
+                "input_std": [std] * 3,
+            },
+            "schedule": {
+                "epochs": epochs,
+                "skip_stage1": True,
+                "scheduler": "onecycle",
+                "stage2_lr": _HEAD_RATE,
+                "backbone_lr_ratio": _BACKBONE_RATIO,
+                "min_lr": _FLOOR,
+                "img_size": self.img_size,
+                "batch_size": self.batch_size,
+                "accumulation_steps": 1,
+            },
+            "run": {
+                "checkpoint_dir": str(place),
+                "device": self.device,
+                "precision": self.precision,
+                "seed": seed,
+            },
+        }
+        return from_plain(merged(common, entry.recipe.settings))
+
+    def told(self, entry: Entry, seed: int, epochs: int, supply: Supply) -> dict[str, Any]:
+        """All that a score depends on, as plain values: two runs of equal ones are the same."""
+        plain = to_plain(self.settings(entry, seed, epochs, Path()))
+        del plain["model"]["backbone_weights"]
+        weights = None if self.weights is None else _digest(self.weights)
+        teacher = entry.teacher
+        return {
+            "network": entry.name,
+            "seed": seed,
+            "recipe": entry.recipe.name,
+            "augmentation": entry.recipe.draw.__name__,
+            "loss_weights": dict(entry.recipe.loss_weights or {}),
+            "teacher": None if teacher is None else self.told(teacher, seed, epochs, supply),
+            "weights_sha256": weights,
+            "train_images": len(supply.train),
+            "train_fingerprint": fingerprint(supply.train),
+            "model": plain["model"],
+            "schedule": plain["schedule"],
+            "optimise": plain["optimise"],
+            "views": self.views.words(),
+            "decision": self.decision,
+        }
+
+
+def everything_trains(terms: Terms, cache: Path) -> Supply:
+    """All training images train; one of them is validated as well, since a run validates something.
+
+    Its score decides nothing: the last weights are what is compared.
+
+    Args:
+        terms: whose data sets.
+        cache: what an earlier look found is read from here and kept here.
+
+    Raises:
+        DataError: nothing there, or too much of it broken.
+    """
+    settings = DataSettings(terms.dataset_path, num_workers=terms.num_workers, val_fraction=0.5)
+    supply = find_supply(settings, cache, lambda _done, _of: None)
+    every = tuple(sorted((*supply.train, *supply.val), key=lambda pair: pair.key))
+    return replace(supply, train=every, val=every[:1])
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

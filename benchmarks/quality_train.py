@@ -1,0 +1,160 @@
+"""One network of one seed, trained to the end of its epochs, from wherever it stands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmarks.quality_peers import PEERS
+from benchmarks.quality_recipes import Entry
+from benchmarks.quality_terms import Terms
+from decamo.data.cache.opening import Pool
+from decamo.errors import SettingsError
+from decamo.history import EpochDone, EpochRecord
+from decamo.nn import Segmenter
+from decamo.nn.fitting import load_fitting
+from decamo.settings import TrainSettings
+from decamo.storage import RunFolder, make_folder, previous_of
+from decamo.storage.owner import own
+from decamo.storage.recover import newest_of
+from decamo.storage.sealed import load_sealed
+from decamo.training.prepare import prepare
+from decamo.training.runtime import Runtime
+from decamo.training.supply import Supply
+
+__all__ = ["Ground", "Trained", "tidy", "train_entry"]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all runs of a comparison stand on.
+
+    Attributes:
+        root: folder of the comparison.
+        terms: what is the same for all.
+        supply: the images.
+        runtime: device; one process.
+        stop: asked between steps; a reason saves and ends the run.
+        clock: seconds from any fixed moment.
+        say: told a line about every epoch.
+        pool: training images that the networks read in turn.
+    """
+
+    root: Path
+    terms: Terms
+    supply: Supply
+    runtime: Runtime
+    stop: Callable[[], str]
+    clock: Callable[[], float]
+    say: Callable[[str], object]
+    pool: Pool = field(default_factory=lambda: Pool(runs=len(PEERS)))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network at the end of its epochs.
+
+    Attributes:
+        model: the weights of the last step, or their moving average where the recipe has one.
+        epochs: behind it.
+        seconds: that its training took, reading included.
+        checkpoint: its file.
+        weights: ``raw`` or ``average``.
+    """
+
+    model: Segmenter
+    epochs: int
+    seconds: float
+    checkpoint: Path
+    weights: str
+
+
+def train_entry(ground: Ground, entry: Entry, seed: int, epochs: int) -> Trained | None:
+    """Train a network, its teacher first; one that was broken off goes on from its last epoch.
+
+    Returns:
+        the network, or None where it was stopped before its end.
+
+    Raises:
+        SettingsError: its folder holds a run under other settings.
+        TrainingDiverged: loss or gradient stayed non-finite.
+        DecamoError: disk or data.
+    """
+    folder = _folder(ground, entry, seed)
+    settings = ground.terms.settings(entry, seed, epochs, folder.root)
+    if entry.teacher is not None:
+        teacher = train_entry(ground, entry.teacher, seed, epochs)
+        if teacher is None:
+            return None
+        followed = replace(settings.optimise, teacher=teacher.checkpoint)
+        settings = replace(settings, optimise=followed)
+    newest = newest_of(folder, ground.say) if folder.root.exists() else None
+    if newest is not None:
+        settings = replace(settings, run=replace(settings.run, resume_from=newest))
+    done = 0 if newest is None else load_sealed(newest)["position"]["epoch"]
+    if done < settings.schedule.last_epoch:
+        make_folder(folder.root)
+        with own(folder.root, say=ground.say):
+            if not _run(ground, entry, settings, folder):
+                return None
+    return _at_end(ground, entry, settings, folder)
+
+
+def tidy(ground: Ground, entry: Entry, seed: int) -> None:
+    """Leave of a scored run the checkpoint that was scored."""
+    folder = _folder(ground, entry, seed)
+    for path in (folder.best, previous_of(folder.best), previous_of(folder.last)):
+        path.unlink(missing_ok=True)
+
+
+def _folder(ground: Ground, entry: Entry, seed: int) -> RunFolder:
+    return RunFolder(ground.root / f"{entry.slug}-seed{seed}")
+
+
+def _run(ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolder) -> bool:
+    """Train up to the end; False where it was stopped before."""
+    resume_from = settings.run.resume_from
+    folder.open(resume_from)
+    prepared = prepare(
+        settings,
+        folder,
+        ground.runtime,
+        ground.supply,
+        None if resume_from is None else load_sealed(resume_from),
+        stop=ground.stop,
+        clock=ground.clock,
+        parts=entry.parts,
+        pool=ground.pool,
+    )
+    if prepared.resumption.word not in ("start", "continue"):
+        raise SettingsError(
+            "--work",
+            f"{folder.root} holds a run under other settings ({prepared.resumption.reason})",
+            "name another folder",
+        )
+    for event in prepared.trainer.run():
+        if isinstance(event, EpochDone):
+            ground.say(_line(entry, settings, event.record))
+    return prepared.trainer.state.position.epoch >= settings.schedule.last_epoch
+
+
+def _line(entry: Entry, settings: TrainSettings, record: EpochRecord) -> str:
+    return (
+        f"{entry.name}, seed {settings.run.seed}: epoch {record.epoch} of"
+        f" {settings.schedule.last_epoch}, loss {record.loss:.4f}, {record.train_seconds:.0f} s"
+    )
+
+
+def _at_end(ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolder) -> Trained:
+    state = load_sealed(folder.last)
+    sizes = [settings.schedule.img_size]
+    model = entry.build(settings.model, sizes=sizes, initialise=False, seed=settings.run.seed)
+    average = state["ema"]
+    weights = state["model"] if average is None else average["weights"]
+    load_fitting(model, weights, folder.last)
+    return Trained(
+        model.to(ground.runtime.device).eval(),
+        state["position"]["epoch"],
+        sum(record["train_seconds"] for record in state["history"]),
+        folder.last,
+        "raw" if average is None else "average",
+    )

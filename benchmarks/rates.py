@@ -1,0 +1,192 @@
+"""Images a second that train, by batch and image size, beside the bare backbone: for a GPU."""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.speed_network import NetworkTerms, bare_answer
+from decamo.data.loader import Batch
+from decamo.errors import SettingsError
+from decamo.flags import Parser, write_json
+from decamo.losses import Criterion
+from decamo.nn import Segmenter
+from decamo.report import epoch_rows
+from decamo.training.groups import build_optimiser
+from decamo.training.memory import OutOfMemory, is_out_of_memory, release
+from decamo.training.runtime import Runtime, open_runtime
+from decamo.training.scaler import GuardedScaler
+from decamo.training.step import Stepper
+
+__all__ = ["WAYS", "Rate", "add_arguments", "rate_of", "run"]
+
+WAYS = ("plain", "channels-last", "fused", "compiled")
+"""As ``decamo train`` does it; weights in another layout; AdamW as one kernel; torch.compile."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One batch size of one way.
+
+    Attributes:
+        way: of :data:`WAYS`.
+        img_size: side of the images, in px.
+        batch_size: images in a step.
+        images_per_second: that whole optimiser steps train; 0 where a batch does not fit.
+        share: of the rate at which the bare backbone goes forward and backward, without loss and
+            update; the median of the rounds' own ratios.
+        peak_bytes: most memory in use at a time; 0 where the device does not tell.
+    """
+
+    way: str
+    img_size: int
+    batch_size: int
+    images_per_second: float
+    share: float
+    peak_bytes: int
+
+
+def add_arguments(parser: Parser) -> None:
+    """Flags of ``python -m benchmarks rates``."""
+    add = parser.add_argument
+    add("--backbone", default="edgenext_base")
+    add("--sizes", type=int, nargs="+", default=[384, 416], metavar="N", help="px (384 416)")
+    add("--batches", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32], metavar="N",
+        help="images in a step (1 2 4 8 16 32)")  # fmt: skip
+    add("--ways", nargs="+", default=["plain"], choices=WAYS, metavar="WAY",
+        help=f"of {', '.join(WAYS)} (plain)")  # fmt: skip
+    add("--rounds", type=int, default=20, metavar="N", help="steps of each, timed (20)")
+    add("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N")
+    add("--precision", default="auto", choices=("auto", "fp32", "fp16", "bf16"))
+    add("--json", type=Path, metavar="FILE", help="write the numbers here as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print; returns the exit code."""
+    for name in ("sizes", "batches", "rounds"):
+        given = getattr(args, name)
+        if min([given] if isinstance(given, int) else given) < 1:
+            raise SettingsError(f"--{name}", f"got {given}", "give numbers from 1")
+    runtime = open_runtime(args.device, args.precision)
+    rates = []
+    for way in args.ways:
+        for size in args.sizes:
+            for batch in args.batches:
+                terms = NetworkTerms(args.backbone, size, batch, args.rounds, runtime)
+                rates.append(rate_of(terms, way))
+                release(runtime.device)
+    print(_text(rates, args.backbone, runtime))
+    write_json(args.json, {"device": _device(runtime), "rates": [asdict(rate) for rate in rates]})
+    return 0
+
+
+def rate_of(terms: NetworkTerms, way: str) -> Rate:
+    """Time whole optimiser steps in turn with the bare backbone, after two that warm up."""
+    device = terms.runtime.device
+    try:
+        step, bare = _step(terms, way), _bare(terms)
+        for _ in range(2):
+            _seconds(step, device), _seconds(bare, device)
+        rounds = [(_seconds(step, device), _seconds(bare, device)) for _ in range(terms.rounds)]
+        peak = _peak(step, device)
+    except (RuntimeError, OutOfMemory) as error:
+        if not isinstance(error, OutOfMemory) and not is_out_of_memory(error):
+            raise
+        return Rate(way, terms.img_size, terms.batch_size, 0.0, 0.0, 0)
+    own = statistics.median(seconds for seconds, _ in rounds)
+    share = statistics.median(other / seconds for seconds, other in rounds)
+    return Rate(way, terms.img_size, terms.batch_size, terms.batch_size / own, share, peak)
+
+
+def _step(terms: NetworkTerms, way: str) -> Callable[[], object]:
+    """An optimiser step as ``decamo train`` makes it, on a batch that is on the device."""
+    network, runtime = terms.build(), terms.runtime
+    if way == "channels-last":
+        network.to(memory_format=torch.channels_last)
+    if way == "compiled":
+        network.compile()
+    stepper = Stepper(
+        model=network,
+        criterion=Criterion(deep_supervision=True),
+        optimiser=_optimiser(network, fused=way == "fused"),
+        scaler=GuardedScaler(enabled=runtime.dtype == torch.float16),
+        ema=None,
+        runtime=runtime,
+        clip_grad=1.0,
+        side_outputs=True,
+    )
+    shape = (terms.batch_size, 3, terms.img_size, terms.img_size)
+    image = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    batch = Batch(image, (image[:, :1] > 127).to(torch.uint8), ("",) * terms.batch_size)
+    batches = [batch.to(runtime.device)]
+    return lambda: stepper.step(batches, terms.batch_size)
+
+
+def _optimiser(network: Segmenter, *, fused: bool) -> torch.optim.Optimizer:
+    optimiser = build_optimiser(network, 0.01)
+    for group in optimiser.param_groups:
+        group["lr"] = 1e-6  # a real update that hardly moves anything
+        group["fused"] = fused
+    return optimiser
+
+
+def _bare(terms: NetworkTerms) -> Callable[[], object]:
+    network, image = terms.build(), terms.image()
+
+    def forward_and_back() -> None:
+        bare_answer(network, image, terms.runtime).backward()
+        network.zero_grad(set_to_none=True)
+
+    return forward_and_back
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    _wait(device)
+    began = time.perf_counter()
+    work()
+    _wait(device)
+    return time.perf_counter() - began
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _peak(work: Callable[[], object], device: torch.device) -> int:
+    if device.type != "cuda":
+        return 0
+    torch.cuda.reset_peak_memory_stats(device)
+    work()
+    return torch.cuda.max_memory_allocated(device)
+
+
+def _device(runtime: Runtime) -> str:
+    cuda = runtime.device.type == "cuda"
+    name = torch.cuda.get_device_name(runtime.device) if cuda else "processor"
+    return f"{name}, {str(runtime.dtype or torch.float32).removeprefix('torch.')}"
+
+
+def _text(rates: Sequence[Rate], backbone: str, runtime: Runtime) -> str:
+    rows = [
+        [
+            rate.way,
+            str(rate.img_size),
+            str(rate.batch_size),
+            f"{rate.images_per_second:.1f}" if rate.images_per_second else "does not fit",
+            f"{rate.share:.2f}" if rate.share else "",
+            f"{rate.peak_bytes / 2**20:,.0f}" if rate.peak_bytes else "",
+        ]
+        for rate in rates
+    ]
+    header = ["way", "px", "batch", "images/s", "of bare", "peak MiB"]
+    return (
+        f"{epoch_rows(header, rows)}\n"
+        f"{backbone}, 7 experts, on {_device(runtime)}: whole optimiser steps without reading,"
+        " medians; of bare: share of the rate at which the backbone alone goes forward and"
+        " backward; peak with both networks in memory, decamo's and the backbone's"
+    )

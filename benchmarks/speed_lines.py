@@ -1,0 +1,79 @@
+"""A ratio with its spread and its goal: a line of ``python -m benchmarks speed``."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from statistics import quantiles
+from typing import Any, Literal
+
+from decamo.report import epoch_rows
+
+__all__ = ["Line", "Part", "line_of_rounds", "plain", "table"]
+
+Part = Literal["network", "loader", "metrics"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One ratio.
+
+    Attributes:
+        part: of the program.
+        what: is compared with what.
+        ratio: median over the rounds.
+        low: lower quartile; the ratio itself where it does not vary.
+        high: upper quartile, likewise.
+        goal: what the ratio should be; None where it is only told.
+        at_most: whether the goal bounds it from above.
+    """
+
+    part: Part
+    what: str
+    ratio: float
+    low: float
+    high: float
+    goal: float | None = None
+    at_most: bool = True
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the median reaches the goal; None without one."""
+        if self.goal is None:
+            return None
+        return self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
+
+
+def line_of_rounds(
+    part: Part, what: str, ratios: Sequence[float], goal: float | None = None
+) -> Line:
+    """A line whose goal, if any, is an upper bound, from the ratio of each round."""
+    if len(ratios) < 2:
+        return Line(part, what, ratios[0], ratios[0], ratios[0], goal)
+    low, middle, high = quantiles(ratios, method="inclusive")
+    return Line(part, what, middle, low, high, goal)
+
+
+def table(lines: Sequence[Line]) -> str:
+    """All lines, each with its goal and whether it is met."""
+    rows = []
+    for line in lines:
+        varies = line.low != line.high
+        goal = "" if line.goal is None else f"{'<=' if line.at_most else '>='} {line.goal:g}"
+        rows.append(
+            [
+                line.part,
+                line.what,
+                f"{line.ratio:.3g}" if line.ratio >= 10 else f"{line.ratio:.2f}",
+                f"{line.low:.2f} to {line.high:.2f}" if varies else "",
+                goal,
+                {True: "met", False: "not met", None: ""}[line.met],
+            ]
+        )
+    widest = max((len(line.what) for line in lines), default=0)
+    for row in rows:
+        row[1] = row[1].ljust(widest)
+    return epoch_rows(["part", "what".ljust(widest), "ratio", "quartiles", "goal", ""], rows)
+
+
+def plain(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """For ``--json``."""
+    return [asdict(line) | {"met": line.met} for line in lines]

@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import main
+
+ASKED = ["1 expert", "dense block", "best expected IoU", "image of 3/4"]
+
+
+@pytest.fixture(scope="module")
+def flags(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    work = tmp_path_factory.mktemp("ablation")
+    return [
+        *("--dataset-path", str(scenes), "--work", str(work / "work")),
+        *("--json", str(work / "report.json"), "--backbone", "mobilenetv2_035"),
+        *("--epochs", "1", "--img-size", "128", "--rounds", "1", "--seeds", "2"),
+        *("--num-workers", "0", "--device", "cpu", "--rows", *ASKED),
+    ]
+
+
+@pytest.fixture(scope="module")
+def done(flags: list[str]) -> dict[str, Any]:
+    assert main(["ablation", *flags]) == 0
+    report = json.loads(Path(flags[flags.index("--json") + 1]).read_text())
+    return {row["name"]: row for row in report["rows"]}
+
+
+def test_each_row_is_trained_with_each_seed_and_compared_with_the_base(
+    done: dict[str, Any], flags: list[str]
+) -> None:
+    assert list(done) == ["base", *ASKED]
+    assert all([run["told"]["seed"] for run in row["runs"]] == [0, 1] for row in done.values())
+    assert done["base"]["gaps"] == []
+    for name in ASKED:
+        (gap,) = done[name]["gaps"]
+        assert (gap["ours"], gap["peer"], gap["seeds"], gap["images"]) == (name, "base", 2, 4)
+        assert gap["low"] <= gap["difference"] <= gap["high"]
+    assert done["base"]["runs"][0]["sets"] != done["1 expert"]["runs"][0]["sets"]
+    folders = [p for p in Path(flags[flags.index("--work") + 1]).iterdir() if p.is_dir()]
+    assert len(folders) == 8  # rows that only look otherwise train nothing of their own
+
+
+def test_what_changes_is_what_the_row_says(done: dict[str, Any]) -> None:
+    told = {name: row["runs"][0]["told"] for name, row in done.items()}
+    assert told["1 expert"]["model"]["num_experts"] == 1
+    assert told["image of 3/4"]["schedule"]["img_size"] == 96
+    assert told["best expected IoU"]["decision"] == "iou"
+    assert told["best expected IoU"]["network"] == told["base"]["network"]
+    assert done["1 expert"]["cost"]["flops"] < done["base"]["cost"]["flops"]
+
+
+def test_the_same_command_prints_the_same_table(
+    done: dict[str, Any], flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ablation", *flags]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| changed |")
+    assert [line.split("|")[2].strip() for line in lines[2:7]] == ["base", *ASKED]

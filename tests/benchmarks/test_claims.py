@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.claims_page import claims_page
+from benchmarks.claims_promises import PROMISES
+from decamo.diagnosis import claims_of
+
+TINY = [
+    "--backbone", "mobilenetv2_035", "--no-pretrained", "--num-experts", "1", "--img-size", "32",
+    "--seeds", "2", "--base-epochs", "1", "--stall-epochs", "1", "--trial-epochs", "1",
+    "--device", "cpu",
+]  # fmt: skip
+
+
+@pytest.mark.long
+def test_the_whole_command_ends_with_both_files(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = tmp_path / "src" / "decamo" / "diagnosis"
+    package.mkdir(parents=True)
+    flags = ["claims", "--dataset-path", str(scenes), *TINY]
+    flags += ["--work", str(tmp_path / "work"), "--out", str(tmp_path)]
+    assert main(flags) == 0
+    told = capsys.readouterr().out
+    text = (package / "claims.json").read_text()
+    page = (tmp_path / "docs" / "claims.md").read_text()
+    assert page == claims_page(json.loads(text))
+    assert str(tmp_path) not in text
+    assert claims_of(text).keys() == {p.name for p in PROMISES}
+    for promise in PROMISES:
+        assert promise.title in told
+        assert promise.title in page
+    # All is known: the same command trains nothing, and writes the same.
+    assert main(flags) == 0
+    again = capsys.readouterr().out
+    assert "Epoch" in told
+    assert "Epoch" not in again
+    assert (package / "claims.json").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--seeds", "1"], "--seeds: got 1"),
+        (["--trial-epochs", "0"], "--trial-epochs: got 0"),
+        (["--out", "nowhere"], "name a checkout of decamo"),
+        (["--img-size", "100"], "not a multiple of 32"),
+    ],
+)
+def test_mistakes_are_one_line(
+    flags: list[str],
+    words: str,
+    scenes: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    work = ["--work", str(tmp_path / "work")]
+    given = ["claims", "--dataset-path", str(scenes), *TINY, *work, *flags]
+    assert main(given) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+def test_nothing_is_trained_where_only_what_is_known_is_asked_for(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = ["--work", str(tmp_path / "work"), "--as-it-is"]
+    assert main(["claims", "--dataset-path", str(scenes), *TINY, *work]) == 0
+    told = capsys.readouterr().out
+    assert told.count("0 seeds are trained so far") == len(PROMISES)

@@ -1,0 +1,80 @@
+import json
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.claims_study import Study
+from decamo.errors import SettingsError
+from decamo.escape import CONTROL, Branch
+from decamo.history import EpochDone, Event
+from decamo.training.runtime import open_runtime
+from decamo.training.supply import find_supply
+from tests.training.conftest import tiny_settings
+
+BRANCHES = (
+    Branch(CONTROL, "nothing?"),
+    Branch("high", "higher?", {"schedule": {"scheduler": "cosine", "stage2_lr": 0.01}}),
+)
+Told = list[tuple[int, str, int]]
+
+
+def study(scenes: Path, root: Path, told: Told, stop: Callable[[], str] = lambda: "") -> Study:
+    settings = tiny_settings(
+        scenes, root,
+        schedule={"epochs": 1, "stage1_epochs": 0, "skip_stage1": True, "stage3_epochs": 1,
+                  "progressive_unfreeze": False, "stage2_batch_size": 4, "accumulation_steps": 1},
+        optimise={"use_ema": False, "deep_supervision": False},
+    )  # fmt: skip
+
+    def hear(seed: int, branch: str, event: Event) -> None:
+        if isinstance(event, EpochDone):
+            told.append((seed, branch, event.record.epoch))
+
+    root.mkdir(exist_ok=True)
+    supply = find_supply(settings.data, root / "census.json", lambda _done, _of: None)
+    return Study(
+        root=root, settings=settings, branches=BRANCHES, seeds=2, epochs=1, supply=supply,
+        runtime=open_runtime("cpu", "fp32"), stop=stop, clock=lambda: 0.0, hear=hear,
+        sleep=lambda _seconds: pytest.fail("there is work to do"),
+    )  # fmt: skip
+
+
+def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
+    scenes: Path, tmp_path: Path
+) -> None:
+    told: Told = []
+    asked = study(scenes, tmp_path / "study", told, stop=lambda: "enough" if told[2:] else "")
+    assert asked.run() == "enough"
+    assert told == [(0, "", 1), (0, "", 2), (0, CONTROL, 3)]
+    assert [t.seed for t in asked.found()] == [0]
+    same = study(scenes, tmp_path / "study", told)
+    assert same.run() == ""
+    assert told[3:] == [(0, "high", 3), (1, "", 1), (1, "", 2), (1, CONTROL, 3), (1, "high", 3)]
+    assert same.run() == ""
+    assert len(told) == 8
+    found = same.found()
+    for trained in found:
+        control, high = trained.results[CONTROL], trained.results["high"]
+        assert control.rungs[0].ious == high.rungs[0].ious  # of one checkpoint
+        assert control.rungs[1].rate == pytest.approx(0.00001)
+        assert len(trained.history) == 2
+    # The seed is one of the stalled run, and so of all after it.
+    assert found[0].history[0]["loss"] != found[1].history[0]["loss"]
+    assert not (tmp_path / "study" / "seed-0" / "trials" / "high").exists()
+    other = replace(same, settings=replace(same.settings, model=replace(
+        same.settings.model, num_experts=4)))  # fmt: skip
+    with pytest.raises(SettingsError, match="a study of other settings"):
+        other.run()
+
+
+def test_what_another_process_trains_is_left_to_it(scenes: Path, tmp_path: Path) -> None:
+    told: Told = []
+    asked = study(scenes, tmp_path / "study", told, stop=lambda: "enough" if told else "")
+    owner = {"host": socket.gethostname(), "process": os.getppid()}
+    (tmp_path / "study" / "seed-0.claim-0001").write_text(json.dumps(owner))
+    assert asked.run() == "enough"
+    assert told == [(1, "", 1)]

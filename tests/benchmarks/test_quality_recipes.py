@@ -1,0 +1,74 @@
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.quality_peers import PEERS
+from benchmarks.quality_recipes import (
+    OURS,
+    OWN,
+    PROTOCOL,
+    entries_of,
+    entry_of,
+    gentle_draw,
+    protocol_draw,
+)
+from decamo.data.augment import Augmentation, draw
+from decamo.errors import SettingsError
+from decamo.losses import Criterion
+from decamo.nn import build_segmenter
+
+
+def test_the_protocol_flips_crops_and_brightens_as_our_own_draws_do_and_nothing_else() -> None:
+    plain, seen = Augmentation(), Counter[str]()
+    for index in range(200):
+        drawn, whole = protocol_draw(3, 1, index), draw(3, 1, index)
+        for name, value in vars(drawn).items():
+            if name in ("flip", "crop", "brightness"):
+                assert value == getattr(whole, name)
+                seen[name] += value != getattr(plain, name)
+            else:
+                assert value == getattr(plain, name)
+    assert all(50 < seen[name] < 190 for name in ("flip", "crop", "brightness"))
+
+
+def test_gentle_draws_change_half_as_much_of_the_geometry_and_all_of_the_colour() -> None:
+    for index in range(50):
+        drawn, gentle = draw(3, 1, index), gentle_draw(3, 1, index)
+        assert replace(gentle, crop=drawn.crop, angle=drawn.angle) == drawn
+        assert gentle.angle == drawn.angle / 2
+        for side in (0, 1):
+            start, length = drawn.crop[side], drawn.crop[side + 2]
+            own, own_length = gentle.crop[side], gentle.crop[side + 2]
+            assert own == pytest.approx(start / 2)
+            # the far margin is halved too
+            assert 1 - own - own_length == pytest.approx((1 - start - length) / 2)
+
+
+def test_the_protocols_loss_is_cross_entropy_and_iou_alone() -> None:
+    weights = Criterion(False, PROTOCOL.loss_weights).weights
+    assert {name: weight for name, weight in weights.items() if weight} == {"bce": 1.0, "iou": 1.0}
+    assert PROTOCOL.settings == {}
+
+
+def test_ours_takes_part_by_both_recipes() -> None:
+    assert {entry.recipe.name for entry in OURS.values()} == {"protocol", "own"}
+    assert [entry_of(name).experts for name in ("decamo-7", "decamo-1")] == [7, 1]
+    assert entry_of("decamo-own").parts.loss_weights is OWN.loss_weights
+    assert all(entry.build is build_segmenter for entry in OURS.values())
+
+
+def test_peers_are_trained_by_the_protocol() -> None:
+    for name in PEERS:
+        entry = entry_of(name)
+        assert (entry.peer, entry.recipe) == (name, PROTOCOL)
+        assert entry.parts.draw is protocol_draw
+
+
+def test_names_make_entries_once_and_files_apart() -> None:
+    everyone = entries_of([*PEERS, *OURS, "FPN"])
+    assert [entry.name for entry in everyone] == [*PEERS, *OURS]
+    assert len({entry.slug for entry in everyone}) == len(everyone)
+    assert all(entry.slug.replace("-", "").isalnum() for entry in everyone)
+    with pytest.raises(SettingsError, match="no network is left"):
+        entries_of([])

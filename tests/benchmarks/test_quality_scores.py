@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.quality_recipes import entry_of
+from benchmarks.quality_scores import (
+    SCORES,
+    Score,
+    SetScores,
+    read_score,
+    score_trained,
+    sets_under,
+    write_score,
+)
+from benchmarks.quality_train import train_entry
+from decamo.errors import SettingsError
+from decamo.evaluation import Measurer, Rules
+from decamo.inference.views import Views
+from tests.benchmarks.conftest import MakeGround
+
+TOLD = {"network": "FPN", "seed": 3, "schedule": {"epochs": 10, "lr": 0.1}}
+SCORE = Score(
+    TOLD, 10, 2.5, "raw", {"CAMO": SetScores(("a", "b"), dict.fromkeys(SCORES, (0.25, 0.5)))}
+)
+
+
+def test_scores_are_what_decamo_evaluate_says(
+    ground_of: MakeGround, scenes: Path, tmp_path: Path
+) -> None:
+    ground = ground_of("run")
+    trained = train_entry(ground, entry_of("decamo-own"), 0, 2)
+    assert trained is not None
+    sets = sets_under([scenes])
+    with Measurer(1, Rules()) as measurer:
+        score = score_trained(trained, TOLD, sets, measurer, ground.runtime, 64, Views(), "half")
+    report = tmp_path / "report.json"
+    flags = ["--dataset-path", str(scenes), "--resamples", "0", "--device", "cpu"]
+    flags += ["--protocol", "plain"]
+    assert main(["evaluate", str(trained.checkpoint), *flags, "--json", str(report)]) == 0
+    (said,) = json.loads(report.read_text())["datasets"]
+    found = score.sets[said["dataset"]]
+    assert len(found.images) == 4
+    for name in SCORES:
+        assert found.mean(name) == pytest.approx(said["mean"][name], abs=1e-12)
+        assert list(found.scores[name]) == [image[name] for image in said["images"]]
+    assert found.mean("mae") > 0
+
+
+def test_a_score_comes_back_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "fpn-seed3.json"
+    assert read_score(path, TOLD) is None
+    write_score(path, SCORE)
+    assert read_score(path, TOLD) == SCORE
+    assert (SCORE.network, SCORE.seed) == ("FPN", 3)
+    assert json.loads(path.read_text())["sets"]["CAMO"]["means"]["iou"] == 0.375
+
+
+def test_a_score_under_other_settings_is_refused_by_their_name(tmp_path: Path) -> None:
+    path = tmp_path / "fpn-seed3.json"
+    write_score(path, SCORE)
+    other = TOLD | {"schedule": {"epochs": 10, "lr": 0.2}}
+    with pytest.raises(SettingsError, match=r"schedule\.lr was 0\.1, now 0\.2"):
+        read_score(path, other)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"told": {}}', '{"sets": 3}'])
+def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "fpn-seed3.json"
+    path.write_text(content)
+    with pytest.raises(SettingsError, match="remove it"):
+        read_score(path, TOLD)
