@@ -60,7 +60,8 @@ def _opening(ledger: Plain) -> str:
         f"Written by `python -m benchmarks claims --out`; the numbers are those that"
         f" `decamo diagnose` quotes. From each of {len(ledger['stalled'])} stalled runs, branches"
         f" were trained for {_epochs(study['trial_epochs'])} on the same images in the same order;"
-        f" a claim is the difference of two branches in IoU on the same {study['val_images']} held-out images."
+        " a claim is the difference of two branches in IoU on the same"
+        f" {study['val_images']} held-out images."
         f"\n\n**Of {len(words)} expectations of the action plan: {counts}.** That is of this"
         " measurement, which is a small one: see the last section."
     )
