@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from decamo.diagnosis import Confusion, confuse
+from benchmarks.diagnosis_confusion import Confusion, confuse
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows

@@ -1,5 +1,4 @@
-from benchmarks import claims_arms as arms
-from benchmarks.claims_arms import next_size
+from benchmarks.claims_arms import arms, next_size
 from decamo.escape import CONTROL, Branch
 from decamo.escape.horizon import trial_settings
 from tests.escape.build import standing

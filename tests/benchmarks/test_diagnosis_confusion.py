@@ -1,8 +1,7 @@
 import pytest
 
-from benchmarks.diagnosis_confusion import BINS, EXPECTED
+from benchmarks.diagnosis_confusion import BINS, EXPECTED, Confusion, confuse
 from benchmarks.synthetic_runs import SORTS
-from decamo.diagnosis import Confusion, confuse
 
 
 def test_shares_are_counted() -> None:
