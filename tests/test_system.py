@@ -286,7 +286,7 @@ def test_there_is_a_boot_and_a_core() -> None:
 def test_a_whole_run_where_windows_differs(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONPATH": SOURCE}
     environment |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    small = ["--backbone", "mobilenetv2_035", "--no-pretrained", "--img-size", "64",
+    small = ["--backbone", "test_efficientnet", "--no-pretrained", "--img-size", "64",
              "--skip-stage1", "--num-workers", "2", "--batch-size", "4"]  # fmt: skip
     train = ["train", "--dataset-path", "s", "--checkpoint-dir", "run", *small, "--resume", "auto"]
     for words in (

@@ -17,7 +17,7 @@ MakeGround = Callable[..., Ground]
 def terms(scenes: Path) -> Terms:
     return Terms(
         (scenes,),
-        "mobilenetv2_035",
+        "test_efficientnet",
         epochs=2,
         img_size=64,
         batch_size=5,

@@ -14,7 +14,7 @@ def flags(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     work = tmp_path_factory.mktemp("ablation")
     return [
         *("--dataset-path", str(scenes), "--work", str(work / "work")),
-        *("--json", str(work / "report.json"), "--backbone", "mobilenetv2_035"),
+        *("--json", str(work / "report.json"), "--backbone", "test_efficientnet"),
         *("--epochs", "1", "--img-size", "128", "--rounds", "1", "--seeds", "2"),
         *("--num-workers", "0", "--device", "cpu", "--rows", *ASKED),
     ]

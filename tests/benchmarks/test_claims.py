@@ -9,7 +9,7 @@ from benchmarks.claims_promises import PROMISES
 from decamo.diagnosis import claims_of
 
 TINY = [
-    "--backbone", "mobilenetv2_035", "--no-pretrained", "--num-experts", "1", "--img-size", "32",
+    "--backbone", "test_efficientnet", "--no-pretrained", "--num-experts", "1", "--img-size", "32",
     "--seeds", "2", "--base-epochs", "1", "--stall-epochs", "1", "--trial-epochs", "1",
     "--device", "cpu",
 ]  # fmt: skip

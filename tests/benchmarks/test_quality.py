@@ -14,7 +14,7 @@ def flags(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     work = tmp_path_factory.mktemp("quality")
     return [
         *("--dataset-path", str(scenes), "--work", str(work / "work")),
-        *("--json", str(work / "report.json"), "--backbone", "mobilenetv2_035"),
+        *("--json", str(work / "report.json"), "--backbone", "test_efficientnet"),
         *("--epochs", "1", "--img-size", "64", "--batch-size", "7", "--rounds", "1"),
         *("--num-workers", "0", "--device", "cpu"),
         *("--peers", "FPN", "--ours", "decamo-1", "--seeds", "2"),
@@ -83,7 +83,7 @@ def test_equal_time_deals_out_epochs_by_the_measured_ratio(
 ) -> None:
     costs = {"parameters": 1, "flops": 1, "seconds": 1.0, "memory_bytes": 1}
     known = {"FPN": costs | {"ratio": 1.0}, "decamo-1": costs | {"ratio": 0.4}}
-    of = {"reference": "FPN", "img_size": 64, "batch_size": 7, "backbone": "mobilenetv2_035"}
+    of = {"reference": "FPN", "img_size": 64, "batch_size": 7, "backbone": "test_efficientnet"}
     (tmp_path / "costs.json").write_text(json.dumps({"of": of, "costs": known}))
     more = ("--equal-time", "--work", str(tmp_path), "--seeds", "1")
     assert bench([*flags, *more, "--peers"], "--json", str(tmp_path / "r.json")) == 0

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import main
 from benchmarks.quality_recipes import entry_of
 from benchmarks.quality_scores import (
     SCORES,
@@ -15,6 +14,7 @@ from benchmarks.quality_scores import (
     write_score,
 )
 from benchmarks.quality_train import train_entry
+from decamo.cli import main
 from decamo.errors import SettingsError
 from decamo.evaluation import Measurer, Rules
 from decamo.inference.views import Views

@@ -14,7 +14,7 @@ Stuck = Callable[[Path], Path]
 
 # What the person had: a constant rate since epoch 31.
 STUCK_FLAGS = [
-    "--backbone", "mobilenetv2_035", "--num-experts", "7", "--no-pretrained", "--device", "cpu",
+    "--backbone", "test_efficientnet", "--num-experts", "7", "--no-pretrained", "--device", "cpu",
     "--batch-size", "2", "--stage2-batch-size", "1", "--accumulation-steps", "1",
     "--img-size", "32", "--num-workers", "0", "--val-fraction", "0.2",
     "--scheduler", "none", "--stage2-lr", "0.00005",

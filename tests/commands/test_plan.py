@@ -11,7 +11,8 @@ def test_the_recipe_at_epoch_86(
     stuck: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["plan", "--resume-from", str(stuck), "--recipe", "conservative",
-             "--backbone", "mobilenetv2_035", "--images", "40", "--json", str(tmp_path / "p.json"),
+             "--backbone", "test_efficientnet", "--images", "40",
+             "--json", str(tmp_path / "p.json"),
              "--png", str(tmp_path / "p.png")]  # fmt: skip
     assert main(words) == 0
     out = capsys.readouterr().out
@@ -45,7 +46,7 @@ def test_measuring_gives_time_and_memory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = tmp_path / "p.json"
-    assert main(["plan", "--images", "100", "--backbone", "mobilenetv2_035", "--img-size", "64",
+    assert main(["plan", "--images", "100", "--backbone", "test_efficientnet", "--img-size", "64",
                  "--device", "cpu", "--measure", "--json", str(report)]) == 0  # fmt: skip
     assert "GiB" in capsys.readouterr().out
     stages = json.loads(report.read_text())["spending"]

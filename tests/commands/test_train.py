@@ -39,7 +39,7 @@ OPTION_1 = """train
     --checkpoint-dir {folder}
     --resume-from {folder}/best_model.pth
     --skip-stage1
-    --backbone mobilenetv2_035
+    --backbone test_efficientnet
     --num-experts 7
     --batch-size 2
     --stage2-batch-size 1
@@ -154,7 +154,7 @@ def test_a_run_is_not_written_over(
         (["--epochs", "86"], "--epochs: got 86, but the checkpoint has 86 epochs behind it"),
         (["--stage1-epochs", "120", "--no-skip-stage1"], "--stage1-epochs: got 120"),
         (["--epochs", "88", "--warmup-epochs", "2"], "--warmup-epochs: got 2, but stage 2 has 2"),
-        (["--backbone", "edgenext_xx_small"], "give --backbone mobilenetv2_035"),
+        (["--backbone", "edgenext_xx_small"], "give --backbone test_efficientnet"),
         (["--num-experts", "5"], "give --num-experts 7"),
         (["--img-size", "100"], "--img-size: got 100"),
         (["--min-lr", "0.1"], "--min-lr: got 0.1, above --stage2-lr"),

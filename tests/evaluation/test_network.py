@@ -20,7 +20,7 @@ from decamo.settings import ModelSettings
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
-    chosen = ModelSettings("mobilenetv2_035", num_experts=2, pretrained=False)
+    chosen = ModelSettings("test_efficientnet", num_experts=2, pretrained=False)
     return Predictor(build_segmenter(chosen, sizes=[64], seed=0), 64)
 
 

@@ -105,7 +105,7 @@ def test_an_unreadable_file_is_named_and_no_thread_stays(pairs: list[Pair]) -> N
 
 
 def test_a_network_scores_the_same_in_any_batch(pairs: list[Pair]) -> None:
-    chosen = ModelSettings("mobilenetv2_035", num_experts=2, pretrained=False)
+    chosen = ModelSettings("test_efficientnet", num_experts=2, pretrained=False)
     predictor = Predictor(build_segmenter(chosen, sizes=[64], seed=0), 64)
 
     one, many = (score_pairs(predictor, pairs, batch=b) for b in (1, 4))

@@ -11,7 +11,7 @@ SIZES = ((40, 70), (100, 33), (64, 64), (1, 5))
 @pytest.fixture(scope="session")
 def shared_model() -> Segmenter:
     """A small network with random weights; tests leave it as it is."""
-    chosen = ModelSettings("mobilenetv2_035", num_experts=2, pretrained=False)
+    chosen = ModelSettings("test_efficientnet", num_experts=2, pretrained=False)
     return build_segmenter(chosen, sizes=[64], seed=0)
 
 

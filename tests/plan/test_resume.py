@@ -239,3 +239,10 @@ def test_what_a_race_answered_stays_answered_but_for_what_is_asked_anew() -> Non
         "optimise": {"clip_grad": 2.0},
     }
     assert Ledger.from_plain(other.ledger.to_plain()) == other.ledger
+
+
+@pytest.mark.parametrize(("epochs", "word"), [(120, "continue"), (150, "extend")])
+def test_unfreezing_by_thirds_means_nothing_where_all_has_learned(epochs: int, word: str) -> None:
+    went = go_on(replace(STUCK, epochs=epochs, progressive_unfreeze=True))
+    assert went.word == word
+    assert went.ledger.plan.learning(went.position.step) == LEDGER.plan.learning(860)

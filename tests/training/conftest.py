@@ -20,7 +20,7 @@ Make = Callable[..., Trainer]
 
 TINY: dict[str, dict[str, Any]] = {
     "data": {"num_workers": 0, "val_fraction": 0.2},
-    "model": {"backbone": "mobilenetv2_035", "num_experts": 3, "pretrained": False},
+    "model": {"backbone": "test_efficientnet", "num_experts": 3, "pretrained": False},
     "schedule": {
         "epochs": 4,
         "stage1_epochs": 1,

@@ -8,7 +8,7 @@ from decamo.training.ema import Ema, decay_at
 
 @pytest.fixture
 def model() -> Segmenter:
-    settings = ModelSettings("mobilenetv2_035", num_experts=2, pretrained=False)
+    settings = ModelSettings("test_efficientnet", num_experts=2, pretrained=False)
     return build_segmenter(settings, sizes=[32], seed=0)
 
 

@@ -28,7 +28,7 @@ def test_images_network_and_plan_are_told(prepared: Prepared, tmp_path: Path) ->
     assert told[0].startswith("scenes: 15 pairs")
     assert told[1] == "masks of scenes: 0/255 in 14, a single value in 1 of 15 masks"
     assert told[2].startswith("11 images train, 3 are held out of them for validation")
-    assert told[3].startswith("mobilenetv2_035 with 3 experts a level: ")
+    assert told[3].startswith("test_efficientnet with 3 experts a level: ")
     assert told[4].startswith("start: epoch 1 to 4, step 0 to ")
 
 

@@ -67,11 +67,14 @@ FLAGS: dict[str, st.SearchStrategy[Any]] = {
     "stage2_batch_size": st.sampled_from([None, 1, 2]),
     "accumulation_steps": st.integers(1, 3),
 }
+FAST = 200  # lives, the same in every `make test`: what it finds must not depend on chance
 LONGER = {"epochs": st.integers(6, 16)}
 CHANGES = st.one_of(
     st.just({}),
     st.fixed_dictionaries(LONGER),
     st.fixed_dictionaries(LONGER | {"skip_stage1": st.just(True)}),
+    st.one_of([st.fixed_dictionaries({flag: values}) for flag, values in FLAGS.items()]),
+    st.one_of([st.fixed_dictionaries({flag: FLAGS[flag]} | LONGER) for flag in FLAGS]),
     st.fixed_dictionaries({}, optional=FLAGS | LONGER),
     st.fixed_dictionaries({}, optional={f: FLAGS[f] for f in RATE_FLAGS} | LONGER),
 )
@@ -291,11 +294,11 @@ def accepted(flags: dict[str, Any]) -> ScheduleSettings:
 
 
 @pytest.mark.parametrize(
-    "many", [200, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(7200)])]
+    "many", [FAST, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(7200)])]
 )
 def test_random_lives_of_up_to_five_commands(many: int) -> None:
     how = settings(max_examples=many, stateful_step_count=5, deadline=None,
-                   suppress_health_check=list(HealthCheck))  # fmt: skip
+                   derandomize=many == FAST, suppress_health_check=list(HealthCheck))  # fmt: skip
     run_state_machine_as_test(Lives, settings=how)
 
 

@@ -39,7 +39,7 @@ def test_an_untrained_backbones_batchnorm_is_estimated_from_images(make: Make) -
     ("model", "named"),
     [
         ({"num_experts": 2}, "give --num-experts 3"),
-        ({"backbone": "edgenext_xx_small"}, "give --backbone mobilenetv2_035"),
+        ({"backbone": "edgenext_xx_small"}, "give --backbone test_efficientnet"),
         ({"input_mean": [0.1, 0.2, 0.3]}, "give --input-mean"),
         ({"zoom": 1.5}, "give --zoom 1,"),
     ],

@@ -8,7 +8,7 @@ from decamo.training import expected_spending
 
 SCHEDULE = ScheduleSettings(epochs=10, stage1_epochs=4, batch_size=2, img_size=64)
 SETTINGS = TrainSettings(
-    model=ModelSettings("mobilenetv2_035", num_experts=2, pretrained=False), schedule=SCHEDULE
+    model=ModelSettings("test_efficientnet", num_experts=2, pretrained=False), schedule=SCHEDULE
 )
 
 

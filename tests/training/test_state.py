@@ -70,7 +70,8 @@ def test_generators_come_back(make: Make, tmp_path: Path) -> None:
 
 def test_a_run_of_format_1_goes_on(make: Make, tmp_path: Path) -> None:
     """The plain fields are those of the file of format 1; only the tensors are of this network."""
-    first = make("run", schedule={"epochs": 2})
+    network = {"backbone": "mobilenetv2_035"}
+    first = make("run", schedule={"epochs": 2}, model=network)
     list(first.run())
     tensors = load_sealed(first.folder.last)
     old = state_of_format_1() | {k: tensors[k] for k in ("model", "ema", "optimiser")}
@@ -79,7 +80,7 @@ def test_a_run_of_format_1_goes_on(make: Make, tmp_path: Path) -> None:
     path = tmp_path / "run" / "old.pth"
     path.write_bytes(sealed_1(old))
 
-    trainer = make("run", resume_from=path, data={"cache": "off"})  # which format 1 means
+    trainer = make("run", resume_from=path, model=network, data={"cache": "off"})
     assert [s.word for s in trainer.state.ledger.segments] == ["start"]  # continued
     assert [r.iou for r in trainer.state.history] == [0.21, 0.34]
     list(trainer.run())

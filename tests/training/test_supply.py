@@ -191,7 +191,7 @@ def test_a_run_with_void_and_deep_images_trains_goes_on_and_keeps_its_rules(
 ) -> None:
     data, run = with_void(scenes, tmp_path / "deep"), tmp_path / "run"
     words = ["train", "--dataset-path", str(data), "--checkpoint-dir", str(run), "--epochs", "2",
-             "--backbone", "mobilenetv2_035", "--no-pretrained", "--img-size", "32",
+             "--backbone", "test_efficientnet", "--no-pretrained", "--img-size", "32",
              "--skip-stage1", "--num-workers", "0", "--batch-size", "4", "--val-fraction", "0.3",
              "--device", "cpu", "--deep-supervision", "--cache", "ram"]  # fmt: skip
     assert main(words) == 0

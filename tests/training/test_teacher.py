@@ -74,7 +74,7 @@ def test_a_teacher_draws_a_network_towards_itself(make: Make, taught_by: Path) -
     """The same batches, once with and once without it: with it the two end nearer."""
 
     def distance(name: str, **changes: dict[str, object]) -> float:
-        run = make(name, schedule={"epochs": 4}, run={"seed": 5}, **changes)
+        run = make(name, schedule={"epochs": 8}, run={"seed": 5}, **changes)
         list(run.run())
         model, teacher = run.state.model.eval(), load_teacher(taught_by, CPU)
         image = pixels(32)

@@ -83,8 +83,8 @@ def resume(
     own = _from_its_stage(last, position)
     kept = begun or wanted.frozen_epochs == last.schedule.frozen_epochs
     begin = last.stage1_end if kept else max(wanted.frozen_epochs, position.epoch)
-    asked = replace(own, schedule=wanted, stage2_begin=begin)
     opened = tuple(sorted({*last.opened, *opened_before(ledger, position.step)}))
+    asked = replace(own, schedule=wanted, stage2_begin=begin, opened=opened)
     same_run = (images, world) == (last.images, last.world) and not other_changes
     if same_run and _ahead(asked, position) == _ahead(own, position):
         return Resumption("continue", ledger, position, "no flag changes what lies ahead")
@@ -95,7 +95,6 @@ def resume(
             word="extend",
             at_epoch=position.epoch,
             at_step=position.step,
-            opened=opened,
             reason=reason,
         )
         return Resumption("extend", ledger.with_segment(segment), position, reason)
@@ -174,7 +173,7 @@ def _only_later(own: Segment, asked: Segment, position: Position) -> bool:
     old, wanted = own.schedule, asked.schedule
     if wanted.epochs <= old.epochs or (old.stage3_epochs and position.epoch >= old.epochs):
         return False
-    longer = replace(own, schedule=replace(old, epochs=wanted.epochs))
+    longer = replace(asked, schedule=replace(old, epochs=wanted.epochs))
     return _ahead(asked, position) == _ahead(longer, position)
 
 
