@@ -34,11 +34,14 @@ lint: setup
 	$(BIN)/ruff check src tests benchmarks scripts train_ultimate.py
 	$(BIN)/mypy
 
+# A process a core, each with one thread: more would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: lint
-	$(BIN)/python -m pytest -m ''
+	$(PYTEST) -m ''
 
 clean:
 	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
