@@ -25,6 +25,7 @@ LADDER: list[set[str]] = [
     {"training", "report"},
     {"flags"},
     {"escape"},
+    {"api"},
     {"commands"},
     {"cli"},
     {"__main__"},

@@ -18,13 +18,13 @@ import pytest
 import torch
 
 from decamo.cli import main
-from decamo.flags import chosen_settings
 from decamo.history import EpochDone, Event, Saved, StepDone, Validating, read_journal
 from decamo.report.console import Console
 from decamo.storage.owner import Holder
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.system import stop_signals
 from decamo.training.budget import Budget
+from decamo.training.choosing import choose_settings
 from tests.commands.conftest import STUCK_FLAGS
 
 EPOCH = re.compile(
@@ -420,7 +420,7 @@ def test_before_training_a_signal_stops_at_once(
     def look(*_: object, **__: object) -> None:
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("decamo.commands.train.find_supply", look)
+    monkeypatch.setattr("decamo.api.training.find_supply", look)
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
     assert main([*words, *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1"]) == 143
 
@@ -448,17 +448,17 @@ def test_a_run_that_ended_while_we_asked_is_seen_as_it_is_now(
     """Its owner was alive when the second command read the folder, and is gone when it is taken."""
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
     words += [*STUCK_FLAGS, "--epochs", "2", "--stage1-epochs", "1", "--resume", "auto"]
-    real = chosen_settings
+    real = choose_settings
     read: list[int] = []
 
-    def reads_and_waits(args: Any) -> Any:
-        first = real(args)
+    def reads_and_waits(given: Any) -> Any:
+        first = real(given)
         read.append(1)
         if len(read) == 1:
             assert main(words) == 0  # the other one
         return first
 
-    monkeypatch.setattr("decamo.commands.train.chosen_settings", reads_and_waits)
+    monkeypatch.setattr("decamo.api.training.choose_settings", reads_and_waits)
     assert main(words) == 0
     assert "complete: " in capsys.readouterr().out
     assert sum(e["kind"] == "epoch" for e in read_journal(tmp_path / "journal.jsonl")) == 2

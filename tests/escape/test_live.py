@@ -64,7 +64,7 @@ def run(young: Path, tmp_path: Path) -> Path:
 def words(scenes: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
     """The command, whose races are one epoch of three branches."""
     small = partial(Live, epochs=1, names=("moments",))
-    monkeypatch.setattr("decamo.commands.train.Live", small)
+    monkeypatch.setattr("decamo.api.training.Live", small)
     place = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(run)]
 
     def given(act: str = "escape", *more: str) -> list[str]:
@@ -174,7 +174,7 @@ def test_the_same_flags_mean_the_winner_and_other_flags_mean_another_plan(
 
     monkeypatch.setattr("decamo.escape.live.outcome_of", partial(won, "rate-x10"))
     small = partial(Live, epochs=1, names=("rate-x10",))
-    monkeypatch.setattr("decamo.commands.train.Live", small)
+    monkeypatch.setattr("decamo.api.training.Live", small)
     command = words("escape", "--keep-every", "1")
     assert main(command) == 0
     assert " LR: 0.000500" in capsys.readouterr().out

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from decamo.errors import DataError
-from decamo.flags import Parser, add_settings, chosen_settings, reads_of, write_json
+from decamo.flags import Parser, add_settings, chosen_settings, write_json
 from decamo.plan import Resumption, review
 from decamo.report import plan_text, rates_by_epoch, spending_text
 from decamo.settings import TrainSettings
 from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training import expected_spending, resumption_of
+from decamo.training.run_files import reads_of
 
 __all__ = ["add_arguments", "run"]
 
@@ -41,7 +42,11 @@ def run(args: argparse.Namespace) -> int:
     settings, checkpoint = chosen_settings(args)
     named = {"--png": args.png, "--json": args.json}
     check_outputs(
-        [*reads_of(args, settings), Read("--checkpoint-dir", settings.run.checkpoint_dir)],
+        [
+            *reads_of(settings),
+            *([Read("--config", args.config)] if args.config else []),
+            Read("--checkpoint-dir", settings.run.checkpoint_dir),
+        ],
         [Written(flag, path) for flag, path in named.items() if path is not None],
     )
     images = args.images or _images(settings, checkpoint)

@@ -8,10 +8,10 @@ from typing import Any
 
 from decamo.errors import SettingsError
 from decamo.escape.branch import BEFORE, CONTROL, TWIN, Branch
-from decamo.flags import read_config
 from decamo.settings import flag_of
 from decamo.settings.plain import SECTIONS, kinds, section_of
 from decamo.system import file_name
+from decamo.training.choosing import read_config
 
 __all__ = ["branches_of", "only"]
 

@@ -1,0 +1,228 @@
+"""Race branches of one checkpoint: one call, also for the winner's whole plan afterwards."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from decamo.api.training import TrainResult, train_given
+from decamo.data.waiting import StopAsked
+from decamo.errors import DataError, SettingsError
+from decamo.escape import Branch, Standing, standard_branches
+from decamo.escape.claims import take
+from decamo.escape.finish import begin_winner, outcome_of, write_outcome
+from decamo.escape.original import original_of
+from decamo.escape.plateau import TRIAL_EPOCHS
+from decamo.escape.race import Race
+from decamo.escape.session import begin_race, course_of
+from decamo.escape.table import Outcome
+from decamo.escape.written import branches_of, only
+from decamo.nn.build import refuse_foreign
+from decamo.report.console import Console
+from decamo.settings import TrainSettings
+from decamo.settings.duration import seconds_of
+from decamo.settings.plain import merged
+from decamo.storage import RunFolder, make_folder
+from decamo.storage.outputs import Read, Written
+from decamo.storage.owner import own
+from decamo.training.budget import Budget
+from decamo.training.choosing import Given, choose_settings
+from decamo.training.prepare import ear_of
+from decamo.training.run_files import check_run_outputs
+from decamo.training.runtime import close_runtime, open_runtime
+from decamo.training.stops import StopRequests, stop_requests
+from decamo.training.supply import find_supply
+
+__all__ = ["EscapeResult", "RaceChoice", "escape_checkpoint", "train_winner"]
+
+_WINNER = ".winner"  # no branch has such a name
+
+
+@dataclass(frozen=True)
+class RaceChoice:
+    """What is raced, and for how long.
+
+    Attributes:
+        branches: a TOML file of branches that race instead of the standard ones.
+        only: names of the branches that race, beside control and twin; empty for all.
+        trial_epochs: of each branch.
+        keep_all: whether the folders of all trials stay.
+
+    Raises:
+        SettingsError: names the flag.
+    """
+
+    branches: Path | None = None
+    only: Sequence[str] = ()
+    trial_epochs: int = TRIAL_EPOCHS
+    keep_all: bool = False
+
+    def __post_init__(self) -> None:
+        if self.trial_epochs < 1:
+            raise SettingsError("--trial-epochs", f"got {self.trial_epochs}", "give at least 1")
+
+
+@dataclass(frozen=True)
+class EscapeResult:
+    """What came of a race.
+
+    Attributes:
+        folder: of the run that the winner goes on in.
+        outcome: the table of all branches and the winner, if any; None where it was stopped.
+        stopped: why before its end; empty for at its end.
+        signal: number of the signal that stopped it; 0 for none.
+        race: that was run; what :func:`train_winner` needs.
+        given: options of the run.
+        began: when, in seconds of the monotonic clock.
+    """
+
+    folder: RunFolder
+    outcome: Outcome | None
+    stopped: str
+    signal: int
+    race: Race
+    given: Given
+    began: float
+
+    @property
+    def winner(self) -> str:
+        """Name of the winning branch; empty for none."""
+        found = self.outcome and self.outcome.winner
+        return found.branch if found else ""
+
+
+def escape_checkpoint(
+    checkpoint: Path,
+    given: Given,
+    choice: RaceChoice,
+    *,
+    reads: Sequence[Read] = (),
+    writes: Sequence[Written] = (),
+) -> EscapeResult:
+    """Race branches of a checkpoint on an equal budget, in the folder ``escape`` of its run.
+
+    Args:
+        checkpoint: that is stuck.
+        given: options of the run; those left out are the checkpoint's own.
+        choice: what is raced.
+        reads: files that the caller reads as well; nothing is written over them.
+        writes: files that the caller will write.
+
+    Raises:
+        DecamoError: the checkpoint, the data or the options cannot be used.
+    """
+    began = time.monotonic()
+    settings, held = _chosen(checkpoint, given)
+    given = merged(given, {"run": {"checkpoint_dir": settings.run.checkpoint_dir}})
+    refuse_foreign(held["architecture"], checkpoint)
+    branches_file = [Read("--branches", choice.branches)] if choice.branches else []
+    check_run_outputs(settings, [Read("CHECKPOINT", checkpoint), *branches_file, *reads], writes)
+    runtime = open_runtime(settings.run.device, settings.run.precision)
+    if runtime.world > 1:
+        close_runtime()
+        remedy = "start the same command once on each device instead: they share the trials"
+        raise SettingsError("torchrun", f"got {runtime.world} processes for one trial", remedy)
+    folder = RunFolder(settings.run.checkpoint_dir)
+    make_folder(folder.root)
+    words = settings.run.budget
+    budget = Budget(words, seconds_of("budget", words), time.monotonic, began) if words else None
+    with stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
+        waiting = _waiting(asked, budget)
+        ear = ear_of(settings, waiting, con.say)
+        looking = con.progress("looking at the images")
+        try:
+            supply = find_supply(settings.data, folder.census, looking, checkpoint=held, ear=ear)
+        except StopAsked as stopped:
+            raise SettingsError(
+                "--budget", f"{stopped.why} before the race began", "give more time"
+            ) from stopped
+        for note in supply.notes:
+            con.say(note)
+        course = course_of(
+            folder.races,
+            settings.run.resume_from or checkpoint,
+            settings,
+            held,
+            supply,
+            runtime,
+            epochs=choice.trial_epochs,
+            stop=lambda: asked.why() or (budget.spent() if budget else ""),
+            clock=time.monotonic,
+            ear=ear_of(settings, ear.listen),
+        )
+        race = begin_race(
+            course, _branches(choice, course.standing), con, budget, keep_all=choice.keep_all
+        )
+        asked.patient = True
+        why = race.run()
+    if why:
+        return EscapeResult(folder, None, why, asked.number, race, given, began)
+    outcome = outcome_of(race)
+    write_outcome(race.course.root, outcome)
+    if not choice.keep_all:
+        race.clear([] if outcome.winner is None else [outcome.winner.branch])
+    return EscapeResult(folder, outcome, "", 0, race, given, began)
+
+
+def _waiting(asked: StopRequests, budget: Budget | None) -> Callable[[], str]:
+    return lambda: asked.why() or (budget.over() if budget else "")
+
+
+def _chosen(checkpoint: Path, given: Given) -> tuple[TrainSettings, dict[str, Any]]:
+    home = given.get("run", {}).get("checkpoint_dir", checkpoint.parent)
+    path = original_of(checkpoint, RunFolder(Path(home)).races)
+    settings, held = choose_settings(
+        merged(given, {"run": {"resume_from": path, "checkpoint_dir": home}})
+    )
+    if held is None or not settings.data.dataset_path:
+        raise DataError("--dataset-path", "not given", "name the folder of a data set")
+    return settings, held
+
+
+def _branches(choice: RaceChoice, standing: Standing) -> tuple[Branch, ...]:
+    standard = standard_branches(standing)
+    if choice.branches is None:
+        return only(standard, choice.only) if choice.only else standard
+    own_ones = branches_of(choice.branches)
+    if choice.only:
+        taken = {b.name for b in own_ones}
+        return only([*(b for b in standard if b.name not in taken), *own_ones], choice.only)
+    return (*only(standard, ()), *own_ones)
+
+
+def train_winner(result: EscapeResult, say: Callable[[str], None]) -> TrainResult | None:
+    """Train the winner's whole plan, as a resume from the checkpoint would.
+
+    Args:
+        result: of a race with a winner.
+        say: takes a line for people.
+
+    Returns:
+        what came of it; None where another process does it, or where it is done.
+    """
+    race = result.race
+    claim = take(race.course.root, _WINNER, now=time.time(), clock=time.monotonic)
+    if claim is None:
+        say("another process trains the winner")
+        return None
+    with claim, claim.beating(), own(result.folder.root, say=say):
+        return _train_winner(result, say)
+
+
+def _train_winner(result: EscapeResult, say: Callable[[str], None]) -> TrainResult | None:
+    outcome, folder = result.outcome, result.folder
+    assert outcome is not None
+    start = begin_winner(result.race, outcome, folder)
+    if start is None:
+        say(f"complete: {folder.last} stands at the end of the winner's plan")
+        return None
+    say(f"\n{result.winner}: its whole plan, from {start}")
+    run = dict(result.given.get("run", {})) | {"resume_from": start, "checkpoint_dir": folder.root}
+    if run.get("budget"):
+        left = seconds_of("budget", run["budget"]) - (time.monotonic() - result.began)
+        if left < 1:
+            return TrainResult(folder, stopped="the budget is spent")
+        run["budget"] = f"{left:.0f}s"
+    return train_given(merged(result.given, {"run": run}))

@@ -1,0 +1,480 @@
+"""Train: one call for a run, also through its plateaus."""
+
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from decamo.data.cache.opening import Pool
+from decamo.data.waiting import StopAsked
+from decamo.errors import DataError, DecamoError, SettingsError
+from decamo.escape.live import Live
+from decamo.escape.plateau import Watch
+from decamo.history import EpochDone, Event, Interrupted, Journal, StepDone
+from decamo.nn.build import refuse_foreign
+from decamo.plan import Preflight
+from decamo.report.console import Console
+from decamo.report.plan_picture import draw_plan
+from decamo.report.preflight_text import preflight_text
+from decamo.report.tensorboard import TensorBoard
+from decamo.settings import TrainSettings
+from decamo.settings.duration import seconds_of
+from decamo.settings.plain import merged, to_plain
+from decamo.storage import (
+    RunFolder,
+    check_space,
+    file_bytes,
+    make_folder,
+    run_bytes,
+    write_whole,
+)
+from decamo.storage.outputs import Read, Written
+from decamo.storage.owner import Ownership, own
+from decamo.storage.sealed import sealed_outline
+from decamo.training.account import outcome_of, run_line
+from decamo.training.budget import Budget
+from decamo.training.choosing import Given, choose_settings
+from decamo.training.introduction import introduction
+from decamo.training.keeper import keep_former_best
+from decamo.training.preflight import rehearse
+from decamo.training.prepare import Prepared, ear_of, prepare
+from decamo.training.run_files import check_run_outputs
+from decamo.training.runtime import Runtime, close_runtime, open_runtime
+from decamo.training.stops import StopRequests, stop_requests
+from decamo.training.supply import Supply, find_supply
+
+__all__ = ["Callback", "TrainResult", "train_given"]
+
+Callback = Callable[[Event], None]
+"""Called with every event of a training run, in the first process."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of a training command.
+
+    Attributes:
+        folder: of the run.
+        complete: the checkpoint, where it stood at the end of its plan before.
+        stopped: why before the end of the plan; empty for at its end.
+        signal: number of the signal that stopped it; 0 for none.
+        plateau: whether it stopped because it stands still.
+        outcome: word, epoch, scores: what ``--json`` has.
+        rehearsal: of a dry run, which trains nothing.
+    """
+
+    folder: RunFolder
+    complete: Path | None = None
+    stopped: str = ""
+    signal: int = 0
+    plateau: bool = False
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+    rehearsal: Preflight | None = None
+
+    @property
+    def best_iou(self) -> float | None:
+        """Of the best checkpoint; None before the first validation."""
+        return self.outcome.get("best_iou")
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch of the best checkpoint."""
+        return self.outcome.get("best_epoch")
+
+
+@dataclass
+class _Session:
+    """What the legs of one command share; a leg ends where a race begins."""
+
+    given: Given
+    folder: RunFolder
+    runtime: Runtime
+    supply: Supply
+    con: Console
+    budget: Budget | None
+    asked: StopRequests
+    owned: Ownership | None = None
+    callbacks: Sequence[Callback] = ()
+    pool: Pool = field(default_factory=Pool)
+    moved: bool = False  # whether it made a step
+
+    def stop(self) -> str:
+        """Why to stop now, or nothing; asked between two pieces of work.
+
+        Raises:
+            StorageError: another process has taken the folder over.
+        """
+        if self.owned is not None:
+            self.owned.check()
+        return self.asked.why() or (self.budget.spent() if self.budget else "")
+
+    def waiting(self) -> str:
+        """The same while files are awaited."""
+        return self.asked.why() or (self.budget.over() if self.budget else "")
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How a leg ended: why before the end of its plan, if so, and whether at a plateau."""
+
+    outcome: dict[str, Any]
+    stopped: str = ""
+    plateau: bool = False
+
+
+def train_given(
+    given: Given,
+    *,
+    callbacks: Sequence[Callback] = (),
+    dry_run: bool = False,
+    reads: Sequence[Read] = (),
+    writes: Sequence[Written] = (),
+) -> TrainResult:
+    """Start a run, or go on with one, to its end or to where it is stopped.
+
+    Args:
+        given: options; see :func:`decamo.training.choosing.choose_settings`.
+        callbacks: called with each event in turn; what they raise ends the run.
+        dry_run: rehearse each stage, a validation, a save and a load, and end.
+        reads: files that the caller reads as well; nothing is written over them.
+        writes: files that the caller will write outside of the run folder.
+
+    Raises:
+        DecamoError: the settings, the data, the checkpoint or the folder cannot be used.
+    """
+    began = time.monotonic()
+    settings, checkpoint = choose_settings(given)
+    if not settings.data.dataset_path:
+        raise DataError("--dataset-path", "not given", "name the folder of a data set")
+    folder = RunFolder(settings.run.checkpoint_dir)
+    if checkpoint is not None and _is_complete(settings, checkpoint):
+        return TrainResult(folder, complete=settings.run.resume_from)
+    if checkpoint is not None:
+        refuse_foreign(checkpoint["architecture"], settings.run.resume_from)
+    check_run_outputs(settings, reads, writes)
+    make_folder(folder.root)
+    runtime = _runtime_of(settings)
+    budget = _budget(settings, began)
+    with (
+        closing_runtime(),
+        stop_requests() as asked,
+        Console(_out(runtime), time.monotonic) as con,
+        _owned(folder, runtime, con) as owned,
+    ):
+        settings, checkpoint = _as_it_is_now(given, settings, checkpoint)
+        if checkpoint is not None and _is_complete(settings, checkpoint):
+            return TrainResult(folder, complete=settings.run.resume_from)
+        folder.open(settings.run.resume_from)
+        try:
+            images = _supply(settings, checkpoint, folder, runtime, con, budget)
+            session = _Session(
+                given, folder, runtime, images, con, budget, asked, owned, tuple(callbacks)
+            )
+            if dry_run:
+                return TrainResult(folder, rehearsal=_rehearse(session, settings, checkpoint))
+        except StopAsked as stopped:
+            raise _too_short(budget) from stopped
+        ended = _legs(session, settings, checkpoint)
+        con.say(_best_line(ended, folder))
+        if ended.stopped:
+            other = " and --on-plateau continue" if ended.plateau else ""
+            con.say(f"to go on: the same command with --resume auto{other}")
+    return TrainResult(
+        folder,
+        stopped=ended.stopped,
+        signal=asked.number,
+        plateau=ended.plateau,
+        outcome=ended.outcome | {"stopped": ended.stopped},
+    )
+
+
+def _supply(
+    settings: TrainSettings,
+    checkpoint: dict[str, Any] | None,
+    folder: RunFolder,
+    runtime: Runtime,
+    con: Console,
+    budget: Budget | None,
+) -> Supply:
+    """The images to train and to validate on; the first process looks at them first."""
+    with runtime.main_first():
+        return find_supply(
+            settings.data,
+            folder.census,
+            con.progress("looking at the images"),
+            keep=runtime.is_main,
+            checkpoint=checkpoint,
+            ear=ear_of(settings, lambda: budget.over() if budget else "", con.say),
+        )
+
+
+def _best_line(ended: _Ended, folder: RunFolder) -> str:
+    """The best score and its file; before the first validation there is neither."""
+    iou, epoch = ended.outcome["best_iou"], ended.outcome["best_epoch"]
+    if epoch:
+        return f"best IoU {iou:.4f} at epoch {epoch}: {folder.best}"
+    newest = f"; the newest weights: {folder.last}" if folder.last.exists() else ""
+    return f"no validation yet, so no best weights{newest}"
+
+
+def _legs(session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None) -> _Ended:
+    """Train, race where the run stands still if that is asked for, and train what comes of it."""
+    live = Live(
+        session.folder, session.supply, session.runtime, session.con, session.budget, session.stop,
+        session.waiting,
+    )  # fmt: skip
+    ended = _Ended({})
+    while True:
+        try:
+            ended = _leg(session, settings, checkpoint, live)
+        except StopAsked as stopped:  # before the leg's first step
+            _insist_on_progress(session)
+            return _Ended(ended.outcome, stopped.why)
+        if not ended.plateau or settings.run.on_plateau != "escape":
+            return ended
+        session.asked.patient = True
+        after = live.hold(settings)
+        if after.stopped:
+            session.con.say(f"stopped in the race, {after.stopped}")
+            session.moved = session.moved or live.moved
+            _insist_on_progress(session)
+            return _Ended(ended.outcome, after.stopped)
+        settings, checkpoint = choose_settings(_onward(session, after.start))
+
+
+def _onward(session: _Session, start: Path) -> Given:
+    """What the caller gave, to go on from a checkpoint in its folder."""
+    resume = "auto" if start == session.folder.last else "never"
+    here = {"resume_from": start, "resume": resume, "checkpoint_dir": session.folder.root}
+    return merged(session.given, {"run": here, "optimise": {"reset_moments": False}})
+
+
+def _leg(
+    session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None, live: Live
+) -> _Ended:
+    """Train to the end of the plan, or to where the run is stopped or stands still."""
+    watch: Watch | None = None
+
+    def stop() -> str:
+        return session.stop() or (watch.why if watch else "")
+
+    prepared = _prepared(session, settings, checkpoint, stop)
+    state = prepared.trainer.state
+    for line in introduction(settings, prepared, session.folder.journal):
+        session.con.say(line)
+    if session.runtime.is_main:
+        _leave_traces(session.con, settings, session.folder, prepared)
+    session.asked.patient = True
+    watch = Watch(
+        state,
+        to_plain(settings),
+        settings.run.on_plateau,
+        live.epochs,
+        lambda records: live.refusal(settings, state.ledger, state.position, records),
+    )
+    if prepared.trainer.saved:
+        watch.look()
+    if watch.why:
+        session.con.say(watch.why)
+        return _Ended(outcome_of(prepared, watch.why), watch.why, plateau=True)
+    stopped = _train(session, settings, prepared, watch)
+    at_plateau = bool(stopped) and stopped == watch.why
+    return _Ended(outcome_of(prepared, stopped), stopped, at_plateau)
+
+
+def _prepared(
+    session: _Session,
+    settings: TrainSettings,
+    checkpoint: dict[str, Any] | None,
+    stop: Callable[[], str],
+) -> Prepared:
+    return prepare(
+        settings,
+        session.folder,
+        session.runtime,
+        session.supply,
+        checkpoint,
+        stop=stop,
+        clock=time.monotonic,
+        waiting=session.waiting,
+        pool=session.pool,
+        say=session.con.say,
+        on_squares=session.con.progress("squashing the images"),
+    )
+
+
+@contextmanager
+def _owned(folder: RunFolder, runtime: Runtime, con: Console) -> Iterator[Ownership | None]:
+    """Own the run folder; of several processes that train together the first one does."""
+    with ExitStack() as stack:
+        owned: Ownership | None = None
+        refusal: DecamoError | None = None
+        if runtime.is_main:
+            try:
+                owned = stack.enter_context(own(folder.root, say=con.say))
+            except DecamoError as error:
+                refusal = error
+        if runtime.any(refusal is not None):
+            raise refusal or SettingsError(
+                "--checkpoint-dir",
+                f"{folder.root} was refused to the first process",
+                "see what that one says",
+            )
+        yield owned
+
+
+def _as_it_is_now(
+    given: Given, settings: TrainSettings, checkpoint: dict[str, Any] | None
+) -> tuple[TrainSettings, dict[str, Any] | None]:
+    """Both, read again if the run has moved on since they were: its owner has ended only now."""
+    path = settings.run.resume_from
+    if checkpoint is None or path is None:
+        begun = any(settings.run.checkpoint_dir.glob("*.pth"))
+        moved = begun and settings.run.resume == "auto"
+    else:
+        moved = sealed_outline(path, check=False).get("position") != checkpoint["position"]
+    return choose_settings(given) if moved else (settings, checkpoint)
+
+
+def _runtime_of(settings: TrainSettings) -> Runtime:
+    """Device and processes; a run of several processes cannot race branches by itself."""
+    runtime = open_runtime(settings.run.device, settings.run.precision)
+    if runtime.world > 1 and settings.run.on_plateau == "escape":
+        close_runtime()
+        raise SettingsError(
+            "--on-plateau",
+            f"got escape under torchrun, in {runtime.world} processes for one trial",
+            "give --on-plateau stop, then start decamo escape once on each device",
+        )
+    return runtime
+
+
+def _insist_on_progress(session: _Session) -> None:
+    """A budget without a single step would be given again and again, for nothing."""
+    budget = session.budget
+    if budget is not None and not session.moved and not session.asked.number:
+        raise _too_short(budget)
+
+
+def _too_short(budget: Budget | None) -> SettingsError:
+    words = "no time" if budget is None else budget.words
+    return SettingsError("--budget", f"got {words}, over before the first step", "give more time")
+
+
+def _rehearse(
+    session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None
+) -> Preflight:
+    prepared = _prepared(session, settings, checkpoint, session.stop)
+    for line in introduction(settings, prepared, session.folder.journal):
+        session.con.say(line)
+    flight = rehearse(prepared.trainer)
+    words = settings.run.budget
+    session.con.say(preflight_text(flight, None if words is None else seconds_of("budget", words)))
+    return flight
+
+
+def _is_complete(settings: TrainSettings, checkpoint: dict[str, Any]) -> bool:
+    """Whether nothing is left of a run that is to go on by itself."""
+    done: int = checkpoint["position"]["epoch"]
+    return settings.run.resume == "auto" and done >= settings.schedule.last_epoch
+
+
+def _budget(settings: TrainSettings, began: float) -> Budget | None:
+    words = settings.run.budget
+    if words is None:
+        return None
+    return Budget(words, seconds_of("budget", words), time.monotonic, began)
+
+
+def _train(session: _Session, settings: TrainSettings, prepared: Prepared, watch: Watch) -> str:
+    """Run the trainer with its callbacks; returns why it stopped before its end, if it did."""
+    trainer, folder = prepared.trainer, session.folder
+    callbacks: list[Callback] = [session.con.hear, *([session.budget.hear] if session.budget else [])]
+    last: Event | None = None
+    with ExitStack() as stack:
+        if trainer.runtime.is_main:
+            say = session.con.say
+            journal = stack.enter_context(Journal(folder.journal, say))
+            journal.write("run", run_line(settings, prepared))
+            board = stack.enter_context(
+                closing(TensorBoard(folder.tensorboard, prepared.resumption.position.step, say))
+            )
+            callbacks += [journal.hear, board.hear, *session.callbacks]
+        callbacks.append(watch.hear)
+        for event in trainer.run():
+            last = event
+            for callback in callbacks:
+                callback(event)
+            session.moved = session.moved or isinstance(event, StepDone | EpochDone)
+    if not isinstance(last, Interrupted):
+        return ""
+    if trainer.stalled is not None and not session.moved:  # it would stall again, for ever
+        raise trainer.stalled
+    _insist_on_progress(session)
+    return last.why
+
+
+def _leave_traces(
+    con: Console, settings: TrainSettings, folder: RunFolder, prepared: Prepared
+) -> None:
+    """What the run folder holds from the first minute: settings, picture, the file resumed from."""
+    model, run = prepared.trainer.state.model, settings.run
+    size = file_bytes(
+        sum(t.nbytes for t in model.state_dict().values()), average=settings.optimise.use_ema
+    )
+    every = settings.schedule.last_epoch // run.keep_every if run.keep_every else 0
+    check_space(folder.root, run_bytes(folder.root, size, snapshots=run.keep_last + every))
+    resume_from = settings.run.resume_from
+    goes_on = settings.run.resume == "auto" and prepared.resumption.word == "continue"
+    if resume_from is not None and not goes_on:
+        copy = folder.protect(resume_from, prepared.resumption.position.epoch)
+        if copy is not None:
+            con.say(f"kept: {copy} is the checkpoint that this run goes on from")
+    if (kept := keep_former_best(folder, prepared.trainer.state)) is not None:
+        con.say(f"kept: {kept} is the best of the images that validated before")
+    config = tomli_w.dumps(_without_none(to_plain(settings)))
+    if folder.config.exists() and not _is_generated(folder.config):
+        con.say(f"kept: {folder.keep_given_config()} is the config.toml that lay there")
+    write_whole(folder.config, config.encode(errors="surrogateescape"))
+    draw_plan(folder.picture, prepared.resumption.ledger, prepared.resumption.position)
+
+
+def _is_generated(config: Path) -> bool:
+    """Whether a TOML file is as a run writes it, without a comment or a line of anyone's own."""
+    try:
+        text = config.read_text(encoding="utf-8", errors="surrogateescape")
+        return tomli_w.dumps(tomllib.loads(text)) == text
+    except (OSError, ValueError):  # no TOML, or no UTF-8
+        return False
+
+
+def _without_none(plain: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """TOML has no null: an option without a value is left out."""
+    return {s: {k: v for k, v in values.items() if v is not None} for s, values in plain.items()}
+
+
+def _out(runtime: Runtime) -> Any:
+    """Only the first process talks."""
+    return sys.stdout if runtime.is_main else _Silence()
+
+
+class _Silence:
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None: ...
+
+
+@contextmanager
+def closing_runtime() -> Iterator[None]:
+    """Leave the other processes at the end, also after an error."""
+    try:
+        yield
+    finally:
+        close_runtime()

@@ -1,0 +1,136 @@
+"""Which settings a run has, from all that says something about them; no torch unless it resumes."""
+
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from decamo.errors import SettingsError
+from decamo.plan import Ledger
+from decamo.settings import RunSettings, TrainSettings, flag_of
+from decamo.settings.plain import SECTIONS, from_plain, kinds, merged
+from decamo.storage import RunFolder
+from decamo.training.resumption import resumption_of
+
+__all__ = ["Given", "choose_settings", "read_config"]
+
+Given = Mapping[str, Mapping[str, Any]]
+"""Options that somebody gave, by section and name; others are the checkpoint's, or the default."""
+
+# A resume says anew what these are; the checkpoint's own are not carried on.
+_NOT_CARRIED = {
+    "run": ("resume_from", "resume", "budget", "checkpoint_dir"),
+    "optimise": ("reset_moments",),
+}
+_RESUME_FROM = kinds(SECTIONS["run"])["resume_from"]
+
+
+def choose_settings(given: Given) -> tuple[TrainSettings, dict[str, Any] | None]:
+    """The settings in force, and the checkpoint to go on from, if any.
+
+    What is given wins over the checkpoint's own settings, and those over the defaults. With
+    ``--resume auto`` the newest checkpoint of the run folder comes before ``--resume-from``,
+    unless these flags would turn that run into another one: so the same command begins a branch
+    once, and goes on with it in every later session.
+
+    Raises:
+        SettingsError: a source says what cannot be meant.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    upper = merged(given)
+    run = upper.get("run", {})
+    resume_from = _RESUME_FROM.convert("resume_from", run.get("resume_from"))
+    if run.get("resume") == "auto":
+        place = RunSettings().checkpoint_dir if resume_from is None else resume_from.parent
+        own = _of_this_run(RunFolder(Path(run.get("checkpoint_dir", place))), upper)
+        if own is not None and (resume_from is None or _goes_on(*own)):
+            return own
+    if resume_from is not None:
+        return _over(resume_from, upper)
+    return from_plain(upper), None
+
+
+def _of_this_run(
+    folder: RunFolder, upper: dict[str, dict[str, Any]]
+) -> tuple[TrainSettings, dict[str, Any]] | None:
+    """The run folder's newest checkpoint under these flags; None where the folder holds none."""
+    if not any(folder.root.glob("*.pth")):
+        return None
+    from decamo.storage.recover import newest_of  # torch, for a resume alone: decisions/0007
+
+    newest = newest_of(folder, _warn)
+    if newest is None:
+        return None
+    # Moments were forgotten when the run began, not again in each session.
+    return _over(newest, merged(upper, {"optimise": {"reset_moments": False}}))
+
+
+def _over(path: Path, upper: dict[str, dict[str, Any]]) -> tuple[TrainSettings, dict[str, Any]]:
+    """A checkpoint, and its own settings under those given now."""
+    from decamo.storage.recover import load_or_previous  # torch, for a resume alone: decisions/0007
+
+    found = load_or_previous(path)
+    for note in found.notes:
+        _warn(note)
+    upper = _without_answered(upper, found.state, found.path)
+    home = {"run": {"checkpoint_dir": str(found.path.parent)}}
+    lower = merged(_carried(found.state["settings"]), home)
+    return from_plain(merged(lower, upper, {"run": {"resume_from": found.path}})), found.state
+
+
+def _without_answered(
+    upper: dict[str, dict[str, Any]], checkpoint: dict[str, Any], path: Path
+) -> dict[str, dict[str, Any]]:
+    """Without what was asked for in the same words before a race of this run found better."""
+    asked = Ledger.from_plain(checkpoint["ledger"]).last.asked
+    answered = [
+        (section, name)
+        for section, values in asked.items()
+        for name, value in values.items()
+        if name in upper.get(section, {})
+        and kinds(SECTIONS[section])[name].convert(name, upper[section][name])
+        == kinds(SECTIONS[section])[name].convert(name, value)
+    ]
+    if answered:
+        flags = ", ".join(flag_of(name) for _, name in answered)
+        _warn(f"{path.name} goes on with the winner of a race, not with {flags} as before it")
+    return {
+        section: {k: v for k, v in values.items() if (section, k) not in answered}
+        for section, values in upper.items()
+    }
+
+
+def _goes_on(settings: TrainSettings, checkpoint: dict[str, Any]) -> bool:
+    """Whether a run under these settings is the checkpoint's own, so far as flags decide."""
+    last = Ledger.from_plain(checkpoint["ledger"]).last
+    try:
+        went = resumption_of(settings, checkpoint, images=last.images, world=last.world)
+    except SettingsError:  # it is at its end, or its plan cannot be laid
+        return settings.schedule == last.schedule
+    return went.word == "continue"
+
+
+def _warn(note: str) -> None:
+    sys.stderr.write(f"decamo: {note}\n")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A TOML file as nested plain values.
+
+    Raises:
+        SettingsError: it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(path, str(error), "give --config a readable TOML file") from error
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
+        raise SettingsError(path, f"not TOML: {error}", "mend that line") from error
+
+
+def _carried(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        section: {k: v for k, v in values.items() if k not in _NOT_CARRIED.get(section, ())}
+        for section, values in settings.items()
+    }
