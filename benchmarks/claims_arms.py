@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from decamo.escape.branch import CONTROL, Branch
+from decamo.races.branch import CONTROL, Branch
 from decamo.recipes import RECIPES
 
 __all__ = ["arms", "next_size"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from decamo.escape.branch import CONTROL
+from decamo.races.branch import CONTROL
 
 __all__ = ["BEFORE_TRIAL", "PROMISES", "Promise"]
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from benchmarks.claims_stalled import Stalled, held_stall, stall
 from decamo.errors import SettingsError
-from decamo.escape.branch import Branch
-from decamo.escape.claims import Claim, ClaimLost, take
-from decamo.escape.departure import has_batchnorm
-from decamo.escape.race import open_race
-from decamo.escape.results import Result, read_result
-from decamo.escape.standing import Standing
-from decamo.escape.trial import Course, advance
 from decamo.history import Event
-from decamo.plan import Ledger, Position
+from decamo.races.branch import Branch
+from decamo.races.claims import Claim, ClaimLost, take
+from decamo.races.departure import has_batchnorm
+from decamo.races.race import open_race
+from decamo.races.results import Result, read_result
+from decamo.races.standing import Standing
+from decamo.races.trial import Course, advance
+from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import make_folder, write_whole

@@ -13,7 +13,7 @@ from decamo.nn import Architecture, Prediction, Segmenter
 from decamo.nn.groups import let_learn
 from decamo.nn.magnify import magnified
 from decamo.nn.weights import load_weights_file
-from decamo.plan.stage import HEAD, backbone_group
+from decamo.schedule.stage import HEAD, backbone_group
 from decamo.settings import ModelSettings
 
 __all__ = ["PEERS", "Peer", "build_peer"]

@@ -25,7 +25,7 @@ import numpy as np
 
 from decamo.diagnosis.noise import Array
 from decamo.history import Past, Point
-from decamo.plan import Curve
+from decamo.schedule import Curve
 
 __all__ = ["SORTS", "Made", "make_run"]
 

@@ -8,9 +8,9 @@ from benchmarks.claims_account import Account, arms_of, claims_from
 from benchmarks.claims_paired import paired
 from benchmarks.claims_promises import Promise
 from benchmarks.claims_study import Trained
-from decamo.escape import CONTROL, Branch
-from decamo.escape.results import Result, Rung
-from tests.escape.build import result
+from decamo.races import CONTROL, Branch
+from decamo.races.results import Result, Rung
+from tests.races.build import result
 
 PROMISE = Promise("gain-high", "a higher rate", "high", CONTROL, (0.02, 0.04))
 

@@ -1,7 +1,7 @@
 from benchmarks.claims_arms import arms, next_size
-from decamo.escape import CONTROL, Branch
-from decamo.escape.horizon import trial_settings
-from tests.escape.build import standing
+from decamo.races import CONTROL, Branch
+from decamo.races.horizon import trial_settings
+from tests.races.build import standing
 
 ARMS = {arm.name: arm for arm in arms(384, 4)}
 

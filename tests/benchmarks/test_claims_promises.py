@@ -1,6 +1,6 @@
 from benchmarks.claims_arms import arms
 from benchmarks.claims_promises import BEFORE_TRIAL, PROMISES
-from decamo.escape import CONTROL
+from decamo.races import CONTROL
 
 # As printed in the action plan.
 PRINTED = {

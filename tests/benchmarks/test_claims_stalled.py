@@ -3,7 +3,7 @@ from pathlib import Path
 
 from benchmarks.claims_stalled import held_stall, stall
 from decamo.history import EpochDone, EpochRecord, Event
-from decamo.plan import Ledger
+from decamo.schedule import Ledger
 from decamo.settings import TrainSettings
 from decamo.training.runtime import open_runtime
 from decamo.training.supply import find_supply

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.claims_study import Study
 from decamo.errors import SettingsError
-from decamo.escape import CONTROL, Branch
 from decamo.history import EpochDone, Event
+from decamo.races import CONTROL, Branch
 from decamo.training.runtime import open_runtime
 from decamo.training.supply import find_supply
 from tests.training.conftest import tiny_settings

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.quality_recipes import entry_of
 from benchmarks.quality_terms import Terms, everything_trains
 from decamo.errors import DataError
-from decamo.plan import Segment, plan_of
+from decamo.schedule import Segment, plan_of
 
 
 def test_one_stage_one_cycle_the_encoder_at_a_tenth(tmp_path: Path) -> None:

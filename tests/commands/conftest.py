@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from decamo.cli import main
-from decamo.plan import Ledger, Segment
+from decamo.schedule import Ledger, Segment
 from decamo.settings import ScheduleSettings
 from decamo.storage.sealed import load_sealed, save_sealed
 

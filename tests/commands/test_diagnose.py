@@ -9,7 +9,7 @@ import pytest
 
 from decamo.cli import main
 from decamo.history import EpochRecord, Journal
-from decamo.plan import Ledger, Segment
+from decamo.schedule import Ledger, Segment
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import to_plain
 

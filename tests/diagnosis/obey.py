@@ -10,7 +10,7 @@ import pytest
 from decamo.commands import evaluate, train
 from decamo.diagnosis import Remedy
 from decamo.flags import Parser, chosen_settings
-from decamo.plan import Ledger, Plan, Resumption, Segment
+from decamo.schedule import Ledger, Plan, Resumption, Segment
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage.recover import Recovered

@@ -1,7 +1,7 @@
 import pytest
 
 from decamo.diagnosis.detect_rate import lr_exhausted, lr_rising, never_anneals, schedule_idle
-from decamo.plan import Curve
+from decamo.schedule import Curve
 from tests.diagnosis.build import past, seen
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from decamo.diagnosis.rates_ahead import plan_ahead, rates_of
 from decamo.history import Past, Point, Stretch
-from decamo.plan import Segment, plan_of
+from decamo.schedule import Segment, plan_of
 from decamo.settings import ScheduleSettings
 
 SCHEDULE = ScheduleSettings(epochs=40, stage1_epochs=4, warmup_epochs=2)

@@ -5,7 +5,7 @@ from pathlib import Path
 from decamo.diagnosis import diagnose
 from decamo.history import EpochDone, EpochRecord, Journal, past_of_journal
 from decamo.history.carried import past_of_records
-from decamo.plan import Ledger, Position, Segment, raced, resume
+from decamo.schedule import Ledger, Position, Segment, raced, resume
 from decamo.settings import ScheduleSettings
 from tests.history.test_records import RECORD
 from tests.history.test_run_past import run_line

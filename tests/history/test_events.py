@@ -6,9 +6,9 @@ import pytest
 from decamo import history
 from decamo.history import Event, Interrupted, Journal, Listener
 from decamo.history.events import __all__ as names
-from decamo.plan import Position
 from decamo.report.console import Console
 from decamo.report.tensorboard import TensorBoard
+from decamo.schedule import Position
 
 
 def test_an_event_is_any_of_the_room_but_the_listener() -> None:

@@ -22,7 +22,7 @@ from decamo.history import (
     read_epochs,
     read_journal,
 )
-from decamo.plan import Ledger, Position, Segment
+from decamo.schedule import Ledger, Position, Segment
 from decamo.settings import ScheduleSettings
 from tests.history.test_records import RECORD
 

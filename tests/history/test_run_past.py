@@ -24,7 +24,7 @@ from decamo.history import (
     past_of_journal,
 )
 from decamo.history.run_past import past_of_entries
-from decamo.plan import Ledger, Position, Segment, resume, rolled_back
+from decamo.schedule import Ledger, Position, Segment, resume, rolled_back
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import to_plain
 from tests.history.test_records import RECORD

@@ -13,7 +13,7 @@ from decamo.history import EpochRecord
 from decamo.inference.load import load_model
 from decamo.inference.predictor import Predictor
 from decamo.nn import Segmenter
-from decamo.plan import Ledger, Position, Segment
+from decamo.schedule import Ledger, Position, Segment
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.storage.sealed import save_sealed
 from decamo.training.ema import Ema

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from decamo.plan import Ledger, Position, Resumption, Segment, resume
+from decamo.schedule import Ledger, Position, Resumption, Segment, resume
 from decamo.settings import ScheduleSettings
 
 __all__ = ["IMAGES", "SCHEDULE", "branched", "started"]

@@ -22,8 +22,8 @@ from decamo.history import (
     StepRecord,
     Validating,
 )
-from decamo.plan import Position
 from decamo.report.console import Console
+from decamo.schedule import Position
 from tests.history.test_records import RECORD
 from tests.report.ledgers import started
 

@@ -8,8 +8,8 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from decamo.errors import StorageError
-from decamo.plan import Position
 from decamo.report.plan_picture import draw_plan
+from decamo.schedule import Position
 from decamo.settings import ScheduleSettings
 from tests.report.ledgers import branched, started
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decamo.plan import Position
 from decamo.report import epoch_rows, plan_text, rates_by_epoch
+from decamo.schedule import Position
 from decamo.settings import ScheduleSettings
 from tests.report.ledgers import SCHEDULE, branched, started
 from tests.settings.strategies import schedules

@@ -1,7 +1,7 @@
 import pytest
 
-from decamo.plan import Preflight, Rehearsed
 from decamo.report.preflight_text import preflight_text
+from decamo.schedule import Preflight, Rehearsed
 
 FLIGHT = Preflight(
     stages=(Rehearsed(1, 30, 100, 0.5, 1, 2**30), Rehearsed(2, 90, 200, 2.0, 4, 12 * 2**30)),

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from decamo.escape.finish import write_outcome
-from decamo.escape.table import answer, plain_outcome
+from decamo.races.finish import write_outcome
+from decamo.races.table import answer, plain_outcome
 from decamo.report.race_files import outcomes_in
-from tests.escape.conftest import stalled  # noqa: F401
-from tests.escape.test_finish import over
+from tests.races.conftest import stalled  # noqa: F401
+from tests.races.test_finish import over
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-from decamo.plan import Spending
 from decamo.report import spending_text
+from decamo.schedule import Spending
 
 
 def test_table_multiplies_epochs_and_marks_the_unknown() -> None:

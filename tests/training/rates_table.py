@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from decamo.history import EpochDone
-from decamo.plan import HEAD
 from decamo.recipes import RECIPES
+from decamo.schedule import HEAD
 from decamo.settings import ScheduleSettings
 from tests.training.simulated import State, command
 

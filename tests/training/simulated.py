@@ -25,7 +25,7 @@ from decamo.data.waiting import Patience
 from decamo.history import Event, Journal, Saved
 from decamo.metrics import Scores
 from decamo.nn import Segmenter
-from decamo.plan import Stage
+from decamo.schedule import Stage
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import from_plain
 from decamo.storage import RunFolder

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from decamo.plan import raced
+from decamo.schedule import raced
 from decamo.training.account import outcome_of, run_line
 from decamo.training.prepare import Prepared
 from tests.training.test_introduction import prepared  # noqa: F401

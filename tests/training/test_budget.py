@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decamo.history import Saved
-from decamo.plan import Position
+from decamo.schedule import Position
 from decamo.training.budget import Budget
 
 

@@ -5,7 +5,7 @@ import torch
 
 from decamo.errors import CheckpointMismatch
 from decamo.nn import Segmenter, build_segmenter
-from decamo.plan import Segment, plan_of
+from decamo.schedule import Segment, plan_of
 from decamo.settings import ModelSettings, ScheduleSettings
 from decamo.training.groups import (
     build_optimiser,

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from decamo.history import Saved
-from decamo.plan import Position
+from decamo.schedule import Position
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.training.keeper import keep_former_best
 from decamo.training.state import Best

@@ -36,7 +36,7 @@ from decamo.history import (
     StepDone,
 )
 from decamo.history.run_past import past_of_journal
-from decamo.plan import HEAD, Ledger, Plan, Position, Segment, plan_of, resume, review
+from decamo.schedule import HEAD, Ledger, Plan, Position, Segment, plan_of, resume, review
 from decamo.settings import ScheduleSettings
 from tests.training.conftest import assert_equal
 from tests.training.oracle import RATE_FLAGS, Impossible, Life

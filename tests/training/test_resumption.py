@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from decamo.plan import Ledger, Position, Segment
+from decamo.schedule import Ledger, Position, Segment
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.training import resumption_of

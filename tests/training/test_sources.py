@@ -8,7 +8,7 @@ import pytest
 from decamo.data.cache import opening
 from decamo.data.cache.opening import Pool, choose
 from decamo.data.cache.sources import Fresh, Stored
-from decamo.plan import Position
+from decamo.schedule import Position
 from decamo.settings import DataSettings
 from decamo.training.resumption import resumption_of
 from decamo.training.sources import sources_of

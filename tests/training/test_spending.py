@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from decamo.plan import Ledger, Position, Resumption, Segment
+from decamo.schedule import Ledger, Position, Resumption, Segment
 from decamo.settings import ModelSettings, ScheduleSettings, TrainSettings
 from decamo.training import expected_spending
 

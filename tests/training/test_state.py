@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from decamo.errors import CheckpointMismatch
-from decamo.plan import Segment
+from decamo.schedule import Segment
 from decamo.storage.formats import FORMAT, upgraded
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.training.state import Best, EpochSums

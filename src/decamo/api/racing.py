@@ -10,16 +10,16 @@ from typing import Any
 from decamo.api.training import TrainResult, train_given
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
-from decamo.escape import Branch, Standing, standard_branches
-from decamo.escape.claims import take
-from decamo.escape.finish import begin_winner, outcome_of, write_outcome
-from decamo.escape.original import original_of
-from decamo.escape.plateau import TRIAL_EPOCHS
-from decamo.escape.race import Race
-from decamo.escape.session import begin_race, course_of
-from decamo.escape.table import Outcome
-from decamo.escape.written import branches_of, only
 from decamo.nn.build import refuse_foreign
+from decamo.races import Branch, Standing, standard_branches
+from decamo.races.claims import take
+from decamo.races.finish import begin_winner, outcome_of, write_outcome
+from decamo.races.original import original_of
+from decamo.races.plateau import TRIAL_EPOCHS
+from decamo.races.race import Race
+from decamo.races.session import begin_race, course_of
+from decamo.races.table import Outcome
+from decamo.races.written import branches_of, only
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
 from decamo.settings.duration import seconds_of

@@ -14,15 +14,15 @@ import tomli_w
 from decamo.data.cache.opening import Pool
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, DecamoError, SettingsError
-from decamo.escape.live import Live
-from decamo.escape.plateau import Watch
 from decamo.history import EpochDone, Event, Interrupted, Journal, StepDone
 from decamo.nn.build import refuse_foreign
-from decamo.plan import Preflight
+from decamo.races.live import Live
+from decamo.races.plateau import Watch
 from decamo.report.console import Console
 from decamo.report.plan_picture import draw_plan
 from decamo.report.preflight_text import preflight_text
 from decamo.report.tensorboard import TensorBoard
+from decamo.schedule import Preflight
 from decamo.settings import TrainSettings
 from decamo.settings.duration import seconds_of
 from decamo.settings.plain import merged, to_plain
@@ -395,7 +395,10 @@ def _budget(settings: TrainSettings, began: float) -> Budget | None:
 def _train(session: _Session, settings: TrainSettings, prepared: Prepared, watch: Watch) -> str:
     """Run the trainer with its callbacks; returns why it stopped before its end, if it did."""
     trainer, folder = prepared.trainer, session.folder
-    callbacks: list[Callback] = [session.con.hear, *([session.budget.hear] if session.budget else [])]
+    callbacks: list[Callback] = [
+        session.con.hear,
+        *([session.budget.hear] if session.budget else []),
+    ]
     last: Event | None = None
     with ExitStack() as stack:
         if trainer.runtime.is_main:

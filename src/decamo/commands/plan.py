@@ -7,8 +7,8 @@ from typing import Any
 
 from decamo.errors import DataError
 from decamo.flags import Parser, add_settings, chosen_settings, write_json
-from decamo.plan import Resumption, review
 from decamo.report import plan_text, rates_by_epoch, spending_text
+from decamo.schedule import Resumption, review
 from decamo.settings import TrainSettings
 from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training import expected_spending, resumption_of

@@ -9,7 +9,7 @@ from decamo.diagnosis.case import Case
 from decamo.diagnosis.noise import Array
 from decamo.diagnosis.symptom import Evidence, Kind, Symptom
 from decamo.diagnosis.thresholds import Thresholds
-from decamo.plan import Curve
+from decamo.schedule import Curve
 
 __all__ = ["lr_exhausted", "lr_rising", "never_anneals", "schedule_idle"]
 

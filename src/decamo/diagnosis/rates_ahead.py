@@ -7,7 +7,7 @@ import numpy as np
 from decamo.diagnosis.noise import Array
 from decamo.errors import DecamoError
 from decamo.history import Past, Point, Stretch
-from decamo.plan import Plan, Segment, plan_of
+from decamo.schedule import Plan, Segment, plan_of
 from decamo.settings import ScheduleSettings
 
 __all__ = ["plan_ahead", "rates_of"]

@@ -9,8 +9,8 @@ from decamo.diagnosis.remedies import Situation
 from decamo.diagnosis.remedy import Remedy, remedy_of
 from decamo.diagnosis.standing import Standing
 from decamo.diagnosis.symptom import Kind
-from decamo.plan import Curve
 from decamo.recipes import RECIPES
+from decamo.schedule import Curve
 
 __all__ = ["go_on"]
 

@@ -7,7 +7,7 @@ from typing import Any
 from decamo.history.records import EpochRecord
 from decamo.history.run_past import past_of_entries
 from decamo.history.series import Past
-from decamo.plan import Ledger
+from decamo.schedule import Ledger
 
 __all__ = ["past_of_records"]
 

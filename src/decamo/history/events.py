@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from decamo.history.records import EpochRecord, StepRecord
-from decamo.plan import Ledger, Position, Stage
+from decamo.schedule import Ledger, Position, Stage
 
 __all__ = [
     "Baseline",

@@ -11,7 +11,7 @@ from decamo.errors import DecamoError
 from decamo.history.journal import read_journal
 from decamo.history.series import Past, Point, Stretch
 from decamo.history.sightings import MOST_EPOCHS, spans
-from decamo.plan import HEAD, Ledger
+from decamo.schedule import HEAD, Ledger
 
 __all__ = ["KINDS", "join", "past_of_entries", "past_of_journal"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from decamo.plan import Ledger
+from decamo.schedule import Ledger
 
 __all__ = ["Past", "Point", "Stretch"]
 

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from decamo.errors import SettingsError
-from decamo.plan import HEAD, Ledger, Plan, Position, Stage
+from decamo.schedule import HEAD, Ledger, Plan, Position, Stage
 from decamo.storage.outputs import PLAN_MARK, write_output
 
 __all__ = ["draw_plan"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from decamo.plan import HEAD, Ledger, Position, Stage
+from decamo.schedule import HEAD, Ledger, Position, Stage
 
 __all__ = ["epoch_rows", "plan_text", "rates_by_epoch"]
 

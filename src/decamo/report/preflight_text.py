@@ -2,8 +2,8 @@
 
 import math
 
-from decamo.plan import Preflight
 from decamo.report.plan_text import epoch_rows
+from decamo.schedule import Preflight
 from decamo.settings.duration import duration
 
 __all__ = ["preflight_text"]

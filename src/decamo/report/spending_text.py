@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from decamo.plan import Spending
 from decamo.report.plan_text import epoch_rows
+from decamo.schedule import Spending
 from decamo.settings.duration import duration
 
 __all__ = ["spending_text"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from decamo.errors import SettingsError
-from decamo.plan import Ledger
+from decamo.schedule import Ledger
 from decamo.settings import RunSettings, TrainSettings, flag_of
 from decamo.settings.plain import SECTIONS, from_plain, kinds, merged
 from decamo.storage import RunFolder

@@ -11,7 +11,7 @@ from decamo.data.loader import EpochSampler, micro_batches_per_epoch
 from decamo.data.pairs import Pair
 from decamo.data.stream import BatchStream
 from decamo.data.waiting import Patience
-from decamo.plan import Stage
+from decamo.schedule import Stage
 from decamo.settings import TrainSettings
 from decamo.settings.duration import seconds_of
 from decamo.training.runtime import Runtime

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from decamo.data.stream import batch_bytes, reading_line
 from decamo.nn.fitting import named
-from decamo.plan import review
+from decamo.schedule import review
 from decamo.settings import TrainSettings
 from decamo.training.prepare import Prepared
 

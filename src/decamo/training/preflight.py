@@ -11,7 +11,7 @@ from decamo.data.loader import Batch
 from decamo.data.waiting import StopAsked
 from decamo.errors import MemoryExhausted, StorageError
 from decamo.inference.predictor import Predictor
-from decamo.plan import Preflight, Rehearsed, Stage
+from decamo.schedule import Preflight, Rehearsed, Stage
 from decamo.storage import check_space, run_bytes
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.system import peak_memory

@@ -18,7 +18,7 @@ from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
 from decamo.nn.build import check_sizes, refuse_foreign
 from decamo.nn.segmenter import completed
-from decamo.plan import Ledger, Resumption, opened_before
+from decamo.schedule import Ledger, Resumption, opened_before
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.duration import seconds_of
 from decamo.storage import RunFolder

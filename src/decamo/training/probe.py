@@ -15,7 +15,7 @@ from torch import nn
 
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter
-from decamo.plan import Spending, Stage
+from decamo.schedule import Spending, Stage
 from decamo.settings import TrainSettings
 from decamo.training.runtime import Runtime, open_runtime
 from decamo.training.teacher import Teacher, load_teacher

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from decamo.errors import CheckpointDamaged, MemoryExhausted
 from decamo.history import RolledBack
-from decamo.plan import Ledger, Position, Stage, brought_back, rolled_back, split
+from decamo.schedule import Ledger, Position, Stage, brought_back, rolled_back, split
 from decamo.training.keeper import Keeper
 from decamo.training.runtime import Runtime
 from decamo.training.state import TrainState

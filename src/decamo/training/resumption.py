@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from decamo.plan import Ledger, Position, Resumption, Segment, plan_of, resume
+from decamo.schedule import Ledger, Position, Resumption, Segment, plan_of, resume
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.plain import from_plain
 

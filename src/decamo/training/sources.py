@@ -7,7 +7,7 @@ from decamo.data.cache.opening import Pool, open_cache
 from decamo.data.cache.sources import Source
 from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear
-from decamo.plan import Resumption
+from decamo.schedule import Resumption
 from decamo.settings import DataSettings
 
 __all__ = ["sources_of"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from decamo.plan import Resumption, Spending, Stage
+from decamo.schedule import Resumption, Spending, Stage
 from decamo.settings import TrainSettings
 
 __all__ = ["expected_spending"]

@@ -12,7 +12,7 @@ from decamo.data.split_record import SplitRecord
 from decamo.history import EpochRecord
 from decamo.nn import Segmenter
 from decamo.nn.fitting import load_fitting
-from decamo.plan import Ledger, Position
+from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage.formats import FORMAT

@@ -22,7 +22,7 @@ from decamo.history import (
     StepRecord,
 )
 from decamo.inference.predictor import Predictor
-from decamo.plan import Stage
+from decamo.schedule import Stage
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder
 from decamo.training.feed import Feed

@@ -1,0 +1,146 @@
+"""The end of a race: its outcome, and the winner's whole way from the original checkpoint."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from decamo.errors import CheckpointError
+from decamo.races.branch import CONTROL, TWIN
+from decamo.races.heats import heat_of, verdict_of
+from decamo.races.horizon import full_settings
+from decamo.races.meaning import Facts, meaning_of
+from decamo.races.race import Race
+from decamo.races.standing import Standing
+from decamo.races.table import Outcome, answer, plain_outcome
+from decamo.races.trial import departure_of
+from decamo.report.race_files import OUTCOME
+from decamo.schedule import Ledger, raced
+from decamo.settings import TrainSettings
+from decamo.settings.plain import to_plain
+from decamo.storage import RunFolder, previous_of, write_whole
+from decamo.storage.sealed import save_sealed, sealed_outline
+
+__all__ = ["begin_winner", "outcome_of", "stay", "write_outcome"]
+
+
+def outcome_of(race: Race) -> Outcome:
+    """What a race that is over has found.
+
+    Raises:
+        ValueError: it is not over.
+    """
+    results, standing = race.results(), race.course.standing
+    heat = heat_of(results, race.course.epochs)
+    verdict = verdict_of(results, heat)
+    control = results[CONTROL]
+    before = [float(record["loss"]) for record in race.course.checkpoint["history"]]
+    since = [rung.loss for rung in control.rungs.values() if rung.loss is not None]
+    lost = {name: result.lost for name, result in results.items() if result.lost}
+    facts = Facts(
+        rate=standing.rate,
+        peak=standing.peak,
+        highest=standing.highest,
+        ended=standing.ended,
+        losses=(*before, *since),
+        ious=tuple(control.rungs[heat.rung].ious.values()),
+        epochs=race.course.epochs,
+        diverged={name: why for name, why in lost.items() if why.startswith("diverged")},
+    )
+    may_win = [b.name for b in race.branches if b.name not in (CONTROL, TWIN)]
+    winner = verdict.winner_among(may_win)
+    meanings = meaning_of(verdict, facts)
+    return Outcome(race.branches, results, heat, verdict, winner, meanings, standing)
+
+
+def begin_winner(race: Race, outcome: Outcome, folder: RunFolder) -> Path | None:
+    """The checkpoint from which the winner's whole plan is trained, as ``decamo train`` would.
+
+    The first time it is written, ``escaped.pth``: the original checkpoint with the winner's segment
+    in its ledger, whose reason names the race. The original is kept if the run would write over it.
+
+    Args:
+        race: that is over.
+        outcome: of it, with a winner.
+        folder: of the run to come.
+
+    Returns:
+        the checkpoint to go on from; the run's own where it is under way, None where it is done.
+
+    Raises:
+        SettingsError: its plan cannot be laid.
+        StorageError: it cannot be written.
+    """
+    assert outcome.winner is not None
+    course = race.course
+    branch = next(b for b in race.branches if b.name == outcome.winner.branch)
+    settings = full_settings(branch, course.standing)
+    start = folder.escaped
+    settings = replace(
+        settings, run=replace(settings.run, checkpoint_dir=folder.root, resume_from=start)
+    )
+    state = departure_of(course, branch, settings, _why(race, outcome))
+    state["ledger"][-1]["asked"] = _asked(course.standing, settings)
+    for path in (folder.last, previous_of(folder.last)):
+        held = _outline(path)
+        if held is not None and _segment(state) in held["ledger"]:
+            done: int = held["position"]["epoch"]
+            return path if done < Ledger.from_plain(held["ledger"]).plan.last_epoch else None
+    folder.protect(course.path, course.standing.done)
+    save_sealed(start, state)
+    return start
+
+
+def stay(race: Race, outcome: Outcome, folder: RunFolder) -> Path:
+    """Write into the ledger of the run's newest checkpoint that the race changed nothing.
+
+    Args:
+        race: that is over, of this very checkpoint.
+        outcome: of it, without a winner.
+        folder: of the run.
+
+    Returns:
+        the checkpoint.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    state, standing = race.course.checkpoint, race.course.standing
+    ledger = raced(standing.ledger, standing.position, _why(race, outcome))
+    save_sealed(folder.last, state | {"ledger": ledger.to_plain()})
+    return folder.last
+
+
+def write_outcome(root: Path, outcome: Outcome) -> None:
+    """Write it into the race's folder, for reports; the race itself never reads it again.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_whole(root / OUTCOME, (json.dumps(plain_outcome(outcome), indent=2) + "\n").encode())
+
+
+def _why(race: Race, outcome: Outcome) -> str:
+    return f"escape, {len(race.branches)} trials of {race.course.epochs} epochs: {answer(outcome)}"
+
+
+def _asked(standing: Standing, chosen: TrainSettings) -> dict[str, dict[str, Any]]:
+    """What the flags ask for of all that the winner chose otherwise, now or at an earlier race."""
+    before, after = to_plain(standing.settings), to_plain(chosen)
+    asked: dict[str, dict[str, Any]] = {}
+    for section in ("schedule", "optimise"):
+        differs = {k: v for k, v in before[section].items() if after[section][k] != v}
+        asked[section] = differs | dict(standing.ledger.last.asked.get(section, {}))
+    return asked
+
+
+def _segment(state: dict[str, Any]) -> dict[str, Any]:
+    segment: dict[str, Any] = state["ledger"][-1]
+    return segment
+
+
+def _outline(path: Path) -> dict[str, Any] | None:
+    try:
+        return sealed_outline(path)
+    except CheckpointError:
+        return None

@@ -1,0 +1,78 @@
+"""Who trains how far next: a pure function of what the trials have found so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from decamo.races.branch import CONTROL, TWIN
+from decamo.races.judge import Verdict, behind, judge, luck_of
+from decamo.races.results import Result, Rung, matrix
+
+__all__ = ["Heat", "heat_of", "verdict_of"]
+
+
+@dataclass(frozen=True)
+class Heat:
+    """What is to be done.
+
+    Attributes:
+        rung: epochs, counted from the checkpoint, to which trials go now.
+        todo: names of those that have not come so far; empty at the end of the race.
+        alive: names of those that are in the race.
+        dropped: name -> the rung at which it was clearly behind the leader.
+    """
+
+    rung: int
+    todo: tuple[str, ...]
+    alive: tuple[str, ...]
+    dropped: Mapping[str, int]
+
+    @property
+    def over(self) -> bool:
+        """Whether every trial is done."""
+        return not self.todo
+
+
+def heat_of(results: Mapping[str, Result], epochs: int) -> Heat:
+    """The heat under way.
+
+    Trials go to the rungs from the middle of the trial on, all to one before any to the next. Those
+    clearly behind the leader go no farther, unless they are ahead of the control: they may not win,
+    but tell a cause. Before the middle no curve has come down far enough for that to mean anything.
+
+    Args:
+        results: of all branches, in their order; the control is among them.
+        epochs: of a trial.
+    """
+    alive = [name for name, result in results.items() if not result.lost]
+    dropped: dict[str, int] = {}
+    for rung in range((epochs + 1) // 2, epochs + 1):
+        todo = tuple(name for name in alive if rung not in results[name].rungs)
+        if todo or rung == epochs:
+            return Heat(rung, todo, tuple(alive), dropped)
+        now = {name: results[name].rungs[rung] for name in alive}
+        luck = _luck(results, rung)
+        ahead = {name for name in alive if now[name].iou > now[CONTROL].iou + luck}
+        last = behind(matrix(now), (CONTROL, TWIN, *ahead), luck=luck)
+        dropped |= dict.fromkeys(sorted(last), rung)
+        alive = [name for name in alive if name not in last]
+    raise ValueError(f"want at least 1 epoch; got {epochs}")
+
+
+def verdict_of(results: Mapping[str, Result], heat: Heat) -> Verdict:
+    """Hold those that came to the end against the control there.
+
+    Raises:
+        ValueError: the race is not over.
+    """
+    if not heat.over:
+        raise ValueError(f"want the end of the race; got {heat.todo} still to be trained")
+    at_end: dict[str, Rung] = {name: results[name].rungs[heat.rung] for name in heat.alive}
+    return judge(matrix(at_end), CONTROL, luck=_luck(results, heat.rung))
+
+
+def _luck(results: Mapping[str, Result], upto: int) -> float:
+    twin, control = results.get(TWIN), results[CONTROL]
+    if twin is None or twin.lost:
+        return 0.0
+    both = [n for n in twin.rungs if 0 < n <= upto and n in control.rungs]
+    return luck_of([twin.rungs[n].iou - control.rungs[n].iou for n in both])

@@ -1,0 +1,132 @@
+"""A race as a command holds it: put together from settings and a checkpoint, and told aloud."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from decamo.data.cache.opening import Pool
+from decamo.data.waiting import NOBODY, Ear
+from decamo.history import (
+    EpochDone,
+    Event,
+    MemoryRanOut,
+    ReadingTrouble,
+    RolledBack,
+    Saved,
+    StepDone,
+    Validating,
+)
+from decamo.races.branch import Branch, standard_branches
+from decamo.races.departure import averageable, has_batchnorm
+from decamo.races.original import held_race
+from decamo.races.race import Race, open_race
+from decamo.races.standing import Standing
+from decamo.races.trial import Course
+from decamo.report.console import Console
+from decamo.schedule import Ledger, Position
+from decamo.settings import TrainSettings, shown
+from decamo.training.budget import Budget
+from decamo.training.runtime import Runtime
+from decamo.training.supply import Supply
+
+__all__ = ["begin_race", "course_of"]
+
+
+def course_of(
+    root: Path,
+    path: Path,
+    settings: TrainSettings,
+    checkpoint: dict[str, Any],
+    supply: Supply,
+    runtime: Runtime,
+    *,
+    epochs: int,
+    stop: Callable[[], str],
+    clock: Callable[[], float],
+    ear: Ear = NOBODY,
+) -> Course:
+    """What the trials of a race share.
+
+    Args:
+        root: folder of the race.
+        path: the checkpoint that is raced.
+        settings: the checkpoint's own, under the flags given.
+        checkpoint: what it holds.
+        supply: the images.
+        runtime: device; one process.
+        epochs: of a trial.
+        stop: asked between steps; a reason saves and ends the work.
+        clock: seconds from any fixed moment.
+        ear: listened to while files are awaited.
+
+    Raises:
+        SettingsError: it stands in stage 1.
+    """
+    # Files beside it may go while the winner trains; the race stays the one that was begun.
+    known = held_race(root).get("number of checkpoints averaged")
+    standing = Standing(
+        settings=settings,
+        ledger=Ledger.from_plain(checkpoint["ledger"]),
+        position=Position(**checkpoint["position"]),
+        images=len(supply.train),
+        snapshots=known if isinstance(known, int) else len(averageable(checkpoint, path)),
+        batchnorm=has_batchnorm(checkpoint),
+    )
+    return Course(
+        root=root,
+        path=path,
+        checkpoint=checkpoint,
+        standing=standing,
+        supply=supply,
+        runtime=runtime,
+        epochs=epochs,
+        stop=stop,
+        clock=clock,
+        ear=ear,
+        pool=Pool(runs=len(standard_branches(standing))),
+    )
+
+
+def begin_race(
+    course: Course,
+    branches: Sequence[Branch],
+    con: Console,
+    budget: Budget | None,
+    *,
+    keep_all: bool = False,
+    hear: Callable[[Event], None] = lambda _event: None,
+) -> Race:
+    """Open the race's folder, and say what is raced.
+
+    Args:
+        course: what the trials share.
+        branches: that run.
+        con: told all there is to tell.
+        budget: hears how long saves take.
+        keep_all: whether the folders of trials that are out are kept.
+        hear: told every event as well.
+
+    Raises:
+        SettingsError: the folder holds another race, or a branch's plan cannot be laid.
+        StorageError: it cannot be written, or there is no room for the trials.
+    """
+    under_way = open_race(course, branches)
+    plan = course.standing
+    con.say(
+        f"{'the race goes on' if under_way else 'a race'}: {len(branches)} branches of"
+        f" {course.path}, {course.epochs} epochs each from epoch {plan.done + 1} on,"
+        f" {plan.images} images an epoch, {len(course.supply.val)} validate; LR now"
+        f" {shown(float(f'{plan.rate:.2g}'))}"
+    )
+    width = max(len(b.name) for b in branches)
+
+    def tell(name: str, event: Event) -> None:
+        hear(event)
+        if isinstance(event, EpochDone):
+            con.say(f"{name:{width}}  {event.record.line()}")
+        elif isinstance(event, StepDone | Validating | MemoryRanOut | ReadingTrouble | RolledBack):
+            con.hear(event)
+        if budget is not None and isinstance(event, Saved):
+            budget.hear(event)
+
+    return Race(course, branches, keep_all, tell, con.say)

@@ -1,0 +1,255 @@
+"""One branch, trained up to a rung in a run folder of its own, from wherever it stands."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from decamo.data.cache.opening import Pool
+from decamo.data.waiting import NOBODY, Ear, StopAsked
+from decamo.errors import CheckpointError, DataStalled, MemoryExhausted, TrainingDiverged
+from decamo.history import Baseline, EpochDone, Event, Interrupted, Journal, Scored
+from decamo.races.branch import CONTROL, Branch
+from decamo.races.departure import averageable, averaged, depart, recalibrated
+from decamo.races.horizon import ledger_of, trial_settings
+from decamo.races.results import Result, Rung, read_result, write_result
+from decamo.races.standing import Standing
+from decamo.settings import TrainSettings
+from decamo.settings.plain import to_plain
+from decamo.storage import RunFolder
+from decamo.storage.recover import newest_of
+from decamo.storage.sealed import load_sealed
+from decamo.training.prepare import Prepared, prepare
+from decamo.training.runtime import Runtime
+from decamo.training.state import TrainState
+from decamo.training.supply import Supply
+
+__all__ = ["Course", "advance", "departure_of"]
+
+_HERE = "the rung is reached"
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Course:
+    """What all trials of a race share.
+
+    Attributes:
+        root: folder of the race.
+        path: the checkpoint that is raced.
+        checkpoint: what it holds.
+        standing: where it stands.
+        supply: the images.
+        runtime: device; one process.
+        epochs: of a trial.
+        stop: asked between steps; a reason saves and ends the work.
+        clock: seconds from any fixed moment.
+        pool: training images that the trials read in turn.
+        ear: listened to while files are awaited.
+    """
+
+    root: Path
+    path: Path
+    checkpoint: State
+    standing: Standing
+    supply: Supply
+    runtime: Runtime
+    epochs: int
+    stop: Callable[[], str]
+    clock: Callable[[], float]
+    pool: Pool = field(default_factory=Pool)
+    ear: Ear = NOBODY
+
+
+def advance(
+    course: Course, branch: Branch, rung: int, hear: Callable[[Event], None]
+) -> tuple[Result, str]:
+    """Train a branch until it has ``rung`` epochs behind it, counted from the checkpoint.
+
+    It goes on from the newest checkpoint of its folder, and from the race's where there is none. A
+    rung's scores are on the disk before its checkpoint is, so that none is lost between the two.
+
+    Args:
+        course: of the race.
+        branch: to be trained.
+        rung: at most ``course.epochs``.
+        hear: told every event.
+
+    Returns:
+        what is known of it now, and why it stopped before the rung, if it did.
+
+    Raises:
+        TrainingDiverged: the control does; another branch is lost, and its result says so.
+        MemoryExhausted: likewise.
+        DecamoError: disk, data or settings.
+    """
+    folder = RunFolder(course.root / branch.name)
+    result, under_way = _where(course, folder, branch)
+    target = course.standing.done + rung
+    try:
+        state, settings = under_way or _begin(course, folder, branch)
+        if state["position"]["epoch"] >= target:
+            return result, ""
+        prepared = _prepared(course, folder, settings, state, target)
+    except (StopAsked, DataStalled) as stopped:
+        return result, str(stopped)
+    scribe = _Scribe(course, prepared.trainer.state, result)
+    why = ""
+    try:
+        with Journal(folder.journal) as journal:
+            if under_way is None:
+                journal.write("run", _run_line(prepared, settings))
+            for event in prepared.trainer.run():
+                scribe.hear(event)
+                journal.hear(event)
+                hear(event)
+                why = event.why if isinstance(event, Interrupted) else why
+    except (TrainingDiverged, MemoryExhausted) as error:
+        if branch.name == CONTROL:
+            raise
+        cause = "diverged" if isinstance(error, TrainingDiverged) else "out of memory"
+        lost = replace(scribe.result, lost=f"{cause}: {error.got}")
+        write_result(course.root, lost)
+        return lost, ""
+    reached = prepared.trainer.state.position.epoch >= target
+    return scribe.result, "" if reached else why or "asked to stop"
+
+
+def departure_of(course: Course, branch: Branch, settings: TrainSettings, why: str) -> State:
+    """The checkpoint as the branch leaves it, under the settings of its trial or of its whole way.
+
+    Raises:
+        SettingsError: its plan cannot be laid.
+        CheckpointError: a checkpoint to be averaged cannot be read.
+    """
+    ledger = ledger_of(branch, settings, course.standing, why)
+    others = averageable(course.checkpoint, course.path)[1:]
+    size = ledger.plan.stages[0].img_size
+    transforms: dict[str, Callable[[State], State]] = {
+        "average": lambda state: averaged(state, others),
+        "batchnorm": lambda state: recalibrated(state, course.supply.train, size, course.ear),
+    }
+    return depart(course.checkpoint, settings, ledger, branch.before, transforms)
+
+
+def _where(
+    course: Course, folder: RunFolder, branch: Branch
+) -> tuple[Result, tuple[State, TrainSettings] | None]:
+    """What a trial found so far, and the state and settings it goes on with.
+
+    Where its folder is damaged, or has come farther than its results, it begins anew.
+    """
+    result = read_result(course.root, branch.name)
+    try:
+        newest = newest_of(folder)
+        state = None if newest is None else load_sealed(newest)
+    except CheckpointError:
+        newest, state = None, None
+    if state is not None and newest is not None:
+        done = state["position"]["epoch"] - course.standing.done
+        if set(range(done + 1)) - {0} <= result.rungs.keys():
+            settings = trial_settings(branch, course.standing, course.epochs)
+            return result, (state, _placed(settings, folder, newest))
+    if folder.root.exists():
+        shutil.rmtree(folder.root)
+    return Result(branch.name, {}), None
+
+
+def _begin(course: Course, folder: RunFolder, branch: Branch) -> tuple[State, TrainSettings]:
+    settings = trial_settings(branch, course.standing, course.epochs)
+    folder.open(None)
+    settings = _placed(settings, folder, course.path)
+    why = f"a trial of {course.epochs} epochs from {course.path.name}"
+    return departure_of(course, branch, settings, why), settings
+
+
+def _placed(settings: TrainSettings, folder: RunFolder, path: Path) -> TrainSettings:
+    run = replace(
+        settings.run,
+        checkpoint_dir=folder.root,
+        resume_from=path,
+        resume="never",
+        budget=None,
+        keep_last=0,
+        keep_every=0,
+    )
+    return replace(settings, run=run)
+
+
+def _prepared(
+    course: Course, folder: RunFolder, settings: TrainSettings, state: State, target: int
+) -> Prepared:
+    made: list[Prepared] = []
+
+    def stop() -> str:
+        if made and made[0].trainer.state.position.epoch >= target:
+            return _HERE
+        return course.stop()
+
+    made.append(
+        prepare(
+            settings,
+            folder,
+            course.runtime,
+            course.supply,
+            state,
+            stop=stop,
+            clock=course.clock,
+            waiting=course.ear.listen,
+            pool=course.pool,
+            say=course.ear.say,
+        )
+    )
+    return made[0]
+
+
+@dataclass
+class _Scribe:
+    """Puts what events tell into the trial's result, on the disk at once."""
+
+    course: Course
+    state: TrainState
+    result: Result
+    _ious: Mapping[str, float] | None = None
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, Scored):  # what it is the score of is told by the next event
+            self._ious = event.ious
+        elif isinstance(event, Baseline):
+            self._note(0, event.epoch - 1, event.iou)
+        elif isinstance(event, EpochDone):
+            record = event.record
+            seconds = record.train_seconds + record.val_seconds
+            number = record.epoch - self.course.standing.done
+            self._note(number, record.epoch, record.iou, record.loss, seconds, record.train_seconds)
+
+    def _note(
+        self,
+        number: int,
+        epoch: int,
+        iou: float,
+        loss: float | None = None,
+        seconds: float = 0.0,
+        train_seconds: float = 0.0,
+    ) -> None:
+        steps = self.state.position.step - self.course.standing.position.step
+        last = self.state.position.step - 1 if number else self.state.position.step
+        rate = self.state.ledger.plan.lr(last)
+        ious = dict(self._ious or {})
+        rung = Rung(epoch, steps, iou, ious, loss, rate, seconds, train_seconds)
+        self.result = self.result.with_rung(number, rung)
+        write_result(self.course.root, self.result)
+
+
+def _run_line(prepared: Prepared, settings: TrainSettings) -> dict[str, Any]:
+    ledger = prepared.resumption.ledger
+    return {
+        "word": ledger.last.word,
+        "reason": ledger.last.reason,
+        "settings": to_plain(settings),
+        "ledger": ledger.to_plain(),
+        "train_images": len(prepared.supply.train),
+        "val_images": len(prepared.supply.val),
+        "device": str(prepared.trainer.runtime.device),
+    }

@@ -1,0 +1,108 @@
+"""Look a plan over before a GPU hour is spent: warnings where a curve cannot do what it says."""
+
+from decamo.schedule.ledger import Ledger
+from decamo.schedule.plan import Position
+from decamo.settings import flag_of, shown
+
+__all__ = ["review"]
+
+_AT_ITS_START = Position()
+
+# Flags by which a person says what the rate shall be, by the stage under way; the peak comes first.
+_OF_RATES = {
+    1: ("lr", "stage1_scheduler", "schedule_origin"),
+    2: ("stage2_lr", "scheduler", "schedule_origin"),
+    3: ("stage3_lr",),
+}
+
+
+def review(ledger: Ledger, position: Position = _AT_ITS_START) -> tuple[str, ...]:
+    """Warnings about the plan in force, each one sentence for people.
+
+    Args:
+        ledger: the run's segments.
+        position: where the run stands; a rise that lies behind it is no longer warned of.
+    """
+    return (*_never_anneals(ledger), *_rises(ledger, position), *_reset_by_short_cycles(ledger))
+
+
+def _never_anneals(ledger: Ledger) -> list[str]:
+    last = ledger.plan.stages[-1]
+    stage2 = next((s for s in ledger.plan.stages if s.number == 2), None)
+    if last.number == 3 or stage2 is None or stage2.curve.kind != "none":
+        return []
+    return [
+        f"the learning rate never anneals: --scheduler none holds {shown(stage2.curve.peak)} to the"
+        " end; --scheduler cosine lets the run settle"
+    ]
+
+
+def _rises(ledger: Ledger, position: Position) -> list[str]:
+    """Rises that nobody asked for: at a resume, and where stage 3 starts higher."""
+    warnings = _rises_at_the_resume(ledger) if position.step <= ledger.last.at_step else []
+    for earlier, later in zip(ledger.plan.stages, ledger.plan.stages[1:], strict=False):
+        ends, starts = earlier.lr(earlier.end_step - 1), later.lr(later.first_step)
+        if later.number == 3 and later.first_step >= position.step and starts > ends:
+            warnings.append(
+                f"stage 3 starts at {starts:.6f}, above the {ends:.6f} on which stage 2 ends;"
+                " give a --stage3-lr of at most --min-lr to polish"
+            )
+    return warnings
+
+
+def _rises_at_the_resume(ledger: Ledger) -> list[str]:
+    """Where an extension or a branch begins above the rate before, and no flag asks for a rate."""
+    segment = ledger.last
+    if (
+        len(ledger.segments) == 1
+        or segment.at_step == 0
+        or segment.word not in ("extend", "branch")
+    ):
+        return []
+    plan, step = ledger.plan_at(segment.at_step - 1), segment.at_step
+    before, now = plan.lr(step - 1), ledger.plan.lr(step)
+    stage = ledger.plan.stage_at(step).number
+    earlier = ledger.segments[-2].schedule
+    asked = segment.word == "branch" and any(  # in an extension no such flag has an effect
+        getattr(earlier, name) != getattr(segment.schedule, name) for name in _OF_RATES[stage]
+    )
+    if now <= before or plan.stage_at(step - 1).number < stage or asked:
+        return []
+    digits = 6 if f"{before:.6f}" != f"{now:.6f}" else 9
+    return [
+        f"the learning rate rises from {before:.{digits}f} to {now:.{digits}f} at epoch"
+        f" {segment.at_epoch + 1}: {_cause_and_remedy(ledger)}"
+    ]
+
+
+def _cause_and_remedy(ledger: Ledger) -> str:
+    """Why the rate is higher at a resume, and how to have it otherwise."""
+    segment, stage = ledger.last, ledger.plan.stage_at(ledger.last.at_step)
+    flag = flag_of(_OF_RATES[stage.number][0])
+    if segment.word == "extend":
+        return (
+            f"the longer curve stands higher there; give {flag} as well to branch at another rate"
+        )
+    if ledger.segments[-2].scale < segment.scale:
+        return f"a branch takes back what rollbacks have halved; give {flag} for another rate"
+    if stage.offset:
+        return f"the curve that it joins stands higher there; give {flag} for another rate"
+    anew = f"its curve begins anew; give {flag} for another rate"
+    begin = {1: 0, 2: segment.stage1_end}.get(stage.number, segment.at_epoch)
+    if segment.at_epoch == begin:  # there is nothing to join yet; stage 3 is flat
+        return anew
+    return f"{anew}, or --schedule-origin stage to join the curve where the run stands"
+
+
+def _reset_by_short_cycles(ledger: Ledger) -> list[str]:
+    warnings = []
+    for stage in ledger.plan.stages:
+        starts = stage.curve.cycle_starts()
+        if stage.curve.kind == "cosine_restart" and len(starts) > 1:
+            shortest = starts[1] - starts[0]
+            if shortest < stage.steps_per_epoch:
+                warnings.append(
+                    f"the first cycle of stage {stage.number} has {shortest} steps, less than an"
+                    f" epoch ({stage.steps_per_epoch}); give fewer --cycles or a smaller --t-mult"
+                )
+    return warnings

@@ -1,0 +1,119 @@
+"""A small checkpoint to race, as plans see it and on the disk; and made-up trials."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from decamo.history import Event
+from decamo.races.branch import CONTROL, TWIN, Branch
+from decamo.races.race import Race
+from decamo.races.results import Result, Rung
+from decamo.races.standing import Standing
+from decamo.races.trial import Course
+from decamo.schedule import Ledger, Position, Segment
+from decamo.settings import TrainSettings
+from decamo.settings.plain import from_plain, merged
+from decamo.storage.sealed import load_sealed
+from decamo.training.runtime import open_runtime
+from decamo.training.supply import find_supply
+from tests.training.conftest import tiny_settings
+
+SCHEDULE: Mapping[str, Any] = {
+    "epochs": 120,
+    "stage1_epochs": 30,
+    "stage2_lr": 0.00005,
+    "scheduler": "none",
+    "accumulation_steps": 1,
+}
+
+
+def standing(epoch: int = 86, *, images: int = 20, **changes: Any) -> Standing:
+    """The run of the action plan, or one with another schedule, at an epoch."""
+    settings = from_plain({"schedule": {**SCHEDULE, **changes}})
+    ledger = Ledger((Segment("start", 0, 0, 0, 0, settings.schedule, images),))
+    at = Position(epoch, ledger.plan.epoch_start(epoch + 1))
+    return Standing(settings, ledger, at, images)
+
+
+def turned_down(at: Standing, rate: float) -> Standing:
+    """The same run, ten epochs after somebody set it to a low constant rate."""
+    schedule = replace(at.ledger.last.schedule, scheduler="none", stage2_lr=rate)
+    step = at.position.step
+    branch = replace(
+        at.ledger.last,
+        word="branch",
+        at_epoch=at.done,
+        at_step=step,
+        origin_epoch=at.done,
+        origin_step=step,
+        schedule=schedule,
+    )
+    ledger = at.ledger.with_segment(branch)
+    position = Position(at.done + 10, ledger.plan.epoch_start(at.done + 11))
+    settings = replace(at.settings, schedule=schedule)
+    return replace(at, settings=settings, ledger=ledger, position=position)
+
+
+def result(name: str, rungs: Mapping[int, Sequence[float]], lost: str = "") -> Result:
+    """A trial with these scores of images after so many epochs."""
+    made = {
+        n: Rung(86 + n, n, sum(ious) / len(ious), {f"i{k}": v for k, v in enumerate(ious)}, 1, 1, 1)
+        for n, ious in rungs.items()
+    }
+    return Result(name, made, lost)
+
+
+BRANCHES = (
+    Branch(CONTROL, "what if nothing is changed?"),
+    Branch(TWIN, "chance?", {"run": {"seed": 1}}),
+    Branch("high", "higher?", {"schedule": {"stage2_lr": 0.01, "scheduler": "cosine"}}),
+    Branch("fresh", "stale?", before="forget moments"),
+)
+
+
+def course(
+    scenes: Path,
+    checkpoint: Path,
+    root: Path,
+    *,
+    epochs: int = 2,
+    stop: Callable[[], str] = lambda: "",
+    **changes: Mapping[str, Any],
+) -> Course:
+    """Of a race of a tiny run's checkpoint."""
+    root.parent.mkdir(exist_ok=True)
+    state = load_sealed(checkpoint)
+    settings = settings_of(scenes, state, checkpoint, **changes)
+    supply = find_supply(settings.data, root.parent / "census.json", lambda _done, _of: None)
+    at = Standing(
+        settings, Ledger.from_plain(state["ledger"]), Position(**state["position"]),
+        len(supply.train),
+    )  # fmt: skip
+    return Course(
+        root, checkpoint, state, at, supply, open_runtime("cpu", "fp32"), epochs, stop, lambda: 0.0
+    )
+
+
+def settings_of(
+    scenes: Path, state: Mapping[str, Any], checkpoint: Path, **changes: Mapping[str, Any]
+) -> TrainSettings:
+    """The checkpoint's own, with other values."""
+    settings = tiny_settings(scenes, checkpoint.parent)
+    own = from_plain(merged(state["settings"], changes))
+    return replace(own, data=settings.data, run=replace(own.run, resume_from=checkpoint))
+
+
+def race(
+    at: Course,
+    branches: Sequence[Branch] = BRANCHES,
+    hear: Callable[[str, Event], None] = lambda _name, _event: None,
+    *,
+    keep_all: bool = True,
+) -> Race:
+    """A race that says nothing and does not wait."""
+
+    def no_wait(_: float) -> None:
+        raise AssertionError("nobody else is here")
+
+    return Race(at, branches, keep_all, hear, lambda _: None, no_wait)
