@@ -88,7 +88,16 @@ def inside_functions(tree: ast.AST) -> set[str]:
     return {name for function in functions for name in imported(function)}
 
 
-TREES = {module_of(path): ast.parse(path.read_text()) for path in SOURCE.rglob("*.py")}
+class RunTime(ast.NodeTransformer):
+    """Without what only type checkers read."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else node
+
+
+TREES = {
+    module_of(path): RunTime().visit(ast.parse(path.read_text())) for path in SOURCE.rglob("*.py")
+}
 AT_ONCE = {m: set(imported(tree)) - inside_functions(tree) for m, tree in TREES.items()}
 
 

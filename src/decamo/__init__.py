@@ -1,9 +1,72 @@
 """decamo: train, rescue, measure and ship models that segment camouflaged objects.
 
-The package is a ladder of rooms; a room imports only from rooms below it (see
-``tests/test_ladder.py`` and the tree in ``README.md``).
+    import decamo
+
+    model = decamo.load("best_model.pth")            # a trained network
+    model.predict("photo.jpg").save("maps")
+    decamo.Run("runs/x").diagnose(target=0.72)       # what ails a run, and what to do
+    decamo.plan(epochs=150, resume_from="best_model.pth")
+    decamo.train(dataset_path="COD10K-v3", epochs=120)
+    decamo.escape("best_model.pth")                  # race ways off the plateau
+    decamo.evaluate("best_model.pth", "COD10K-v3")
+
+Every name is imported when it is first asked for: ``import decamo`` loads nothing of others.
 """
 
-__all__ = ["__version__"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from decamo import metrics as metrics
+    from decamo.api.model import Model as Model
+    from decamo.api.model import Prediction as Prediction
+    from decamo.api.model import load as load
+    from decamo.api.planning import PlanResult as PlanResult
+    from decamo.api.planning import plan as plan
+    from decamo.api.racing import EscapeResult as EscapeResult
+    from decamo.api.racing import escape as escape
+    from decamo.api.run import Run as Run
+    from decamo.api.run import RunDiagnosis as RunDiagnosis
+    from decamo.api.training import TrainResult as TrainResult
+    from decamo.api.training import train as train
+    from decamo.errors import DecamoError as DecamoError
+    from decamo.inference.views import Views as Views
+    from decamo.settings import TrainSettings as TrainSettings
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "DecamoError": "errors",
+    "EscapeResult": "api.racing",
+    "Model": "api.model",
+    "PlanResult": "api.planning",
+    "Prediction": "api.model",
+    "Run": "api.run",
+    "RunDiagnosis": "api.run",
+    "TrainResult": "api.training",
+    "TrainSettings": "settings",
+    "Views": "inference.views",
+    "escape": "api.racing",
+    "load": "api.model",
+    "metrics": "",
+    "plan": "api.planning",
+    "train": "api.training",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'decamo' has no attribute {name!r}")
+    home = _HOMES[name]
+    if not home:
+        return importlib.import_module(f"decamo.{name}")
+    value = getattr(importlib.import_module(f"decamo.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

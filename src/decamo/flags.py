@@ -13,7 +13,7 @@ from decamo.errors import SettingsError
 from decamo.history.reading import STANDARD_INPUT
 from decamo.recipes import RECIPES
 from decamo.settings import Option, TrainSettings, flag_of, shown
-from decamo.settings.plain import SECTIONS, Kind, kinds, merged, section_of
+from decamo.settings.plain import SECTIONS, Kind, by_section, kinds, merged
 from decamo.storage.outputs import Read, write_output
 from decamo.training.choosing import Given, choose_settings, read_config
 
@@ -156,12 +156,8 @@ def chosen_settings(args: argparse.Namespace) -> tuple[TrainSettings, dict[str, 
 
 def options_given(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """The options that stand on the command line, by section."""
-    given: dict[str, dict[str, Any]] = {}
     options = {f.name for cls in SECTIONS.values() for f in fields(cls)}
-    for name, value in vars(args).items():
-        if name in options:
-            given.setdefault(section_of(name), {})[name] = value
-    return given
+    return by_section({name: value for name, value in vars(args).items() if name in options})
 
 
 def reads_of_past(names: Sequence[str]) -> list[Read]:

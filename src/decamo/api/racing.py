@@ -18,7 +18,7 @@ from decamo.races.original import original_of
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.races.race import Race
 from decamo.races.session import begin_race, course_of
-from decamo.races.table import Outcome
+from decamo.races.table import Outcome, outcome_text
 from decamo.races.written import branches_of, only
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
@@ -28,14 +28,14 @@ from decamo.storage import RunFolder, make_folder
 from decamo.storage.outputs import Read, Written
 from decamo.storage.owner import own
 from decamo.training.budget import Budget
-from decamo.training.choosing import Given, choose_settings
+from decamo.training.choosing import Given, choose_settings, given_of
 from decamo.training.prepare import ear_of
 from decamo.training.run_files import check_run_outputs
 from decamo.training.runtime import close_runtime, open_runtime
 from decamo.training.stops import StopRequests, stop_requests
 from decamo.training.supply import find_supply
 
-__all__ = ["EscapeResult", "RaceChoice", "escape_checkpoint", "train_winner"]
+__all__ = ["EscapeResult", "RaceChoice", "escape", "escape_checkpoint", "train_winner"]
 
 _WINNER = ".winner"  # no branch has such a name
 
@@ -91,6 +91,46 @@ class EscapeResult:
         """Name of the winning branch; empty for none."""
         found = self.outcome and self.outcome.winner
         return found.branch if found else ""
+
+    def __str__(self) -> str:
+        return outcome_text(self.outcome) if self.outcome else f"stopped: {self.stopped}"
+
+
+def escape(
+    checkpoint: str | Path,
+    dataset_path: str | Path | Sequence[str | Path] | None = None,
+    *,
+    branches: str | Path | None = None,
+    only: Sequence[str] = (),
+    trial_epochs: int = TRIAL_EPOCHS,
+    keep_all: bool = False,
+    **options: Any,
+) -> EscapeResult:
+    """Race branches of a checkpoint that is stuck, and prove which gets off the plateau.
+
+    Args:
+        checkpoint: that is stuck.
+        dataset_path: folders of data sets (default: those of the run).
+        branches: a TOML file of branches that race instead of the standard ones.
+        only: names of the branches that race, beside control and twin.
+        trial_epochs: of each branch.
+        keep_all: whether the folders of all trials stay.
+        options: of the run: ``checkpoint_dir``, ``device``, ``precision``, ``num_workers``,
+            ``budget``; others are the checkpoint's own.
+
+    Raises:
+        DecamoError: the checkpoint, the data or the options cannot be used.
+
+    Example:
+        >>> raced = decamo.escape(checkpoint, only=["rate-x3"], trial_epochs=1)
+        masks of scenes: 0/255 in 14, ...
+        >>> sorted(raced.outcome.results)
+        ['control', 'rate-x3', 'twin']
+    """
+    if dataset_path is not None:
+        options["dataset_path"] = dataset_path
+    choice = RaceChoice(Path(branches) if branches else None, only, trial_epochs, keep_all)
+    return escape_checkpoint(Path(checkpoint), given_of(**options), choice)
 
 
 def escape_checkpoint(

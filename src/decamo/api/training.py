@@ -39,7 +39,7 @@ from decamo.storage.owner import Ownership, own
 from decamo.storage.sealed import sealed_outline
 from decamo.training.account import outcome_of, run_line
 from decamo.training.budget import Budget
-from decamo.training.choosing import Given, choose_settings
+from decamo.training.choosing import Config, Given, choose_settings, given_of
 from decamo.training.introduction import introduction
 from decamo.training.keeper import keep_former_best
 from decamo.training.preflight import rehearse
@@ -49,7 +49,7 @@ from decamo.training.runtime import Runtime, close_runtime, open_runtime
 from decamo.training.stops import StopRequests, stop_requests
 from decamo.training.supply import Supply, find_supply
 
-__all__ = ["Callback", "TrainResult", "train_given"]
+__all__ = ["Callback", "TrainResult", "train", "train_given"]
 
 Callback = Callable[[Event], None]
 """Called with every event of a training run, in the first process."""
@@ -126,6 +126,34 @@ class _Ended:
     outcome: dict[str, Any]
     stopped: str = ""
     plateau: bool = False
+
+
+def train(
+    config: Config = None,
+    *,
+    callbacks: Sequence[Callback] = (),
+    dry_run: bool = False,
+    **options: Any,
+) -> TrainResult:
+    """Start a run, or go on with one; leaves the same run folder as ``decamo train``.
+
+    Args:
+        config: settings, whole or in part: :class:`decamo.TrainSettings`, a mapping, or the path of
+            a TOML file such as a run's ``config.toml``.
+        callbacks: called with each event of the run in turn; what they raise ends the run.
+        dry_run: rehearse each stage, a validation, a save and a load, and end.
+        options: single settings by their names, such as ``epochs=120``; they win over ``config``.
+
+    Raises:
+        DecamoError: the settings, the data, the checkpoint or the folder cannot be used.
+
+    Example:
+        >>> result = decamo.train(tiny, epochs=2, checkpoint_dir="run")
+        scenes: 15 pairs in Train/Image + Train/GT_Object ...
+        >>> result.folder.best.name
+        'best_model.pth'
+    """
+    return train_given(given_of(config, **options), callbacks=callbacks, dry_run=dry_run)
 
 
 def train_given(

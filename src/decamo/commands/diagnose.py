@@ -6,14 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import decamo
-from decamo.diagnosis import TARGET, Advice, Diagnosis, advise, diagnose, known_claims
-from decamo.diagnosis.forecast import forecast
+from decamo.api.run import Run
+from decamo.diagnosis import TARGET, Advice, Diagnosis
 from decamo.errors import SettingsError
 from decamo.flags import Parser, reads_of_past, write_json
-from decamo.history import Past, Point, read_past
+from decamo.history import Past, Point
 from decamo.report.diagnosis_text import tell
-from decamo.storage import RunFolder
 from decamo.storage.outputs import Read, Written, check_outputs
 
 __all__ = ["add_arguments", "run"]
@@ -45,25 +43,14 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Diagnose and advise; returns the exit code, 0 whatever the verdict is."""
-    baseline = _baseline(args)
-    if not 0 < args.target <= 1:
-        raise SettingsError("--target", f"got {args.target:g}", "give an IoU above 0, at most 1")
     reads = reads_of_past(args.run)
     if args.checkpoint:
         reads.append(Read("--checkpoint", Path(args.checkpoint)))
     check_outputs(reads, [Written("--json", args.json)] if args.json else [])
-    past = read_past(args.run, sys.stdin.buffer)
-    found = diagnose(past, target=args.target, baseline=baseline)
-    advice = advise(
-        past,
-        found,
-        checkpoint=args.checkpoint or "",
-        latest="" if args.checkpoint else _latest(past),
-        claims=known_claims(),
-        forecast=forecast(past, args.target),
-    )
-    tell(found, advice, sys.stdout)
-    write_json(args.json, _report(past, found, advice))
+    past = Run(*args.run, stdin=sys.stdin.buffer)
+    found = past.diagnose(args.target, baseline=_baseline(args), checkpoint=args.checkpoint or None)
+    tell(found.diagnosis, found.advice, sys.stdout)
+    write_json(args.json, _report(past.past, found.diagnosis, found.advice))
     return 0
 
 
@@ -81,17 +68,8 @@ def _baseline(args: argparse.Namespace) -> Point | None:
     return Point(epoch=epoch, iou=iou)
 
 
-def _latest(past: Past) -> str:
-    """The newest weights beside the best ones."""
-    if not past.checkpoint:
-        return ""
-    last = RunFolder(Path(past.checkpoint).parent).last
-    return str(last) if last.exists() else ""
-
-
 def _report(past: Past, found: Diagnosis, advice: Advice) -> dict[str, Any]:
     return {
-        "decamo": decamo.__version__,
         "source": past.source,
         "verdict": asdict(found.verdict),
         "symptoms": [asdict(s) for s in found.symptoms],

@@ -8,7 +8,7 @@ from decamo.api.racing import RaceChoice, escape_checkpoint, train_winner
 from decamo.commands.train import TRY_AGAIN, exit_code_of
 from decamo.flags import Parser, options_given, write_json
 from decamo.races.plateau import TRIAL_EPOCHS
-from decamo.races.table import outcome_text, plain_outcome
+from decamo.races.table import plain_outcome
 from decamo.storage.outputs import Written
 
 __all__ = ["add_arguments", "run"]
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     if result.outcome is None:
         print(f"stopped: {result.stopped}; to go on: the same command")
         return 128 + result.signal if result.signal else TRY_AGAIN
-    print(f"\n{outcome_text(result.outcome)}")
+    print(f"\n{result}")
     write_json(args.json, plain_outcome(result.outcome))
     if not args.goes_on or not result.winner:
         return 0

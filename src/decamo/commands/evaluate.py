@@ -277,28 +277,28 @@ def _network(
 ) -> tuple[Method, SplitRecord]:
     """A network as a method, and the images that it has met."""
     # torch, for checkpoints alone: decisions/0007
+    from decamo.api.model import load
     from decamo.evaluation.network import NetworkMethod
-    from decamo.inference.load import load_model
-    from decamo.inference.predictor import Predictor
     from decamo.inference.views import Views
-    from decamo.nn.build import check_sizes
-    from decamo.training.runtime import open_runtime
 
-    loaded = load_model(path)
-    size = loaded.img_size if args.img_size is None else args.img_size
     views = Views(args.flips, tuple(args.scales), args.look_closer)
-    check_sizes(loaded.model, [size], views.scales)
-    runtime = open_runtime(args.device, args.precision)
-    loaded.model.to(runtime.device)
+    network = load(
+        path,
+        device=args.device,
+        precision=args.precision,
+        img_size=args.img_size,
+        views=views,
+        decide=args.decide,
+    )
+    loaded, predictor = network.loaded, network.predictor
     facts = {
         "source": "network",
         "weights": f"{loaded.weights} weights of epoch {loaded.epoch}",
-        "network_px": size,
+        "network_px": predictor.size,
         "tta": views.words(),
         "decision": args.decide,
-        "precision": str(runtime.dtype or "float32").removeprefix("torch."),
+        "precision": str(predictor.dtype or "float32").removeprefix("torch."),
     }
-    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
     images = _classifies(args)
     method = NetworkMethod(
         name,

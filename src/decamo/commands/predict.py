@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
+from decamo.api.model import load
 from decamo.data.deciding import rule_for_images
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
@@ -20,18 +21,14 @@ from decamo.errors import DataStalled, UnreadableImage
 from decamo.flags import Parser, add_data_timeout, add_views, write_json
 from decamo.inference import write_overlay, write_probability
 from decamo.inference.inputs import Found, find_images
-from decamo.inference.load import load_model
-from decamo.inference.predictor import Predictor
 from decamo.inference.views import Views
 from decamo.metrics import THRESHOLD
-from decamo.nn.build import check_sizes
 from decamo.nn.firing import Firing, Watch
 from decamo.nn.routing import entropy_share
 from decamo.settings.duration import seconds_of
 from decamo.settings.experts import expert_name, level_name
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs
-from decamo.training.runtime import open_runtime
 
 __all__ = ["add_arguments", "run"]
 
@@ -73,13 +70,16 @@ def run(args: argparse.Namespace) -> int:
     """Predict; returns 0, or 2 if an image could not be read."""
     found = find_images(args.files, args.out)
     _check_outputs(args, found)
-    loaded = load_model(args.checkpoint)
-    size = loaded.img_size if args.img_size is None else args.img_size
     views = Views(args.flips, tuple(args.scales), args.look_closer)
-    check_sizes(loaded.model, [size], views.scales)
-    runtime = open_runtime(args.device, args.precision)
-    loaded.model.to(runtime.device)
-    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, args.decide)
+    network = load(
+        args.checkpoint,
+        device=args.device,
+        precision=args.precision,
+        img_size=args.img_size,
+        views=views,
+        decide=args.decide,
+    )
+    loaded, predictor = network.loaded, network.predictor
     draw = _drawer() if args.experts else None
     make_folder(args.out)
     images = [item.image for item in found.items]
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
             print(line)
     report = {
         "checkpoint": args.checkpoint,
-        "img_size": size,
+        "img_size": predictor.size,
         "views": views.words(),
         "decision": args.decide,
         "left_out": {"unreadable": bad, "no_image": dict(found.others)},

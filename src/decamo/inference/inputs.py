@@ -11,7 +11,7 @@ from decamo.data.matching import IMAGE_SUFFIXES
 from decamo.errors import DataError
 from decamo.storage.outputs import PREDICTION_MARK, mark_of
 
-__all__ = ["Found", "Item", "find_images"]
+__all__ = ["Found", "Item", "find_images", "images_under"]
 
 _KINDS = ("", "_overlay", "_experts")
 _MOST_NAMED = 4
@@ -123,6 +123,24 @@ def find_images(given: Sequence[Path], out: Path) -> Found:
             if name != image.stem:
                 renamed.append(items[-1])
     return Found(tuple(items), look.others, tuple(renamed))
+
+
+def images_under(folder: Path) -> list[Path]:
+    """The images of a folder and of those below it, in order; maps of a prediction are none.
+
+    Raises:
+        DataError: there is no image.
+    """
+    images = [
+        path
+        for path in _files_under(folder)
+        if not path.name.startswith(".")
+        and path.suffix.lower() in IMAGE_SUFFIXES
+        and mark_of(path) != PREDICTION_MARK
+    ]
+    if not images:
+        raise DataError(folder, "holds no image", "name a folder of images")
+    return images
 
 
 def _absolute(path: Path) -> Path:

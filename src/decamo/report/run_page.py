@@ -22,7 +22,7 @@ from decamo.report.verdict_section import VERDICT_STYLE, verdict_section
 from decamo.settings.duration import duration
 from decamo.storage.contents import Content
 
-__all__ = ["Findings", "run_page", "standing"]
+__all__ = ["Findings", "part", "run_page", "standing"]
 
 _STYLE = (
     CHART_STYLE
@@ -97,6 +97,24 @@ def run_page(past: Past, findings: Findings) -> str:
         f'<footer class="soft">decamo {__version__}{escaped(findings.made)}</footer>',
     ]
     return page(f"{name}: {findings.diagnosis.kind.value.replace('_', ' ')}", parts, _STYLE)
+
+
+def part(diagnosis: Diagnosis | None = None, advice: Advice | None = None, charts: str = "") -> str:
+    """Some of the page as HTML that stands by itself in a notebook.
+
+    Args:
+        diagnosis: its verdict; None for none.
+        advice: what to do; None for none.
+        charts: of :func:`~decamo.report.run_charts.run_charts`.
+    """
+    body = [
+        verdict_section(diagnosis) if diagnosis else "",
+        advice_section(advice) if advice else "",
+        charts,
+    ]
+    # A document of its own: a notebook's style must not reach in, nor this one out.
+    whole = escaped(page("decamo", body, _STYLE), lines=True)
+    return f'<iframe srcdoc="{whole}" width="100%" height="640" style="border:0"></iframe>'
 
 
 def _header(name: str, past: Past) -> str:

@@ -20,7 +20,7 @@ class Segment:
 
     Attributes:
         word: how it began: ``start``, ``extend`` or ``branch``, as a person or a race chose;
-            ``rollback``, ``split`` or ``race``, as the run itself did (:mod:`decamo.schedule.mend`).
+            ``rollback``, ``split`` or ``race``, as the run itself did (:mod:`.mend`).
         at_epoch: epochs completed when it began.
         at_step: optimiser steps made when it began.
         origin_epoch: epochs completed where its plan begins: for a branch where it set out, for

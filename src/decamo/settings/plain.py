@@ -12,7 +12,16 @@ from decamo.errors import SettingsError
 from decamo.settings.groups import TrainSettings
 from decamo.settings.option import flag_of
 
-__all__ = ["SECTIONS", "Kind", "from_plain", "kinds", "merged", "section_of", "to_plain"]
+__all__ = [
+    "SECTIONS",
+    "Kind",
+    "by_section",
+    "from_plain",
+    "kinds",
+    "merged",
+    "section_of",
+    "to_plain",
+]
 
 
 class Kind:
@@ -73,6 +82,20 @@ _SECTION_OF = {f.name: section for section, cls in SECTIONS.items() for f in fie
 def section_of(name: str) -> str:
     """The section that an option belongs to, such as ``schedule`` for ``min_lr``."""
     return _SECTION_OF[name]
+
+
+def by_section(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Options by their names alone, put under their sections.
+
+    Raises:
+        SettingsError: a name that is no option's.
+    """
+    given: dict[str, dict[str, Any]] = {}
+    for name, value in options.items():
+        if name not in _SECTION_OF:
+            raise SettingsError(name, "no such option", _nearest(name, _SECTION_OF))
+        given.setdefault(_SECTION_OF[name], {})[name] = value
+    return given
 
 
 def to_plain(settings: TrainSettings) -> dict[str, dict[str, Any]]:

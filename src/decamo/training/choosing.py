@@ -9,14 +9,17 @@ from typing import Any
 from decamo.errors import SettingsError
 from decamo.schedule import Ledger
 from decamo.settings import RunSettings, TrainSettings, flag_of
-from decamo.settings.plain import SECTIONS, from_plain, kinds, merged
+from decamo.settings.plain import SECTIONS, by_section, from_plain, kinds, merged, to_plain
 from decamo.storage import RunFolder
 from decamo.training.resumption import resumption_of
 
-__all__ = ["Given", "choose_settings", "read_config"]
+__all__ = ["Config", "Given", "choose_settings", "given_of", "read_config"]
 
 Given = Mapping[str, Mapping[str, Any]]
 """Options that somebody gave, by section and name; others are the checkpoint's, or the default."""
+
+Config = TrainSettings | Mapping[str, Any] | str | Path | None
+"""Settings, or some of them: whole, by section, by name, or in a TOML file such as a run's own."""
 
 # A resume says anew what these are; the checkpoint's own are not carried on.
 _NOT_CARRIED = {
@@ -24,6 +27,25 @@ _NOT_CARRIED = {
     "optimise": ("reset_moments",),
 }
 _RESUME_FROM = kinds(SECTIONS["run"])["resume_from"]
+
+
+def given_of(config: Config = None, **options: Any) -> Given:
+    """What was given in Python, by section and name.
+
+    Args:
+        config: settings; a mapping holds sections, or options by their names.
+        options: by their names, such as ``epochs=120``; they win over ``config``.
+
+    Raises:
+        SettingsError: an option that is not known, or a file that cannot be read.
+    """
+    if isinstance(config, TrainSettings):
+        return merged(to_plain(config), by_section(options))
+    if isinstance(config, str | Path):
+        return merged(read_config(Path(config)), by_section(options))
+    sections = {k: v for k, v in (config or {}).items() if k in SECTIONS}
+    named = {k: v for k, v in (config or {}).items() if k not in SECTIONS}
+    return merged(sections, by_section(named | options))
 
 
 def choose_settings(given: Given) -> tuple[TrainSettings, dict[str, Any] | None]:

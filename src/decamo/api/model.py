@@ -1,0 +1,232 @@
+"""A trained network in Python: ``decamo.load(...)``, ``model.predict(...)``."""
+
+import base64
+import glob
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from decamo.data.deciding import rule_for_images
+from decamo.data.normalise import to_rgb
+from decamo.data.reading import read_image
+from decamo.data.rules import MAX_PIXELS
+from decamo.errors import DataError
+from decamo.inference.inputs import images_under
+from decamo.inference.load import Loaded, load_model
+from decamo.inference.predictor import Predictor
+from decamo.inference.views import Views
+from decamo.inference.writer import overlay, write_overlay, write_probability
+from decamo.metrics import THRESHOLD
+from decamo.nn.build import check_sizes
+from decamo.storage import make_folder
+from decamo.training.runtime import open_runtime
+
+__all__ = ["ImageSource", "Model", "Prediction", "load"]
+
+ImageSource = str | Path | Image.Image | npt.NDArray[np.uint8]
+"""One image: the path of a file, a PIL image, or RGB uint8 ``[H, W, 3]``."""
+
+_PREVIEW = 640  # px of the longer side in a notebook
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network found in one image; shows itself in a notebook.
+
+    Attributes:
+        image: uint8 ``[H, W, 3]``, RGB, as displayed.
+        probability: float32 ``[H, W]`` in [0, 1], that a pixel belongs to a camouflaged object.
+        source: the image's file; None where it came as pixels.
+
+    Example:
+        >>> found = decamo.load(checkpoint).predict(photo)
+        >>> found.mask.shape == found.image.shape[:2]
+        True
+        >>> [path.name for path in found.save("maps")]
+        ['photo.png', 'photo_overlay.png']
+    """
+
+    image: npt.NDArray[np.uint8]
+    probability: npt.NDArray[np.float32]
+    source: Path | None = None
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """Bool ``[H, W]``: what is more likely object than ground."""
+        return self.probability >= THRESHOLD
+
+    @property
+    def object_share(self) -> float:
+        """Share of the image's pixels that are object, in [0, 1]."""
+        return float(self.mask.mean())
+
+    def overlay(self) -> Image.Image:
+        """The image with the object in orange."""
+        return Image.fromarray(overlay(self.image, self.probability))
+
+    def save(self, folder: str | Path, name: str = "") -> tuple[Path, Path]:
+        """Write the map and the overlay as PNG.
+
+        Args:
+            folder: made where it is missing.
+            name: of the files without extension (default: the image's own, else ``prediction``).
+
+        Returns:
+            ``NAME.png``, grey, 0 is ground and 255 is object, and ``NAME_overlay.png``.
+
+        Raises:
+            StorageError: a file cannot be written.
+        """
+        name = name or (self.source.stem if self.source else "prediction")
+        home = Path(folder)
+        make_folder(home)
+        paths = home / f"{name}.png", home / f"{name}_overlay.png"
+        write_probability(paths[0], self.probability)
+        write_overlay(paths[1], self.image, self.probability)
+        return paths
+
+    def _repr_html_(self) -> str:
+        picture = self.overlay()
+        picture.thumbnail((_PREVIEW, _PREVIEW))
+        out = io.BytesIO()
+        picture.save(out, "PNG")
+        data = base64.b64encode(out.getvalue()).decode()
+        height, width = self.probability.shape
+        words = f"{width} x {height} px, {self.object_share:.1%} object"
+        return (
+            f'<figure><img src="data:image/png;base64,{data}">'
+            f"<figcaption>{words}</figcaption></figure>"
+        )
+
+
+class Model:
+    """A trained network that is ready to predict; made by :func:`load`.
+
+    Attributes:
+        path: of the checkpoint.
+        loaded: the network, its training size, its epoch, and what it was trained on.
+        predictor: what makes maps of arrays.
+    """
+
+    def __init__(
+        self, path: Path, loaded: Loaded, predictor: Predictor, max_pixels: int = MAX_PIXELS
+    ) -> None:
+        self.path, self.loaded, self.predictor = path, loaded, predictor
+        self._max_pixels = max_pixels
+
+    def __repr__(self) -> str:
+        where = f"{self.loaded.weights} weights of epoch {self.loaded.epoch}"
+        return f"Model({str(self.path)!r}: {where}, at {self.predictor.size} px)"
+
+    def predict(
+        self, images: ImageSource | Iterable[ImageSource]
+    ) -> "Prediction | Iterator[Prediction]":
+        """Find the camouflaged object in one image, or in several one after the other.
+
+        Args:
+            images: one image, or a list of them; a folder (with all below it) and a pattern such
+                as ``photos/*.jpg`` are lists of files.
+
+        Returns:
+            a :class:`Prediction` of one image; of several an iterator, in their order.
+
+        Raises:
+            DataError: nothing of that name, an array of another shape or type.
+            UnreadableImage: a file is no image; raised when the iterator comes to it.
+
+        Example:
+            >>> model = decamo.load(checkpoint)
+            >>> model.predict(photo).probability.dtype
+            dtype('float32')
+            >>> sum(1 for _ in model.predict([photo, photo]))
+            2
+        """
+        if isinstance(images, str | Path):
+            path = Path(images)
+            if path.is_file():
+                return next(self._files([path]))
+            return self._files(_listed(str(images)))
+        if isinstance(images, Image.Image | np.ndarray):
+            return self._pixels(images)
+        return self._each(images)
+
+    def _each(self, images: Iterable[ImageSource]) -> Iterator[Prediction]:
+        """Of each in turn; files are read by one rule, as those of a folder are."""
+        every = list(images)
+        files = [Path(one) for one in every if isinstance(one, str | Path)]
+        found = self._files(files)
+        for one in every:
+            yield next(found) if isinstance(one, str | Path) else self._pixels(one)
+
+    def _files(self, files: Sequence[Path]) -> Iterator[Prediction]:
+        rule = rule_for_images(files, self.loaded.rules, max_pixels=self._max_pixels).rule
+        for path in files:
+            image = read_image(path, rule=rule)
+            yield Prediction(image, self.predictor.predict([image])[0], path)
+
+    def _pixels(self, pixels: Image.Image | npt.NDArray[np.uint8]) -> Prediction:
+        if isinstance(pixels, Image.Image):
+            image = to_rgb(ImageOps.exif_transpose(pixels))
+        else:
+            image = np.require(pixels, requirements=["C", "W"])  # torch takes no other
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+                shape = "x".join(str(side) for side in image.shape)
+                raise DataError(
+                    "image", f"got {image.dtype} {shape}", "give uint8 H x W x 3, in RGB order"
+                )
+        return Prediction(image, self.predictor.predict([image])[0])
+
+
+def load(
+    checkpoint: str | Path,
+    *,
+    device: str = "auto",
+    precision: str = "fp32",
+    img_size: int | None = None,
+    views: Views = Views(),  # noqa: B008 - frozen
+    decide: str = "half",
+    max_pixels: int = MAX_PIXELS,
+) -> Model:
+    """Load a trained network.
+
+    Args:
+        checkpoint: such as ``best_model.pth``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
+        img_size: px that the network sees (default: as trained).
+        views: of each image, whose maps are averaged; see :class:`decamo.Views`.
+        decide: ``half``, or ``iou`` for maps moved to the region of the best expected IoU.
+        max_pixels: the largest image that is decoded.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or no checkpoint of ``decamo train``.
+        SettingsError: the size, the device or a view is not possible.
+
+    Example:
+        >>> decamo.load(checkpoint).predict(photo).object_share <= 1
+        True
+    """
+    path = Path(checkpoint)
+    loaded = load_model(path)
+    size = loaded.img_size if img_size is None else img_size
+    check_sizes(loaded.model, [size], views.scales)
+    runtime = open_runtime(device, precision)
+    loaded.model.to(runtime.device)
+    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, decide)
+    return Model(path, loaded, predictor, max_pixels)
+
+
+def _listed(name: str) -> list[Path]:
+    """The images of a folder or of a pattern, in order."""
+    path = Path(name)
+    if path.is_dir():
+        return images_under(path)
+    files = [Path(one) for one in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
+    if not files:
+        raise DataError(name, "no such image, folder or pattern", "check its spelling")
+    return files

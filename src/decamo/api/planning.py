@@ -1,0 +1,174 @@
+"""Plan: stages and learning rates of a run, before a GPU hour is spent; no torch."""
+
+import base64
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from decamo.errors import DataError
+from decamo.report import plan_text, rates_by_epoch, spending_text
+from decamo.schedule import Resumption, Spending, review
+from decamo.settings import TrainSettings
+from decamo.storage.outputs import Read, Written, check_outputs
+from decamo.training import expected_spending, resumption_of
+from decamo.training.choosing import Config, Given, choose_settings, given_of
+from decamo.training.run_files import reads_of
+
+__all__ = ["PlanResult", "plan", "plan_given"]
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """What a run would do from here on; prints as ``decamo plan`` and shows in a notebook.
+
+    Attributes:
+        resumption: how the run starts or goes on, with the lineage in force and the position.
+        images: training images in an epoch.
+        warnings: what looks like a mistake.
+        spending: expected time and memory of each stage, where they are known.
+    """
+
+    resumption: Resumption
+    images: int
+    warnings: tuple[str, ...]
+    spending: tuple[Spending, ...]
+
+    def lr(self, step: int, group: str = "head") -> float:
+        """Learning rate of a group at an absolute optimizer step, past or to come."""
+        return self.resumption.ledger.rates_at(step)[group]
+
+    def draw(self, path: str | Path) -> Path:
+        """Draw the learning rates and what learns when; returns the picture's path.
+
+        Raises:
+            SettingsError: the extension is no picture format.
+            StorageError: the file cannot be written.
+        """
+        from decamo.report.plan_picture import draw_plan  # matplotlib: decisions/0007
+
+        draw_plan(Path(path), self.resumption.ledger, self.resumption.position)
+        return Path(path)
+
+    def __str__(self) -> str:
+        word, reason = self.resumption.told
+        parts = [f"{word}: {reason}; {self.images} training images"]
+        parts.append(plan_text(self.resumption.ledger, self.resumption.position))
+        parts += [f"warning: {warning}" for warning in self.warnings]
+        return "\n\n".join([*parts, spending_text(self.spending)])
+
+    def _repr_html_(self) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            picture = self.draw(Path(folder) / "plan.png").read_bytes()
+        return f'<img width="900" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
+
+    def to_plain(self) -> dict[str, Any]:
+        """For ``--json``."""
+        extra = {"warnings": list(self.warnings), "spending": [asdict(s) for s in self.spending]}
+        return _report(self.resumption) | extra
+
+
+def plan(
+    config: Config = None,
+    *,
+    images: int | None = None,
+    devices: int = 1,
+    measure: bool = False,
+    **options: Any,
+) -> PlanResult:
+    """Lay the plan of a run without starting it.
+
+    Args:
+        config: settings, as :func:`decamo.train` takes them.
+        images: training images (default: counted at a resume or in the data sets).
+        devices: that train together.
+        measure: time a micro-batch of each stage on this machine and count its memory.
+        options: single settings by their names; they win over ``config``.
+
+    Raises:
+        SettingsError: the settings cannot be meant.
+        DataError: it is not known how many images there are.
+
+    Example:
+        >>> laid = decamo.plan(images=100, epochs=120, stage1_epochs=30, scheduler="cosine")
+        >>> laid.resumption.word, laid.resumption.ledger.plan.last_epoch
+        ('start', 120)
+    """
+    return plan_given(given_of(config, **options), images=images, devices=devices, measure=measure)
+
+
+def plan_given(
+    given: Given,
+    *,
+    images: int | None = None,
+    devices: int = 1,
+    measure: bool = False,
+    reads: Sequence[Read] = (),
+    writes: Sequence[Written] = (),
+) -> PlanResult:
+    """As :func:`plan`, of options by section.
+
+    Args:
+        given: options; see :func:`decamo.training.choosing.choose_settings`.
+        images: training images.
+        devices: that train together.
+        measure: whether this machine is measured.
+        reads: files that the caller reads as well.
+        writes: files that the caller will write; refused where they are read.
+    """
+    settings, checkpoint = choose_settings(given)
+    place = Read("--checkpoint-dir", settings.run.checkpoint_dir)
+    check_outputs([*reads_of(settings), *reads, place], writes)
+    images = images or _images(settings, checkpoint)
+    resumption = resumption_of(settings, checkpoint, images=images, world=devices)
+    return PlanResult(
+        resumption,
+        images,
+        tuple(review(resumption.ledger, resumption.position)),
+        tuple(expected_spending(settings, resumption, checkpoint, measure=measure)),
+    )
+
+
+def _images(settings: TrainSettings, checkpoint: dict[str, Any] | None) -> int:
+    if checkpoint is not None:
+        return int(checkpoint["ledger"][-1]["images"])
+    if not settings.data.dataset_path:
+        raise DataError("--dataset-path", "not given", "name a data set, or give --images N")
+    from decamo.data.layouts import Wanted, find_pairs  # numpy and Pillow: decisions/0007
+
+    # Counted by name alone: what turns out empty or unreadable is known when training looks.
+    data = settings.data
+    wanted = Wanted(data.train_on, data.test_on, data.mask_suffix)
+    pairs = [
+        p
+        for p in find_pairs(data.dataset_path, "train", wanted).pairs
+        if settings.data.noncam == "negatives" or not p.noncam_by_name
+    ]
+    return len(pairs) - round(len(pairs) * settings.data.val_fraction)
+
+
+def _report(resumption: Resumption) -> dict[str, Any]:
+    plan = resumption.ledger.plan
+    word, reason = resumption.told
+    return {
+        "word": word,
+        "reason": reason,
+        "position": asdict(resumption.position),
+        "stages": [
+            {
+                "number": s.number,
+                "epochs": [s.first_epoch, s.last_epoch],
+                "steps": [s.first_step, s.end_step - 1],
+                "steps_per_epoch": s.steps_per_epoch,
+                "micro_batch": s.micro_batch,
+                "accumulation": s.accumulation,
+                "img_size": s.img_size,
+                "curve": s.curve.kind,
+                "openings": {str(o.step): sorted(o.groups) for o in s.openings},
+            }
+            for s in plan.stages
+        ],
+        "lr": {str(e): rates for e, rates in rates_by_epoch(resumption.ledger).items()},
+        "last_lr": {g: plan.lr(plan.end_step - 1, g) for g in plan.ratios},
+    }
