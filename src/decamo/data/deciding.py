@@ -74,7 +74,7 @@ def apply_rules(
         )
         rules[name] = decided.rule
         lines += decided.lines
-        warnings += decided.warnings
+        warnings += (*decided.warnings, *decided.empty)
     ruled = [_ruled(entry, rules[entry.pair.dataset]) for entry in census.entries]
     kept = tuple(entry for entry in ruled if isinstance(entry, Entry))
     bad = (*census.bad, *(entry for entry in ruled if isinstance(entry, BadFile)))
