@@ -108,7 +108,9 @@ class MaskLook:
         Raises:
             ValueError, TypeError: no such list.
         """
-        plane, lossy, top, values, bins, half, sides, thickness, palette, cut_out, wall, mains = plain
+        plane, lossy, top, values, bins, half, sides, thickness, palette, cut_out, wall, mains = (
+            plain
+        )
         return cls(
             Plane(plane),
             bool(lossy),

@@ -111,8 +111,8 @@ def one_colour(picture: Image.Image) -> bool:
 def codes_of(picture: Image.Image, plane: Plane) -> NDArray[np.uint8] | NDArray[np.int64]:
     """The values of a mask ``[H, W]`` in a plane; see :class:`~decamo.data.rules.Plane`.
 
-    One bit counts as 0 and 255. So do floats between 0 and 1, in steps of 1 / 255; whole and greater
-    ones are rounded down, and NaN is 0.
+    One bit counts as 0 and 255. So do floats between 0 and 1, in steps of 1 / 255; whole and
+    greater ones are rounded down, and NaN is 0.
     """
     if plane is Plane.ALPHA:
         return np.asarray(picture.convert("RGBA"))[..., 3]
