@@ -95,7 +95,7 @@ def test_images_to_predict_are_scaled_as_in_training(tmp_path: Path) -> None:
     found = rule_for_images(files, trained, max_pixels=10**6)
     rule, line = found.rule, found.line
     assert rule == ReadingRule(scale=PixelScale(0, 4095), max_pixels=10**6)
-    assert line == "1 images of more than 8 bits: 0 is black and 4095 is white, as in training"
+    assert line == "1 image of more than 8 bits: 0 is black and 4095 is white, as in training on a"
 
 
 def test_images_to_predict_are_scaled_by_a_look_where_training_had_none(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ __all__ = [
     "given_meaning",
     "meaning_alone",
     "parse_given",
+    "same_labels",
+    "same_words",
     "seems_a_photograph",
     "seems_inverted",
     "seems_swapped",
@@ -168,6 +170,31 @@ def parse_given(words: Sequence[str]) -> dict[str, tuple[int, ...]]:
     return roles
 
 
+def same_words(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two lists of words of ``--mask-values`` say the same, as 1-3 and 3,2,1 do.
+
+    Words for one data set alone (``VOC:object=15``) are compared set by set.
+
+    Raises:
+        SettingsError: a word cannot be understood.
+    """
+    return _by_set(one) == _by_set(other)
+
+
+def same_labels(looks: Iterable[MaskLook], one: MaskMeaning, other: MaskMeaning) -> bool:
+    """Whether two meanings make the same of every pixel of some masks.
+
+    Where only the pixels themselves can tell they are not taken to.
+    """
+    if one == other:
+        return True
+    for look in looks:
+        labels = [_labels_of(look, meaning) for meaning in (one, other)]
+        if labels[0] is None or labels[1] is None or not np.array_equal(*labels):
+            return False
+    return True
+
+
 def given_meaning(words: Sequence[str], looks: Sequence[MaskLook]) -> MaskMeaning:
     """What a user says the values mean, in the plane where the masks have theirs.
 
@@ -224,6 +251,26 @@ def _all_colours(
 def shown_code(code: int, plane: Plane) -> str:
     """A value as a person would give it to ``--mask-values``."""
     return f"#{code:06x}" if plane is Plane.COLOUR else str(code)
+
+
+def _by_set(words: Sequence[str]) -> dict[str, dict[str, frozenset[int]]]:
+    groups: dict[str, list[str]] = {}
+    for word in words:
+        name, _, own = word.rpartition(":")
+        groups.setdefault(name, []).append(own)
+    return {
+        name: {role: frozenset(values) for role, values in parse_given(own).items()}
+        for name, own in groups.items()
+    }
+
+
+def _labels_of(look: MaskLook, meaning: MaskMeaning) -> NDArray[np.uint8] | None:
+    """The label of each of a mask's values; None where only its pixels can tell."""
+    codes = np.array([v.code for v in look.values], dtype=np.int64)
+    if meaning.plane is Plane.EACH and look.plane is Plane.LEVELS and not look.bins:
+        ones = codes.max(initial=0) <= 1 and not look.lossy
+        return np.asarray(codes > (0 if ones else look.top // 2)).astype(np.uint8)
+    return None if look.shares(meaning) is None else label_codes(codes, meaning)
 
 
 def _makers(looks: Sequence[MaskLook], kind: Callable[[MaskLook], StrEnum]) -> set[StrEnum]:

@@ -1,7 +1,7 @@
 """From a look at every file of a data set to the one rule by which they are read, and its words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from decamo.data.mask_values import (
     seems_swapped,
     shown_code,
 )
-from decamo.data.pixel_range import WideLook, decide_scale, scale_words
+from decamo.data.pixel_range import WideLook, decide_scale, fitting_scale, scale_words
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
 
 __all__ = ["Decided", "Sight", "decide_rule"]
@@ -88,6 +88,7 @@ def decide_rule(
     *,
     given: Sequence[str] = (),
     held: ReadingRule | None = None,
+    ranges: Mapping[str, PixelScale] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Decided:
     """How the files of a data set are read.
@@ -97,6 +98,8 @@ def decide_rule(
         sights: of its pairs.
         given: what ``--mask-values`` says, such as ``("object=1", "void=255")``.
         held: the rule that a checkpoint was trained by; it stays.
+        ranges: of the numbers of images that a network was trained on, by data set, where it is to
+            see these; one of them is taken if it fits.
         max_pixels: the most that a file may have.
 
     Raises:
@@ -114,7 +117,10 @@ def decide_rule(
     if given:
         meaning, why = given_meaning(given, looks), " (--mask-values)"
     lines = [f"masks of {name}: {_mask_words(looks, meaning)}{why}"] if looks else []
-    if numbers:
+    if numbers and ranges:
+        scale, words = fitting_scale(numbers, ranges, name)
+        lines.append(f"images of {name}: {len(numbers)} images of more than 8 bits: {words}")
+    elif numbers:
         lines.append(f"images of {name}: {scale_words(numbers, scale)}")
     warnings = _swapped(name, sights, meaning) + _odd_masks(name, sights, meaning)
     warnings += _photographs(name, sights) + _flat_images(name, sights, scale)

@@ -13,14 +13,9 @@ _SUPER_CLASSES = 6
 
 
 def audit_text(audit: Audit) -> str:
-    """Tables of what lies there, what its values mean, then the findings, worst first, a few of each kind."""
-    blocks = [
-        _sets(audit),
-        _sizes(audit),
-        _meanings(audit),
-        _findings(audit.findings),
-        _verdict(audit),
-    ]
+    """Tables of what lies there, what its values mean, then the findings, worst first."""
+    blocks = [_sets(audit), _sizes(audit), _meanings(audit)]
+    blocks += [_findings(audit.findings), _verdict(audit)]
     return "\n\n".join(block for block in blocks if block)
 
 

@@ -49,6 +49,8 @@ class Supply:
         record: what a checkpoint is to remember of all images.
         val_print: names the held-out images by the content of their files.
         known_as: all prints under which a checkpoint may know these very held-out images.
+        other_masks: data sets whose masks mean something else than in the checkpoint; None where it
+            does not say what they meant.
     """
 
     train: tuple[Pair, ...]
@@ -63,6 +65,7 @@ class Supply:
     record: SplitRecord = SplitRecord()
     val_print: str = ""
     known_as: frozenset[str] = frozenset()
+    other_masks: tuple[str, ...] | None = None
 
 
 def find_supply(
@@ -107,7 +110,11 @@ def find_supply(
         former = former_names(census.entries, record)
         held = {name: held[old] for name, old in former.items() if old in held} | {**held}
     ruled = apply_rules(
-        census, given=settings.mask_values, held=held, max_pixels=settings.max_pixels
+        census,
+        given=settings.mask_values,
+        held=held,
+        before=checkpoint["settings"]["data"].get("mask_values", ()) if checkpoint else (),
+        max_pixels=settings.max_pixels,
     )
     census = ruled.census
     refuse_if_bad(census)
@@ -136,6 +143,7 @@ def find_supply(
         followed.record,
         now,
         frozenset({now, checkpoint["best"]["images"]} if same and checkpoint else {now}),
+        ruled.others if held else None,
     )
 
 
