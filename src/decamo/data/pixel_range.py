@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from decamo.data.rules import PixelScale
+from decamo.data.wide_files import greatest_value
 
 __all__ = [
     "WideLook",
@@ -102,8 +103,9 @@ def declared_range(picture: Image.Image, file: IO[bytes]) -> tuple[float, float]
         picture: opened, perhaps decoded.
         file: that it was opened from, which is read again from its beginning.
     """
-    if picture.format == "PPM":
-        return 0, _FULL
+    if picture.format == "PPM":  # Pillow brings grey numbers to all of 16 bits, colours we do not
+        top = greatest_value(file)
+        return (0, 0) if top == _FULL else (0, top if picture.mode == "RGB" else _FULL)
     if picture.format == "PNG":
         bits = _significant_bits(file)
         return (0, 2**bits - 1) if 8 < bits < 16 else (0, 0)
