@@ -383,7 +383,10 @@ def test_a_set_of_other_values_is_read_by_what_they_mean(
     entry = _scored(tmp_path, many, tmp_path / "GT")
     assert entry["mean"]["iou"] == 1
     assert entry["mean"]["s"] == pytest.approx(1)
-    assert "masks of SET: " in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "masks of SET: " in said.err
+    assert "object is mask by the meaning of its values" in said.out.splitlines()[0]
+    assert said.out.splitlines()[1].startswith("masks of SET: ")
 
 
 def test_mask_values_for_a_set_that_is_not_there_are_refused(

@@ -30,7 +30,10 @@ def tiff(
     height, width, samples = stack.shape
     bits = stack.dtype.itemsize * 8
     parts = [stack[..., i] for i in range(samples)] if planes else [stack]
-    data = [np.ascontiguousarray(part, part.dtype.newbyteorder(order)).tobytes() for part in parts]
+    data = [
+        np.ascontiguousarray(part, part.dtype.newbyteorder("<" if order == "<" else ">")).tobytes()
+        for part in parts
+    ]
     entries: list[tuple[int, str, list[int]]] = [
         (256, "I", [width]), (257, "I", [height]), (258, "H", [bits] * samples), (259, "H", [1]),
         (262, "H", [photometric]), (273, "I", [0] * len(data)), (277, "H", [samples]),

@@ -161,7 +161,7 @@ def look_at_mask(picture: Image.Image, *, lossy: bool) -> MaskLook:
     if coloured and (_blends(values) if few else plane is Plane.COLOUR):
         # by brightness, as soft colours must; and by the colours that they are blends of
         blended = _many(codes_of(picture, Plane.LEVELS), Plane.COLOUR, lossy, 255)
-        return replace(blended, mains=_mains(codes_of(picture, Plane.COLOUR)))
+        return replace(blended, mains=_mains(codes_of(picture, Plane.COLOUR).astype(np.int64)))
     if not few:
         return replace(_many(codes, plane, lossy, top), cut_out=cut_out)
     wall = _wall(codes, distinct) if len(distinct) == 3 else None

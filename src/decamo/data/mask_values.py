@@ -189,8 +189,8 @@ def same_labels(looks: Iterable[MaskLook], one: MaskMeaning, other: MaskMeaning)
     if one == other:
         return True
     for look in looks:
-        labels = [_labels_of(look, meaning) for meaning in (one, other)]
-        if labels[0] is None or labels[1] is None or not np.array_equal(*labels):
+        first, second = _labels_of(look, one), _labels_of(look, other)
+        if first is None or second is None or not np.array_equal(first, second):
             return False
     return True
 

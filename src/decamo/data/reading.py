@@ -324,13 +324,14 @@ def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) ->
         if tiff and orientation >= 5:  # Pillow tells the upright size of a TIFF at once
             width, height = height, width
         picture.load()
+        low: Image.Image | None = None
         decoded = true_numbers(picture)
         if grey_alpha is not None:
             decoded, low = split_grey_alpha(picture)
         elif (colours := colours_of_ppm(file) if picture.format == "PPM" else None) is not None:
             decoded, low = colours
-        else:
-            low = _low_bytes(file) if sixteen else None
+        elif sixteen:
+            low = _low_bytes(file)
         wide = low is not None or is_wide(decoded)
         declared = declared_range(picture, file) if wide else (0, 0)
     lossy = picture.format in ("JPEG", "MPO")

@@ -20,7 +20,7 @@ from decamo.data.audit.workers import Lost, Work, in_processes
 from decamo.data.census import DIGITS, BadFile, Census, Entry, recorded
 from decamo.data.deciding import apply_rules
 from decamo.data.layouts import ANYTHING, Wanted
-from decamo.data.rules import ReadingRule
+from decamo.data.rules import Plane, ReadingRule
 from decamo.data.survey import Sight
 
 __all__ = ["Audit", "SetMeaning", "audit_data", "previews"]
@@ -153,11 +153,7 @@ def audit_data(
         shown += [Shown(facts[str(i)], holding.name, holding.split) for i in holding.images]
     meanings, ruled, all_void = _meanings(inventory.holdings, fitting)
     findings += [Finding("void-mask", path, "all of the mask is void") for path in all_void]
-    for holding_entries in ruled:
-        for entry in holding_entries:  # what is said of a mask goes by the rule of its set
-            mask = str(entry.pair.mask)
-            facts[mask] = replace(facts[mask], foreground=entry.foreground)
-    findings += [finding for known in facts.values() for finding in file_findings(known)]
+    findings += _by_file(facts, [entry for own in ruled for entry in own])
     summaries = [
         summarise(holding, facts, own)
         for holding, own in zip(inventory.holdings, ruled, strict=True)
@@ -222,6 +218,22 @@ def _fitting(
             )
             fits.append((entry, stamp))
     return fits, misfits
+
+
+def _by_file(facts: dict[str, Facts], ruled: Sequence[Entry]) -> list[Finding]:
+    """What is odd about each file; of masks by their set's rule, by which ``facts`` then are."""
+    greys = set()
+    for entry in ruled:
+        mask = str(entry.pair.mask)
+        facts[mask] = replace(facts[mask], foreground=entry.foreground)
+        if entry.pair.rule.mask.plane is not Plane.EACH:
+            greys.add(mask)  # have a meaning, and are no oddity
+    return [
+        finding
+        for path, known in facts.items()
+        for finding in file_findings(known)
+        if finding.kind != "grey-mask" or path not in greys
+    ]
 
 
 def _meanings(
