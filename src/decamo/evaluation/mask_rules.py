@@ -72,9 +72,7 @@ def rule_sets(
         )
         sights = [sight for sight in seen if sight is not None]
         words = words_for(one.name, given)
-        decided = decide_rule(
-            one.name, sights, given=words, ranges=ranges, max_pixels=max_pixels
-        )
+        decided = decide_rule(one.name, sights, given=words, ranges=ranges, max_pixels=max_pixels)
         made.append(_ruled(one, seen, decided, said=bool(words)))
         lines += [*decided.lines, *decided.warnings]
     return RuledSets(tuple(made), tuple(lines))
