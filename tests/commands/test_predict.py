@@ -18,7 +18,7 @@ def test_maps_and_overlays_have_native_size(
         assert (map_.size, map_.mode) == ((120, 50), "L")
     with Image.open(tmp_path / "out" / "wide photo_overlay.png") as overlay:
         assert (overlay.size, overlay.mode) == ((120, 50), "RGB")
-    assert "1 maps" in capsys.readouterr().out
+    assert "1 map and overlay in " in capsys.readouterr().out
 
 
 def test_a_folder_is_predicted_whole_and_a_broken_file_is_named(

@@ -11,7 +11,7 @@ from decamo.plan import Resumption, review
 from decamo.report import plan_text, rates_by_epoch, spending_text
 from decamo.settings import TrainSettings
 from decamo.storage.outputs import Read, Written, check_outputs
-from decamo.training import expected_spending, resumption_of
+from decamo.training import expected_spending, is_complete, resumption_of
 
 __all__ = ["add_arguments", "run"]
 
@@ -44,6 +44,11 @@ def run(args: argparse.Namespace) -> int:
         [*reads_of(args, settings), Read("--checkpoint-dir", settings.run.checkpoint_dir)],
         [Written(flag, path) for flag, path in named.items() if path is not None],
     )
+    if checkpoint is not None and is_complete(settings, checkpoint):
+        reason = f"{settings.run.resume_from} stands at the end of its plan"
+        print(f"complete: {reason}")
+        write_json(args.json, {"word": "complete", "reason": reason})
+        return 0
     images = args.images or _images(settings, checkpoint)
     resumption = resumption_of(settings, checkpoint, images=images, world=args.devices)
     word, reason = resumption.told

@@ -43,6 +43,7 @@ from decamo.training.introduction import introduction
 from decamo.training.keeper import keep_former_best
 from decamo.training.preflight import rehearse
 from decamo.training.prepare import Prepared, ear_of, prepare
+from decamo.training.resumption import is_complete
 from decamo.training.runtime import Runtime, close_runtime, open_runtime
 from decamo.training.stops import StopRequests, stop_requests
 from decamo.training.supply import Supply, find_supply
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     settings, checkpoint = chosen_settings(args)
     if not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
-    if checkpoint is not None and _is_complete(settings, checkpoint):
+    if checkpoint is not None and is_complete(settings, checkpoint):
         print(f"complete: {settings.run.resume_from} stands at the end of its plan")
         return 0
     if checkpoint is not None:
@@ -130,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
         _owned(folder, runtime, con) as owned,
     ):
         settings, checkpoint = _as_it_is_now(args, settings, checkpoint)
-        if checkpoint is not None and _is_complete(settings, checkpoint):
+        if checkpoint is not None and is_complete(settings, checkpoint):
             con.say(f"complete: {settings.run.resume_from} stands at the end of its plan")
             return 0
         folder.open(settings.run.resume_from)
@@ -327,12 +328,6 @@ def _rehearse(session: _Session, settings: TrainSettings, checkpoint: dict[str, 
     session.con.say(preflight_text(flight, None if words is None else seconds_of("budget", words)))
     write_json(session.args.json, asdict(flight) | {"seconds": flight.seconds})
     return 0
-
-
-def _is_complete(settings: TrainSettings, checkpoint: dict[str, Any]) -> bool:
-    """Whether nothing is left of a run that is to go on by itself."""
-    done: int = checkpoint["position"]["epoch"]
-    return settings.run.resume == "auto" and done >= settings.schedule.last_epoch
 
 
 def _budget(settings: TrainSettings, began: float) -> Budget | None:

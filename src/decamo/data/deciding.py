@@ -15,6 +15,7 @@ from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, Readin
 from decamo.data.survey import Sight, decide_rule
 from decamo.data.waiting import NOBODY, Ear, patient_read
 from decamo.errors import DataStalled, SettingsError, UnreadableImage
+from decamo.settings.counting import counted
 
 __all__ = [
     "ImagesRule",
@@ -156,8 +157,7 @@ def rule_for_images(
         return ImagesRule(ReadingRule(max_pixels=max_pixels), "", stalled)
     if ranges:
         scale, words = fitting_scale(looks, ranges)
-        count = "1 image" if len(wide) == 1 else f"{len(wide)} images"
-        words = f"{count} of more than 8 bits: {words}"
+        words = f"{counted(len(wide), 'image')} of more than 8 bits: {words}"
     else:
         scale = decide_scale(looks)
         words = scale_words(looks, scale)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from decamo.data.rules import PixelScale
 from decamo.data.wide_files import greatest_value
+from decamo.settings.counting import counted
 
 __all__ = [
     "WideLook",
@@ -208,7 +209,7 @@ def scale_words(looks: Sequence[WideLook], scale: PixelScale | None) -> str:
     elif scale is not None and (scale.low, scale.high) in ((0, 255), (0, 1)):
         why = "a range that they fill"
     return (
-        f"{len(looks)} images of more than 8 bits, {kind} from {low:g} to {high:g}:"
+        f"{counted(len(looks), 'image')} of more than 8 bits, {kind} from {low:g} to {high:g}:"
         f" {black:g} is black and {white:g} is white ({why})"
     )
 

@@ -19,6 +19,7 @@ from decamo.data.mask_values import (
 )
 from decamo.data.pixel_range import WideLook, decide_scale, fitting_scale, scale_words
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
+from decamo.settings.counting import counted, verb
 
 __all__ = ["Decided", "Sight", "decide_rule"]
 
@@ -130,7 +131,7 @@ def decide_rule(
 
 
 def _mask_words(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
-    count = f"{len(looks)} masks"
+    count = counted(len(looks), "mask")
     if meaning.plane is Plane.EACH:
         return f"{_form_words(looks)} of {count}{_half_words(looks)}"
     roles = [
@@ -276,7 +277,8 @@ def _odd_masks(name: str, sights: Sequence[Sight], meaning: MaskMeaning) -> list
         elif meaning.plane is Plane.INDEX and sight.mask.plane is Plane.COLOUR:
             odd.setdefault("colours where the others have a palette", []).append(sight.name)
     return [
-        f"masks of {name}: {len(names)} of {len(sights)} disagree with their set ({kind}):"
+        f"masks of {name}: {len(names)} of {len(sights)}"
+        f" {verb(len(names), 'disagrees', 'disagree')} with their set ({kind}):"
         f" {_names(names)}"
         for kind, names in odd.items()
     ]

@@ -8,7 +8,7 @@ from decamo.plan import Ledger, Position, Resumption, Segment, plan_of, resume
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.plain import from_plain
 
-__all__ = ["resumption_of"]
+__all__ = ["is_complete", "resumption_of"]
 
 
 def resumption_of(
@@ -41,6 +41,12 @@ def resumption_of(
         world=world,
         other_changes=_other_changes(from_plain(checkpoint["settings"]), settings, other_masks),
     )
+
+
+def is_complete(settings: TrainSettings, checkpoint: Mapping[str, Any]) -> bool:
+    """Whether nothing is left of a run that is to go on by itself."""
+    done: int = checkpoint["position"]["epoch"]
+    return settings.run.resume == "auto" and done >= settings.schedule.last_epoch
 
 
 def _other_changes(

@@ -24,6 +24,7 @@ from decamo.data.rules import ReadingRule, rules_from_plain
 from decamo.data.split_record import Followed, SplitRecord, follow, former_names, record_of
 from decamo.data.waiting import NOBODY, Ear
 from decamo.settings import DataSettings
+from decamo.settings.counting import verb
 
 __all__ = ["Supply", "find_supply", "wanted_of"]
 
@@ -166,13 +167,13 @@ def _unasked(split: Split, fraction: float, found: Neighbours) -> tuple[str, ...
     images = len(split.train) + len(split.val)
     asked, got = fraction * images, len(split.val)
     if round(asked) in (0, images):
-        share = f"{got} of {images} images is held out" if got == 1 else f"{got} are held out"
+        share = f"{got} of {images} images {verb(got)} held out"
         return (f"{share}: --val-fraction {fraction:g} of them is less than one on a side",)
     if _NEAR * asked <= got <= asked / _NEAR or abs(got - asked) <= 1:
         return ()
     smallest = min((len(group) for group in found.groups), default=1)
     return (
-        f"warning: {got} of {images} images are held out, not {round(asked)}"
+        f"warning: {got} of {images} images {verb(got)} held out, not {round(asked)}"
         f" (--val-fraction {fraction:g}): neighbours stay together, and the smallest group of them"
         f" has {smallest}; add others, or say with --group-by what belongs together",
     )
