@@ -116,9 +116,8 @@ def run(args: argparse.Namespace) -> int:
     one, many = "map and overlay", "maps and overlays"
     if args.experts:
         one, many = "map, overlay and sheet of experts", "maps, overlays and sheets of experts"
-    print(
-        f"{counted(len(results), one, many)} in {args.out}, {counted(bad, 'unreadable file')} left out"
-    )
+    made, left_out = counted(len(results), one, many), counted(bad, "unreadable file")
+    print(f"{made} in {args.out}, {left_out} left out")
     for line in (found.left_out(), _renamed(found)):
         if line:
             print(line)
