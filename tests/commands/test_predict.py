@@ -47,7 +47,7 @@ def test_experts_are_drawn_and_told_without_a_change_to_the_map(
         out = tmp_path / folder
         words = ["predict", str(trained), str(photo), "--out", str(out), "--json", str(told)]
         assert main([*words, *more]) == 0
-    assert "sheets of experts" in capsys.readouterr().out
+    assert "sheet of experts" in capsys.readouterr().out
     names = [{p.name for p in (tmp_path / folder).iterdir()} for folder in ("plain", "told")]
     assert names[1] - names[0] == {"photo_experts.png"}
     for name in names[0]:
