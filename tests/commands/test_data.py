@@ -2,10 +2,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from decamo.cli import main
 from decamo.data import load_cache
+from decamo.settings import DataSettings
+from decamo.training.supply import find_supply
+from tests.data.mask_sets import SETS, save_set
 
 
 def test_make_scenes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,3 +71,59 @@ def test_audit_needs_time_and_hands(
 ) -> None:
     assert main(["data", "audit", str(scenes), *words]) == 2
     assert words[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("store", "words"),
+    [
+        ("0/255", "0/255 in 12 of 12 masks"),
+        ("0/1 with void 255", "void 255, object all else (1)"),
+        ("VOC's cat", "void palette index 255"),
+        ("16 bit 0/1000", "object all else (1000)"),
+        ("inverted", "warning: masks of SET: the object touches all edges and covers most"),
+        ("inverted in part", "warning: masks of SET: 1 of 12 seem inverted"),
+        ("one is grey", "count as empty: s3.png"),
+        ("wide photographs", "12 images of more than 8 bits"),
+        ("one is all void", "void-mask"),
+    ],
+)
+def test_an_audit_says_of_values_what_training_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], store: str, words: str
+) -> None:
+    home = tmp_path / "SET" / "Train"
+    for folder in ("Image", "GT_Object"):
+        (home / folder).mkdir(parents=True)
+    kind = store if store in SETS else "0/1 with void 255" if "void" in store else "0/255"
+    for number, mask in enumerate(save_set(home / "GT_Object", kind, 12)):
+        values = np.asarray(Image.open(mask))
+        if store == "inverted" or (store == "inverted in part" and number == 3):
+            Image.fromarray(255 - values).save(mask)
+        elif store == "one is grey" and number == 3:
+            Image.fromarray(values // 3).save(mask)
+        elif store == "one is all void" and number == 3:
+            Image.fromarray(values | np.uint8(255)).save(mask)
+        photo: np.ndarray = (
+            np.random.default_rng(number).integers(0, 256, (96, 128, 3)).astype(np.uint8)
+        )
+        if store == "wide photographs":
+            photo = photo[..., 0].astype(np.uint16) * 16
+        Image.fromarray(photo).save(home / "Image" / f"{mask.stem}.png")
+    found = tmp_path / "audit.json"
+    page = tmp_path / "audit.html"
+    command = ["data", "audit", str(tmp_path / "SET"), "--json", str(found), "--html", str(page)]
+    assert main([*command, "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert words in said
+    settings = DataSettings(dataset_path=(tmp_path / "SET",), num_workers=1)
+    if store == "one is all void":
+        return
+    supply = find_supply(settings, tmp_path / "census.json", lambda done, total: None)
+    (meaning,) = json.loads(found.read_text())["meanings"]
+    assert (meaning["dataset"], meaning["split"]) == ("SET", "train")
+    assert set(meaning["lines"]) <= set(supply.notes)
+    assert meaning["warnings"] == list(supply.warnings)
+    assert meaning["rule"] == supply.rules["SET"].to_plain()
+    for line in (*meaning["lines"], *(f"warning: {line}" for line in meaning["warnings"])):
+        assert f"train: {line}\n" in said
+    assert "What their values mean" in page.read_text()
+    assert "grey-mask" not in said or store == "one is grey"

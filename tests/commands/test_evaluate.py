@@ -147,8 +147,8 @@ def test_a_missing_map_is_an_error_or_counted_and_extra_ones_are_listed(
     assert first.stem in capsys.readouterr().err
     assert main([*flags, "--missing", "zero"]) == 0
     captured = capsys.readouterr()
-    assert f"1 masks without a map count as nothing found: {first.stem}" in captured.err
-    assert "1 maps belong to no mask and are not scored: stranger.png" in captured.err
+    assert f"1 mask without a map counts as nothing found: {first.stem}" in captured.err
+    assert "1 map belongs to no mask and is not scored: stranger.png" in captured.err
     assert "1 missing maps count as finding nothing" in captured.out
     (entry,) = scores_of(tmp_path / "a.json")
     assert entry["protocol"]["missing"] == 1
@@ -358,7 +358,7 @@ def test_masks_that_count_as_empty_are_named_with_a_remedy(
         Image.fromarray(odd // 255 * np.uint8(level)).save(folder / "m07.png")
     entry = _scored(tmp_path, many, folder)
     err = capsys.readouterr().err
-    assert "1 masks are not black but have no level above 128, and count as empty: m07" in err
+    assert "1 mask is not black but has no level above 128, and counts as empty: m07" in err
     assert "--mask-values object=" in err
     (image,) = [i for i in entry["images"] if i["image"] == "SET/m07"]
     assert (image["object_share"], image["iou"]) == (0, 0)
@@ -383,7 +383,10 @@ def test_a_set_of_other_values_is_read_by_what_they_mean(
     entry = _scored(tmp_path, many, tmp_path / "GT")
     assert entry["mean"]["iou"] == 1
     assert entry["mean"]["s"] == pytest.approx(1)
-    assert "masks of SET: " in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "masks of SET: " in said.err
+    assert "object is mask by the meaning of its values" in said.out.splitlines()[0]
+    assert said.out.splitlines()[1].startswith("masks of SET: ")
 
 
 def test_mask_values_for_a_set_that_is_not_there_are_refused(

@@ -18,7 +18,7 @@ def test_maps_and_overlays_have_native_size(
         assert (map_.size, map_.mode) == ((120, 50), "L")
     with Image.open(tmp_path / "out" / "wide photo_overlay.png") as overlay:
         assert (overlay.size, overlay.mode) == ((120, 50), "RGB")
-    assert "1 maps" in capsys.readouterr().out
+    assert "1 map and overlay in " in capsys.readouterr().out
 
 
 def test_a_folder_is_predicted_whole_and_a_broken_file_is_named(
@@ -47,7 +47,7 @@ def test_experts_are_drawn_and_told_without_a_change_to_the_map(
         out = tmp_path / folder
         words = ["predict", str(trained), str(photo), "--out", str(out), "--json", str(told)]
         assert main([*words, *more]) == 0
-    assert "sheets of experts" in capsys.readouterr().out
+    assert "sheet of experts" in capsys.readouterr().out
     names = [{p.name for p in (tmp_path / folder).iterdir()} for folder in ("plain", "told")]
     assert names[1] - names[0] == {"photo_experts.png"}
     for name in names[0]:

@@ -294,6 +294,10 @@ class TestTheSameCommandInEverySession:
         assert all(torch.equal(t, ended["model"][n]) for n, t in alone["model"].items())
         assert main(words) == 0
         assert "complete: " in capsys.readouterr().out
+        told = tmp_path / "plan.json"
+        assert main(["plan", *words[1:], "--json", str(told)]) == 0
+        assert capsys.readouterr().out.startswith(f"complete: {tmp_path / 'run/last.pth'} stands")
+        assert json.loads(told.read_text(encoding="utf-8"))["word"] == "complete"
 
     def test_a_branch_is_begun_once_and_gone_on_with(
         self, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], short: None

@@ -76,6 +76,28 @@ def as_rgb(inner: Store) -> Store:
     return store
 
 
+def blended(colour: tuple[int, int, int], ground: tuple[int, int, int], radius: float) -> Store:
+    """Two colours with soft edges, which have few shades where the radius is small."""
+
+    def store(mask: Bool, _: int) -> Image.Image:
+        soft = Image.fromarray(mask * np.uint8(255)).filter(ImageFilter.GaussianBlur(radius))
+        share = np.asarray(soft)[..., None] / 255
+        return Image.fromarray(
+            np.rint(share * colour + (1 - share) * np.array(ground)).astype("uint8")
+        )
+
+    return store
+
+
+def as_palette(inner: Store, colours: int) -> Store:
+    def store(mask: Bool, number: int) -> Image.Image:
+        picture = inner(mask, number)
+        assert isinstance(picture, Image.Image)
+        return picture.quantize(colours)
+
+    return store
+
+
 def coloured(*colours: tuple[int, int, int], ground: tuple[int, int, int] = (0, 0, 0)) -> Store:
     def store(mask: Bool, number: int) -> NDArray[np.generic]:
         pixels = np.full((*mask.shape, 3), ground, dtype=np.uint8)
@@ -107,6 +129,10 @@ def _instances(mask: Bool, number: int) -> NDArray[np.generic]:
     return np.where(mask, np.where(left, 1 + number, 2 + number), 0).astype(np.uint8)
 
 
+def _one_of_another_class(mask: Bool, number: int) -> NDArray[np.generic]:
+    return mask * np.uint8(2 if number == 3 else 1)
+
+
 def _one_in_forty(mask: Bool, number: int) -> NDArray[np.generic]:
     return mask * np.uint8(1 if number == 3 else 255)
 
@@ -135,6 +161,10 @@ def _floats(mask: Bool, _: int) -> NDArray[np.generic]:
     return mask.astype(np.float32)
 
 
+def _float_classes(mask: Bool, number: int) -> NDArray[np.generic]:
+    return mask * np.float32(1 + number % 2)
+
+
 _VOC = {8: (64, 0, 0), 15: (192, 128, 128), 7: (128, 128, 128), 255: (224, 224, 192)}
 _ADE = {0: (120, 120, 120), 1: (180, 120, 120), 2: (6, 230, 230)}
 
@@ -144,6 +174,7 @@ SETS: dict[str, tuple[Store, str]] = {
     "one bit": (_one_bit, "png"),
     "one of 40 is 0/1": (_one_in_forty, "png"),
     "0/100": (levels(100), "png"),
+    "0/254": (levels(254), "png"),
     "0/127": (levels(127), "png"),
     "0/128": (levels(128), "png"),
     "0/1 with void 255": (levels(1, void=255), "png"),
@@ -155,12 +186,24 @@ SETS: dict[str, tuple[Store, str]] = {
     "soft edges": (soft(255), "png"),
     "soft edges to 100": (soft(100), "png"),
     "soft red edges": (soft(255, (255, 0, 0)), "png"),
+    "soft edges of a red line tool": (blended((255, 0, 0), (0, 0, 0), 0.6), "png"),
+    "soft edges of a red palette": (as_palette(blended((255, 0, 0), (0, 0, 0), 0.8), 32), "png"),
+    "soft edges, blue on white": (blended((0, 0, 255), (255, 255, 255), 0.6), "png"),
+    "soft edges, green on grey": (blended((0, 160, 0), (128, 128, 128), 0.8), "png"),
+    "blue on white JPEG": (blended((0, 0, 255), (255, 255, 255), 0.1), "jpg"),
+    "yellow on purple JPEG": (blended((253, 231, 37), (68, 1, 84), 0.1), "jpg"),
     "JPEG": (levels(255), "jpg"),
     "JPEG of 0/100": (levels(100), "jpg"),
     "JPEG of 0/128": (levels(128), "jpg"),
     "red JPEG": (coloured((255, 0, 0)), "jpg"),
     "PNG that was a JPEG": (_was_jpeg, "png"),
     "PNG that was a lossy WebP": (_webp, "png"),
+    "matting, void 1 around 2": (levels(2, void=1), "png"),
+    "contour, void 2 around 1": (levels(1, void=2), "png"),
+    "void 0 between 1 and 2": (levels(2, 1, void=0), "png"),
+    "16 bit, void 7 around 900": (levels(900, void=7, dtype="uint16"), "png"),
+    "0/1, and one of another class": (_one_of_another_class, "png"),
+    "floats of classes": (_float_classes, "tif"),
     "class ids to 90": (_classes, "png"),
     "instance ids": (_instances, "png"),
     "VOC's cat": (indexed(_VOC, levels(8, void=255)), "png"),

@@ -95,7 +95,7 @@ def test_images_to_predict_are_scaled_as_in_training(tmp_path: Path) -> None:
     found = rule_for_images(files, trained, max_pixels=10**6)
     rule, line = found.rule, found.line
     assert rule == ReadingRule(scale=PixelScale(0, 4095), max_pixels=10**6)
-    assert line == "1 images of more than 8 bits: 0 is black and 4095 is white, as in training"
+    assert line == "1 image of more than 8 bits: 0 is black and 4095 is white, as in training on a"
 
 
 def test_images_to_predict_are_scaled_by_a_look_where_training_had_none(tmp_path: Path) -> None:
@@ -106,3 +106,38 @@ def test_images_to_predict_are_scaled_by_a_look_where_training_had_none(tmp_path
     assert "percentiles" in line
     Image.new("RGB", (4, 4)).save(tmp_path / "b.png")
     assert rule_for_images([tmp_path / "b.png"], {}) == ImagesRule(ReadingRule())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "want"),
+    [(0, 1000, PixelScale(0, 1023)), (0, 4000, PixelScale(0, 4095)), (0, 65535, None)],
+)
+def test_of_several_ranges_of_training_the_one_that_fits_is_taken(
+    tmp_path: Path, low: int, high: int, want: PixelScale | None
+) -> None:
+    files = [wide(tmp_path / f"{i}.png", low, high) for i in range(3)]
+    trained = {"a": ReadingRule(scale=PixelScale(0, 4095)), "b": ReadingRule(),
+               "c": ReadingRule(scale=PixelScale(0, 1023))}  # fmt: skip
+    found = rule_for_images(files, trained)
+    assert found.rule.scale == want
+    assert found.line.startswith("3 images of more than 8 bits: 0 is black and ")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "others"),
+    [
+        ([], [], ()),
+        ([], ["object=1", "void=255"], ()),
+        (["object=1", "void=255"], ["void=255", "a:object=1", "a:void=255"], ()),
+        ([], ["object=1"], ("a",)),
+    ],
+)
+def test_sets_whose_masks_mean_something_else_than_held(
+    tmp_path: Path, before: list[str], now: list[str], others: tuple[str, ...]
+) -> None:
+    census = census_of(tmp_path, {"a": "0/1 with void 255"})
+    held = apply_rules(census, given=before).rules
+    again = apply_rules(census, given=now, held=held, before=before)
+    assert again.others == others
+    if now == before:
+        assert again.rules == held

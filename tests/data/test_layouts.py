@@ -92,7 +92,7 @@ def test_camo_as_published_shares_its_masks(tmp_path: Path) -> None:
     assert keys(train) == ["CAMO-V.1.0/a"]
     assert keys(test) == ["CAMO-V.1.0/b"]
     assert train.orphans == (root / "GT/lone.png",)
-    assert train.sources == ("CAMO-V.1.0: 1 pairs in Images/Train + GT, 1 files without a partner",)
+    assert train.sources == ("CAMO-V.1.0: 1 pair in Images/Train + GT, 1 file without a partner",)
 
 
 def test_splits_inside_both_folders(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_copy_of_a_set_counts_once(tmp_path: Path) -> None:
     for roots in ([tmp_path / "A", tmp_path / "B"], [tmp_path / "B", tmp_path / "A"]):
         listing = find_pairs(roots, "train")
         assert keys(listing) == ["A/a", "A/b", "B/b"]
-        assert any("1 more are copies" in line for line in listing.sources)
+        assert any("1 more is a copy" in line for line in listing.sources)
 
 
 def test_different_sets_of_one_name_get_names_of_their_own(tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_what_is_unclear_does_not_train_until_it_is_said(tmp_path: Path, kind: s
 
 def test_files_of_which_some_are_named_for_testing_are_unclear(tmp_path: Path) -> None:
     fill(tmp_path / "S", "Imgs", "GT", "a", "b", "c", "test_1")
-    with pytest.raises(DataError, match=r"1 of its 4 files have names such as test_1\.jpg"):
+    with pytest.raises(DataError, match=r"1 of its 4 files has a name such as test_1\.jpg"):
         find(tmp_path)
     said = find_pairs([tmp_path], "train", Wanted(test_on=("test_*",)))
     assert [pair.stem for pair in said.pairs] == ["a", "b", "c"]
@@ -376,7 +376,66 @@ def test_lists_of_names_say_which_files_are_to_test_on(tmp_path: Path) -> None:
     touch(tmp_path / "S/test.txt", "c.jpg c.png\n")
     listing = find_pairs([tmp_path], "train")
     assert keys(listing) == ["S/a", "S/b"]
-    assert listing.sources == ("S: 2 pairs in Imgs + GT (1 more are not to train on, by test.txt)",)
+    assert listing.sources == ("S: 2 pairs in Imgs + GT (1 more is not to train on, by test.txt)",)
+
+
+@pytest.mark.parametrize(
+    ("lists", "train", "test", "left"),
+    [
+        ({"train": "ab", "test": "cd"}, "ab", "cd", 2),
+        ({"train": "ab", "val": "cd"}, "ab", "", 2),
+        ({"train": "ab", "val": "c", "test": "def"}, "ab", "def", 0),
+        ({"trainval": "abc", "test": "d"}, "abc", "d", 2),
+        ({"train": "abcde", "test": "e"}, "abcd", "e", 1),  # in both: to test on
+        ({"test": "cd"}, "abef", "cd", 0),
+        ({"val": "cd"}, "abef", "", 0),
+        ({"train": "abc"}, "abcdef", "abcdef", 0),  # no list to test on: the set is whole
+    ],
+    ids=str,
+)
+def test_what_no_list_names_is_in_no_half(
+    tmp_path: Path, lists: dict[str, str], train: str, test: str, left: int
+) -> None:
+    fill(tmp_path / "S", "Imgs", "GT", *"abcdef")
+    for name, stems in lists.items():
+        touch(tmp_path / f"S/{name}.txt", "\n".join(stems))
+    halves: dict[Literal["train", "test"], str] = {"train": train, "test": test}
+    for split, stems in halves.items():
+        if not stems:
+            with pytest.raises(DataError, match=f"no {split} pairs"):
+                find(tmp_path, split)
+            continue
+        listing = find_pairs([tmp_path], split)
+        assert keys(listing) == [f"S/{stem}" for stem in stems]
+        (line,) = listing.sources
+        words = f"{left} more {'is' if left == 1 else 'are'} in none of "
+        assert (words in line) == bool(left), line
+        assert "and left out; a name that is added to a list is taken in" in line or not left
+
+
+def test_a_folder_for_each_image_with_several_masks_is_refused(tmp_path: Path) -> None:
+    """Data Science Bowl 2018: a mask for each nucleus."""
+    for name, masks in (("id1", 3), ("id2", 1), ("id3", 2)):
+        touch(tmp_path / f"stage1_train/{name}/images/{name}.png")
+        for number in range(masks):
+            touch(tmp_path / f"stage1_train/{name}/masks/{name}_{number}.png")
+    for root in (tmp_path, tmp_path / "stage1_train"):
+        with pytest.raises(DataError, match=r"a folder for each of 3 images.*the 3 in .*id1.*join"):
+            find(root)
+
+
+def test_folders_of_one_image_and_its_mask_are_no_pieces(tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        fill(tmp_path / name, "images", "masks", name)
+    assert len(find(tmp_path)) == 3
+
+
+def test_one_of_a_kind_is_told_as_one(tmp_path: Path) -> None:
+    fill(tmp_path / "S", "Imgs", "GT", "a")
+    touch(tmp_path / "S/GT/b.png")
+    assert find_pairs([tmp_path], "train").sources == (
+        "S: 1 pair in Imgs + GT, 1 file without a partner",
+    )
 
 
 def test_a_known_number_of_images_is_the_published_test_half(tmp_path: Path) -> None:
@@ -442,7 +501,7 @@ def test_how_names_differ_is_said(tmp_path: Path) -> None:
     touch(tmp_path / "S/Imgs/a.jpg")
     touch(tmp_path / "S/GT/a_mask.png")
     (line,) = find_pairs([tmp_path], "train").sources
-    assert line == "S: 1 pairs in Imgs + GT (names of masks end in _mask, such as a_mask for a)"
+    assert line == "S: 1 pair in Imgs + GT (names of masks end in _mask, such as a_mask for a)"
 
 
 def test_a_set_without_pairs_beside_others_says_why(tmp_path: Path) -> None:

@@ -6,10 +6,14 @@ from PIL import Image
 
 from decamo.data.mask_values import (
     Form,
+    counts_as_empty,
     decide_meaning,
     form_of,
     given_meaning,
     parse_given,
+    same_labels,
+    same_words,
+    seems_a_photograph,
     seems_swapped,
 )
 from decamo.data.reading import read_labels, read_mask, see_mask
@@ -120,3 +124,98 @@ def test_soft_edges_under_given_values_go_to_the_nearest(tmp_path: Path) -> None
     meaning = given_meaning(["object=255"], [see_mask(path) for path in paths])
     for number, path in enumerate(paths):
         assert np.array_equal(read_mask(path, ReadingRule(meaning)), truth(number))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("JPEG", ["ground=0"]), ("JPEG", ["object=255"]), ("blue on white JPEG", ["object=#0000ff"]),
+     ("blue on white JPEG", ["ground=#ffffff"]), ("soft edges, green on grey", ["object=#00a000"])]
+)  # fmt: skip
+def test_of_blurred_masks_one_value_is_enough(tmp_path: Path, name: str, words: list[str]) -> None:
+    paths = save_set(tmp_path, name, 3)
+    meaning = given_meaning(words, [see_mask(path) for path in paths])
+    for number, path in enumerate(paths):
+        object_ = read_mask(path, ReadingRule(meaning))
+        assert np.count_nonzero(object_ ^ truth(number)) <= 30
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (["object=1-3"], ["object=3,2,1"], True),
+        (["object=1", "void=255"], ["void=255", "object=1"], True),
+        (["object=#ff0000"], ["object=#FF0000"], True),
+        (["VOC:object=15", "object=1"], ["object=1", "VOC:object=15"], True),
+        (["object=1"], ["object=2"], False),
+        (["object=1"], [], False),
+        (["VOC:object=15"], ["object=15"], False),
+    ],
+)
+def test_words_that_say_the_same(one: list[str], other: list[str], same: bool) -> None:
+    assert same_words(one, other) == same
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "same"),
+    [
+        ("0/255", ["object=255"], True),
+        ("0/1", ["object=1"], True),
+        ("0/1", ["ground=0"], True),
+        ("0/1 with void 255", ["object=1", "void=255"], True),
+        ("0/1 with void 255", ["object=1", "ground=0"], True),
+        ("class ids to 90", ["ground=0"], True),
+        ("class ids to 90", ["object=1-90"], True),
+        ("VOC's cat", ["object=8", "void=255"], True),
+        ("0/255", ["object=0"], False),
+        ("0/1 with void 255", ["object=1"], False),
+        ("class ids to 90", ["object=1"], False),
+    ],
+)
+def test_meanings_are_the_same_where_every_label_is(
+    tmp_path: Path, name: str, words: list[str], same: bool
+) -> None:
+    paths = save_set(tmp_path, name, 4)
+    looks = [see_mask(path) for path in paths]
+    found, said = decide_meaning(looks), given_meaning(words, looks)
+    assert same_labels(looks, found, said) == same
+    pairs = [[read_labels(path, ReadingRule(one)) for one in (found, said)] for path in paths]
+    none = np.zeros((96, 128), bool)
+    assert same == all(
+        np.array_equal(a.object, b.object)
+        and np.array_equal(none if a.void is None else a.void, none if b.void is None else b.void)
+        for a, b in pairs
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "stray", "empty"),
+    [
+        ("0/255", "0/100", True),
+        ("0/255", "JPEG of 0/100", True),
+        ("0/255", "red, green or white", True),
+        ("0/255", "0/1", False),
+        ("0/255", "0/254", False),
+        ("0/1 with void 255", "0/1", False),
+        ("JPEG of 0/100", "soft edges", False),
+    ],
+)
+def test_a_mask_that_counts_as_empty_is_known(
+    tmp_path: Path, name: str, stray: str, empty: bool
+) -> None:
+    (tmp_path / "b").mkdir()
+    looks = [see_mask(path) for path in save_set(tmp_path, name, 30)]
+    odd = save_set(tmp_path / "b", stray, 1)[0]
+    meaning = decide_meaning([*looks, see_mask(odd)])
+    assert counts_as_empty(see_mask(odd), meaning) == empty
+    assert read_mask(odd, ReadingRule(meaning)).any() != empty
+    assert not any(counts_as_empty(look, meaning) for look in looks)
+
+
+def test_photographs_are_told_from_masks(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(40, 200, (12, 16, 3)).astype(np.uint8)
+    photograph = Image.fromarray(noise).resize((128, 96), Image.Resampling.BICUBIC)
+    for mode in ("RGB", "L"):
+        photograph.convert(mode).save(tmp_path / "p.png")
+        assert seems_a_photograph(see_mask(tmp_path / "p.png"))
+    for name in SETS:
+        assert not seems_a_photograph(see_mask(save_set(tmp_path, name, 1)[0]))

@@ -136,7 +136,7 @@ REASONS: dict[str, tuple[list[str], list[str], str]] = {
     "an extension that is not read": (["a.jpg"], ["a.mat"], r"no mask in .*GT: 1 \.mat cannot"),
     "no image at all": (["a.heic"], ["a.png"], r"no image in .*Imgs: 1 \.heic cannot be read"),
     "nothing there": (["a.jpg"], [], "no mask in .*GT: it holds nothing"),
-    "other names": (["a.jpg"], ["x.png"], r"\(a.jpg\) and 1 masks .*\(x.png\) have no name"),
+    "other names": (["a.jpg"], ["x.png"], r"\(a.jpg\) and 1 mask .*\(x.png\) have no name"),
     "several": (["a.jpg"], ["a_0.png", "a_1.png"], "a could belong to 2 masks: a_0, a_1"),
 }
 

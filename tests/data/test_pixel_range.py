@@ -11,6 +11,7 @@ from decamo.data.pixel_range import (
     WideLook,
     decide_scale,
     declared_range,
+    fitting_scale,
     look_at_numbers,
     scale_words,
 )
@@ -136,3 +137,38 @@ def test_words_say_range_black_white_and_why() -> None:
     words = scale_words(wide, decide_scale(wide))
     assert "5 images of more than 8 bits, whole numbers from 28" in words
     assert "percentiles" in words
+
+
+KNOWN = {
+    "ten bits": PixelScale(0, 1023),
+    "twelve bits": PixelScale(0, 4095),
+    "thermal": PixelScale(28000, 31000),
+    "floats": PixelScale(0, 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("seen", "want"),
+    [
+        (looks(0, 1000), "ten bits"),
+        (looks(0, 3800), "twelve bits"),
+        (looks(28100, 30900), "thermal"),
+        (looks(28400, 29000), "thermal"),
+        (looks(0.0, 1.0, "float64"), "floats"),
+        (looks(0.1, 0.6, "float64"), "floats"),
+        ([look_at_numbers(RNG.integers(0, 600, (40, 40)), (0, 4095))], "twelve bits"),
+        (looks(0, 60000), ""),
+        (looks(-2000, 3000), ""),
+        (looks(5000, 5020), ""),
+    ],
+)
+def test_the_range_of_training_that_fits_is_taken(seen: list[WideLook], want: str) -> None:
+    scale, words = fitting_scale(seen, KNOWN)
+    assert scale == (KNOWN[want] if want else decide_scale(seen))
+    assert f"as in training on {want}" in words if want else "fit no range of training" in words
+
+
+def test_a_set_of_the_same_name_comes_first() -> None:
+    scale, words = fitting_scale(looks(0, 900), KNOWN, "twelve bits")
+    assert scale == KNOWN["twelve bits"]
+    assert words == "0 is black and 4095 is white, as in training on twelve bits"

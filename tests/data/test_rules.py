@@ -55,3 +55,17 @@ def test_a_scale_brings_its_ends_to_black_and_white() -> None:
 def test_all_of_16_bits_is_scaled_as_ever() -> None:
     values = np.arange(65536)
     assert np.array_equal(PixelScale(0, 65535).to_bytes(values), (values + 128) // 257)
+
+
+def test_the_nearest_colour_by_brute_force() -> None:
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 2**24, (40, 50))
+    named = {0xFF0000: 1, 0x00FF00: 1, 0xFFFFFF: 0, 0x102030: VOID}
+    meaning = MaskMeaning(Plane.COLOUR, (0xFF0000, 0x00FF00), (0xFFFFFF,), (0x102030,))
+    channels = [(c >> 16 & 255, c >> 8 & 255, c & 255) for c in colours.ravel().tolist()]
+    want = [
+        min(named.items(), key=lambda n: (sum((a - (n[0] >> s & 255)) ** 2 for a, s
+                                              in zip(one, (16, 8, 0), strict=True)), -n[0]))[1]
+        for one in channels
+    ]  # fmt: skip
+    assert label_codes(colours, meaning).ravel().tolist() == want

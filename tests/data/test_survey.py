@@ -9,7 +9,7 @@ from decamo.data.pixel_range import look_at_numbers
 from decamo.data.reading import see_mask
 from decamo.data.rules import MaskMeaning, PixelScale, Plane, ReadingRule, Rest
 from decamo.data.survey import Sight, decide_rule
-from tests.data.mask_sets import save_set
+from tests.data.mask_sets import ring, save_set, truth
 
 
 def sights(tmp_path: Path, name: str, count: int = 5) -> list[Sight]:
@@ -85,3 +85,56 @@ def test_a_sight_survives_json(tmp_path: Path) -> None:
     wide = Sight("a", plain.mask, look_at_numbers(np.arange(9)), flat=True)
     for sight in (plain, wide):
         assert Sight.from_plain(sight.name, json.loads(json.dumps(sight.to_plain()))) == sight
+
+
+def stored(tmp_path: Path, number: int, values: np.ndarray) -> Sight:
+    Image.fromarray(values.astype(np.uint8)).save(tmp_path / f"m{number}.png")
+    return Sight(f"m{number}.png", see_mask(tmp_path / f"m{number}.png"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("inverted in part", "2 of 12 seem inverted (the object touches all edges"),
+        ("grey in one", "1 of 12 are not black but have no value of an object, and count as empty"),
+        ("red in one", "m1.png; if they show objects, write these as 255, or say so with"),
+        ("photographs", "12 of 12 look like photographs"),
+        ("trimap swapped", "if so, give --mask-values object=0 void=128"),
+    ],
+)
+def test_what_is_odd_is_said_by_name(tmp_path: Path, kind: str, words: str) -> None:
+    seen = []
+    for number in range(12):
+        mask = truth(number)
+        values = mask * 255
+        if kind == "inverted in part" and number < 2:
+            values = 255 - values
+        elif kind == "grey in one" and number == 1:
+            values = mask * 100
+        elif kind == "red in one" and number == 1:
+            values = np.dstack([mask * 255, mask * 0, mask * 0])
+        elif kind == "trimap swapped":
+            values = np.where(ring(mask), 128, np.where(mask, 0, 255))
+        elif kind == "photographs":
+            low = np.random.default_rng(number).integers(0, 256, (12, 16)).astype(np.uint8)
+            values = np.asarray(Image.fromarray(low).resize((128, 96), Image.Resampling.BICUBIC))
+        seen.append(stored(tmp_path, number, np.asarray(values)))
+    decided = decide_rule("SET", seen)
+    said = [line for line in (*decided.warnings, *decided.empty) if words in line]
+    assert len(said) == 1
+    assert said[0].startswith("masks of SET: ")
+
+
+def test_a_set_as_it_should_be_is_not_found_fault_with(tmp_path: Path) -> None:
+    for name in ("0/255", "JPEG", "class ids to 90", "VOC's cat", "blue on white JPEG"):
+        decided = decide_rule("SET", sights(tmp_path, name, 12))
+        assert (*decided.warnings, *decided.empty) == ()
+
+
+def test_numbers_go_by_a_range_of_training_that_fits(tmp_path: Path) -> None:
+    mask = see_mask(save_set(tmp_path, "0/255", 1)[0])
+    seen = [Sight("a", mask, look_at_numbers(np.arange(3900).reshape(39, 100)))]
+    ranges = {"far": PixelScale(28000, 31000), "near": PixelScale(0, 4095)}
+    decided = decide_rule("SET", seen, ranges=ranges)
+    assert decided.rule.scale == ranges["near"]
+    assert decided.lines[1].endswith("0 is black and 4095 is white, as in training on near")

@@ -104,7 +104,8 @@ def test_a_folder_is_read_as_it_was_meant(tmp_path: Path, way: str) -> None:
 def test_colour_is_luminance_and_said(tmp_path: Path) -> None:
     Image.fromarray(PHOTO).save(tmp_path / "a.png")
     reading = decide_reading("M", [tmp_path / "a.png"])
-    assert reading.remarks == ("1 file (such as a.png) in colour, read as luminance",)
+    (remark,) = reading.remarks
+    assert remark.startswith("1 file (such as a.png) in colour, read as luminance")
     want = np.asarray(Image.fromarray(PHOTO).convert("L")).astype(int)
     got = read_values(tmp_path / "a.png", reading).astype(int)
     assert np.abs(got - want).max() <= 1
@@ -182,3 +183,11 @@ def test_what_cannot_be_read_is_left_to_scoring(tmp_path: Path) -> None:
     for name in ("a.png", "b.npy", "c.tif"):
         (tmp_path / name).write_bytes(b"nothing")
     assert decide_reading("M", sorted(tmp_path.iterdir())) == EIGHT_BIT
+
+
+def test_logits_whose_least_is_near_are_no_levels(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.linspace(-4.0, 6.0, 60).reshape(6, 10))
+    with pytest.raises(DataError, match="of logits their sigmoid"):
+        decide_reading("m", [tmp_path / "a.npy"])
+    np.save(tmp_path / "b.npy", np.linspace(-4.0, 255.0, 60).reshape(6, 10))
+    assert decide_reading("m", [tmp_path / "b.npy"]).real == 255

@@ -4,8 +4,17 @@ import cv2
 import numpy as np
 import pytest
 
+from decamo.data.pairs import Pair
 from decamo.errors import DataError
-from decamo.evaluation import CaseSet, Convention, NonCam, fitted, match_maps, sets_of_masks
+from decamo.evaluation import (
+    CaseSet,
+    Convention,
+    NonCam,
+    fitted,
+    match_maps,
+    sets_of_masks,
+    sets_of_pairs,
+)
 from tests.evaluation.conftest import Grey, write_greys
 
 
@@ -89,3 +98,55 @@ def test_the_published_resize_is_opencv_s_to_the_bit() -> None:
         fine = fitted(grey / 255, shape, ("", ""), resize=True, convention=Convention.PUBLISHED)
         if (height, width) != (2 * new_height, 2 * new_width):
             assert np.abs(fine * 255 - want.reshape(shape)).max() <= 1
+
+
+def _two_sets(root: Path, grey: Grey, inner: str) -> list[CaseSet]:
+    """Two sets whose files have the same names."""
+    pairs = []
+    for name in ("a", "b"):
+        images = write_greys(root / name / inner, {"x": grey, "y": grey})
+        masks = write_greys(root / name / "GT", {"x": grey, "y": grey})
+        pairs += [Pair(images / f"{s}.png", masks / f"{s}.png", s, name, "test") for s in "xy"]
+    return sets_of_pairs(pairs)
+
+
+@pytest.mark.parametrize("inner", ["", "Imgs", "Test/Image"])
+@pytest.mark.parametrize("sets", [2, 1])
+def test_maps_in_folders_like_those_of_the_images_are_found(
+    tmp_path: Path, masks: dict[str, Grey], inner: str, sets: int
+) -> None:
+    """What ``decamo predict a b --out o`` writes, though stems are equal across the sets."""
+    grey = next(iter(masks.values()))
+    both = _two_sets(tmp_path / "data", grey, inner)
+    out = tmp_path / "o"
+    for name in ("a", "b"):
+        write_greys(out / name / inner, {"x": grey, "y": grey, "x_overlay": grey})
+    for cases in both[:sets]:
+        found = match_maps(
+            "M", out, cases, alone=sets == 1, missing="error", noncam=NonCam.NEGATIVES
+        )
+        where = out / cases.name / inner
+        assert found.maps == (where / "x.png", where / "y.png")
+        assert found.extra == (where / "x_overlay.png",)
+
+
+def test_maps_of_images_of_one_stem_are_found_by_the_whole_name(
+    tmp_path: Path, masks: dict[str, Grey]
+) -> None:
+    grey = next(iter(masks.values()))
+    cases, _ = _two_sets(tmp_path / "data", grey, "Imgs")
+    write_greys(tmp_path / "o/a/Imgs", {"x.png": grey, "y": grey})
+    found = match_maps(
+        "M", tmp_path / "o", cases, alone=True, missing="error", noncam=NonCam.NEGATIVES
+    )
+    assert [path.name for path in found.maps if path] == ["x.png.png", "y.png"]
+
+
+def test_maps_of_another_set_are_not_taken_for_ones_own(
+    tmp_path: Path, masks: dict[str, Grey]
+) -> None:
+    grey = next(iter(masks.values()))
+    cases, _ = _two_sets(tmp_path / "data", grey, "Imgs")
+    write_greys(tmp_path / "o/b/Imgs", {"x": grey, "y": grey})
+    with pytest.raises(DataError, match="has no folder a with the maps of M"):
+        match_maps("M", tmp_path / "o", cases, alone=False, missing="error", noncam=NonCam.DROP)

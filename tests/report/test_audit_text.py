@@ -38,3 +38,9 @@ def test_a_name_cannot_steer_the_terminal(audit: Audit) -> None:
 
 def test_nothing_amiss(audit: Audit) -> None:
     assert audit_text(replace(audit, findings=())).endswith("nothing found amiss")
+
+
+def test_what_values_mean_is_said_split_by_split(audit: Audit) -> None:
+    lines = audit_text(audit).splitlines()
+    assert "train: masks of scenes: 0/255 in 14, a single value in 1 of 15 masks" in lines
+    assert any(line.startswith("test: masks of scenes: 0/255 in") for line in lines)

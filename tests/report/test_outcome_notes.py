@@ -21,7 +21,7 @@ def test_all_that_is_odd_is_told_and_nothing_else() -> None:
     assert bad == "left out: x.png: the file is empty"
     assert missing.startswith("M on SET: 6 masks without a map count as nothing found: COD10K")
     assert missing.endswith(" ...")
-    assert extra.endswith("1 maps belong to no mask and are not scored: stranger.png")
+    assert extra.endswith("1 map belongs to no mask and is not scored: stranger.png")
     assert "6 maps hold no level above 1 of 255" in dim
 
 

@@ -1,10 +1,14 @@
 from dataclasses import replace
 
+import pytest
+
 from decamo.evaluation import Comparison
+from decamo.report.score_files import scores_latex, scores_markdown
 from decamo.report.score_tables import (
     both_text,
     comparison_text,
     group_text,
+    head_text,
     protocol_text,
     score_text,
 )
@@ -76,3 +80,31 @@ def test_the_protocol_tells_what_is_shared_once_and_what_differs_by_score() -> N
     assert "NonCAM drop" in first
     assert "masks bbbbbbbbbbbb" in first
     assert others == ["N on SET: 1 missing maps count as finding nothing"]
+
+
+@pytest.mark.parametrize(
+    ("meanings", "lines"),
+    [
+        ({"A": "", "B": ""}, []),
+        (
+            {"A": "masks of A: ground 0", "B": ""},
+            ["masks of A: ground 0", "masks of B: object >= 128"],
+        ),
+        ({"A": "masks of A: x", "B": "masks of B: y"}, ["masks of A: x", "masks of B: y"]),
+        ({"A": "masks of A: x"}, ["masks of A: x"]),
+    ],
+)
+def test_a_head_says_what_the_masks_of_each_set_mean(
+    meanings: dict[str, str], lines: list[str]
+) -> None:
+    scores = []
+    for name, meaning in meanings.items():
+        one = made("M", name)
+        scores.append(replace(one, protocol=replace(one.protocol, meaning=meaning)))
+    head = head_text(scores).splitlines()
+    assert head[1:] == lines
+    assert score_text(scores).splitlines()[: len(head)] == head
+    said = ["mask >= 128", "mask as said of each data set", "mask by the meaning of its values"]
+    assert said[bool(lines) + (bool(lines) and all(meanings.values()))] in head[0]
+    for text in (scores_markdown(scores), scores_latex(scores)):
+        assert all(line[1:] in text for line in head)

@@ -64,3 +64,31 @@ def test_what_else_makes_a_branch_is_named(
 
 def test_what_only_moves_work_continues() -> None:
     assert word(replace(SETTINGS, data=replace(SETTINGS.data, num_workers=1)))[0] == "continue"
+
+
+@pytest.mark.parametrize(
+    ("words", "others", "want"),
+    [
+        (("object=1-3",), ("SET",), "branch"),
+        (("object=1-3",), (), "continue"),
+        ((), ("SET",), "branch"),
+        (("object=1-3",), None, "branch"),
+    ],
+)
+def test_what_masks_mean_counts_and_not_the_words(
+    words: tuple[str, ...], others: tuple[str, ...] | None, want: str
+) -> None:
+    changed = replace(SETTINGS, data=replace(SETTINGS.data, mask_values=words))
+    done = resumption_of(changed, checkpoint(6), images=20, world=1, other_masks=others)
+    assert done.word == want
+    assert ("--mask-values" in done.reason) == (want == "branch")
+    if others:
+        assert "other masks of SET" in done.reason
+
+
+def test_the_same_words_in_another_way_continue_where_nobody_looked() -> None:
+    one, other = ("object=1-3", "void=255"), ("void=255", "object=3,1,2")
+    plain = checkpoint(6)
+    plain["settings"]["data"]["mask_values"] = list(one)
+    changed = replace(SETTINGS, data=replace(SETTINGS.data, mask_values=other))
+    assert resumption_of(changed, plain, images=20, world=1).word == "continue"

@@ -50,6 +50,39 @@ def test_nothing_there_is_told(tmp_path: Path) -> None:
         find_supply(DataSettings(dataset_path=(tmp_path / "no",)), tmp_path / "census.json", quiet)
 
 
+@pytest.mark.parametrize(
+    ("groups", "each", "fraction", "line"),
+    [
+        (4, 15, 0.1, "15 of 60 images are held out, not 6 (--val-fraction 0.1): neighbours stay"),
+        (4, 15, 0.5, ""),
+        (30, 2, 0.1, ""),
+        (5, 4, 0.02, "4 of 20 images are held out: --val-fraction 0.02 of them is less than one"),
+        (20, 1, 0.02, "1 of 20 images is held out: --val-fraction 0.02 of them is less than one"),
+    ],
+)
+def test_how_many_are_held_out_is_told_where_it_is_not_what_was_asked_for(
+    tmp_path: Path, groups: int, each: int, fraction: float, line: str
+) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(groups * each):
+        stem = f"g{number // each}_{number}"
+        for kind, picture in (
+            ("Imgs/{}.png", rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)),
+            ("GT/{}.png", np.eye(24, dtype=np.uint8) * 255),
+        ):
+            path = tmp_path / "S" / kind.format(stem)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(path)
+    settings = DataSettings(
+        dataset_path=(tmp_path / "S",), val_fraction=fraction, group_by=r"/(g\d+)_", num_workers=1
+    )
+    supply = find_supply(settings, tmp_path / "census.json", quiet)
+    said = [told for told in (*supply.notes, *supply.warnings) if "held out" in told]
+    assert len(said) == bool(line), said
+    assert line in "".join(said)
+    assert len(supply.val) % each == 0
+
+
 def begun(scenes: Path, place: Path, **other: Any) -> tuple[Supply, dict[str, Any]]:
     """The images of a run, and as much of a checkpoint of it as they are known by."""
     settings = DataSettings(dataset_path=(scenes,), val_fraction=0.2, num_workers=1, **other)

@@ -9,10 +9,10 @@ from typing import Any
 
 from decamo.errors import DataError
 from decamo.report import plan_text, rates_by_epoch, spending_text
-from decamo.schedule import Resumption, Spending, review
+from decamo.schedule import Ledger, Position, Resumption, Spending, review
 from decamo.settings import TrainSettings
 from decamo.storage.outputs import Read, Written, check_outputs
-from decamo.training import expected_spending, resumption_of
+from decamo.training import expected_spending, is_complete, resumption_of
 from decamo.training.choosing import Config, Given, choose_settings, given_of
 from decamo.training.run_files import reads_of
 
@@ -28,12 +28,14 @@ class PlanResult:
         images: training images in an epoch.
         warnings: what looks like a mistake.
         spending: expected time and memory of each stage, where they are known.
+        complete: the checkpoint, where a run that goes on by itself stands at the end of its plan.
     """
 
     resumption: Resumption
     images: int
     warnings: tuple[str, ...]
     spending: tuple[Spending, ...]
+    complete: Path | None = None
 
     def lr(self, step: int, group: str = "head") -> float:
         """Learning rate of a group at an absolute optimizer step, past or to come."""
@@ -52,11 +54,17 @@ class PlanResult:
         return Path(path)
 
     def __str__(self) -> str:
+        if self.complete:
+            return f"complete: {self._end}"
         word, reason = self.resumption.told
         parts = [f"{word}: {reason}; {self.images} training images"]
         parts.append(plan_text(self.resumption.ledger, self.resumption.position))
         parts += [f"warning: {warning}" for warning in self.warnings]
         return "\n\n".join([*parts, spending_text(self.spending)])
+
+    @property
+    def _end(self) -> str:
+        return f"{self.complete} stands at the end of its plan"
 
     def _repr_html_(self) -> str:
         with tempfile.TemporaryDirectory() as folder:
@@ -65,6 +73,8 @@ class PlanResult:
 
     def to_plain(self) -> dict[str, Any]:
         """For ``--json``."""
+        if self.complete:
+            return {"word": "complete", "reason": self._end}
         extra = {"warnings": list(self.warnings), "spending": [asdict(s) for s in self.spending]}
         return _report(self.resumption) | extra
 
@@ -121,6 +131,10 @@ def plan_given(
     place = Read("--checkpoint-dir", settings.run.checkpoint_dir)
     check_outputs([*reads_of(settings), *reads, place], writes)
     images = images or _images(settings, checkpoint)
+    if checkpoint is not None and is_complete(settings, checkpoint):
+        ledger, position = Ledger.from_plain(checkpoint["ledger"]), checkpoint["position"]
+        end = Resumption("continue", ledger, Position(**position), "nothing lies ahead")
+        return PlanResult(end, images, (), (), settings.run.resume_from)
     resumption = resumption_of(settings, checkpoint, images=images, world=devices)
     return PlanResult(
         resumption,

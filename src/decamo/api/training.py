@@ -44,6 +44,7 @@ from decamo.training.introduction import introduction
 from decamo.training.keeper import keep_former_best
 from decamo.training.preflight import rehearse
 from decamo.training.prepare import Prepared, ear_of, prepare
+from decamo.training.resumption import is_complete
 from decamo.training.run_files import check_run_outputs
 from decamo.training.runtime import Runtime, close_runtime, open_runtime
 from decamo.training.stops import StopRequests, stop_requests
@@ -181,7 +182,7 @@ def train_given(
     if not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
     folder = RunFolder(settings.run.checkpoint_dir)
-    if checkpoint is not None and _is_complete(settings, checkpoint):
+    if checkpoint is not None and is_complete(settings, checkpoint):
         return TrainResult(folder, complete=settings.run.resume_from)
     if checkpoint is not None:
         refuse_foreign(checkpoint["architecture"], settings.run.resume_from)
@@ -196,7 +197,7 @@ def train_given(
         _owned(folder, runtime, con) as owned,
     ):
         settings, checkpoint = _as_it_is_now(given, settings, checkpoint)
-        if checkpoint is not None and _is_complete(settings, checkpoint):
+        if checkpoint is not None and is_complete(settings, checkpoint):
             return TrainResult(folder, complete=settings.run.resume_from)
         folder.open(settings.run.resume_from)
         try:
@@ -405,12 +406,6 @@ def _rehearse(
     words = settings.run.budget
     session.con.say(preflight_text(flight, None if words is None else seconds_of("budget", words)))
     return flight
-
-
-def _is_complete(settings: TrainSettings, checkpoint: dict[str, Any]) -> bool:
-    """Whether nothing is left of a run that is to go on by itself."""
-    done: int = checkpoint["position"]["epoch"]
-    return settings.run.resume == "auto" and done >= settings.schedule.last_epoch
 
 
 def _budget(settings: TrainSettings, began: float) -> Budget | None:

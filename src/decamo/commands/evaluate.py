@@ -13,9 +13,10 @@ from typing import Any
 from rich.progress import Progress
 
 from decamo import __version__
+from decamo.data.deciding import ranges_of
 from decamo.data.layouts import Wanted, find_pairs
 from decamo.data.matching import files_by_stem
-from decamo.data.rules import MAX_PIXELS
+from decamo.data.rules import MAX_PIXELS, ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.data.waiting import Ear
 from decamo.errors import SettingsError
@@ -60,6 +61,7 @@ from decamo.report.score_tables import (
     both_text,
     comparison_text,
     group_text,
+    head_text,
     protocol_text,
     score_text,
 )
@@ -134,18 +136,19 @@ def run(args: argparse.Namespace) -> int:
         _network(args, n, named_path(c)[1], rules)
         for n, c in zip(names, args.checkpoint, strict=False)
     ]
-    networks = [network for network, _ in loaded]
+    networks = [network for network, *_ in loaded]
     ruled = rule_sets(
         _sets(args),
         given=args.mask_values,
         images=bool(networks),
+        ranges={k: v for *_, trained in loaded for k, v in ranges_of(trained).items()},
         max_pixels=args.max_pixels,
         ear=ear,
     )
     for line in ruled.lines:
         print(line, file=sys.stderr)
     sets = ruled.sets
-    met = [one for network, images in loaded for one in trained_on(network.name, images, sets)]
+    met = [one for network, images, _ in loaded for one in trained_on(network.name, images, sets)]
     methods = [*networks, *_folders(args, names, rules.noncam, alone=len(sets) == 1)]
     pictures = _pictures(args.atlas, methods, sets)
     _check_outputs(args, pictures.values())
@@ -156,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
     _warn(met)
     report = {
         "protocol": rules.convention,
-        "rules": scores[0].protocol.head,
+        "rules": "; ".join(head_text(scores).splitlines()),
         "conditions": protocol_text(scores),
         "decamo": __version__,
         "methods": dict(zip(names, [*args.checkpoint, *args.predictions], strict=True)),
@@ -274,8 +277,8 @@ def _folders(
 
 def _network(
     args: argparse.Namespace, name: str, path: Path, rules: Rules
-) -> tuple[Method, SplitRecord]:
-    """A network as a method, and the images that it has met."""
+) -> tuple[Method, SplitRecord, Mapping[str, ReadingRule]]:
+    """A network as a method, the images that it has met, and how they were read."""
     # torch, for checkpoints alone: decisions/0007
     from decamo.api.model import load
     from decamo.evaluation.network import NetworkMethod
@@ -310,7 +313,7 @@ def _network(
         images,
         _ear(args),
     )
-    return method, loaded.images
+    return method, loaded.images, loaded.rules
 
 
 def _aside(line: str) -> None:

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         writes=[Written(flag, path) for flag, path in named.items() if path is not None],
     )
     print(laid)
-    if args.png:
+    if args.png and not laid.complete:
         print(f"\ndrawn: {laid.draw(args.png)}")
     write_json(args.json, laid.to_plain())
     return 0

@@ -25,6 +25,7 @@ from decamo.inference.views import Views
 from decamo.metrics import THRESHOLD
 from decamo.nn.firing import Firing, Watch
 from decamo.nn.routing import entropy_share
+from decamo.settings.counting import counted
 from decamo.settings.duration import seconds_of
 from decamo.settings.experts import expert_name, level_name
 from decamo.storage import make_folder
@@ -112,8 +113,11 @@ def run(args: argparse.Namespace) -> int:
                 draw(item.sheet, item.image.name, image, probability, firing)
                 result |= {"sheet": item.sheet, "experts": _told(firing)}
             results.append(result)
-    what = "maps, overlays and sheets of experts" if args.experts else "maps and overlays"
-    print(f"{len(results)} {what} in {args.out}, {bad} unreadable files left out")
+    one, many = "map and overlay", "maps and overlays"
+    if args.experts:
+        one, many = "map, overlay and sheet of experts", "maps, overlays and sheets of experts"
+    made, left_out = counted(len(results), one, many), counted(bad, "unreadable file")
+    print(f"{made} in {args.out}, {left_out} left out")
     for line in (found.left_out(), _renamed(found)):
         if line:
             print(line)

@@ -7,17 +7,28 @@ from pathlib import Path
 from typing import TypeVar
 
 from decamo.data.census import BadFile, Census, Entry
+from decamo.data.mask_values import same_labels, same_words
 from decamo.data.pairs import Pair
-from decamo.data.pixel_range import WideLook, decide_scale, scale_words
+from decamo.data.pixel_range import WideLook, decide_scale, fitting_scale, scale_words
 from decamo.data.reading import is_wide_file, read_labels, see_image, see_mask
-from decamo.data.rules import MAX_PIXELS, MaskMeaning, Plane, ReadingRule
+from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule
 from decamo.data.survey import Sight, decide_rule
 from decamo.data.waiting import NOBODY, Ear, patient_read
 from decamo.errors import DataStalled, SettingsError, UnreadableImage
+from decamo.settings.counting import counted
 
-__all__ = ["ImagesRule", "Ruled", "apply_rules", "refuse_unknown", "rule_for_images", "words_for"]
+__all__ = [
+    "ImagesRule",
+    "Ruled",
+    "apply_rules",
+    "ranges_of",
+    "refuse_unknown",
+    "rule_for_images",
+    "words_for",
+]
 
 T = TypeVar("T")
+_LOOKS = 200  # images that tell which range of training is theirs
 
 
 @dataclass(frozen=True)
@@ -30,12 +41,14 @@ class Ruled:
         rules: of each data set.
         lines: what was decided.
         warnings: what does not fit.
+        others: data sets whose masks mean something else than by the rules that were held.
     """
 
     census: Census
     rules: dict[str, ReadingRule]
     lines: tuple[str, ...]
     warnings: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def apply_rules(
@@ -43,6 +56,7 @@ def apply_rules(
     *,
     given: Sequence[str] = (),
     held: Mapping[str, ReadingRule] | None = None,
+    before: Sequence[str] = (),
     max_pixels: int = MAX_PIXELS,
 ) -> Ruled:
     """Decide for each data set of a census how its files are read.
@@ -51,6 +65,8 @@ def apply_rules(
         census: of pairs of one or more data sets.
         given: words of ``--mask-values``; ``NAME:object=1`` holds for one data set alone.
         held: rules that a checkpoint was trained by, by data set.
+        before: words of ``--mask-values`` that it was trained with; where those of now say the
+            same of a data set, the rule that is held for it stays.
         max_pixels: the most that a file may have.
 
     Raises:
@@ -64,21 +80,25 @@ def apply_rules(
     rules: dict[str, ReadingRule] = {}
     lines: list[str] = []
     warnings: list[str] = []
+    others: list[str] = []
     for name, entries in groups.items():
-        decided = decide_rule(
-            name,
-            [_sight_of(entry) for entry in entries],
-            given=words_for(name, given),
-            held=(held or {}).get(name),
-            max_pixels=max_pixels,
-        )
+        rule, words = (held or {}).get(name), words_for(name, given)
+        sights = [_sight_of(entry) for entry in entries]
+        if rule is not None and same_words(words, words_for(name, before)):
+            words = []
+        decided = decide_rule(name, sights, given=words, held=rule, max_pixels=max_pixels)
+        if rule is not None and not same_labels(
+            (sight.mask for sight in sights), rule.mask, decided.rule.mask
+        ):
+            others.append(name)
         rules[name] = decided.rule
         lines += decided.lines
-        warnings += decided.warnings
+        warnings += (*decided.warnings, *decided.empty)
     ruled = [_ruled(entry, rules[entry.pair.dataset]) for entry in census.entries]
     kept = tuple(entry for entry in ruled if isinstance(entry, Entry))
     bad = (*census.bad, *(entry for entry in ruled if isinstance(entry, BadFile)))
-    return Ruled(replace(census, entries=kept, bad=bad), rules, tuple(lines), tuple(warnings))
+    ruled_census = replace(census, entries=kept, bad=bad)
+    return Ruled(ruled_census, rules, tuple(lines), tuple(warnings), tuple(others))
 
 
 @dataclass(frozen=True)
@@ -105,8 +125,8 @@ def rule_for_images(
 ) -> ImagesRule:
     """How images are read that a trained network is to see, and that in a line.
 
-    As its training images were, where they had more than 8 bits; else by a look at all of these
-    files that have.
+    As the training images of the data set were whose range fits these files, of those that have
+    more than 8 bits; else by a look at all of these alone.
 
     Args:
         files: images; what cannot be read is left to whoever reads it.
@@ -129,20 +149,24 @@ def rule_for_images(
             return None
 
     wide = [path for path in files if patiently(_is_wide, path)]
-    if not wide:
-        return ImagesRule(ReadingRule(max_pixels=max_pixels), "", stalled)
-    scales = dict.fromkeys(rule.scale for rule in trained.values() if rule.scale is not None)
-    if scales:
-        scale = next(iter(scales))
-        others = f"; {len(scales) - 1} other data sets had other ranges" * (len(scales) > 1)
-        line = f"{scale.low:g} is black and {scale.high:g} is white, as in training{others}"
-        line = f"{len(wide)} images of more than 8 bits: {line}"
-        return ImagesRule(ReadingRule(scale=scale, max_pixels=max_pixels), line, stalled)
+    ranges = ranges_of(trained)
+    some = wide[:: max(1, len(wide) // _LOOKS)] if ranges else wide
     numbers = partial(_numbers_of, max_pixels=max_pixels)
-    looks = [look for path in wide if (look := patiently(numbers, path)) is not None]
-    scale_ = decide_scale(looks)
-    rule = ReadingRule(scale=scale_, max_pixels=max_pixels)
-    return ImagesRule(rule, scale_words(looks, scale_), stalled)
+    looks = [look for path in some if (look := patiently(numbers, path)) is not None]
+    if not looks:
+        return ImagesRule(ReadingRule(max_pixels=max_pixels), "", stalled)
+    if ranges:
+        scale, words = fitting_scale(looks, ranges)
+        words = f"{counted(len(wide), 'image')} of more than 8 bits: {words}"
+    else:
+        scale = decide_scale(looks)
+        words = scale_words(looks, scale)
+    return ImagesRule(ReadingRule(scale=scale, max_pixels=max_pixels), words, stalled)
+
+
+def ranges_of(trained: Mapping[str, ReadingRule]) -> dict[str, PixelScale]:
+    """The ranges of numbers that the data sets of a training have, where they have one."""
+    return {name: rule.scale for name, rule in trained.items() if rule.scale is not None}
 
 
 def _is_wide(path: Path) -> bool:

@@ -21,11 +21,13 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from decamo.data.files import ARRAY_SUFFIXES, files_by_stem
 from decamo.data.finding import LOOKED_FOR, Source, glimpse, lone_images, sources_under
 from decamo.data.halves import Half, half_of
 from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
+from decamo.settings.counting import counted, verb
 
 __all__ = ["ANYTHING", "Listing", "Wanted", "as_said", "find_pairs", "halves_said", "no_data_set"]
 
@@ -36,6 +38,7 @@ _LISTS = (
     *("ImageSets", "ImageSets/Segmentation", "ImageSets/Main", "splits", "lists"),
     *("ImageSets/480p", "ImageSets/1080p", "ImageSets/2016", "ImageSets/2017"),  # DAVIS
 )
+_SEVERAL = 3  # folders; fewer may be data sets of one image each
 _LONGEST = 10_000_000  # bytes of a list of names
 _NOT_NAMED = "not named by --train-on"
 
@@ -141,7 +144,33 @@ def _sources_of(root: Path, wanted: Wanted) -> list[Source]:
     sources = sources_under(root, mask_affix(wanted.mask_suffix))
     if not sources:
         raise DataError("--dataset-path", *no_data_set(root))
+    _refuse_pieces(sources)
     return sources
+
+
+def _refuse_pieces(sources: Sequence[Source]) -> None:
+    """A folder for each image, whose objects lie in a mask each (Data Science Bowl 2018).
+
+    Raises:
+        DataError: the sources are such folders.
+    """
+    homes: dict[Path, list[Source]] = defaultdict(list)
+    for source in sources:
+        if not source.beside and source.home == source.images.parent == source.masks.parent:
+            homes[source.home.parent].append(source)
+    for above, group in homes.items():
+        if len(group) < _SEVERAL:
+            continue
+        images = {len(files_by_stem(source.images)) for source in group}
+        masks = [len(files_by_stem(source.masks, ARRAY_SUFFIXES)) for source in group]
+        if images == {1} and max(masks) > 1:
+            at = masks.index(max(masks))
+            raise DataError(
+                "--dataset-path",
+                f"{above} holds a folder for each of {len(group)} images, and several masks of one"
+                f" image, such as the {masks[at]} in {group[at].masks}",
+                "join the masks of each image into one, with the name of the image",
+            )
 
 
 def no_data_set(root: Path) -> tuple[str, str]:
@@ -203,13 +232,20 @@ def _by_files(source: Source, found: Matched, split: str, wanted: Wanted) -> tup
         return (replace(source, split=Half.UNCLEAR, why=doubt) if doubt else source), found
     kept = tuple(p for p in found.pairs if halves.get(p.stem, Half.ANY) in (Half.ANY, split))
     if not kept:
-        said = set(halves.values())
+        said = set(halves.values()) - {Half.UNCLEAR}
         why = f"to {' and to '.join(sorted(said))} on, by {how}" if len(said) > 1 else ""
         return replace(source, split=next(iter(said - {split})), why=why), found
-    others = len(found.pairs) - len(kept)
-    note = f"{others} more are not to {split} on, by {how}" if others else ""
-    notes = "; ".join(part for part in (found.note, note) if part)
-    return replace(source, split=Half.ANY), replace(found, pairs=kept, note=notes)
+    unlisted = sum(half is Half.UNCLEAR for half in halves.values())
+    others = len(found.pairs) - len(kept) - unlisted
+    notes = [found.note] if found.note else []
+    if others:
+        notes.append(f"{others} more {verb(others)} not to {split} on, by {how}")
+    if unlisted:
+        notes.append(
+            f"{unlisted} more {verb(unlisted)} in none of {how} and left out; a name that is added"
+            " to a list is taken in"
+        )
+    return replace(source, split=Half.ANY), replace(found, pairs=kept, note="; ".join(notes))
 
 
 def halves_said(
@@ -245,11 +281,15 @@ def _doubt(pairs: Sequence[Pair]) -> str:
     tests = [p for p in pairs if half_of(p.stem.rpartition("/")[2]) in (Half.TEST, Half.VAL)]
     if len(tests) < max(1, _DOUBTFUL * len(pairs)) or len(pairs) < 2:
         return ""
-    return f"{len(tests)} of its {len(pairs)} files have names such as {tests[0].image.name}"
+    have = verb(len(tests), "has a name", "have names")
+    return f"{len(tests)} of its {len(pairs)} files {have} such as {tests[0].image.name}"
 
 
 def _listed(source: Source, pairs: Sequence[Pair]) -> tuple[dict[str, Half], str]:
-    """What lists of names beside the folders say, such as VOC's ``train.txt`` and ``test.txt``."""
+    """What lists of names beside the folders say, such as VOC's ``train.txt`` and ``test.txt``.
+
+    What no list names is to train on where none is there for that, else neither: it is unclear.
+    """
     stems: dict[str, set[str]] = defaultdict(set)
     for pair in pairs:
         parts = pair.stem.split("/")
@@ -275,7 +315,10 @@ def _listed(source: Source, pairs: Sequence[Pair]) -> tuple[dict[str, Half], str
                     # a list to test on outweighs one to train on
                     if said.get(stem) != Half.TEST:
                         said[stem] = half
-    return (said, " and ".join(names)) if set(said.values()) - {Half.TRAIN} else ({}, "")
+    if not set(said.values()) - {Half.TRAIN}:
+        return {}, ""
+    rest = Half.UNCLEAR if Half.TRAIN in said.values() else Half.TRAIN
+    return {pair.stem: rest for pair in pairs} | said, " and ".join(names)
 
 
 def _listed_name(line: str, known: Mapping[str, object]) -> str:
@@ -395,21 +438,25 @@ def _lines(
         orphans = sum(len(matched[source].orphans) for source in group)
         place = (above / "*").relative_to(group[0].home).as_posix()
         what = f"{'folder' if group[0].beside else 'sequence'}{'s' * (len(group) != 1)}"
-        line = f"{name}: {pairs} pairs of {len(group)} {what} in {place}"
-        lines.append(line + (f", {orphans} files without a partner" if orphans else ""))
+        line = f"{name}: {counted(pairs, 'pair')} of {len(group)} {what} in {place}"
+        lines.append(line + (f", {_alone(orphans)}" if orphans else ""))
     return tuple(lines)
 
 
 def _describe(source: Source, kept: list[Pair], found: Matched, wanted: Wanted) -> str:
     name = kept[0].dataset if kept else source.name
-    line = f"{name}: {len(kept)} pairs in {source.place}"
-    if len(kept) < len(found.pairs):
-        line += f", {len(found.pairs) - len(kept)} more are copies of another set's"
+    line = f"{name}: {counted(len(kept), 'pair')} in {source.place}"
+    if copies := len(found.pairs) - len(kept):
+        line += f", {copies} more {verb(copies, 'is a copy', 'are copies')} of another set's"
     if found.orphans:
-        line += f", {len(found.orphans)} files without a partner"
+        line += f", {_alone(len(found.orphans))}"
     if not found.pairs:
         found = replace(found, note=why_unmatched(source, wanted.mask_suffix)[0])
     return line + (f" ({found.note})" if found.note else "")
+
+
+def _alone(count: int) -> str:
+    return counted(count, "file without a partner", "files without a partner")
 
 
 def _empty(

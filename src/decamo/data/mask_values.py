@@ -8,19 +8,28 @@ next to nothing where all others have 0 and 255. What was decided is said in a l
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from decamo.data.mask_look import MaskLook, Value
-from decamo.data.rules import MaskMeaning, Plane, Rest
+from decamo.data.rules import MaskMeaning, Plane, Rest, label_codes, nearest_colours
 from decamo.errors import DataError, SettingsError
 
 __all__ = [
     "Form",
+    "counts_as_empty",
     "decide_meaning",
     "form_of",
     "given_meaning",
     "meaning_alone",
     "parse_given",
+    "same_labels",
+    "same_words",
+    "seems_a_photograph",
+    "seems_inverted",
     "seems_swapped",
     "shown_code",
 ]
@@ -37,6 +46,8 @@ _WHITISH = 0.62  # of the full scale: an object this bright is cut at the half a
 _EDGE = 8  # levels that an edge has at least, where the object is not white
 _SMALL = 63  # ids of a set with one kind of object are smaller; a void of 255 goes with them
 _MIDDLE = (127, 128)
+_SHADES = 64  # up to which two colours are one that a codec has changed
+_DARK = 64  # of 255: a ground this dark is black
 
 
 class Form(StrEnum):
@@ -109,8 +120,36 @@ def seems_swapped(looks: Iterable[MaskLook], meaning: MaskMeaning) -> bool:
 
     The object then touches all four edges and covers over half of nearly every image.
     """
-    told = [_spread_of(look, meaning) for look in looks]
-    return len(told) > 1 and sum(told) >= _MOST * len(told)
+    inverted = [seems_inverted(look, meaning) for look in looks]
+    return len(inverted) > 1 and sum(inverted) >= _MOST * len(inverted)
+
+
+def counts_as_empty(look: MaskLook, meaning: MaskMeaning) -> bool:
+    """Whether a mask is not black and yet has no pixel of the object, void ones apart.
+
+    Where only the pixels themselves can tell it does not.
+    """
+    if not look.bins and not any(look.codes):
+        return False
+    if meaning.plane is not Plane.EACH:
+        if (shares := look.shares(meaning)) is not None:
+            return shares == (0, 0) and look.codes != set(meaning.ground)
+        blurred = look.bins and (meaning.plane, meaning.rest) == (Plane.LEVELS, Rest.NEAREST)
+        cut = (max(meaning.object) + max(meaning.ground) + 1) // 2 if blurred else 0
+        return bool(blurred) and _peak_of(look) < cut
+    if look.bins or look.plane is Plane.LEVELS:
+        return _peak_of(look) < (look.top + 1) // 2 and (look.lossy or _peak_of(look) > 1)
+    if look.plane is Plane.COLOUR:
+        return all(_luminance(code) < 128 for code in look.codes)
+    if look.plane is Plane.INDEX:
+        levels = [_brightness(v.colour) if v.colour >= 0 else v.code for v in look.values]
+        return 1 < max(levels) < 128
+    return False
+
+
+def seems_a_photograph(look: MaskLook) -> bool:
+    """Whether most pixels of a mask have neither of the two levels that most of them have."""
+    return bool(look.bins) and 2 * sum(sorted(look.bins)[-2:]) < look.total
 
 
 def parse_given(words: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -129,6 +168,31 @@ def parse_given(words: Sequence[str]) -> dict[str, tuple[int, ...]]:
     if len(set(every)) < len(every):
         raise SettingsError("--mask-values", f"got {' '.join(words)}", "name each value once")
     return roles
+
+
+def same_words(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two lists of words of ``--mask-values`` say the same, as 1-3 and 3,2,1 do.
+
+    Words for one data set alone (``VOC:object=15``) are compared set by set.
+
+    Raises:
+        SettingsError: a word cannot be understood.
+    """
+    return _by_set(one) == _by_set(other)
+
+
+def same_labels(looks: Iterable[MaskLook], one: MaskMeaning, other: MaskMeaning) -> bool:
+    """Whether two meanings make the same of every pixel of some masks.
+
+    Where only the pixels themselves can tell they are not taken to.
+    """
+    if one == other:
+        return True
+    for look in looks:
+        first, second = _labels_of(look, one), _labels_of(look, other)
+        if first is None or second is None or not np.array_equal(first, second):
+            return False
+    return True
 
 
 def given_meaning(words: Sequence[str], looks: Sequence[MaskLook]) -> MaskMeaning:
@@ -150,11 +214,17 @@ def given_meaning(words: Sequence[str], looks: Sequence[MaskLook]) -> MaskMeanin
         plane = Plane.LEVELS
     object_, ground, void = (roles.get(r, ()) for r in ("object", "ground", "void"))
     blurred = any(look.lossy or look.bins for look in shown)
-    if blurred and object_ and not ground:
+    if blurred and plane is Plane.COLOUR:
+        object_, ground = _all_colours(shown, object_, ground)
+    elif blurred and object_ and not ground:
         top = max(look.top for look in shown)
         ground = (0,) if min(object_) > top // 2 else (top,)
     if not object_ and not ground:
         ground = decide_meaning(looks).ground or (0,)
+    if blurred and not object_:
+        top = max(look.top for look in shown)
+        object_ = decide_meaning(looks).object or (top,)
+        object_ = object_ if not set(object_) & {*ground, *void} else (top if 0 in ground else 0,)
     rest = Rest.VOID if object_ and ground else Rest.GROUND if object_ else Rest.OBJECT
     meaning = MaskMeaning(plane, object_, ground, void, Rest.NEAREST if blurred else rest)
     seen = {v.code for look in shown if look.plane is plane for v in look.values}
@@ -166,9 +236,41 @@ def given_meaning(words: Sequence[str], looks: Sequence[MaskLook]) -> MaskMeanin
     return meaning
 
 
+def _all_colours(
+    looks: Sequence[MaskLook], object_: tuple[int, ...], ground: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Objects and grounds, where of blends one was left out: it has the other colours there are."""
+    filled = [replace(look, values=look.mains or look.values) for look in map(_in_colour, looks)]
+    colours = _gathered([look for look in filled if look.values]).tolist()
+    others = tuple(
+        c for c in colours if all(_distance(c, said) > _SHADES for said in (*object_, *ground))
+    )
+    return object_ or others, ground or others or (0,)
+
+
 def shown_code(code: int, plane: Plane) -> str:
     """A value as a person would give it to ``--mask-values``."""
     return f"#{code:06x}" if plane is Plane.COLOUR else str(code)
+
+
+def _by_set(words: Sequence[str]) -> dict[str, dict[str, frozenset[int]]]:
+    groups: dict[str, list[str]] = {}
+    for word in words:
+        name, _, own = word.rpartition(":")
+        groups.setdefault(name, []).append(own)
+    return {
+        name: {role: frozenset(values) for role, values in parse_given(own).items()}
+        for name, own in groups.items()
+    }
+
+
+def _labels_of(look: MaskLook, meaning: MaskMeaning) -> NDArray[np.uint8] | None:
+    """The label of each of a mask's values; None where only its pixels can tell."""
+    codes = np.array([v.code for v in look.values], dtype=np.int64)
+    if meaning.plane is Plane.EACH and look.plane is Plane.LEVELS and not look.bins:
+        ones = codes.max(initial=0) <= 1 and not look.lossy
+        return np.asarray(codes > (0 if ones else look.top // 2)).astype(np.uint8)
+    return None if look.shares(meaning) is None else label_codes(codes, meaning)
 
 
 def _makers(looks: Sequence[MaskLook], kind: Callable[[MaskLook], StrEnum]) -> set[StrEnum]:
@@ -184,7 +286,8 @@ def _of_levels(shown: Sequence[MaskLook], plane: Plane) -> MaskMeaning:
         flat = [look for look in shown if look.values and form_of(look) is not Form.SOFT]
         return _of_labels(flat, plane)
     level = [look for look in shown if form_of(look) is Form.LEVEL]
-    if Form.LEVEL in forms and any(max(look.codes) <= look.top // 2 for look in level):
+    low = any(max(look.codes) <= look.top // 2 for look in level)
+    if low and (Form.LEVEL in forms or forms == {Form.ONES}):
         return MaskMeaning(plane, ground=(0,), rest=Rest.OBJECT)
     if Form.FAINT in forms:
         faint = sorted(_peak(look) for look in shown if form_of(look) is Form.FAINT)
@@ -202,6 +305,11 @@ def _of_labels(looks: Sequence[MaskLook], plane: Plane) -> MaskMeaning:
         return MaskMeaning(plane, object=(0,), ground=(1,), void=(2,), rest=Rest.VOID)
     if codes == {1, 2, 3} and ground == 2:
         return MaskMeaning(plane, object=(1,), ground=(2,), void=(3,), rest=Rest.VOID)
+    if (void_ := _wall_of(looks, codes)) is not None:
+        rest = codes - {void_}
+        low = 0 if 0 in rest else _on_edges(looks)
+        if low in rest:
+            return MaskMeaning(plane, ground=(low,), void=(void_,), rest=Rest.OBJECT)
     top = max(look.top for look in looks)
     every = {code for look in looks for code in look.codes}
     others = sorted(every - {ground, top})
@@ -214,6 +322,18 @@ def _of_labels(looks: Sequence[MaskLook], plane: Plane) -> MaskMeaning:
     return MaskMeaning(plane, ground=(ground,), void=void, rest=Rest.OBJECT)
 
 
+def _wall_of(looks: Sequence[MaskLook], codes: set[int]) -> int | None:
+    """Which of three values is a line that parts the two others in nearly every mask."""
+    if len(codes) != 3:
+        return None
+    for code in codes:
+        parted = sum(look.wall == code and look.codes == codes for look in looks)
+        thin = any(_thin(looks, code, other) for other in codes - {code})
+        if thin and parted >= (1 - _RULES) * len(looks):
+            return code
+    return None
+
+
 def _void_of_three(looks: Sequence[MaskLook], low: int, top: int) -> tuple[int, ...]:
     """Which of a low value and the highest is void; neither where both fill areas."""
     if _thin(looks, low, top) or (low in _MIDDLE and not _thin(looks, top, low)):
@@ -222,11 +342,8 @@ def _void_of_three(looks: Sequence[MaskLook], low: int, top: int) -> tuple[int, 
 
 
 def _of_colours(shown: Sequence[MaskLook]) -> MaskMeaning:
-    if any(look.bins for look in shown) and any(
-        look.bins and look.plane is Plane.COLOUR for look in shown
-    ):
-        peaks = sorted(_peak(look) for look in shown if look.bins)
-        return MaskMeaning(Plane.LEVELS, object=(peaks[len(peaks) // 2],), ground=(0,))
+    if any(look.bins and look.plane is Plane.COLOUR for look in shown):
+        return _of_blends(shown)
     palettes = [look for look in shown if look.plane is Plane.INDEX]
     if not any(look.plane is Plane.COLOUR for look in shown) and _agree(palettes):
         black = {v.code for look in palettes for v in look.values if v.colour == 0}
@@ -249,6 +366,52 @@ def _of_colours(shown: Sequence[MaskLook]) -> MaskMeaning:
     if set(void) == others:
         void = ()
     return MaskMeaning(Plane.COLOUR, ground=(ground,), void=void, rest=Rest.OBJECT)
+
+
+def _of_blends(shown: Sequence[MaskLook]) -> MaskMeaning:
+    """Colours with soft edges: on black by brightness, else by the nearest one that fills areas."""
+    looks = [
+        replace(_in_colour(look), values=look.mains) if look.bins else _in_colour(look)
+        for look in shown
+        if look.mains or look.values
+    ]
+    peaks = sorted(_peak(look) for look in shown if look.bins)
+    peak = peaks[len(peaks) // 2]
+    colours = _gathered(looks)
+    on_edges = Counter[int]()
+    for look in looks:
+        first = max(look.values, key=lambda v: v.border).code
+        on_edges[int(colours[nearest_colours(np.array([first]), colours)[0]])] += 1
+    if not on_edges:
+        return MaskMeaning(Plane.LEVELS, object=(peak,), ground=(0,))
+    ground = on_edges.most_common(1)[0][0]
+    others = tuple(sorted(int(c) for c in colours if c != ground))
+    if _brightness(ground) < _DARK and all(2 * _brightness(c) >= peak for c in others):
+        return MaskMeaning(Plane.LEVELS, object=(peak,), ground=(0,))
+    return MaskMeaning(Plane.COLOUR, object=others, ground=(ground,))
+
+
+def _gathered(looks: Sequence[MaskLook]) -> NDArray[np.int64]:
+    """The colours that fill areas of the masks; those a codec made of one are one."""
+    counts = Counter[int]()
+    for look in looks:
+        for value in look.values:
+            counts[value.code] += value.count
+    kept: list[int] = []
+    for code, _ in counts.most_common():
+        near = nearest_colours(np.array([code]), np.array(kept))[0] if kept else -1
+        if near < 0 or _distance(code, kept[near]) > _SHADES:
+            kept.append(code)
+    return np.array(kept, dtype=np.int64)
+
+
+def _distance(a: int, b: int) -> int:
+    """Between two colours: the greatest of a channel."""
+    return max(abs((a >> shift & 255) - (b >> shift & 255)) for shift in (16, 8, 0))
+
+
+def _brightness(colour: int) -> int:
+    return max(colour >> shift & 255 for shift in (16, 8, 0))
 
 
 def _beside(looks: Sequence[MaskLook], code: int, ground: int) -> set[int]:
@@ -353,11 +516,16 @@ def _peak(look: MaskLook) -> int:
     return look.top
 
 
-def _spread_of(look: MaskLook, meaning: MaskMeaning) -> bool:
+def seems_inverted(look: MaskLook, meaning: MaskMeaning) -> bool:
     """Whether the object covers over half of this mask and touches all four edges."""
-    if look.bins:
-        return look.sides == 15 and sum(look.bins[len(look.bins) // 2 :]) > look.total / 2
-    if meaning.plane is Plane.EACH:
+    if look.mains and meaning.plane is Plane.COLOUR:
+        labels = label_codes(np.array([v.code for v in look.mains]), meaning)
+        on = [v for v, label in zip(look.mains, labels, strict=True) if label == 1]
+    elif look.bins:
+        width = (look.top + 1) // len(look.bins)
+        cut = (_peak_of(look) + 1) // 2 // width
+        return look.sides == 15 and sum(look.bins[cut:]) > look.total / 2
+    elif meaning.plane is Plane.EACH:
         ones = max(look.codes) <= 1
         on = [v for v in look.values if v.code > (0 if ones else look.top // 2)]
     else:
@@ -367,6 +535,20 @@ def _spread_of(look: MaskLook, meaning: MaskMeaning) -> bool:
     for value in on:
         sides |= value.sides
     return sides == 15 and sum(v.count for v in on) > look.total / 2
+
+
+def _peak_of(look: MaskLook) -> int:
+    """The greatest level of a mask; of very many levels about it."""
+    if look.values:
+        return max(look.codes)
+    width = (look.top + 1) // len(look.bins)
+    return max(i for i, n in enumerate(look.bins) if n) * width + width - 1
+
+
+def _luminance(colour: int) -> int:
+    """ITU-R 601, as Pillow rounds it."""
+    red, green, blue = (colour >> shift & 255 for shift in (16, 8, 0))
+    return (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
 
 
 def _range(word: str, part: str) -> Iterable[int]:

@@ -11,6 +11,7 @@ from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, files_by_stem, oth
 from decamo.data.finding import Source, glimpse
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
+from decamo.settings.counting import counted
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -232,7 +233,8 @@ def why_unmatched(source: Source, mask_suffix: str) -> tuple[str, str]:
     if several:
         got = f"{several[0]} could belong to {len(several[1])} masks: {', '.join(several[1][:3])}"
         return f"in {source.masks}, {got}", "say which with --mask-suffix, such as _mask"
-    got = f"{len(images)} images in {source.images} ({some}) and {len(masks)} masks in"
+    got = f"{counted(len(images), 'image')} in {source.images} ({some}) and"
+    got = f"{got} {counted(len(masks), 'mask')} in"
     return f"{got} {source.masks} ({others}) have no name in common", _RENAME
 
 

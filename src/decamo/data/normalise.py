@@ -111,8 +111,8 @@ def one_colour(picture: Image.Image) -> bool:
 def codes_of(picture: Image.Image, plane: Plane) -> NDArray[np.uint8] | NDArray[np.int64]:
     """The values of a mask ``[H, W]`` in a plane; see :class:`~decamo.data.rules.Plane`.
 
-    One bit counts as 0 and 255. So do floats up to 1, in steps of 1 / 255; greater ones are
-    rounded down, and NaN is 0.
+    One bit counts as 0 and 255. So do floats between 0 and 1, in steps of 1 / 255; whole and
+    greater ones are rounded down, and NaN is 0.
     """
     if plane is Plane.ALPHA:
         return np.asarray(picture.convert("RGBA"))[..., 3]
@@ -130,6 +130,7 @@ def codes_of(picture: Image.Image, plane: Plane) -> NDArray[np.uint8] | NDArray[
     if picture.mode == "F":
         values = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0, neginf=0)
         unit = values.max(initial=0) <= 1 and values.min(initial=0) >= 0
+        unit = unit and bool((values % 1).any())  # ids are floats too, at times
         return np.asarray(np.floor(values * 255 + 0.5 if unit else values), dtype=np.int64)
     if picture.mode.startswith("I"):
         return np.asarray(picture, dtype=np.int64)

@@ -1,7 +1,7 @@
 """What the numbers of a data set's images mean: which is black and which is white, for all."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -10,13 +10,24 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from decamo.data.rules import PixelScale
+from decamo.data.wide_files import greatest_value
+from decamo.settings.counting import counted
 
-__all__ = ["WideLook", "decide_scale", "declared_range", "look_at_numbers", "scale_words"]
+__all__ = [
+    "WideLook",
+    "decide_scale",
+    "declared_range",
+    "fitting_scale",
+    "look_at_numbers",
+    "scale_words",
+]
 
 _FULL = 65535
 _SAMPLE = 1_000_000  # numbers of an image that its percentiles are taken over
 _TAILS = (0.1, 99.9)  # percent: what lies beyond is hot pixels, dead pixels and glints
 _FILES = (5, 95)  # percent of the files
+_SLACK = 0.1  # of a range, by which robust extremes may be beyond it
+_SEEN = 1 / 64  # of a range, which numbers fill at least if it is theirs: four levels of 255
 _TIFF_LOW, _TIFF_HIGH, _TIFF_BITS = (280, 340), (281, 341), 258  # TIFF 6.0: (S)Min, (S)MaxSample
 
 
@@ -93,8 +104,9 @@ def declared_range(picture: Image.Image, file: IO[bytes]) -> tuple[float, float]
         picture: opened, perhaps decoded.
         file: that it was opened from, which is read again from its beginning.
     """
-    if picture.format == "PPM":
-        return 0, _FULL
+    if picture.format == "PPM":  # Pillow brings grey numbers to all of 16 bits, colours we do not
+        top = greatest_value(file)
+        return (0, 0) if top == _FULL else (0, top if picture.mode == "RGB" else _FULL)
     if picture.format == "PNG":
         bits = _significant_bits(file)
         return (0, 2**bits - 1) if 8 < bits < 16 else (0, 0)
@@ -141,6 +153,49 @@ def decide_scale(looks: Sequence[WideLook]) -> PixelScale | None:
     return PixelScale(dark, bright)
 
 
+def fitting_scale(
+    looks: Sequence[WideLook], known: Mapping[str, PixelScale], name: str = ""
+) -> tuple[PixelScale | None, str]:
+    """Which range of training is that of some images, and that in words.
+
+    That which they would have by themselves, if it is among them (as where files declare their
+    range); else that of the data set of the same name, else the narrowest, of those that hold them
+    and are not all but empty of them; else none of these, but what they have by themselves.
+
+    Args:
+        looks: of the images with more than 8 bits a channel; at least one.
+        known: by data set.
+        name: of the data set that the images belong to, where there is one.
+    """
+    scale, why = _fitting(looks, known, name)
+    low, high = (0.0, float(_FULL)) if scale is None else (scale.low, scale.high)
+    return scale, f"{low:g} is black and {high:g} is white, {why}"
+
+
+def _fitting(
+    looks: Sequence[WideLook], known: Mapping[str, PixelScale], name: str
+) -> tuple[PixelScale | None, str]:
+    own = decide_scale(looks)
+    alike = [one for one, scale in known.items() if scale == own]
+    if alike:
+        return own, f"as in training on {alike[0]}"
+    dark = float(np.percentile([look.dark for look in looks], _FILES[0]))
+    bright = float(np.percentile([look.bright for look in looks], _FILES[1]))
+    fits = [one for one, scale in known.items() if _holds(scale, dark, bright)]
+    if fits:
+        best = min(fits, key=lambda one: (one != name, known[one].high - known[one].low))
+        return known[best], f"as in training on {best}"
+    ranges = ", ".join(f"{s.low:g} to {s.high:g} on {one}" for one, s in known.items())
+    return own, f"as these files have it: their numbers fit no range of training ({ranges})"
+
+
+def _holds(scale: PixelScale, dark: float, bright: float) -> bool:
+    """Whether a range holds what is between two robust extremes and is not all but empty of it."""
+    span = scale.high - scale.low
+    inside = scale.low - _SLACK * span <= dark and bright <= scale.high + _SLACK * span
+    return inside and bright - dark >= _SEEN * span
+
+
 def scale_words(looks: Sequence[WideLook], scale: PixelScale | None) -> str:
     """One line on what was decided; empty where there was nothing to decide."""
     if not looks:
@@ -154,7 +209,7 @@ def scale_words(looks: Sequence[WideLook], scale: PixelScale | None) -> str:
     elif scale is not None and (scale.low, scale.high) in ((0, 255), (0, 1)):
         why = "a range that they fill"
     return (
-        f"{len(looks)} images of more than 8 bits, {kind} from {low:g} to {high:g}:"
+        f"{counted(len(looks), 'image')} of more than 8 bits, {kind} from {low:g} to {high:g}:"
         f" {black:g} is black and {white:g} is white ({why})"
     )
 

@@ -17,6 +17,19 @@ from decamo.data.normalise import codes_of, is_wide, to_mask, to_rgb, wide_value
 from decamo.data.pairs import Pair
 from decamo.data.pixel_range import WideLook, declared_range, look_at_numbers
 from decamo.data.rules import BY_ITSELF, VOID, Plane, ReadingRule, label_codes
+from decamo.data.wide_files import (
+    colours_of_ppm,
+    greatest_value,
+    grey_alpha_as_colours,
+    has_signed_bytes,
+    has_sixteen_bits,
+    join_halves,
+    mend_planes,
+    split_grey_alpha,
+    swap_bytes,
+    true_numbers,
+    why_no_tiff,
+)
 from decamo.errors import UnreadableImage
 
 __all__ = [
@@ -45,7 +58,6 @@ FORMATS: list[str] = [
 ]
 _REMEDY = "download or export the file again, or remove the pair"
 _BIG = 89_478_485  # px; up to here pictures are never reduced but by a JPEG's own decoder
-_PHOTOMETRIC = 262  # TIFF 6.0; 0: white is zero
 _ARRAY = b"\x93NUMPY"
 _OPENING = threading.Lock()
 
@@ -228,9 +240,14 @@ def is_wide_file(path: Path) -> bool:
         if file.read(len(_ARRAY)) == _ARRAY:
             file.seek(0)
             return bool(np.load(file, allow_pickle=False).dtype not in (np.bool_, np.uint8))
+        if grey_alpha_as_colours(file) is not None:
+            return True
         file.seek(0)
         with _opened(file) as picture:
-            return bool(is_wide(picture) or _sixteen_bits(picture))
+            mend_planes(picture)
+            ppm = picture.format == "PPM" and greatest_value(file) > 255
+            wide = has_sixteen_bits(picture) or has_signed_bytes(picture) or ppm
+            return wide or is_wide(picture)
 
 
 def see_mask(path: Path, rule: ReadingRule = BY_ITSELF) -> MaskLook:
@@ -289,28 +306,37 @@ def _decode(path: Path, rule: ReadingRule, at_least: int | None = None) -> _Deco
     with path.open("rb") as file:
         if file.read(len(_ARRAY)) == _ARRAY:
             return _decode_array(file, rule)
-        file.seek(0)
-        with _opened(file) as picture:
-            width, height = picture.size
-            sixteen = _sixteen_bits(picture)
-            if at_least is not None:
-                picture.draft(None, (at_least, at_least))
-            _refuse_huge(picture.size, rule)
-            orientation = _orientation(picture)  # decodes a PNG, in search of an EXIF block
-            tiff = picture.format == "TIFF"
-            if tiff and orientation >= 5:  # Pillow tells the upright size of a TIFF at once
-                width, height = height, width
-            wide = bool(sixteen) or is_wide(picture)
-            picture.load()
-            declared = declared_range(picture, file) if wide else (0, 0)
-            negative = tiff and picture.mode == "I;16" and picture.tag_v2.get(_PHOTOMETRIC) == 0
-        low = _low_bytes(file, sixteen) if sixteen else None
+        return _decode_picture(file, rule, at_least)
+
+
+def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) -> _Decoded:
+    grey_alpha = grey_alpha_as_colours(file)
+    file.seek(0)
+    with _opened(grey_alpha or file) as picture:
+        width, height = picture.size
+        mend_planes(picture)
+        sixteen = grey_alpha is not None or has_sixteen_bits(picture)
+        if at_least is not None:
+            picture.draft(None, (at_least, at_least))
+        _refuse_huge(picture.size, rule)
+        orientation = _orientation(picture)  # decodes a PNG, in search of an EXIF block
+        tiff = picture.format == "TIFF"
+        if tiff and orientation >= 5:  # Pillow tells the upright size of a TIFF at once
+            width, height = height, width
+        picture.load()
+        low: Image.Image | None = None
+        decoded = true_numbers(picture)
+        if grey_alpha is not None:
+            decoded, low = split_grey_alpha(picture)
+        elif (colours := colours_of_ppm(file) if picture.format == "PPM" else None) is not None:
+            decoded, low = colours
+        elif sixteen:
+            low = _low_bytes(file)
+        wide = low is not None or is_wide(decoded)
+        declared = declared_range(picture, file) if wide else (0, 0)
     lossy = picture.format in ("JPEG", "MPO")
-    decoded: Image.Image = picture
-    if negative:  # Pillow (13.0 at least) turns white and black round up to 8 bits only
-        decoded = Image.fromarray(np.uint16(65535) - np.asarray(picture))
     if at_least is not None and decoded.width * decoded.height > _BIG:
-        decoded, low = _reduced(decoded, at_least), low and _reduced(low, at_least)
+        decoded, low = _reduced(decoded, low, at_least)
     upright = tiff and orientation > 1
     return _Decoded(decoded, (height, width), orientation, upright, lossy, declared, low)
 
@@ -334,22 +360,12 @@ def _refuse_huge(size: tuple[int, int], rule: ReadingRule) -> None:
         raise Image.DecompressionBombError(f"{height} x {width} px, over {rule.max_pixels} in all")
 
 
-def _sixteen_bits(picture: Any) -> str:
-    """The raw mode of colours of 16 bits a channel, of which Pillow keeps the upper 8; or none."""
-    modes = {str(part[3] if isinstance(part[3], str) else part[3][0]) for part in picture.tile}
-    raw = modes.pop() if len(modes) == 1 else ""
-    return raw if picture.mode in ("RGB", "RGBA") and raw[-4:-1] == ";16" else ""
-
-
-def _low_bytes(file: IO[bytes], raw: str) -> Image.Image:
+def _low_bytes(file: IO[bytes]) -> Image.Image:
     """The lower halves of 16-bit colours: the bytes in the other order are the other halves."""
-    other = raw[:-1] + ("L" if raw.endswith("B") else "B")
     file.seek(0)
     with _opened(file) as picture:
-        picture.tile = [
-            part._replace(args=other if isinstance(part[3], str) else (other, *part[3][1:]))
-            for part in picture.tile
-        ]
+        mend_planes(picture)
+        swap_bytes(picture)
         picture.load()
     whole: Image.Image = picture
     return whole
@@ -366,6 +382,8 @@ def _decode_array(file: IO[bytes], rule: ReadingRule) -> _Decoded:
     if values.ndim not in (2, 3) or not values.size:
         raise ValueError(f"an array of shape {values.shape}")
     _refuse_huge((values.shape[1], values.shape[0]), rule)
+    if values.ndim == 3 and values.min() >= 0 and values.max() <= 255:
+        values = values.astype(np.uint8)
     if values.dtype not in (np.bool_, np.uint8):
         whole = np.issubdtype(values.dtype, np.integer)
         values = values.astype(np.int32 if whole else np.float32)
@@ -374,12 +392,19 @@ def _decode_array(file: IO[bytes], rule: ReadingRule) -> _Decoded:
     return _Decoded(picture, (height, width), 1, upright=False, lossy=False)
 
 
-def _reduced(picture: Image.Image, at_least: int) -> Image.Image:
-    """Smaller by a whole factor, both sides keeping ``at_least`` px."""
+def _reduced(
+    picture: Image.Image, low: Image.Image | None, at_least: int
+) -> tuple[Image.Image, Image.Image | None]:
+    """Smaller by a whole factor, both sides keeping ``at_least`` px; with the lower halves."""
     factor = min(picture.size) // max(at_least, 1)
     if factor < 2:
-        return picture
-    return (picture.convert("RGB") if picture.mode in ("1", "P") else picture).reduce(factor)
+        return picture, low
+    if low is None:
+        wide = picture.convert("RGB") if picture.mode in ("1", "P") else picture
+        return wide.reduce(factor), None
+    size = picture.width // factor, picture.height // factor  # halves have no means of their own
+    thinned = [half.resize(size, Image.Resampling.NEAREST) for half in (picture, low)]
+    return thinned[0], thinned[1]
 
 
 def _rgb(file: _Decoded, turn: int, rule: ReadingRule) -> NDArray[np.uint8]:
@@ -389,13 +414,9 @@ def _rgb(file: _Decoded, turn: int, rule: ReadingRule) -> NDArray[np.uint8]:
 
 
 def _sixteen(file: _Decoded, turn: int) -> NDArray[np.int64]:
-    halves = (file.picture, file.low_bytes)
-    high, low = (
-        np.asarray(_turned(file, half, turn).convert("RGB"), dtype=np.int64)
-        for half in halves
-        if half is not None
-    )
-    return high << 8 | low
+    if file.low_bytes is None:
+        raise ValueError("want colours of 16 bits")
+    return join_halves(_turned(file, file.picture, turn), _turned(file, file.low_bytes, turn))
 
 
 def _numbers(file: _Decoded) -> WideLook | None:
@@ -454,7 +475,10 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"too many pixels to be decoded ({error})"
     if isinstance(error, UnidentifiedImageError):
-        return "not an image that can be read" if path.stat().st_size else "the file is empty"
+        if not path.stat().st_size:
+            return "the file is empty"
+        with path.open("rb") as file:
+            return why_no_tiff(file) or "not an image that can be read"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return f"cannot be decoded ({error or type(error).__name__})"

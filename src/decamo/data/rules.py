@@ -23,10 +23,12 @@ __all__ = [
     "ReadingRule",
     "Rest",
     "label_codes",
+    "nearest_colours",
     "rules_from_plain",
 ]
 
 VOID = 255  # in a label map: neither object nor ground, left out of loss and scores
+_AT_ONCE = 65536  # colours that are compared at once, to bound the memory
 MAX_PIXELS = 300_000_000  # 1.2 GB decoded; the largest photographs of phones have 200 million
 
 
@@ -46,7 +48,8 @@ class Rest(StrEnum):
     OBJECT = "object"
     GROUND = "ground"
     VOID = "void"
-    NEAREST = "nearest"  # what the nearest named value is; the upper one where two are as near
+    NEAREST = "nearest"  # what the nearest named value is; the upper one where two are as near.
+    # Colours are near by their distance in RGB.
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,28 @@ def label_codes(codes: NDArray[Any], meaning: MaskMeaning) -> NDArray[np.uint8]:
     return _labels(distinct, meaning)[inverse].reshape(codes.shape)
 
 
+def nearest_colours(packed: NDArray[Any], among: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which of some colours each one is nearest to in RGB; the first of two as near.
+
+    Args:
+        packed: colours ``[...]``, red * 65536 + green * 256 + blue.
+        among: such colours ``[N]``.
+
+    Returns:
+        Indices into ``among``, of the shape of ``packed``.
+    """
+    distinct, inverse = np.unique(packed, return_inverse=True)
+    ours, theirs = (
+        np.stack([colours >> shift & 255 for shift in (16, 8, 0)], axis=-1)
+        for colours in (distinct.astype(np.int64), among)
+    )
+    nearest = np.empty(len(distinct), dtype=np.int64)
+    for begin in range(0, len(distinct), _AT_ONCE):
+        part = ours[begin : begin + _AT_ONCE, None]
+        nearest[begin : begin + _AT_ONCE] = ((part - theirs) ** 2).sum(axis=-1).argmin(axis=1)
+    return nearest[inverse].reshape(np.shape(packed))
+
+
 @lru_cache(maxsize=64)
 def _table(meaning: MaskMeaning) -> NDArray[np.uint8]:
     return _labels(np.arange(256), meaning)
@@ -180,6 +205,10 @@ def _table(meaning: MaskMeaning) -> NDArray[np.uint8]:
 def _labels(values: NDArray[Any], meaning: MaskMeaning) -> NDArray[np.uint8]:
     named = dict.fromkeys(meaning.ground, 0) | dict.fromkeys(meaning.void, VOID)
     named |= dict.fromkeys(meaning.object, 1)
+    if meaning.rest is Rest.NEAREST and named and meaning.plane is Plane.COLOUR:
+        colours = np.array(sorted(named, reverse=True), dtype=np.int64)
+        labels = np.array([named[int(v)] for v in colours], dtype=np.uint8)
+        return labels[nearest_colours(values, colours)]
     if meaning.rest is Rest.NEAREST and named:
         known = np.array(sorted(named), dtype=np.int64)
         labels = np.array([named[int(v)] for v in known], dtype=np.uint8)

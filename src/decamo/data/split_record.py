@@ -22,6 +22,7 @@ from decamo.data.census import Entry
 from decamo.data.fingerprints import difference_hash
 from decamo.data.holdout import Split, hold_out
 from decamo.errors import DataError
+from decamo.settings.counting import verb
 
 __all__ = ["Followed", "Known", "SplitRecord", "follow", "former_names", "record_of"]
 
@@ -321,7 +322,7 @@ def _lines(
     if said:
         known = {k.key for k in images}
         fresh = sum(entry.pair.key not in known for entry in split.val)
-        also = f"; {fresh} of the new ones are held out" if fresh else ""
+        also = f"; {fresh} of the new ones {verb(fresh)} held out" if fresh else ""
         line = f"the images changed since the checkpoint: {', '.join(said)}{also}"
         return (f"{line}; none that has trained is held out",)
     names = Counter(

@@ -1,21 +1,25 @@
 """From a look at every file of a data set to the one rule by which they are read, and its words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from decamo.data.mask_look import MaskLook
 from decamo.data.mask_values import (
     Form,
+    counts_as_empty,
     decide_meaning,
     form_of,
     given_meaning,
+    seems_a_photograph,
+    seems_inverted,
     seems_swapped,
     shown_code,
 )
-from decamo.data.pixel_range import WideLook, decide_scale, scale_words
+from decamo.data.pixel_range import WideLook, decide_scale, fitting_scale, scale_words
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
+from decamo.settings.counting import counted, verb
 
 __all__ = ["Decided", "Sight", "decide_rule"]
 
@@ -70,11 +74,13 @@ class Decided:
         rule: by which its files are read.
         lines: what was decided, for people: one on masks, one on images where there is a choice.
         warnings: what does not fit, a line each.
+        empty: a line that names masks without an object that are not black; or nothing.
     """
 
     rule: ReadingRule
     lines: tuple[str, ...]
     warnings: tuple[str, ...]
+    empty: tuple[str, ...] = ()
 
 
 def decide_rule(
@@ -83,6 +89,7 @@ def decide_rule(
     *,
     given: Sequence[str] = (),
     held: ReadingRule | None = None,
+    ranges: Mapping[str, PixelScale] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Decided:
     """How the files of a data set are read.
@@ -92,6 +99,8 @@ def decide_rule(
         sights: of its pairs.
         given: what ``--mask-values`` says, such as ``("object=1", "void=255")``.
         held: the rule that a checkpoint was trained by; it stays.
+        ranges: of the numbers of images that a network was trained on, by data set, where it is to
+            see these; one of them is taken if it fits.
         max_pixels: the most that a file may have.
 
     Raises:
@@ -109,15 +118,20 @@ def decide_rule(
     if given:
         meaning, why = given_meaning(given, looks), " (--mask-values)"
     lines = [f"masks of {name}: {_mask_words(looks, meaning)}{why}"] if looks else []
-    if numbers:
+    if numbers and ranges:
+        scale, words = fitting_scale(numbers, ranges, name)
+        lines.append(f"images of {name}: {len(numbers)} images of more than 8 bits: {words}")
+    elif numbers:
         lines.append(f"images of {name}: {scale_words(numbers, scale)}")
-    warnings = [*_swapped(name, looks, meaning), *_odd_masks(name, sights, meaning)]
-    warnings += _flat_images(name, sights, scale)
-    return Decided(ReadingRule(meaning, scale, max_pixels), tuple(lines), tuple(warnings))
+    warnings = _swapped(name, sights, meaning) + _odd_masks(name, sights, meaning)
+    warnings += _photographs(name, sights) + _flat_images(name, sights, scale)
+    empty = _empty_masks(name, sights, meaning, said=bool(given))
+    rule = ReadingRule(meaning, scale, max_pixels)
+    return Decided(rule, tuple(lines), tuple(warnings), tuple(empty))
 
 
 def _mask_words(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
-    count = f"{len(looks)} masks"
+    count = counted(len(looks), "mask")
     if meaning.plane is Plane.EACH:
         return f"{_form_words(looks)} of {count}{_half_words(looks)}"
     roles = [
@@ -192,14 +206,55 @@ def _share_words(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
     return f"object {object_:.1%}" + (f" and void {void:.1%}" * meaning.has_void) + " of "
 
 
-def _swapped(name: str, looks: Sequence[MaskLook], meaning: MaskMeaning) -> list[str]:
-    if not seems_swapped(looks, meaning):
+def _swapped(name: str, sights: Sequence[Sight], meaning: MaskMeaning) -> list[str]:
+    """Objects that look like grounds, in nearly all masks or in some."""
+    inverted = [sight.name for sight in sights if seems_inverted(sight.mask, meaning)]
+    if seems_swapped([sight.mask for sight in sights], meaning):
+        return [
+            f"masks of {name}: the object touches all edges and covers most of nearly every image:"
+            f" object and ground may be swapped; if so, give --mask-values {_turned(meaning)}"
+        ]
+    if not inverted:
         return []
-    ground = meaning.ground or (0,)
-    values = ",".join(shown_code(v, meaning.plane) for v in ground[:_FIRST])
     return [
-        f"masks of {name}: the object touches all edges and covers most of nearly every image:"
-        f" object and ground may be swapped; if so, give --mask-values object={values}"
+        f"masks of {name}: {len(inverted)} of {len(sights)} seem inverted (the object touches all"
+        f" edges and covers most of the image, unlike in the others): {_names(inverted)}"
+    ]
+
+
+def _turned(meaning: MaskMeaning) -> str:
+    """What ``--mask-values`` must say for object and ground to change places."""
+    roles = {"object": meaning.ground or (0,), "void": meaning.void}
+    if meaning.plane is Plane.COLOUR and meaning.rest is Rest.NEAREST:
+        roles["ground"] = meaning.object
+    return " ".join(
+        f"{role}={','.join(shown_code(v, meaning.plane) for v in codes)}"
+        for role, codes in roles.items()
+        if codes
+    )
+
+
+def _photographs(name: str, sights: Sequence[Sight]) -> list[str]:
+    photographs = [sight.name for sight in sights if seems_a_photograph(sight.mask)]
+    if not photographs:
+        return []
+    return [
+        f"masks of {name}: {len(photographs)} of {len(sights)} look like photographs, with hardly"
+        f" two levels that most pixels have: {_names(photographs)}; is it the folder of the masks?"
+    ]
+
+
+def _empty_masks(
+    name: str, sights: Sequence[Sight], meaning: MaskMeaning, *, said: bool
+) -> list[str]:
+    """Masks that count as empty though they are not black."""
+    empty = [sight for sight in sights if counts_as_empty(sight.mask, meaning)]
+    if not empty:
+        return []
+    remedy = "; if they show objects, write these as 255, or say so with --mask-values"
+    return [
+        f"masks of {name}: {len(empty)} of {len(sights)} are not black but have no value of an"
+        f" object, and count as empty: {_names([s.name for s in empty])}{'' if said else remedy}"
     ]
 
 
@@ -222,7 +277,8 @@ def _odd_masks(name: str, sights: Sequence[Sight], meaning: MaskMeaning) -> list
         elif meaning.plane is Plane.INDEX and sight.mask.plane is Plane.COLOUR:
             odd.setdefault("colours where the others have a palette", []).append(sight.name)
     return [
-        f"masks of {name}: {len(names)} of {len(sights)} disagree with their set ({kind}):"
+        f"masks of {name}: {len(names)} of {len(sights)}"
+        f" {verb(len(names), 'disagrees', 'disagree')} with their set ({kind}):"
         f" {_names(names)}"
         for kind, names in odd.items()
     ]

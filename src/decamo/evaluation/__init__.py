@@ -24,7 +24,7 @@ from decamo.evaluation.measuring import (
 from decamo.evaluation.methods import MapMethod, Method, Outcome, run_method
 from decamo.evaluation.names import method_names, named_path
 from decamo.evaluation.predictions import MapFolder, fitted, match_maps
-from decamo.evaluation.protocol import Protocol, prints_of
+from decamo.evaluation.protocol import Protocol, head_of, prints_of
 from decamo.evaluation.table import Group, SetScore, plain_score, score_set
 from decamo.evaluation.truth import Truth, read_truth
 
@@ -62,6 +62,7 @@ __all__ = [
     "differences",
     "fitted",
     "grouped",
+    "head_of",
     "interval",
     "map_of",
     "match_maps",

@@ -57,17 +57,22 @@ class Convention(StrEnum):
             return "bilinear to the mask's size as OpenCV does, before the stretch"
         return "bilinear to the mask's size"
 
-    def head(self, *, stretch: bool, noncam: str, by_values: bool = False) -> str:
+    def head(self, *, stretch: bool, noncam: str, by_values: bool | None = False) -> str:
         """One line for the head of a table.
 
         Args:
             stretch: whether maps are stretched.
             noncam: a value of :class:`NonCam`.
-            by_values: whether the masks' values were given a meaning, such as class ids.
+            by_values: whether the masks' values were given a meaning, such as class ids; None: of
+                some data sets, not of all.
         """
         maps = "each map stretched to [0, 1]" if stretch else "maps as they are"
         sign = ">" if self is Convention.PUBLISHED else ">="
-        mask = "mask by the meaning of its values" if by_values else f"mask {sign} 128"
+        mask = {
+            True: "mask by the meaning of its values",
+            False: f"mask {sign} 128",
+            None: "mask as said of each data set",
+        }[by_values]
         cuts = f"object is {mask}, and map {sign} 0.5 for IoU and Dice"
         empty = {
             NonCam.DROP: "empty masks and NonCAM left out",

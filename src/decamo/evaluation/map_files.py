@@ -30,6 +30,7 @@ __all__ = [
 
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _NEAR = 0.02  # how far a resampled float map may overshoot [0, 1]
+_BRIGHT = 128  # of 255, which some map of a folder exceeds whose floats are levels
 _READERS = 4  # Pillow decodes outside of the interpreter's lock
 # ITU-R 601 luminance, for maps that were saved in colour, as OpenCV and Pillow have it.
 _LUMINANCE = np.array([299, 587, 114], dtype=np.int64)
@@ -129,7 +130,10 @@ def decide_reading(
         real = _real(method, by_kind["real"])
         remarks.append(f"{_files(by_kind['real'])} of floats, {real:g} being 1")
     if "colour" in by_kind:
-        remarks.append(f"{_files(by_kind['colour'])} in colour, read as luminance")
+        remarks.append(
+            f"{_files(by_kind['colour'])} in colour, read as luminance,"
+            " which is not the map where a colour map such as jet was drawn"
+        )
     return MapReading(channel or Channel.LUMINANCE, whole, real, tuple(remarks))
 
 
@@ -250,7 +254,8 @@ def _real(method: str, looks: Sequence[_Look]) -> float:
     """What means 1 in floats."""
     high = max(look.high for look in looks)
     one = 1 if high <= 1 + _NEAR else 255
-    edge = _NEAR * one
+    # logits go below zero too, but not up to 255
+    edge = _NEAR if high < _BRIGHT else _NEAR * one
     worst = next((x for x in looks if not (-edge <= x.low and x.high <= one + edge)), None)
     if worst is not None:
         raise _no_map(method, worst)

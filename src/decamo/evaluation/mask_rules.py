@@ -1,13 +1,14 @@
 """What the masks of each set mean, decided from all of them as training does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from decamo.data.deciding import refuse_unknown, words_for
 from decamo.data.mask_look import MaskLook
+from decamo.data.mask_values import Form, form_of
 from decamo.data.pixel_range import WideLook
 from decamo.data.reading import see_image, see_mask
-from decamo.data.rules import MAX_PIXELS, MaskMeaning, Plane, ReadingRule, Rest
+from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
 from decamo.data.survey import Decided, Sight, decide_rule
 from decamo.data.waiting import NOBODY, Ear, patient_map
 from decamo.errors import UnreadableImage
@@ -37,6 +38,7 @@ def rule_sets(
     *,
     given: Sequence[str] = (),
     images: bool = False,
+    ranges: Mapping[str, PixelScale] | None = None,
     max_pixels: int = MAX_PIXELS,
     threads: int = 4,
     ear: Ear = NOBODY,
@@ -47,6 +49,7 @@ def rule_sets(
         sets: to be scored against.
         given: words of ``--mask-values``.
         images: whether a network will see the images, so that their numbers count too.
+        ranges: of numbers of more than 8 bits that the networks were trained on, by data set.
         max_pixels: the most that a file may have.
         threads: that look at files.
         ear: listened to meanwhile.
@@ -69,7 +72,7 @@ def rule_sets(
         )
         sights = [sight for sight in seen if sight is not None]
         words = words_for(one.name, given)
-        decided = decide_rule(one.name, sights, given=words, max_pixels=max_pixels)
+        decided = decide_rule(one.name, sights, given=words, ranges=ranges, max_pixels=max_pixels)
         made.append(_ruled(one, seen, decided, said=bool(words)))
         lines += [*decided.lines, *decided.warnings]
     return RuledSets(tuple(made), tuple(lines))
@@ -99,7 +102,8 @@ def _ruled(one: CaseSet, seen: Sequence[Sight | None], decided: Decided, *, said
         alone = rule.mask.plane is Plane.EACH and look is not None and _has_half(look)
         brightest = 0 if look is None else _brightest(look)
         cases.append(replace(case, pair=pair, rule=rule, half=alone or faint, brightest=brightest))
-    alike = rule.mask.plane is Plane.EACH or not decided.lines
+    ones = any(sight is not None and form_of(sight.mask) is Form.ONES for sight in seen)
+    alike = (rule.mask.plane is Plane.EACH and not ones) or not decided.lines
     meaning = "" if alike else decided.lines[0]
     return replace(one, cases=tuple(cases), meaning=meaning)
 

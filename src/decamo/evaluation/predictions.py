@@ -15,6 +15,7 @@ from decamo.errors import DataError
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.convention import Convention, NonCam
 from decamo.evaluation.map_files import Values, to_bytes
+from decamo.settings.counting import verb
 
 __all__ = ["MapFolder", "fitted", "match_maps"]
 
@@ -41,7 +42,8 @@ def match_maps(
 
     Args:
         method: the name to score it under.
-        root: a folder of maps, or a folder that holds one folder of maps for each data set.
+        root: a folder of maps, or a folder that holds one folder of maps for each data set, or
+            folders like those of the images, as ``decamo predict`` writes them.
         cases: the set.
         alone: whether this is the only set, so that ``root`` itself may hold the maps.
         missing: ``error``, or ``zero``: a missing map counts as one that finds nothing.
@@ -50,17 +52,26 @@ def match_maps(
     Raises:
         DataError: no folder for the set, two maps of one stem, or a map is missing.
     """
-    folder = _folder_for(method, root, cases, alone)
-    found = files_by_stem(folder, ARRAY_SUFFIXES)
-    _refuse_twins(folder, found)
     stems = {case.stem for case in cases.cases}
+    folder, found = _own_folder(method, root, cases, alone)
+    if not stems & found.keys() and (mirrored := _mirrored(root, cases)):
+        folder, found = root, mirrored
+    elif folder is None:
+        raise DataError(
+            "--predictions",
+            f"{root} has no folder {cases.name} with the maps of {method}, it holds "
+            f"{glimpse(root)}",
+            "name the folders inside after the data sets, or score one set at a time",
+        )
+    _refuse_twins(folder, found)
     lacking = [c for c in cases.cases if c.stem not in found and not _dropped(c, noncam)]
     if lacking and (missing == "error" or not stems & found.keys()):
         names = ", ".join(case.stem for case in lacking[:3])
         raise DataError(
             folder,
-            f"{len(lacking)} of {len(stems)} masks of {cases.name} have no map by {method}, such "
-            f"as {names}; the folder holds {glimpse(folder, 3)}",
+            f"{len(lacking)} of {len(stems)} masks of {cases.name}"
+            f" {verb(len(lacking), 'has', 'have')} no map by {method}, such as {names}; the folder"
+            f" holds {glimpse(folder, 3)}",
             "add the maps, or count each as finding nothing with --missing zero"
             if stems & found.keys()
             else "name the folder whose files have the masks' names",
@@ -163,21 +174,43 @@ def _refuse_twins(folder: Path, found: dict[str, Path]) -> None:
             )
 
 
-def _folder_for(method: str, root: Path, cases: CaseSet, alone: bool) -> Path:
+def _own_folder(
+    method: str, root: Path, cases: CaseSet, alone: bool
+) -> tuple[Path | None, dict[str, Path]]:
+    """The folder of a set's maps by its name, and what lies in it by stem; None: there is none."""
     if not root.is_dir():
         raise DataError("--predictions", f"{root} is not a folder", "name a folder of maps")
     children = {child.name.casefold(): child for child in root.iterdir() if child.is_dir()}
-    own = children.get(cases.name.casefold())
-    if own is None and alone:
-        return root
-    if own is None:
-        raise DataError(
-            "--predictions",
-            f"{root} has no folder {cases.name} with the maps of {method}, it holds "
-            f"{glimpse(root)}",
-            "name the folders inside after the data sets, or score one set at a time",
-        )
-    return own
+    own = children.get(cases.name.casefold(), root if alone else None)
+    return own, {} if own is None else files_by_stem(own, ARRAY_SUFFIXES)
+
+
+def _mirrored(root: Path, cases: CaseSet) -> dict[str, Path]:
+    """Stem -> map, of maps that lie in folders like those of their images.
+
+    ``decamo predict a b --out o`` writes ``o/a/x.png`` for ``a/x.jpg``: the map's path within ``o``
+    is what the image's path ends in. Of two that fit the longer one does.
+    """
+    deep = {
+        (*path.relative_to(root).parent.parts, path.stem): path
+        for path in image_files(root, ARRAY_SUFFIXES, deep=True)
+    }
+    most = max(map(len, deep), default=0)
+    found: dict[str, Path] = {}
+    for case in cases.cases:
+        if case.pair is None:
+            continue
+        image = case.pair.image.absolute()
+        # predict keeps the whole name where two images of a folder have one stem
+        for parts in ((*image.parent.parts, image.name), (*image.parent.parts, image.stem)):
+            ends = (parts[-size:] for size in range(most, 1, -1))
+            if (end := next((end for end in ends if end in deep), None)) is not None:
+                found[case.stem] = deep[end]
+                break
+    folders = {path.parent for path in found.values()}
+    known = set(found.values())
+    others = [path for path in deep.values() if path.parent in folders and path not in known]
+    return found | {path.relative_to(root).with_suffix("").as_posix(): path for path in others}
 
 
 def _dropped(case: Case, noncam: NonCam) -> bool:

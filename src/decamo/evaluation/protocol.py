@@ -9,7 +9,7 @@ from decamo import __version__
 from decamo.evaluation.convention import Convention
 from decamo.evaluation.measuring import ImageResult
 
-__all__ = ["Protocol", "prints_of"]
+__all__ = ["Protocol", "head_of", "prints_of"]
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,37 @@ class Protocol:
     levels: int = 256
     decamo: str = __version__
 
-    @property
-    def head(self) -> str:
-        """One line for the head of a table."""
-        return Convention(self.convention).head(
-            stretch=self.stretch, noncam=self.noncam, by_values=bool(self.meaning)
-        )
-
     def plain(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return asdict(self)
+
+
+def head_of(protocols: Iterable[tuple[str, Protocol]]) -> list[str]:
+    """Lines for the head of a table of several data sets.
+
+    Args:
+        protocols: of scores by one convention, each with the name of its data set.
+
+    Returns:
+        The convention; then what the masks of each data set mean, where some have a meaning that is
+        not read off each file alone.
+    """
+    by_set = dict(protocols)
+    first = next(iter(by_set.values()))
+    meanings = [one.meaning for one in by_set.values()]
+    convention = Convention(first.convention)
+    head = convention.head(
+        stretch=first.stretch,
+        noncam=first.noncam,
+        by_values=all(meanings) if len(set(map(bool, meanings))) == 1 else None,
+    )
+    if not any(meanings):
+        return [head]
+    sign = ">" if convention is Convention.PUBLISHED else ">="
+    return [
+        head,
+        *(one.meaning or f"masks of {name}: object {sign} 128" for name, one in by_set.items()),
+    ]
 
 
 def prints_of(results: Iterable[ImageResult]) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decamo.data.census import DIGITS
 from decamo.data.split_record import SplitRecord
 from decamo.evaluation.cases import CaseSet
+from decamo.settings.counting import verb
 
 __all__ = ["TrainedOn", "trained_on"]
 
@@ -39,7 +40,8 @@ class TrainedOn:
         names = ", ".join(self.trained[:_SHOWN]) + ", ..." * (len(self.trained) > _SHOWN)
         return (
             f"warning: {self.method} on {self.dataset}: {len(self.trained)} of {self.count} images"
-            f" have trained this network ({names}): the score does not tell how it does on new ones"
+            f" {verb(len(self.trained), 'has', 'have')} trained this network ({names}): the score"
+            " does not tell how it does on new ones"
         )
 
 

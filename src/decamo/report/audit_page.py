@@ -48,6 +48,7 @@ def audit_page(audit: Audit, previews: Mapping[Path, str]) -> str:
         _tiles(audit),
         "<h2>Data sets</h2>",
         _table(audit.summaries),
+        _meanings(audit),
         _copies(audit.copies, previews),
         _findings(audit.findings),
         "<h2>What is in them</h2>",
@@ -63,6 +64,17 @@ def _tiles(audit: Audit) -> str:
         for severity, count in audit.counts.items()
     )
     return f'<div class="tiles">{tiles}</div>'
+
+
+def _meanings(audit: Audit) -> str:
+    """What training decides that the files mean."""
+    lines = [
+        f"<p{kind}>{escaped(f'{meaning.split}: {line}')}</p>"
+        for meaning in audit.meanings
+        for kind, said in (("", meaning.lines), (' class="warning"', meaning.warnings))
+        for line in said
+    ]
+    return f"<h2>What their values mean</h2>{''.join(lines)}" if lines else ""
 
 
 def _table(summaries: Sequence[Summary]) -> str:

@@ -13,8 +13,9 @@ _SUPER_CLASSES = 6
 
 
 def audit_text(audit: Audit) -> str:
-    """Tables of what lies there, then the findings, worst first, a few of each kind."""
-    blocks = [_sets(audit), _sizes(audit), _findings(audit.findings), _verdict(audit)]
+    """Tables of what lies there, what its values mean, then the findings, worst first."""
+    blocks = [_sets(audit), _sizes(audit), _meanings(audit)]
+    blocks += [_findings(audit.findings), _verdict(audit)]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -58,6 +59,15 @@ def _sizes(audit: Audit) -> str:
     labels = [size_label(i) for i in range(len(audit.summaries[0].sizes))]
     rows = [[f"{s.name} {s.split}", *map(str, s.sizes)] for s in audit.summaries]
     return epoch_rows(["object covers", *labels], rows)
+
+
+def _meanings(audit: Audit) -> str:
+    """What training decides that the files mean, in its own lines."""
+    lines = []
+    for meaning in audit.meanings:
+        lines += [f"{meaning.split}: {line}" for line in meaning.lines]
+        lines += [f"{meaning.split}: warning: {line}" for line in meaning.warnings]
+    return "\n".join(map(_one_line, lines))
 
 
 def _findings(findings: Sequence[Finding]) -> str:

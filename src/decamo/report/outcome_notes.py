@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from decamo.evaluation import Convention, Outcome
+from decamo.settings.counting import counted, verb
 
 __all__ = ["outcome_notes"]
 
@@ -19,13 +20,13 @@ def outcome_notes(title: str, outcome: Outcome) -> list[str]:
     lines = [f"left out: {bad.path}: {bad.reason}" for bad in outcome.bad]
     missing = [r.stem for r in outcome.results if r.missing]
     if missing:
-        lines.append(
-            f"{title}: {len(missing)} masks without a map count as nothing found: {_some(missing)}"
-        )
+        count = counted(len(missing), "mask without a map counts", "masks without a map count")
+        lines.append(f"{title}: {count} as nothing found: {_some(missing)}")
     if outcome.extra:
         names = _some([path.name for path in outcome.extra])
         lines.append(
-            f"{title}: {len(outcome.extra)} maps belong to no mask and are not scored: {names}"
+            f"{title}: {counted(len(outcome.extra), 'map belongs', 'maps belong')} to no mask and"
+            f" {verb(len(outcome.extra))} not scored: {names}"
         )
     if outcome.protocol.reading:
         lines.append(f"{title}: {outcome.protocol.reading}")
@@ -34,12 +35,14 @@ def outcome_notes(title: str, outcome: Outcome) -> list[str]:
     if flat and outcome.protocol.stretch:
         stems = _some([f"{stem} ({level:g})" for stem, level in flat])
         lines.append(
-            f"{title}: {len(flat)} maps have one single level, which nothing stretches: {stems}"
+            f"{title}: {counted(len(flat), 'map has', 'maps have')} one single level, which nothing"
+            f" stretches: {stems}"
         )
     dim = 0 if outcome.protocol.stretch else sum(r.dim for r in outcome.results)
     if dim:
         lines.append(
-            f"{title}: {dim} maps hold no level above 1 of 255, which is almost nothing found; "
+            f"{title}: {counted(dim, 'map holds', 'maps hold')} no level above 1 of 255, which is"
+            " almost nothing found; "
             "if 1 means object there, write them as 0 and 255"
         )
     return lines
@@ -49,6 +52,7 @@ def _mask_notes(title: str, outcome: Outcome) -> list[str]:
     """Masks that count as empty though they are not black."""
     if not outcome.faint:
         return []
+    many = len(outcome.faint)
     names = _some([f"{stem} ({level})" for stem, level in outcome.faint])
     levels = sorted({level for _, level in outcome.faint})
     if any(r.foreground for r in outcome.results):
@@ -56,9 +60,9 @@ def _mask_notes(title: str, outcome: Outcome) -> list[str]:
     given = ",".join(map(str, levels[:_NAMED]))
     edge = "above 128" if outcome.protocol.convention == Convention.PUBLISHED else "of 128 or more"
     return [
-        f"{title}: {len(outcome.faint)} masks are not black but have no level {edge}, and count as "
-        f"empty: {names}; if these are objects, write them as 255, or give --mask-values "
-        f"object={given}"
+        f"{title}: {counted(many, 'mask')} {verb(many)} not black but {verb(many, 'has', 'have')}"
+        f" no level {edge}, and {verb(many, 'counts', 'count')} as empty: {names}; if these are"
+        f" objects, write them as 255, or give --mask-values object={given}"
     ]
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from decamo.evaluation import MEASURES, SetScore
+from decamo.report.score_tables import head_text
 
 __all__ = ["scores_csv", "scores_latex", "scores_markdown"]
 
@@ -76,7 +77,7 @@ def scores_markdown(scores: Sequence[SetScore]) -> str:
     ]
     name = scores[0].protocol.convention
     lines = [
-        f"{_sentence(scores[0].protocol.head)}\n",
+        *(f"{_sentence(line)}\n" for line in head_text(scores).splitlines()),
         _piped([f"method ({name} protocol)", *heads]),
         _piped(["---", *["---:"] * len(heads)]),
     ]
@@ -102,7 +103,7 @@ def scores_latex(scores: Sequence[SetScore]) -> str:
     heads = " & ".join(head for _ in sets for head in _LATEX.values())
     name = _tex(scores[0].protocol.convention)
     lines = [
-        f"% {scores[0].protocol.head}",
+        *(f"% {line}" for line in head_text(scores).splitlines()),
         rf"\begin{{tabular}}{{l{'c' * width * len(sets)}}}",
         r"\toprule",
         rf"\textit{{{name} protocol}} & {spans} \\",

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from decamo.evaluation import MEASURES, Comparison, Convention, Group, SetScore
+from decamo.evaluation import MEASURES, Comparison, Convention, Group, SetScore, head_of
 from decamo.report.plan_text import epoch_rows
 
 __all__ = [
     "both_text",
     "comparison_text",
     "group_text",
+    "head_text",
     "protocol_text",
     "score_text",
 ]
@@ -54,7 +55,12 @@ def score_text(scores: Sequence[SetScore]) -> str:
         return _one(scores[0])
     rows = [[s.dataset, s.method, *_cells(s.whole), _interval(s.whole, "iou")] for s in scores]
     header = ["data set", "method", "images", *_SHORT.values(), "IoU 95 %"]
-    return f"{scores[0].protocol.head}\n{epoch_rows(header, rows)}"
+    return f"{head_text(scores)}\n{epoch_rows(header, rows)}"
+
+
+def head_text(scores: Sequence[SetScore]) -> str:
+    """By which protocol, and what the masks of each data set mean: lines for a table's head."""
+    return "\n".join(head_of((score.dataset, score.protocol) for score in scores))
 
 
 def group_text(scores: Sequence[SetScore]) -> str:
@@ -112,7 +118,7 @@ def _one(score: SetScore) -> str:
     ]
     title = f"{score.method} on {score.dataset}, {score.whole.scores.count} images"
     return (
-        f"{score.protocol.head}\n{title}\n{epoch_rows(['measure', 'mean', '95 % interval'], rows)}"
+        f"{head_text([score])}\n{title}\n{epoch_rows(['measure', 'mean', '95 % interval'], rows)}"
     )
 
 
@@ -186,7 +192,6 @@ def _facts(plain: dict[str, object]) -> list[str]:
         "resize": "maps resized: {}",
         "convention": "{} protocol",
         "reading": "{}",
-        "meaning": "{}",
         "source": "from {}",
         "weights": "{}",
         "network_px": "network at {} px",

@@ -3,10 +3,11 @@
 Here is what a plan needs; all that needs torch or numpy is taken from its own module.
 """
 
-from decamo.training.resumption import resumption_of
+from decamo.training.resumption import is_complete, resumption_of
 from decamo.training.spending import expected_spending
 
 __all__ = [
     "expected_spending",
+    "is_complete",
     "resumption_of",
 ]

@@ -8,6 +8,7 @@ from decamo.data.stream import batch_bytes, reading_line
 from decamo.nn.fitting import named
 from decamo.schedule import review
 from decamo.settings import TrainSettings
+from decamo.settings.counting import counted, verb
 from decamo.training.prepare import Prepared
 
 __all__ = ["introduction"]
@@ -35,7 +36,8 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
     if len(left_out) > _MOST_NAMED:
         yield f"left out: {len(left_out) - _MOST_NAMED} more; all are in {journal}"
     yield (
-        f"{len(images.train)} images train, {len(images.val)} are held out of them"
+        f"{counted(len(images.train), 'image trains', 'images train')}, {len(images.val)}"
+        f" {verb(len(images.val))} held out of them"
         f" for validation; left out: {images.dropped} without an object, {len(images.bad)}"
         " unreadable"
     )

@@ -106,7 +106,13 @@ def prepare(
         StopAsked: while files were awaited there was a reason to stop.
     """
     ear = ear_of(settings, waiting, say)
-    resumption = resumption_of(settings, checkpoint, images=len(supply.train), world=runtime.world)
+    resumption = resumption_of(
+        settings,
+        checkpoint,
+        images=len(supply.train),
+        world=runtime.world,
+        other_masks=supply.other_masks,
+    )
     plan = resumption.ledger.plan
     model = parts.build(
         settings.model,

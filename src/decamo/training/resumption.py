@@ -1,6 +1,6 @@
 """How a run starts or goes on, from settings and a checkpoint's plain values; no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -8,13 +8,27 @@ from decamo.schedule import Ledger, Position, Resumption, Segment, plan_of, resu
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.plain import from_plain
 
-__all__ = ["resumption_of"]
+__all__ = ["is_complete", "resumption_of"]
 
 
 def resumption_of(
-    settings: TrainSettings, checkpoint: dict[str, Any] | None, *, images: int, world: int
+    settings: TrainSettings,
+    checkpoint: dict[str, Any] | None,
+    *,
+    images: int,
+    world: int,
+    other_masks: Sequence[str] | None = None,
 ) -> Resumption:
-    """How the run starts or goes on."""
+    """How the run starts or goes on.
+
+    Args:
+        settings: what the user chose; on a resume already laid over the checkpoint's own.
+        checkpoint: its plain values, or None for a new run.
+        images: training images in an epoch now.
+        world: devices now.
+        other_masks: data sets whose masks mean something else than in the checkpoint; None where
+            nobody looked, so that the words of ``--mask-values`` are compared.
+    """
     if checkpoint is None:
         segment = Segment("start", 0, 0, 0, 0, settings.schedule, images, world)
         plan_of(segment)
@@ -25,11 +39,19 @@ def resumption_of(
         Position(**checkpoint["position"]),
         images=images,
         world=world,
-        other_changes=_other_changes(from_plain(checkpoint["settings"]), settings),
+        other_changes=_other_changes(from_plain(checkpoint["settings"]), settings, other_masks),
     )
 
 
-def _other_changes(old: TrainSettings, new: TrainSettings) -> Mapping[str, str]:
+def is_complete(settings: TrainSettings, checkpoint: Mapping[str, Any]) -> bool:
+    """Whether nothing is left of a run that is to go on by itself."""
+    done: int = checkpoint["position"]["epoch"]
+    return settings.run.resume == "auto" and done >= settings.schedule.last_epoch
+
+
+def _other_changes(
+    old: TrainSettings, new: TrainSettings, other_masks: Sequence[str] | None
+) -> Mapping[str, str]:
     """Flags outside of the schedule that make a branch, with their change in words."""
     pairs: list[tuple[str, object, object]] = [
         (f.name, old.optimise, new.optimise) for f in fields(new.optimise)
@@ -43,8 +65,19 @@ def _other_changes(old: TrainSettings, new: TrainSettings) -> Mapping[str, str]:
     if (old.data.cache == "off") != (new.data.cache == "off"):  # the others' pixels are the same
         changes["--cache"] = f"{old.data.cache} -> {new.data.cache}"
     words = [shown(data.mask_values) or "as found" for data in (old.data, new.data)]
-    if set(old.data.mask_values) != set(new.data.mask_values):  # the targets are others
-        changes["--mask-values"] = " -> ".join(words)
+    if other_masks is None:
+        if words[0] != words[1] and _say_otherwise(old.data.mask_values, new.data.mask_values):
+            changes["--mask-values"] = " -> ".join(words)
+    elif other_masks:  # the targets are others, whatever the words
+        by = f" ({' -> '.join(words)})" if words[0] != words[1] else ""
+        changes["--mask-values"] = f"other masks of {', '.join(other_masks)}{by}"
     if new.optimise.reset_moments:
         changes["--reset-moments"] = "given"
     return changes
+
+
+def _say_otherwise(old: Sequence[str], new: Sequence[str]) -> bool:
+    # Pillow and NumPy, where words differ alone: decisions/0007
+    from decamo.data.mask_values import same_words
+
+    return not same_words(old, new)

@@ -24,6 +24,7 @@ from decamo.data.rules import ReadingRule, rules_from_plain
 from decamo.data.split_record import Followed, SplitRecord, follow, former_names, record_of
 from decamo.data.waiting import NOBODY, Ear
 from decamo.settings import DataSettings
+from decamo.settings.counting import verb
 
 __all__ = ["Supply", "find_supply", "wanted_of"]
 
@@ -49,6 +50,8 @@ class Supply:
         record: what a checkpoint is to remember of all images.
         val_print: names the held-out images by the content of their files.
         known_as: all prints under which a checkpoint may know these very held-out images.
+        other_masks: data sets whose masks mean something else than in the checkpoint; None where it
+            does not say what they meant.
     """
 
     train: tuple[Pair, ...]
@@ -63,6 +66,7 @@ class Supply:
     record: SplitRecord = SplitRecord()
     val_print: str = ""
     known_as: frozenset[str] = frozenset()
+    other_masks: tuple[str, ...] | None = None
 
 
 def find_supply(
@@ -107,7 +111,11 @@ def find_supply(
         former = former_names(census.entries, record)
         held = {name: held[old] for name, old in former.items() if old in held} | {**held}
     ruled = apply_rules(
-        census, given=settings.mask_values, held=held, max_pixels=settings.max_pixels
+        census,
+        given=settings.mask_values,
+        held=held,
+        before=checkpoint["settings"]["data"].get("mask_values", ()) if checkpoint else (),
+        max_pixels=settings.max_pixels,
     )
     census = ruled.census
     refuse_if_bad(census)
@@ -136,6 +144,7 @@ def find_supply(
         followed.record,
         now,
         frozenset({now, checkpoint["best"]["images"]} if same and checkpoint else {now}),
+        ruled.others if held else None,
     )
 
 
@@ -158,13 +167,13 @@ def _unasked(split: Split, fraction: float, found: Neighbours) -> tuple[str, ...
     images = len(split.train) + len(split.val)
     asked, got = fraction * images, len(split.val)
     if round(asked) in (0, images):
-        share = f"{got} of {images} images is held out" if got == 1 else f"{got} are held out"
+        share = f"{got} of {images} images {verb(got)} held out"
         return (f"{share}: --val-fraction {fraction:g} of them is less than one on a side",)
     if _NEAR * asked <= got <= asked / _NEAR or abs(got - asked) <= 1:
         return ()
     smallest = min((len(group) for group in found.groups), default=1)
     return (
-        f"warning: {got} of {images} images are held out, not {round(asked)}"
+        f"warning: {got} of {images} images {verb(got)} held out, not {round(asked)}"
         f" (--val-fraction {fraction:g}): neighbours stay together, and the smallest group of them"
         f" has {smallest}; add others, or say with --group-by what belongs together",
     )

@@ -1,6 +1,6 @@
 """What is in a data set and what is wrong with it, said before anyone trains or scores on it."""
 
-from decamo.data.audit.audit import Audit, audit_data, previews
+from decamo.data.audit.audit import Audit, SetMeaning, audit_data, previews
 from decamo.data.audit.copies import Copy
 from decamo.data.audit.findings import SEVERITIES, Finding
 from decamo.data.audit.summary import QUANTILES, Summary, size_label
@@ -11,6 +11,7 @@ __all__ = [
     "Audit",
     "Copy",
     "Finding",
+    "SetMeaning",
     "Summary",
     "audit_data",
     "previews",

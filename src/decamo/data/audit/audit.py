@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,35 @@ from decamo.data.audit.look import Facts, look_at, preview
 from decamo.data.audit.summary import QUANTILES, Summary, size_label, summarise
 from decamo.data.audit.workers import Lost, Work, in_processes
 from decamo.data.census import DIGITS, BadFile, Census, Entry, recorded
+from decamo.data.deciding import apply_rules
 from decamo.data.layouts import ANYTHING, Wanted
+from decamo.data.rules import Plane, ReadingRule
 from decamo.data.survey import Sight
 
-__all__ = ["Audit", "audit_data", "previews"]
+__all__ = ["Audit", "SetMeaning", "audit_data", "previews"]
+
+
+@dataclass(frozen=True)
+class SetMeaning:
+    """How the files of one split of a data set are read, as training decides it.
+
+    Attributes:
+        dataset: the set's name.
+        split: ``train``, ``test``, ``val``, ``unclear`` or ``any``.
+        rule: by which they are read.
+        lines: what was decided, as training says it.
+        warnings: what does not fit.
+    """
+
+    dataset: str
+    split: str
+    rule: ReadingRule
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self) | {"rule": self.rule.to_plain()}
 
 
 @dataclass(frozen=True)
@@ -35,6 +60,7 @@ class Audit:
         copies: images that occur more than once, leaks first.
         facts: of every file, by path.
         census: of the usable pairs; what training keeps as ``census.json``.
+        meanings: what the values of each split of each set mean, in order of path.
     """
 
     roots: tuple[Path, ...]
@@ -43,6 +69,7 @@ class Audit:
     copies: tuple[Copy, ...]
     facts: Mapping[str, Facts] = field(repr=False)
     census: Census = field(repr=False)
+    meanings: tuple[SetMeaning, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -63,6 +90,7 @@ class Audit:
             "quantiles": QUANTILES,
             "size_bins": [size_label(i) for i in range(len(self.summaries[0].sizes))],
             "datasets": [asdict(s) | {"noncam_share": s.noncam_share} for s in self.summaries],
+            "meanings": [meaning.to_plain() for meaning in self.meanings],
             "findings": [
                 {"severity": f.severity, "kind": f.kind, "path": str(f.path), "detail": f.detail}
                 for f in self.findings
@@ -107,22 +135,29 @@ def audit_data(
         for (path, role), answer in zip(tasks, answers, strict=True)
     }
     findings = [*inventory.findings]
-    findings += [finding for known in facts.values() for finding in file_findings(known)]
-    shown, summaries = [], []
+    shown: list[Shown] = []
+    fitting: list[list[Entry]] = []
     entries: list[tuple[Entry, list[int]]] = []
     bad: list[BadFile] = []
     for holding in inventory.holdings:
         fits, misfits = _fitting(holding, facts)
         findings += misfits
         entries += fits
+        fitting.append([entry for entry, _ in fits])
         bad += [
             BadFile(p.key, Path(f.path), f.reason)
             for p in holding.pairs
             for f in (facts[str(p.image)], facts[str(p.mask)])
             if f.fault
         ]
-        summaries.append(summarise(holding, facts, [entry for entry, _ in fits]))
         shown += [Shown(facts[str(i)], holding.name, holding.split) for i in holding.images]
+    meanings, ruled, all_void = _meanings(inventory.holdings, fitting)
+    findings += [Finding("void-mask", path, "all of the mask is void") for path in all_void]
+    findings += _by_file(facts, [entry for own in ruled for entry in own])
+    summaries = [
+        summarise(holding, facts, own)
+        for holding, own in zip(inventory.holdings, ruled, strict=True)
+    ]
     copies = find_copies(shown)
     findings += copy_findings(copies)
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), f.kind, f.path, f.detail))
@@ -133,6 +168,7 @@ def audit_data(
         tuple(copies),
         facts,
         recorded(entries, bad),
+        meanings,
     )
 
 
@@ -182,6 +218,54 @@ def _fitting(
             )
             fits.append((entry, stamp))
     return fits, misfits
+
+
+def _by_file(facts: dict[str, Facts], ruled: Sequence[Entry]) -> list[Finding]:
+    """What is odd about each file; of masks by their set's rule, by which ``facts`` then are."""
+    greys = set()
+    for entry in ruled:
+        mask = str(entry.pair.mask)
+        facts[mask] = replace(facts[mask], foreground=entry.foreground)
+        if entry.pair.rule.mask.plane is not Plane.EACH:
+            greys.add(mask)  # have a meaning, and are no oddity
+    return [
+        finding
+        for path, known in facts.items()
+        for finding in file_findings(known)
+        if finding.kind != "grey-mask" or path not in greys
+    ]
+
+
+def _meanings(
+    holdings: Sequence[Holding], fitting: Sequence[Sequence[Entry]]
+) -> tuple[tuple[SetMeaning, ...], list[list[Entry]], list[Path]]:
+    """What the values of each split of each set mean, as training decides it.
+
+    Returns:
+        The meanings; the entries of each holding by them; and masks that are all void.
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number, holding in enumerate(holdings):
+        groups.setdefault((holding.name, holding.split), []).append(number)
+    meanings: list[SetMeaning] = []
+    by_rule: dict[Path, Entry] = {}
+    all_void: list[Path] = []
+    for (name, split), numbers in groups.items():
+        every = [
+            replace(entry, pair=replace(entry.pair, dataset=name))
+            for number in numbers
+            for entry in fitting[number]
+        ]
+        if not every:
+            continue
+        ruled = apply_rules(Census(tuple(every), ()))
+        by_rule |= {entry.pair.mask: entry for entry in ruled.census.entries}
+        all_void += [bad.path for bad in ruled.census.bad]
+        meanings.append(SetMeaning(name, split, ruled.rules[name], ruled.lines, ruled.warnings))
+    entries = [
+        [by_rule[entry.pair.mask] for entry in own if entry.pair.mask in by_rule] for own in fitting
+    ]
+    return tuple(meanings), entries, all_void
 
 
 def _paths(copy: Copy) -> dict[str, str]:

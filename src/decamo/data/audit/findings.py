@@ -34,6 +34,7 @@ _SEVERITY = {
     "unclear-half": "warning",
     "folder-like-image": "warning",
     "empty-mask": "warning",
+    "void-mask": "warning",
     "full-mask": "warning",
     "grey-mask": "warning",
     "tiny": "warning",

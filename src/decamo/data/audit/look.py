@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from decamo.data.audit.structure import Structure, guess, inspect
 from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
 from decamo.data.reading import FORMATS, read_image, read_mask, see_image, see_mask
+from decamo.data.rules import BY_ITSELF
 from decamo.errors import UnreadableImage
 
 __all__ = ["Facts", "look_at", "preview"]
@@ -53,7 +54,7 @@ class Facts:
         pixels: sha256 of an image's shape and RGB bytes as displayed, hex; empty for masks.
         grid: of an image's fingerprint, hex.
         thumb: of an image's fingerprint, hex.
-        foreground: share of a mask's pixels that are object, as training reads it.
+        foreground: share of a mask's pixels that are object, where the file alone is asked.
         grey: share of a mask's pixels strictly between its format's black and white.
         levels: different values in a mask.
         values: what :func:`~decamo.data.reading.see_mask` tells of a mask, plain.
@@ -171,7 +172,7 @@ def _image(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def _mask(path: Path) -> dict[str, Any]:
-    mask = read_mask(path)
+    mask = read_mask(path, BY_ITSELF)  # as a census before training has it
     with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
         values, white = _grey_plane(picture)
     return {

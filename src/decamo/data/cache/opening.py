@@ -14,6 +14,7 @@ from decamo.data.cache.sources import Fresh, Source, bytes_of
 from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import StorageError
+from decamo.settings.counting import counted
 
 __all__ = ["Choice", "Pool", "choose", "default_folder", "open_cache"]
 
@@ -67,7 +68,7 @@ def choose(
     if found:
         return Choice("disk", f"{size}, made by an earlier run")
     if epochs < _EPOCHS:
-        return Choice("none", f"{epochs} epochs would not repay making {size}")
+        return Choice("none", f"{counted(epochs, 'epoch')} would not repay making {size}")
     if needed * copies <= _SHARE * memory:
         return Choice("ram", f"{size} of {_words(memory)} free")
     if needed * _ROOM <= disk:
