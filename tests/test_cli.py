@@ -101,20 +101,20 @@ def test_plan_of_option_1_is_printed(capsys: pytest.CaptureFixture[str]) -> None
 def test_ctrl_c_is_130_and_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(words: list[str]) -> int:
+    def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_dispatch", interrupt)
+    monkeypatch.setattr(cli.Program, "_dispatch", interrupt)
 
     assert main(["train"]) == 130
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_bug_is_not_dressed_up_as_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    def bug(words: list[str]) -> int:
+    def bug(*_: object) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "_dispatch", bug)
+    monkeypatch.setattr(cli.Program, "_dispatch", bug)
 
     with pytest.raises(ZeroDivisionError):
         main(["train"])
@@ -175,7 +175,7 @@ def test_help_does_not_wait_for_torch() -> None:
 def test_a_reader_that_goes_away_is_no_error() -> None:
     script = (
         f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); import decamo.cli as c\n"
-        "c._dispatch = lambda words: print('x' * 10**6) or 0\n"
+        "c.Program._dispatch = lambda _self, words: print('x' * 10**6) or 0\n"
         "sys.exit(c.main([]))"
     )
     with subprocess.Popen(
