@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from decamo.api.racing import escape as escape
     from decamo.api.run import Run as Run
     from decamo.api.run import RunDiagnosis as RunDiagnosis
+    from decamo.api.scoring import EvaluateResult as EvaluateResult
+    from decamo.api.scoring import evaluate as evaluate
     from decamo.api.training import TrainResult as TrainResult
     from decamo.api.training import train as train
     from decamo.errors import DecamoError as DecamoError
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "DecamoError": "errors",
     "EscapeResult": "api.racing",
+    "EvaluateResult": "api.scoring",
     "Model": "api.model",
     "PlanResult": "api.planning",
     "Prediction": "api.model",
@@ -47,6 +50,7 @@ _HOMES = {
     "TrainSettings": "settings",
     "Views": "inference.views",
     "escape": "api.racing",
+    "evaluate": "api.scoring",
     "load": "api.model",
     "metrics": "",
     "plan": "api.planning",

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 import decamo
+from decamo.cli import main
 from decamo.errors import DataError, SettingsError
 
 TINY = {
@@ -56,7 +58,8 @@ def names(
     log.write_text(PLATEAU)
     monkeypatch.chdir(tmp_path)
     tiny = TINY | {"dataset_path": scenes}
-    return {"decamo": decamo, "checkpoint": checkpoint, "photo": photo, "log": log, "tiny": tiny}
+    own = {"decamo": decamo, "checkpoint": checkpoint, "photo": photo, "log": log}
+    return own | {"tiny": tiny, "scenes": scenes}
 
 
 OBJECTS = [name for name in decamo.__all__ if name not in ("__version__", "metrics")]
@@ -92,7 +95,7 @@ def test_rooms_do_not_hide_calls() -> None:
     """Importing a submodule binds its name in the package, whatever stood there."""
     for name in ("api.planning", "api.racing", "schedule", "races", "cli", "metrics"):
         importlib.import_module(f"decamo.{name}")
-    for name in ("plan", "escape", "train", "load"):
+    for name in ("plan", "escape", "evaluate", "train", "load"):
         assert callable(getattr(decamo, name))
 
 
@@ -197,3 +200,26 @@ def test_a_plan_shows_itself_and_is_the_resume_s(checkpoint: Path) -> None:
     assert laid._repr_html_().startswith("<img")
     step = laid.resumption.position.step
     assert laid.lr(step) == laid.resumption.ledger.plan.lr(step)
+
+
+class TestEvaluate:
+    def test_it_gives_what_the_command_writes(
+        self, checkpoint: Path, scenes: Path, tmp_path: Path
+    ) -> None:
+        report = tmp_path / "report.json"
+        words = ["evaluate", str(checkpoint), "--dataset-path", str(scenes), "--device", "cpu"]
+        assert main([*words, "--resamples", "0", "--json", str(report)]) == 0
+        scored = decamo.evaluate(checkpoint, scenes, device="cpu", resamples=0)
+        told = json.loads(report.read_text())
+        assert json.loads(json.dumps(scored.to_plain(), default=str)) == {
+            key: value for key, value in told.items() if key != "decamo"
+        }
+        assert scored._repr_html_().startswith("<pre>")
+
+    def test_a_folder_of_maps_is_scored_as_well(self, scenes: Path) -> None:
+        masks = scenes / "Test" / "GT_Object"
+        assert decamo.evaluate(masks, scenes, resamples=0).iou == 1
+
+    def test_a_word_that_is_not_known_is_one_line(self, scenes: Path) -> None:
+        with pytest.raises(SettingsError, match="--protocol"):
+            decamo.evaluate(scenes, scenes, protocol="official")

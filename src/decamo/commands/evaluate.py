@@ -1,52 +1,33 @@
 """``decamo evaluate``: score networks or anyone's maps, and say how the scores came about."""
 
 import argparse
-import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress
-
 from decamo import __version__
-from decamo.data.deciding import ranges_of
-from decamo.data.layouts import Wanted, find_pairs
-from decamo.data.matching import files_by_stem
-from decamo.data.rules import MAX_PIXELS, ReadingRule
-from decamo.data.split_record import SplitRecord
-from decamo.data.waiting import Ear
+from decamo.api.scoring import EvaluateResult, ScoreOptions, prepare_scoring, score
+from decamo.data.rules import MAX_PIXELS
 from decamo.errors import SettingsError
 from decamo.evaluation import (
     GROUPINGS,
     RESAMPLES,
     CaseSet,
     Channel,
-    Comparison,
     Convention,
-    MapMethod,
-    Measurer,
     Method,
     NonCam,
-    Rules,
     SetScore,
-    compare,
     convention_of,
     differences,
-    method_names,
     named_path,
-    plain_score,
     read_report,
-    rule_sets,
-    run_method,
-    score_set,
-    sets_of_masks,
-    sets_of_pairs,
 )
-from decamo.evaluation.trained_on import TrainedOn, trained_on
+from decamo.evaluation.trained_on import TrainedOn
 from decamo.flags import (
     Parser,
     add_data_timeout,
@@ -54,23 +35,10 @@ from decamo.flags import (
     add_wanted,
     write_json,
 )
-from decamo.report.atlas_text import atlas_text
-from decamo.report.outcome_notes import outcome_notes
 from decamo.report.score_files import scores_csv, scores_latex, scores_markdown
-from decamo.report.score_tables import (
-    both_text,
-    comparison_text,
-    group_text,
-    head_text,
-    protocol_text,
-    score_text,
-)
-from decamo.settings.duration import seconds_of
 from decamo.storage.outputs import Read, Written, check_outputs, write_output
 
 __all__ = ["add_arguments", "run"]
-
-_WORTH = 50  # images for each process; starting them takes about as long as scoring those
 
 
 def add_arguments(parser: Parser) -> None:
@@ -130,52 +98,27 @@ def run(args: argparse.Namespace) -> int:
     """Score; returns 0, or 1 if ``--expect`` is not met."""
     _check_outputs(args)
     expected = read_report(args.expect) if args.expect else None
-    rules, ear = _rules(args, expected), _ear(args)
-    names = _names(args)
-    loaded = [
-        _network(args, n, named_path(c)[1], rules)
-        for n, c in zip(names, args.checkpoint, strict=False)
-    ]
-    networks = [network for network, *_ in loaded]
-    ruled = rule_sets(
-        _sets(args),
-        given=args.mask_values,
-        images=bool(networks),
-        ranges={k: v for *_, trained in loaded for k, v in ranges_of(trained).items()},
-        max_pixels=args.max_pixels,
-        ear=ear,
-    )
-    for line in ruled.lines:
-        print(line, file=sys.stderr)
-    sets = ruled.sets
-    met = [one for network, images, _ in loaded for one in trained_on(network.name, images, sets)]
-    methods = [*networks, *_folders(args, names, rules.noncam, alone=len(sets) == 1)]
-    pictures = _pictures(args.atlas, methods, sets)
+    scoring = prepare_scoring(_options(args, expected))
+    pictures = _pictures(args.atlas, scoring.methods, scoring.sets)
     _check_outputs(args, pictures.values())
-    with Measurer(_workers(args.workers, sets), rules, ear) as measurer:
-        scores = [_score(args, m, s, measurer) for s in sets for m in methods]
-    compared = _compared(args, scores)
-    _tell(scores, compared)
-    _warn(met)
-    report = {
-        "protocol": rules.convention,
-        "rules": "; ".join(head_text(scores).splitlines()),
-        "conditions": protocol_text(scores),
-        "decamo": __version__,
-        "methods": dict(zip(names, [*args.checkpoint, *args.predictions], strict=True)),
-        "bootstrap": {"resamples": args.resamples, "seed": args.seed, "level": 0.95},
-        "datasets": [plain_score(s) for s in scores],
-        "comparisons": [asdict(c) for c in compared],
-        "trained_on": [asdict(one) for one in met],
-    }
-    _write(args, scores, report)
+    result = score(scoring)
+    print(result)
+    _warn(scoring.met)
+    report = result.to_plain() | {"decamo": __version__}
+    _write(args, result.scores, report)
     if args.atlas:
-        _draw(pictures, scores, methods, sets, rules)
+        _draw(pictures, result)
     return 0 if expected is None else _judge(expected, report, args.tolerance)
 
 
-def _rules(args: argparse.Namespace, expected: dict[str, Any] | None) -> Rules:
-    """By which rules is scored: those asked for, else those of the report that is expected."""
+def _options(args: argparse.Namespace, expected: dict[str, Any] | None) -> ScoreOptions:
+    """What was asked for; the protocol may be that of the report that is expected."""
+    given = {f.name: getattr(args, f.name) for f in fields(ScoreOptions)}
+    given |= {"protocol": _protocol(args, expected), "atlas": args.atlas is not None}
+    return ScoreOptions(**given)
+
+
+def _protocol(args: argparse.Namespace, expected: dict[str, Any] | None) -> str:
     convention = Convention(args.protocol) if args.protocol else Convention.PUBLISHED
     if expected is not None:
         before = convention_of(expected)
@@ -188,19 +131,7 @@ def _rules(args: argparse.Namespace, expected: dict[str, Any] | None) -> Rules:
         if before is not convention:
             print(f"scored by the {before} protocol, as {args.expect} was", file=sys.stderr)
         convention = before
-    rules = _rules_of(args, convention)
-    return replace(rules, other=_rules_of(args, convention.other))
-
-
-def _rules_of(args: argparse.Namespace, convention: Convention) -> Rules:
-    return Rules(
-        NonCam(args.noncam) if args.noncam else convention.noncam,
-        args.stretch or convention is Convention.PUBLISHED,
-        args.resize,
-        _classifies(args),
-        args.band,
-        convention,
-    )
+    return convention.value
 
 
 def _check_outputs(args: argparse.Namespace, pictures: Collection[Path] = ()) -> None:
@@ -221,169 +152,6 @@ def _check_outputs(args: argparse.Namespace, pictures: Collection[Path] = ()) ->
             writes.append(Written("--atlas", args.atlas, folder=True))
         writes += [Written("--atlas", p) for p in pictures or ([args.atlas] if one else [])]
     check_outputs(reads, writes)
-
-
-def _sets(args: argparse.Namespace) -> list[CaseSet]:
-    if bool(args.masks) == bool(args.dataset_path):
-        raise SettingsError(
-            "--dataset-path", "give either it or --masks", "name data sets, or folders of masks"
-        )
-    if args.dataset_path:
-        wanted = Wanted(tuple(args.train_on), tuple(args.test_on), args.mask_suffix)
-        return sets_of_pairs(find_pairs(args.dataset_path, args.split, wanted).pairs)
-    if args.checkpoint:
-        raise SettingsError("--masks", "a network needs images", "name the set by --dataset-path")
-    images: dict[str, Path] = {}
-    for folder in args.images:
-        images |= files_by_stem(folder)
-    return sets_of_masks([named_path(text) for text in args.masks], images)
-
-
-def _classifies(args: argparse.Namespace) -> bool:
-    """Whether wrong pixels are classified and contrast is measured, which takes the images."""
-    return args.atlas is not None or "contrast" in args.by
-
-
-def _names(args: argparse.Namespace) -> list[str]:
-    """What the checkpoints and then the folders of maps are called."""
-    named = [named_path(text) for text in (*args.checkpoint, *args.predictions)]
-    if not named:
-        raise SettingsError("decamo evaluate", "nothing to score", "name a checkpoint or maps")
-    names = method_names(named)
-    for name in args.compare or ():
-        if name not in names:
-            known = ", ".join(names)
-            raise SettingsError("--compare", f"no method is called {name}", f"choose from {known}")
-    return names
-
-
-def _folders(
-    args: argparse.Namespace, names: Sequence[str], noncam: NonCam, *, alone: bool
-) -> list[Method]:
-    own = names[len(args.checkpoint) :]
-    return [
-        MapMethod(
-            name,
-            named_path(text)[1],
-            alone,
-            args.missing,
-            noncam,
-            args.map_channel,
-            _ear(args),
-        )
-        for name, text in zip(own, args.predictions, strict=True)
-    ]
-
-
-def _network(
-    args: argparse.Namespace, name: str, path: Path, rules: Rules
-) -> tuple[Method, SplitRecord, Mapping[str, ReadingRule]]:
-    """A network as a method, the images that it has met, and how they were read."""
-    # torch, for checkpoints alone: decisions/0007
-    from decamo.api.model import load
-    from decamo.evaluation.network import NetworkMethod
-    from decamo.inference.views import Views
-
-    views = Views(args.flips, tuple(args.scales), args.look_closer)
-    network = load(
-        path,
-        device=args.device,
-        precision=args.precision,
-        img_size=args.img_size,
-        views=views,
-        decide=args.decide,
-    )
-    loaded, predictor = network.loaded, network.predictor
-    facts = {
-        "source": "network",
-        "weights": f"{loaded.weights} weights of epoch {loaded.epoch}",
-        "network_px": predictor.size,
-        "tta": views.words(),
-        "decision": args.decide,
-        "precision": str(predictor.dtype or "float32").removeprefix("torch."),
-    }
-    images = _classifies(args)
-    method = NetworkMethod(
-        name,
-        predictor,
-        facts,
-        args.batch_size,
-        args.num_workers,
-        rules,
-        images,
-        _ear(args),
-    )
-    return method, loaded.images, loaded.rules
-
-
-def _aside(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _ear(args: argparse.Namespace) -> Ear:
-    return Ear(say=_aside, give_up_s=seconds_of("data_timeout", args.data_timeout))
-
-
-def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:
-    if wanted is not None:
-        return wanted
-    return min(os.cpu_count() or 1, sum(len(s.cases) for s in sets) // _WORTH)
-
-
-def _score(
-    args: argparse.Namespace, method: Method, cases: CaseSet, measurer: Measurer
-) -> SetScore:
-    with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
-        task = progress.add_task(f"{method.name} on {cases.name}", total=len(cases.cases))
-        outcome = run_method(
-            method,
-            cases,
-            measurer,
-            split=args.split if args.dataset_path else "",
-            on_done=lambda: progress.advance(task),
-        )
-    for line in outcome_notes(f"{method.name} on {cases.name}", outcome):
-        print(line, file=sys.stderr)
-    return score_set(
-        method.name,
-        cases.name,
-        outcome.protocol,
-        outcome.results,
-        by=list(dict.fromkeys([*args.by, *(("size", "contrast") if args.atlas else ())])),
-        seed=args.seed,
-        count=args.resamples,
-        others=outcome.others,
-    )
-
-
-def _compared(args: argparse.Namespace, scores: Sequence[SetScore]) -> list[Comparison]:
-    if not args.compare:
-        return []
-    by_name = {(s.method, s.dataset): [r.measures for r in s.results] for s in scores}
-    a, b = args.compare
-    return [
-        comparison
-        for dataset in dict.fromkeys(s.dataset for s in scores)
-        for comparison in compare(
-            dataset,
-            (a, by_name[a, dataset]),
-            (b, by_name[b, dataset]),
-            seed=args.seed,
-            count=args.resamples or RESAMPLES,
-        )
-    ]
-
-
-def _tell(scores: Sequence[SetScore], compared: Sequence[Comparison]) -> None:
-    texts = [
-        score_text(scores),
-        both_text(scores),
-        group_text(scores),
-        atlas_text(scores),
-        comparison_text(compared, scores[0].protocol.convention),
-        protocol_text(scores),
-    ]
-    print("\n\n".join(text for text in texts if text))
 
 
 def _warn(met: Sequence[TrainedOn]) -> None:
@@ -426,27 +194,22 @@ def _pictures(
     return pictures
 
 
-def _draw(
-    pictures: Mapping[tuple[str, str], Path],
-    scores: Sequence[SetScore],
-    methods: Sequence[Method],
-    sets: Sequence[CaseSet],
-    rules: Rules,
-) -> None:
+def _draw(pictures: Mapping[tuple[str, str], Path], result: EvaluateResult) -> None:
     """Draw worst and median cases of each score."""
     # matplotlib, for pictures alone: decisions/0007
     from decamo.report.atlas_cases import atlas_cases
     from decamo.report.atlas_picture import draw_atlas
 
-    for score in scores:
-        path = pictures[score.method, score.dataset]
-        method = next(m for m in methods if m.name == score.method)
-        cases = next(s for s in sets if s.name == score.dataset)
+    scoring = result.scoring
+    for scored in result.scores:
+        path = pictures[scored.method, scored.dataset]
+        method = next(m for m in scoring.methods if m.name == scored.method)
+        cases = next(s for s in scoring.sets if s.name == scored.dataset)
         title = (
-            f"{score.method} on {score.dataset}: IoU {score.whole.scores.iou:.4f}, "
-            f"{score.protocol.convention} protocol"
+            f"{scored.method} on {scored.dataset}: IoU {scored.whole.scores.iou:.4f}, "
+            f"{scored.protocol.convention} protocol"
         )
-        draw_atlas(path, title, atlas_cases(score, method, cases, rules))
+        draw_atlas(path, title, atlas_cases(scored, method, cases, scoring.rules))
         print(f"drawn: {path}")
 
 

@@ -1,0 +1,453 @@
+"""Score networks and anyone's maps: one call, the same way as ``decamo evaluate``."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.progress import Progress
+
+from decamo.data.deciding import ranges_of
+from decamo.data.layouts import Wanted, find_pairs
+from decamo.data.matching import files_by_stem
+from decamo.data.rules import MAX_PIXELS, ReadingRule
+from decamo.data.split_record import SplitRecord
+from decamo.data.waiting import Ear
+from decamo.errors import SettingsError
+from decamo.evaluation import (
+    RESAMPLES,
+    CaseSet,
+    Channel,
+    Comparison,
+    Convention,
+    MapMethod,
+    Measurer,
+    Method,
+    NonCam,
+    Rules,
+    SetScore,
+    compare,
+    method_names,
+    named_path,
+    plain_score,
+    rule_sets,
+    run_method,
+    score_set,
+    sets_of_masks,
+    sets_of_pairs,
+)
+from decamo.evaluation.trained_on import TrainedOn, trained_on
+from decamo.report.atlas_text import atlas_text
+from decamo.report.outcome_notes import outcome_notes
+from decamo.report.page import escaped
+from decamo.report.score_tables import (
+    both_text,
+    comparison_text,
+    group_text,
+    head_text,
+    protocol_text,
+    score_text,
+)
+from decamo.settings.duration import seconds_of
+from decamo.settings.option import one_of
+
+__all__ = ["EvaluateResult", "ScoreOptions", "Scoring", "evaluate", "prepare_scoring", "score"]
+
+_WORTH = 50  # images for each process; starting them takes about as long as scoring those
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What is scored, on what, and how; names and defaults are those of ``decamo evaluate``.
+
+    Attributes:
+        checkpoint: networks, each ``PATH`` or ``NAME=PATH``.
+        predictions: folders of any method's maps, each ``DIR`` or ``NAME=DIR``.
+        dataset_path: folders of data sets.
+        masks: folders of masks, instead of data sets, each ``DIR`` or ``NAME=DIR``.
+        images: folders of images, beside ``masks``.
+        split: ``test`` or ``train``, of data sets.
+        train_on: folders or files that are to train on, by name or pattern.
+        test_on: folders or files that are to test on, by name or pattern.
+        mask_suffix: what the names of masks have behind those of their images.
+        protocol: ``published`` or ``plain``.
+        noncam: ``drop``, ``named`` or ``negatives``; None as the protocol has it.
+        missing: ``error``, or ``zero``: a mask without a map counts as nothing found.
+        mask_values: what the masks' values mean, such as ``object=1``.
+        max_pixels: of the largest file that is decoded.
+        resize: bring maps of another size to the mask's.
+        stretch: stretch each map to [0, 1], as the published protocol always does.
+        map_channel: of maps with alpha; None as all files show.
+        img_size: px that networks see; None as trained.
+        flips: average with the map of the mirrored image.
+        scales: magnifications whose maps are averaged.
+        look_closer: a second look at the window around what was found.
+        decide: ``half``, or ``iou`` for the region of the best expected IoU.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
+        batch_size: images read ahead.
+        num_workers: reading threads.
+        workers: scoring processes; None by cores and images.
+        data_timeout: after which a file that is not read is given up, such as ``3m``.
+        by: groupings whose scores are given as well.
+        compare: names of two methods: is the second better?
+        resamples: for intervals; 0 for none.
+        seed: of the resamples.
+        atlas: whether wrong pixels are classified.
+        band: px of boundary; None for 0.5 % of the diagonal.
+
+    Raises:
+        SettingsError: a word that is not among those allowed.
+    """
+
+    checkpoint: Sequence[str] = ()
+    predictions: Sequence[str] = ()
+    dataset_path: Sequence[Path] = ()
+    masks: Sequence[str] = ()
+    images: Sequence[Path] = ()
+    split: Literal["train", "test"] = "test"
+    train_on: Sequence[str] = ()
+    test_on: Sequence[str] = ()
+    mask_suffix: str = ""
+    protocol: str = Convention.PUBLISHED.value
+    noncam: str | None = None
+    missing: str = "error"
+    mask_values: Sequence[str] = ()
+    max_pixels: int = MAX_PIXELS
+    resize: bool = False
+    stretch: bool = False
+    map_channel: Channel | None = None
+    img_size: int | None = None
+    flips: bool = False
+    scales: Sequence[float] = (1.0,)
+    look_closer: bool = False
+    decide: str = "half"
+    device: str = "auto"
+    precision: str = "fp32"
+    batch_size: int = 8
+    num_workers: int = 2
+    workers: int | None = None
+    data_timeout: str = "3m"
+    by: Sequence[str] = ()
+    compare: Sequence[str] | None = None
+    resamples: int = RESAMPLES
+    seed: int = 0
+    atlas: bool = False
+    band: int | None = None
+
+    def __post_init__(self) -> None:
+        one_of("protocol", self.protocol, tuple(c.value for c in Convention))
+        one_of("split", self.split, ("test", "train"))
+        one_of("missing", self.missing, ("error", "zero"))
+        if self.noncam is not None:
+            one_of("noncam", self.noncam, tuple(c.value for c in NonCam))
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Methods and data sets that are ready to be scored.
+
+    Attributes:
+        options: that were asked for.
+        methods: networks and folders of maps.
+        sets: the images and masks.
+        rules: how maps and masks are compared.
+        met: images of the sets that a network has met in training.
+    """
+
+    options: ScoreOptions
+    methods: Sequence[Method]
+    sets: Sequence[CaseSet]
+    rules: Rules
+    met: Sequence[TrainedOn]
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """Scores of each method on each data set; prints as ``decamo evaluate`` does.
+
+    Attributes:
+        scores: with intervals, groups and the measures of every image.
+        comparisons: of two methods, where asked for.
+        scoring: what was scored.
+    """
+
+    scores: Sequence[SetScore]
+    comparisons: Sequence[Comparison]
+    scoring: Scoring
+
+    @property
+    def iou(self) -> float:
+        """Mean IoU of the first method on the first data set."""
+        return self.scores[0].whole.scores.iou
+
+    def __str__(self) -> str:
+        texts = [
+            score_text(self.scores),
+            both_text(self.scores),
+            group_text(self.scores),
+            atlas_text(self.scores),
+            comparison_text(self.comparisons, self.scores[0].protocol.convention),
+            protocol_text(self.scores),
+        ]
+        return "\n\n".join(text for text in texts if text)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escaped(self, lines=True)}</pre>"
+
+    def to_plain(self) -> dict[str, Any]:
+        """Everything, for ``--json``."""
+        options = self.scoring.options
+        names = [method.name for method in self.scoring.methods]
+        return {
+            "protocol": self.scoring.rules.convention,
+            "rules": "; ".join(head_text(self.scores).splitlines()),
+            "conditions": protocol_text(self.scores),
+            "methods": dict(zip(names, [*options.checkpoint, *options.predictions], strict=True)),
+            "bootstrap": {"resamples": options.resamples, "seed": options.seed, "level": 0.95},
+            "datasets": [plain_score(s) for s in self.scores],
+            "comparisons": [asdict(c) for c in self.comparisons],
+            "trained_on": [asdict(one) for one in self.scoring.met],
+        }
+
+
+def evaluate(
+    method: str | Path | Sequence[str | Path],
+    dataset_path: str | Path | Sequence[str | Path],
+    **options: Any,
+) -> EvaluateResult:
+    """Score a network or a folder of any method's maps on data sets.
+
+    Args:
+        method: a checkpoint, or a folder of maps; a list of such; each also as ``NAME=PATH``.
+        dataset_path: folders of data sets.
+        options: other fields of :class:`ScoreOptions`, such as ``protocol="plain"``.
+
+    Raises:
+        DecamoError: something cannot be read, or does not fit together.
+
+    Example:
+        >>> scored = decamo.evaluate(checkpoint, scenes, device="cpu", resamples=0)
+        >>> 0 <= scored.iou <= 1
+        True
+    """
+    methods = [str(one) for one in ([method] if isinstance(method, str | Path) else method)]
+    folders = [one for one in methods if named_path(one)[1].is_dir()]
+    sets = [dataset_path] if isinstance(dataset_path, str | Path) else dataset_path
+    asked = ScoreOptions(
+        checkpoint=[one for one in methods if one not in folders],
+        predictions=folders,
+        dataset_path=[Path(one) for one in sets],
+        **options,
+    )
+    return score(prepare_scoring(asked))
+
+
+def prepare_scoring(options: ScoreOptions) -> Scoring:
+    """Load networks, find images, masks and maps, and decide how they are read.
+
+    Raises:
+        DecamoError: something cannot be read, or does not fit together.
+    """
+    rules, ear = _rules(options), _ear(options)
+    names = _names(options)
+    loaded = [
+        _network(options, n, named_path(c)[1], rules)
+        for n, c in zip(names, options.checkpoint, strict=False)
+    ]
+    networks = [network for network, *_ in loaded]
+    ruled = rule_sets(
+        _sets(options),
+        given=options.mask_values,
+        images=bool(networks),
+        ranges={k: v for *_, trained in loaded for k, v in ranges_of(trained).items()},
+        max_pixels=options.max_pixels,
+        ear=ear,
+    )
+    for line in ruled.lines:
+        _aside(line)
+    sets = ruled.sets
+    met = [one for network, images, _ in loaded for one in trained_on(network.name, images, sets)]
+    folders = _folders(options, names, rules.noncam, alone=len(sets) == 1)
+    return Scoring(options, [*networks, *folders], sets, rules, met)
+
+
+def score(scoring: Scoring) -> EvaluateResult:
+    """Score every method on every data set.
+
+    Raises:
+        DecamoError: a map or a mask cannot be read.
+    """
+    options = scoring.options
+    workers = _workers(options.workers, scoring.sets)
+    with Measurer(workers, scoring.rules, _ear(options)) as measurer:
+        scores = [_score(options, m, s, measurer) for s in scoring.sets for m in scoring.methods]
+    return EvaluateResult(scores, _compared(options, scores), scoring)
+
+
+def _rules(options: ScoreOptions) -> Rules:
+    convention = Convention(options.protocol)
+    rules = _rules_of(options, convention)
+    return replace(rules, other=_rules_of(options, convention.other))
+
+
+def _rules_of(options: ScoreOptions, convention: Convention) -> Rules:
+    return Rules(
+        NonCam(options.noncam) if options.noncam else convention.noncam,
+        options.stretch or convention is Convention.PUBLISHED,
+        options.resize,
+        _classifies(options),
+        options.band,
+        convention,
+    )
+
+
+def _sets(options: ScoreOptions) -> list[CaseSet]:
+    if bool(options.masks) == bool(options.dataset_path):
+        raise SettingsError(
+            "--dataset-path", "give either it or --masks", "name data sets, or folders of masks"
+        )
+    if options.dataset_path:
+        wanted = Wanted(tuple(options.train_on), tuple(options.test_on), options.mask_suffix)
+        return sets_of_pairs(find_pairs(options.dataset_path, options.split, wanted).pairs)
+    if options.checkpoint:
+        raise SettingsError("--masks", "a network needs images", "name the set by --dataset-path")
+    images: dict[str, Path] = {}
+    for folder in options.images:
+        images |= files_by_stem(folder)
+    return sets_of_masks([named_path(text) for text in options.masks], images)
+
+
+def _classifies(options: ScoreOptions) -> bool:
+    """Whether wrong pixels are classified and contrast is measured, which takes the images."""
+    return options.atlas or "contrast" in options.by
+
+
+def _names(options: ScoreOptions) -> list[str]:
+    """What the checkpoints and then the folders of maps are called."""
+    named = [named_path(text) for text in (*options.checkpoint, *options.predictions)]
+    if not named:
+        raise SettingsError("decamo evaluate", "nothing to score", "name a checkpoint or maps")
+    names = method_names(named)
+    for name in options.compare or ():
+        if name not in names:
+            known = ", ".join(names)
+            raise SettingsError("--compare", f"no method is called {name}", f"choose from {known}")
+    return names
+
+
+def _folders(
+    options: ScoreOptions, names: Sequence[str], noncam: NonCam, *, alone: bool
+) -> list[Method]:
+    own = names[len(options.checkpoint) :]
+    return [
+        MapMethod(
+            name,
+            named_path(text)[1],
+            alone,
+            options.missing,
+            noncam,
+            options.map_channel,
+            _ear(options),
+        )
+        for name, text in zip(own, options.predictions, strict=True)
+    ]
+
+
+def _network(
+    options: ScoreOptions, name: str, path: Path, rules: Rules
+) -> tuple[Method, SplitRecord, Mapping[str, ReadingRule]]:
+    """A network as a method, the images that it has met, and how they were read."""
+    # torch, for checkpoints alone: decisions/0007
+    from decamo.api.model import load
+    from decamo.evaluation.network import NetworkMethod
+    from decamo.inference.views import Views
+
+    views = Views(options.flips, tuple(options.scales), options.look_closer)
+    network = load(
+        path,
+        device=options.device,
+        precision=options.precision,
+        img_size=options.img_size,
+        views=views,
+        decide=options.decide,
+    )
+    loaded, predictor = network.loaded, network.predictor
+    facts = {
+        "source": "network",
+        "weights": f"{loaded.weights} weights of epoch {loaded.epoch}",
+        "network_px": predictor.size,
+        "tta": views.words(),
+        "decision": options.decide,
+        "precision": str(predictor.dtype or "float32").removeprefix("torch."),
+    }
+    images = _classifies(options)
+    method = NetworkMethod(
+        name,
+        predictor,
+        facts,
+        options.batch_size,
+        options.num_workers,
+        rules,
+        images,
+        _ear(options),
+    )
+    return method, loaded.images, loaded.rules
+
+
+def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:
+    if wanted is not None:
+        return wanted
+    return min(os.cpu_count() or 1, sum(len(s.cases) for s in sets) // _WORTH)
+
+
+def _score(options: ScoreOptions, method: Method, cases: CaseSet, measurer: Measurer) -> SetScore:
+    with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
+        task = progress.add_task(f"{method.name} on {cases.name}", total=len(cases.cases))
+        outcome = run_method(
+            method,
+            cases,
+            measurer,
+            split=options.split if options.dataset_path else "",
+            on_done=lambda: progress.advance(task),
+        )
+    for line in outcome_notes(f"{method.name} on {cases.name}", outcome):
+        _aside(line)
+    return score_set(
+        method.name,
+        cases.name,
+        outcome.protocol,
+        outcome.results,
+        by=list(dict.fromkeys([*options.by, *(("size", "contrast") if options.atlas else ())])),
+        seed=options.seed,
+        count=options.resamples,
+        others=outcome.others,
+    )
+
+
+def _compared(options: ScoreOptions, scores: Sequence[SetScore]) -> list[Comparison]:
+    if not options.compare:
+        return []
+    by_name = {(s.method, s.dataset): [r.measures for r in s.results] for s in scores}
+    a, b = options.compare
+    return [
+        comparison
+        for dataset in dict.fromkeys(s.dataset for s in scores)
+        for comparison in compare(
+            dataset,
+            (a, by_name[a, dataset]),
+            (b, by_name[b, dataset]),
+            seed=options.seed,
+            count=options.resamples or RESAMPLES,
+        )
+    ]
+
+
+def _aside(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _ear(options: ScoreOptions) -> Ear:
+    return Ear(say=_aside, give_up_s=seconds_of("data_timeout", options.data_timeout))
