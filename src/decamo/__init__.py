@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from decamo.api.model import Model as Model
     from decamo.api.model import Prediction as Prediction
     from decamo.api.model import load as load
+    from decamo.api.model import predict as predict
     from decamo.api.planning import PlanResult as PlanResult
     from decamo.api.planning import plan as plan
     from decamo.api.racing import EscapeResult as EscapeResult
     from decamo.api.racing import escape as escape
     from decamo.api.run import Run as Run
     from decamo.api.run import RunDiagnosis as RunDiagnosis
+    from decamo.api.run import diagnose as diagnose
     from decamo.api.scoring import EvaluateResult as EvaluateResult
     from decamo.api.scoring import evaluate as evaluate
     from decamo.api.training import TrainResult as TrainResult
@@ -49,11 +51,13 @@ _HOMES = {
     "TrainResult": "api.training",
     "TrainSettings": "settings",
     "Views": "inference.views",
+    "diagnose": "api.run",
     "escape": "api.racing",
     "evaluate": "api.scoring",
     "load": "api.model",
     "metrics": "",
     "plan": "api.planning",
+    "predict": "api.model",
     "train": "api.training",
 }
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ from decamo.nn.build import check_sizes
 from decamo.storage import make_folder
 from decamo.training.runtime import open_runtime
 
-__all__ = ["ImageSource", "Model", "Prediction", "load"]
+__all__ = ["ImageSource", "Model", "Prediction", "load", "predict"]
 
 ImageSource = str | Path | Image.Image | npt.NDArray[np.uint8]
 """One image: the path of a file, a PIL image, or RGB uint8 ``[H, W, 3]``."""
@@ -219,6 +220,23 @@ def load(
     loaded.model.to(runtime.device)
     predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, decide)
     return Model(path, loaded, predictor, max_pixels)
+
+
+def predict(
+    checkpoint: str | Path, images: ImageSource | Iterable[ImageSource], **how: Any
+) -> Prediction | Iterator[Prediction]:
+    """Load a network and predict: :meth:`Model.predict` of :func:`load`.
+
+    Args:
+        checkpoint: such as ``best_model.pth``.
+        images: one image, several, a folder or a pattern.
+        how: arguments of :func:`load`.
+
+    Example:
+        >>> decamo.predict(checkpoint, photo, device="cpu").mask.dtype
+        dtype('bool')
+    """
+    return load(checkpoint, **how).predict(images)
 
 
 def _listed(name: str) -> list[Path]:

@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+import decamo.diagnosis as detectors
 from decamo.api.report_page import MadeReport, cases_of, page_beside, write_report
-from decamo.diagnosis import TARGET, Advice, Diagnosis, advise, diagnose, known_claims
+from decamo.diagnosis import TARGET, Advice, Diagnosis, advise, known_claims
 from decamo.diagnosis.forecast import Forecast, forecast
 from decamo.errors import SettingsError
 from decamo.history import Past, Point, read_past
@@ -17,7 +18,7 @@ from decamo.report.run_charts import run_charts
 from decamo.report.run_page import part
 from decamo.storage import RunFolder
 
-__all__ = ["Curves", "Run", "RunDiagnosis"]
+__all__ = ["Curves", "Run", "RunDiagnosis", "diagnose"]
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Run:
         """
         if not 0 < target <= 1:
             raise SettingsError("--target", f"got {target:g}", "give an IoU above 0, at most 1")
-        found = diagnose(self.past, target=target, baseline=baseline)
+        found = detectors.diagnose(self.past, target=target, baseline=baseline)
         advice = advise(
             self.past,
             found,
@@ -200,3 +201,17 @@ class Run:
             found.advice,
             cases_of(self.past, folders, device) if gallery else (None, ""),
         )
+
+
+def diagnose(*paths: str | Path, target: float = TARGET) -> RunDiagnosis:
+    """Say what ails a run, why, and what to do: :meth:`Run.diagnose` of :class:`Run`.
+
+    Args:
+        paths: of run folders or logs, the parts of one lineage.
+        target: IoU to reach, in (0, 1].
+
+    Example:
+        >>> decamo.diagnose(log).verdict
+        'plateau'
+    """
+    return Run(*paths).diagnose(target)

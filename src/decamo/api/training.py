@@ -1,25 +1,28 @@
 """Train: one call for a run, also through its plateaus."""
 
-import sys
 import time
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
+from decamo.api.run_place import (
+    as_it_is_now,
+    closing_runtime,
+    leave_traces,
+    output_of,
+    owned_folder,
+    runtime_of,
+)
 from decamo.data.cache.opening import Pool
 from decamo.data.waiting import StopAsked
-from decamo.errors import DataError, DecamoError, SettingsError
+from decamo.errors import DataError, SettingsError
 from decamo.history import EpochDone, Event, Interrupted, Journal, StepDone
 from decamo.nn.build import refuse_foreign
 from decamo.races.live import Live
 from decamo.races.plateau import Watch
 from decamo.report.console import Console
-from decamo.report.plan_picture import draw_plan
 from decamo.report.preflight_text import preflight_text
 from decamo.report.tensorboard import TensorBoard
 from decamo.schedule import Preflight
@@ -28,25 +31,19 @@ from decamo.settings.duration import seconds_of
 from decamo.settings.plain import merged, to_plain
 from decamo.storage import (
     RunFolder,
-    check_space,
-    file_bytes,
     make_folder,
-    run_bytes,
-    write_whole,
 )
 from decamo.storage.outputs import Read, Written
-from decamo.storage.owner import Ownership, own
-from decamo.storage.sealed import sealed_outline
+from decamo.storage.owner import Ownership
 from decamo.training.account import outcome_of, run_line
 from decamo.training.budget import Budget
 from decamo.training.choosing import Config, Given, choose_settings, given_of
 from decamo.training.introduction import introduction
-from decamo.training.keeper import keep_former_best
 from decamo.training.preflight import rehearse
 from decamo.training.prepare import Prepared, ear_of, prepare
 from decamo.training.resumption import is_complete
 from decamo.training.run_files import check_run_outputs
-from decamo.training.runtime import Runtime, close_runtime, open_runtime
+from decamo.training.runtime import Runtime
 from decamo.training.stops import StopRequests, stop_requests
 from decamo.training.supply import Supply, find_supply
 
@@ -188,15 +185,15 @@ def train_given(
         refuse_foreign(checkpoint["architecture"], settings.run.resume_from)
     check_run_outputs(settings, reads, writes)
     make_folder(folder.root)
-    runtime = _runtime_of(settings)
+    runtime = runtime_of(settings)
     budget = _budget(settings, began)
     with (
         closing_runtime(),
         stop_requests() as asked,
-        Console(_out(runtime), time.monotonic) as con,
-        _owned(folder, runtime, con) as owned,
+        Console(output_of(runtime), time.monotonic) as con,
+        owned_folder(folder, runtime, con) as owned,
     ):
-        settings, checkpoint = _as_it_is_now(given, settings, checkpoint)
+        settings, checkpoint = as_it_is_now(given, settings, checkpoint)
         if checkpoint is not None and is_complete(settings, checkpoint):
             return TrainResult(folder, complete=settings.run.resume_from)
         folder.open(settings.run.resume_from)
@@ -298,7 +295,7 @@ def _leg(
     for line in introduction(settings, prepared, session.folder.journal):
         session.con.say(line)
     if session.runtime.is_main:
-        _leave_traces(session.con, settings, session.folder, prepared)
+        leave_traces(session.con, settings, session.folder, prepared)
     session.asked.patient = True
     watch = Watch(
         state,
@@ -336,52 +333,6 @@ def _prepared(
         say=session.con.say,
         on_squares=session.con.progress("squashing the images"),
     )
-
-
-@contextmanager
-def _owned(folder: RunFolder, runtime: Runtime, con: Console) -> Iterator[Ownership | None]:
-    """Own the run folder; of several processes that train together the first one does."""
-    with ExitStack() as stack:
-        owned: Ownership | None = None
-        refusal: DecamoError | None = None
-        if runtime.is_main:
-            try:
-                owned = stack.enter_context(own(folder.root, say=con.say))
-            except DecamoError as error:
-                refusal = error
-        if runtime.any(refusal is not None):
-            raise refusal or SettingsError(
-                "--checkpoint-dir",
-                f"{folder.root} was refused to the first process",
-                "see what that one says",
-            )
-        yield owned
-
-
-def _as_it_is_now(
-    given: Given, settings: TrainSettings, checkpoint: dict[str, Any] | None
-) -> tuple[TrainSettings, dict[str, Any] | None]:
-    """Both, read again if the run has moved on since they were: its owner has ended only now."""
-    path = settings.run.resume_from
-    if checkpoint is None or path is None:
-        begun = any(settings.run.checkpoint_dir.glob("*.pth"))
-        moved = begun and settings.run.resume == "auto"
-    else:
-        moved = sealed_outline(path, check=False).get("position") != checkpoint["position"]
-    return choose_settings(given) if moved else (settings, checkpoint)
-
-
-def _runtime_of(settings: TrainSettings) -> Runtime:
-    """Device and processes; a run of several processes cannot race branches by itself."""
-    runtime = open_runtime(settings.run.device, settings.run.precision)
-    if runtime.world > 1 and settings.run.on_plateau == "escape":
-        close_runtime()
-        raise SettingsError(
-            "--on-plateau",
-            f"got escape under torchrun, in {runtime.world} processes for one trial",
-            "give --on-plateau stop, then start decamo escape once on each device",
-        )
-    return runtime
 
 
 def _insist_on_progress(session: _Session) -> None:
@@ -444,63 +395,3 @@ def _train(session: _Session, settings: TrainSettings, prepared: Prepared, watch
         raise trainer.stalled
     _insist_on_progress(session)
     return last.why
-
-
-def _leave_traces(
-    con: Console, settings: TrainSettings, folder: RunFolder, prepared: Prepared
-) -> None:
-    """What the run folder holds from the first minute: settings, picture, the file resumed from."""
-    model, run = prepared.trainer.state.model, settings.run
-    size = file_bytes(
-        sum(t.nbytes for t in model.state_dict().values()), average=settings.optimise.use_ema
-    )
-    every = settings.schedule.last_epoch // run.keep_every if run.keep_every else 0
-    check_space(folder.root, run_bytes(folder.root, size, snapshots=run.keep_last + every))
-    resume_from = settings.run.resume_from
-    goes_on = settings.run.resume == "auto" and prepared.resumption.word == "continue"
-    if resume_from is not None and not goes_on:
-        copy = folder.protect(resume_from, prepared.resumption.position.epoch)
-        if copy is not None:
-            con.say(f"kept: {copy} is the checkpoint that this run goes on from")
-    if (kept := keep_former_best(folder, prepared.trainer.state)) is not None:
-        con.say(f"kept: {kept} is the best of the images that validated before")
-    config = tomli_w.dumps(_without_none(to_plain(settings)))
-    if folder.config.exists() and not _is_generated(folder.config):
-        con.say(f"kept: {folder.keep_given_config()} is the config.toml that lay there")
-    write_whole(folder.config, config.encode(errors="surrogateescape"))
-    draw_plan(folder.picture, prepared.resumption.ledger, prepared.resumption.position)
-
-
-def _is_generated(config: Path) -> bool:
-    """Whether a TOML file is as a run writes it, without a comment or a line of anyone's own."""
-    try:
-        text = config.read_text(encoding="utf-8", errors="surrogateescape")
-        return tomli_w.dumps(tomllib.loads(text)) == text
-    except (OSError, ValueError):  # no TOML, or no UTF-8
-        return False
-
-
-def _without_none(plain: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """TOML has no null: an option without a value is left out."""
-    return {s: {k: v for k, v in values.items() if v is not None} for s, values in plain.items()}
-
-
-def _out(runtime: Runtime) -> Any:
-    """Only the first process talks."""
-    return sys.stdout if runtime.is_main else _Silence()
-
-
-class _Silence:
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None: ...
-
-
-@contextmanager
-def closing_runtime() -> Iterator[None]:
-    """Leave the other processes at the end, also after an error."""
-    try:
-        yield
-    finally:
-        close_runtime()

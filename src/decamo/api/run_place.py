@@ -1,0 +1,138 @@
+"""A run's place: its folder with one owner, its processes, and what it leaves there at first."""
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from decamo.errors import DecamoError, SettingsError
+from decamo.report.console import Console
+from decamo.report.plan_picture import draw_plan
+from decamo.settings import TrainSettings
+from decamo.settings.plain import to_plain
+from decamo.storage import RunFolder, check_space, file_bytes, run_bytes, write_whole
+from decamo.storage.owner import Ownership, own
+from decamo.storage.sealed import sealed_outline
+from decamo.training.choosing import Given, choose_settings
+from decamo.training.keeper import keep_former_best
+from decamo.training.prepare import Prepared
+from decamo.training.runtime import Runtime, close_runtime, open_runtime
+
+__all__ = [
+    "as_it_is_now",
+    "closing_runtime",
+    "leave_traces",
+    "output_of",
+    "owned_folder",
+    "runtime_of",
+]
+
+
+@contextmanager
+def owned_folder(folder: RunFolder, runtime: Runtime, con: Console) -> Iterator[Ownership | None]:
+    """Own the run folder; of several processes that train together the first one does."""
+    with ExitStack() as stack:
+        owned: Ownership | None = None
+        refusal: DecamoError | None = None
+        if runtime.is_main:
+            try:
+                owned = stack.enter_context(own(folder.root, say=con.say))
+            except DecamoError as error:
+                refusal = error
+        if runtime.any(refusal is not None):
+            raise refusal or SettingsError(
+                "--checkpoint-dir",
+                f"{folder.root} was refused to the first process",
+                "see what that one says",
+            )
+        yield owned
+
+
+def as_it_is_now(
+    given: Given, settings: TrainSettings, checkpoint: dict[str, Any] | None
+) -> tuple[TrainSettings, dict[str, Any] | None]:
+    """Both, read again if the run has moved on since they were: its owner has ended only now."""
+    path = settings.run.resume_from
+    if checkpoint is None or path is None:
+        begun = any(settings.run.checkpoint_dir.glob("*.pth"))
+        moved = begun and settings.run.resume == "auto"
+    else:
+        moved = sealed_outline(path, check=False).get("position") != checkpoint["position"]
+    return choose_settings(given) if moved else (settings, checkpoint)
+
+
+def runtime_of(settings: TrainSettings) -> Runtime:
+    """Device and processes; a run of several processes cannot race branches by itself."""
+    runtime = open_runtime(settings.run.device, settings.run.precision)
+    if runtime.world > 1 and settings.run.on_plateau == "escape":
+        close_runtime()
+        raise SettingsError(
+            "--on-plateau",
+            f"got escape under torchrun, in {runtime.world} processes for one trial",
+            "give --on-plateau stop, then start decamo escape once on each device",
+        )
+    return runtime
+
+
+@contextmanager
+def closing_runtime() -> Iterator[None]:
+    """Leave the other processes at the end, also after an error."""
+    try:
+        yield
+    finally:
+        close_runtime()
+
+
+def output_of(runtime: Runtime) -> Any:
+    """Only the first process talks."""
+    return sys.stdout if runtime.is_main else _Silence()
+
+
+class _Silence:
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None: ...
+
+
+def leave_traces(
+    con: Console, settings: TrainSettings, folder: RunFolder, prepared: Prepared
+) -> None:
+    """What the run folder holds from the first minute: settings, picture, the file resumed from."""
+    model, run = prepared.trainer.state.model, settings.run
+    size = file_bytes(
+        sum(t.nbytes for t in model.state_dict().values()), average=settings.optimise.use_ema
+    )
+    every = settings.schedule.last_epoch // run.keep_every if run.keep_every else 0
+    check_space(folder.root, run_bytes(folder.root, size, snapshots=run.keep_last + every))
+    resume_from = settings.run.resume_from
+    goes_on = settings.run.resume == "auto" and prepared.resumption.word == "continue"
+    if resume_from is not None and not goes_on:
+        copy = folder.protect(resume_from, prepared.resumption.position.epoch)
+        if copy is not None:
+            con.say(f"kept: {copy} is the checkpoint that this run goes on from")
+    if (kept := keep_former_best(folder, prepared.trainer.state)) is not None:
+        con.say(f"kept: {kept} is the best of the images that validated before")
+    config = tomli_w.dumps(_without_none(to_plain(settings)))
+    if folder.config.exists() and not _is_generated(folder.config):
+        con.say(f"kept: {folder.keep_given_config()} is the config.toml that lay there")
+    write_whole(folder.config, config.encode(errors="surrogateescape"))
+    draw_plan(folder.picture, prepared.resumption.ledger, prepared.resumption.position)
+
+
+def _is_generated(config: Path) -> bool:
+    """Whether a TOML file is as a run writes it, without a comment or a line of anyone's own."""
+    try:
+        text = config.read_text(encoding="utf-8", errors="surrogateescape")
+        return tomli_w.dumps(tomllib.loads(text)) == text
+    except (OSError, ValueError):  # no TOML, or no UTF-8
+        return False
+
+
+def _without_none(plain: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """TOML has no null: an option without a value is left out."""
+    return {s: {k: v for k, v in values.items() if v is not None} for s, values in plain.items()}
