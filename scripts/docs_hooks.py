@@ -9,6 +9,6 @@ _BLOCK_FOLLOWS = re.compile(r"(?:<p>::</p>|(?<=:):</p>)\s*(?=<div class=\"highli
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Roles such as ``:class:`` give way to the name alone, the ``::`` before a block to nothing."""
+    """Roles such as ``:class:`` give way to the name, the ``::`` before a block to nothing."""
     html = _BLOCK_FOLLOWS.sub(lambda match: "</p>" if match[0][0] == ":" else "", html)
     return _ROLE.sub(lambda match: f"<code>{match[1].rpartition('.')[2]}</code>", html)
