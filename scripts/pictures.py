@@ -19,14 +19,11 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from decamo.history import read_past
 from decamo.inference import overlay
-
-mpl.use("svg")
-
-from matplotlib import pyplot as plt
 
 MOST_BYTES = 150 * 1024
 RANKS = (95, 80, 65, 50, 35, 20)  # percentiles of the test scenes by IoU that are shown, best first
@@ -129,8 +126,8 @@ def way_out(run: Path) -> bytes:
     points = [p for p in read_past([run]).points if p.iou is not None]
     branches = trials(run / "escape")
     start = min(epoch for epochs in branches.values() for epoch in epochs)
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "decamo", "font.size": 10})
-    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.subplots()
     for after, label, colour in (
         (False, "the run", "black"),
         (True, "the winner's plan", COLOURS["advice"]),
@@ -150,8 +147,8 @@ def way_out(run: Path) -> bytes:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right", fontsize=9)
     out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    plt.close(figure)
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "decamo"}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     return re.sub(r"[ \t]+\n", "\n", out.getvalue()).encode()
 
 
