@@ -148,7 +148,9 @@ def run(args: argparse.Namespace) -> int:
     for line in ruled.lines:
         print(line, file=sys.stderr)
     sets = ruled.sets
-    met = [one for network, images, _ in loaded for one in trained_on(network.name, images, sets)]
+    met = [
+        one for network, images, _ in loaded for one in trained_on(network.name, images, sets, ear)
+    ]
     methods = [*networks, *_folders(args, names, rules.noncam, alone=len(sets) == 1)]
     pictures = _pictures(args.atlas, methods, sets)
     _check_outputs(args, pictures.values())
