@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from decamo.data.audit import workers
 from decamo.data.audit.workers import Lost, in_processes
 from decamo.errors import DataError
+from decamo.system import clean_context
 
 
 def work(word: str, other: str = "") -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_processes_that_do_not_start_are_an_error_and_not_a_loop() -> None:
 
 
 def test_few_processes_do_where_no_more_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, started = workers.clean_context(), list[int]()
+    real, started = clean_context(), list[int]()
 
     class Context:
         """A system that has room for one process."""
@@ -95,7 +95,7 @@ def test_few_processes_do_where_no_more_can_start(monkeypatch: pytest.MonkeyPatc
                 raise BlockingIOError(11, "Resource temporarily unavailable")
             return real.Process(**how)  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(workers, "clean_context", lambda _: Context)
+    monkeypatch.setattr("decamo.data.audit.workers.clean_context", lambda _: Context)
     answers = in_processes(work, [(w,) for w in "abcd"], workers=3)
     assert [a["word"] for a in answers if isinstance(a, dict)] == list("abcd")
     started[:] = [1]
@@ -106,7 +106,7 @@ def test_few_processes_do_where_no_more_can_start(monkeypatch: pytest.MonkeyPatc
 def test_a_job_that_was_suspended_loses_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
     """After an hour of Ctrl-Z no process has had an hour."""
     real, away = time.monotonic, [0.0]
-    monkeypatch.setattr(workers.time, "monotonic", lambda: real() + away[0])
+    monkeypatch.setattr("decamo.data.audit.workers.time.monotonic", lambda: real() + away[0])
 
     def stops(done: int, total: int) -> None:
         away[0] += 3600
