@@ -36,6 +36,7 @@ __all__ = [
     "FORMATS",
     "Labels",
     "Seen",
+    "SeenMask",
     "is_wide_file",
     "read_image",
     "read_labelled",
@@ -45,6 +46,7 @@ __all__ = [
     "read_picture",
     "see_image",
     "see_mask",
+    "see_mask_file",
     "see_pair",
 ]
 
@@ -85,15 +87,33 @@ class Seen(NamedTuple):
 
     Attributes:
         image: uint8 ``[H, W, 3]``, RGB.
-        mask: bool ``[H, W]``, the object where this file alone is asked.
+        shape: height and width of both as displayed, px.
+        share: of the mask's pixels that are object where this file alone is asked, in [0, 1].
         values: which values the mask has.
         numbers: of the image where they have more than 8 bits.
     """
 
     image: NDArray[np.uint8]
-    mask: NDArray[np.bool_]
+    shape: tuple[int, int]
+    share: float
     values: MaskLook
     numbers: WideLook | None
+
+
+class SeenMask(NamedTuple):
+    """A mask as its file is.
+
+    Attributes:
+        shape: height and width as displayed, px.
+        share: of its pixels that are object where this file alone is asked, in [0, 1].
+        values: which values it has.
+        mode: Pillow's name.
+    """
+
+    shape: tuple[int, int]
+    share: float
+    values: MaskLook
+    mode: str
 
 
 def read_image(
@@ -217,7 +237,8 @@ def see_pair(pair: Pair, at_least: int | None = None) -> Seen:
         numbers = _numbers(photo)
     with _one_line(pair.mask):
         values = look_at_mask(drawing.picture, lossy=drawing.lossy)
-        return Seen(image, _labels(drawing, turn, rule).object, values, numbers)
+        share = _share_of(values, drawing)
+        return Seen(image, drawing.size_after(turn), share, values, numbers)
 
 
 def see_image(path: Path, rule: ReadingRule = BY_ITSELF) -> WideLook | None:
@@ -256,9 +277,20 @@ def see_mask(path: Path, rule: ReadingRule = BY_ITSELF) -> MaskLook:
     Raises:
         UnreadableImage: as :func:`read_mask`.
     """
+    return see_mask_file(path, rule).values
+
+
+def see_mask_file(path: Path, rule: ReadingRule = BY_ITSELF) -> SeenMask:
+    """A mask file, and all that is to be known of its values to decide for its data set.
+
+    Raises:
+        UnreadableImage: as :func:`read_mask`.
+    """
     with _one_line(path):
         file = _decode(path, rule)
-        return look_at_mask(file.picture, lossy=file.lossy)
+        values = look_at_mask(file.picture, lossy=file.lossy)
+        share = _share_of(values, file)
+        return SeenMask(file.size_after(file.orientation), share, values, file.picture.mode)
 
 
 @dataclass(frozen=True)
@@ -433,6 +465,14 @@ def _labels(file: _Decoded, turn: int, rule: ReadingRule) -> Labels:
         return Labels(to_mask(picture, lossy=file.lossy), None)
     labels = label_codes(codes_of(picture, meaning.plane), meaning)
     return Labels(labels == 1, labels == VOID if meaning.has_void else None)
+
+
+def _share_of(look: MaskLook, drawing: _Decoded) -> float:
+    """The share that is object by the file alone; of plain grey by its values, the same number."""
+    if look.values and drawing.picture.mode in ("1", "L"):
+        ones = max(look.codes) <= 1 and not drawing.lossy
+        return sum(v.count for v in look.values if v.code > (0 if ones else 127)) / look.total
+    return float(to_mask(drawing.picture, lossy=drawing.lossy).mean())
 
 
 def _orientation(picture: Image.Image) -> int:
