@@ -38,6 +38,7 @@ __all__ = [
     "Seen",
     "SeenMask",
     "is_wide_file",
+    "opened",
     "read_image",
     "read_labelled",
     "read_labels",
@@ -264,7 +265,7 @@ def is_wide_file(path: Path) -> bool:
         if grey_alpha_as_colours(file) is not None:
             return True
         file.seek(0)
-        with _opened(file) as picture:
+        with opened(file) as picture:
             mend_planes(picture)
             ppm = picture.format == "PPM" and greatest_value(file) > 255
             wide = has_sixteen_bits(picture) or has_signed_bytes(picture) or ppm
@@ -344,7 +345,7 @@ def _decode(path: Path, rule: ReadingRule, at_least: int | None = None) -> _Deco
 def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) -> _Decoded:
     grey_alpha = grey_alpha_as_colours(file)
     file.seek(0)
-    with _opened(grey_alpha or file) as picture:
+    with opened(grey_alpha or file) as picture:
         width, height = picture.size
         mend_planes(picture)
         sixteen = grey_alpha is not None or has_sixteen_bits(picture)
@@ -355,6 +356,9 @@ def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) ->
         tiff = picture.format == "TIFF"
         if tiff and orientation >= 5:  # Pillow tells the upright size of a TIFF at once
             width, height = height, width
+        if tiff:
+            with _unbounded():
+                picture.load_prepare()
         picture.load()
         low: Image.Image | None = None
         decoded = true_numbers(picture)
@@ -374,16 +378,23 @@ def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) ->
 
 
 @contextlib.contextmanager
-def _opened(file: IO[bytes]) -> Iterator[Any]:
+def opened(file: IO[bytes]) -> Iterator[Any]:
     """Pillow's picture, without its own bound on pixels, which is half a phone's photograph."""
+    with _unbounded():
+        picture = Image.open(file, formats=FORMATS)
+    with picture:
+        yield picture
+
+
+@contextlib.contextmanager
+def _unbounded() -> Iterator[None]:
+    """Pillow without its bound, which it asks when it opens a file, and of a TIFF once more."""
     with _OPENING:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            picture = Image.open(file, formats=FORMATS)
+            yield
         finally:
             Image.MAX_IMAGE_PIXELS = before
-    with picture:
-        yield picture
 
 
 def _refuse_huge(size: tuple[int, int], rule: ReadingRule) -> None:
@@ -395,9 +406,12 @@ def _refuse_huge(size: tuple[int, int], rule: ReadingRule) -> None:
 def _low_bytes(file: IO[bytes]) -> Image.Image:
     """The lower halves of 16-bit colours: the bytes in the other order are the other halves."""
     file.seek(0)
-    with _opened(file) as picture:
+    with opened(file) as picture:
         mend_planes(picture)
         swap_bytes(picture)
+        if picture.format == "TIFF":
+            with _unbounded():
+                picture.load_prepare()
         picture.load()
     whole: Image.Image = picture
     return whole

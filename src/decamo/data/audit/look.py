@@ -13,14 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from decamo.data.audit.structure import Structure, guess, inspect
 from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
-from decamo.data.reading import (
-    FORMATS,
-    SeenMask,
-    is_wide_file,
-    read_image,
-    see_image,
-    see_mask_file,
-)
+from decamo.data.reading import SeenMask, is_wide_file, opened, read_image, see_image, see_mask_file
 from decamo.errors import UnreadableImage
 
 __all__ = ["Facts", "look_at", "preview"]
@@ -195,7 +188,7 @@ def _greys(path: Path, seen: SeenMask) -> tuple[float, int]:
     if seen.mode == "L" and look.values:
         white = 1 if max(look.codes) <= 1 else 255
         return sum(v.count for v in look.values if 0 < v.code < white) / look.total, len(look.codes)
-    with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
+    with path.open("rb") as file, opened(file) as picture:
         values, top = _grey_plane(picture)
     return float(((values > 0) & (values < top)).mean()), len(np.unique(values))
 
@@ -224,7 +217,7 @@ def _grey_plane(picture: Image.Image) -> tuple[NDArray[Any], float]:
 
 
 def _header(path: Path, data: bytes) -> dict[str, Any]:
-    with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
+    with path.open("rb") as file, opened(file) as picture:
         width, height = picture.size
         try:
             orientation = picture.getexif().get(0x0112, 1)
