@@ -5,13 +5,15 @@ SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test test-all lint clean
+.PHONY: help setup demo test test-all lint docs pictures clean
 
 help:
 	@echo "make setup     a virtual environment in $(VENV) with everything in it"
 	@echo "make demo      get a small network stuck, diagnose it, get it off again (minutes, no GPU)"
 	@echo "make test      style, types and the fast tests"
 	@echo "make test-all  the long tests too"
+	@echo "make docs      the documentation as a site, in site/"
+	@echo "make pictures  the README's pictures anew, from the demo (needs chromium)"
 	@echo "make clean     remove what the demo and the tests leave"
 
 setup: $(VENV)/.ready
@@ -43,5 +45,16 @@ test: lint
 test-all: lint
 	$(PYTEST) -m ''
 
+docs: $(VENV)/.docs-ready
+	$(BIN)/mkdocs build --strict --quiet
+
+$(VENV)/.docs-ready: $(VENV)/.ready
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+pictures: setup
+	test -f demo/scores.json || $(MAKE) demo
+	$(BIN)/python scripts/pictures.py demo --out docs/pictures
+
 clean:
-	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -46,7 +46,7 @@ def test_the_demo_tells_how_a_run_gets_stuck_and_off_again(demo: tuple[Path, str
     assert before is not None
     assert float(before[1]) < 0.15
     run = ious(printed)
-    assert len(run) == 54
+    assert len(run) == 63
     assert run[12] > 0.35  # the first schedule teaches it something ...
     assert abs(run[30] - run[12]) < 0.01  # ... the second nothing, and the plan said so
     assert "warning: the learning rate never anneals" in printed.split("== 4.")[0]

@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from decamo.data.reading import is_wide_file, read_image, see_image
+from decamo.data.audit.look import look_at
+from decamo.data.reading import is_wide_file, read_image, see_image, see_mask
 from decamo.data.rules import PixelScale, ReadingRule
 from decamo.data.wide_files import greatest_value, why_no_tiff
 from decamo.errors import UnreadableImage
@@ -167,6 +168,24 @@ def test_halves_of_a_large_picture_are_thinned_together(
     assert got.shape == (10, 15, 3)
     every = {tuple(c) for c in np.rint(COLOURS.reshape(-1, 3) * (255 / 4095)).astype(int).tolist()}
     assert {tuple(c) for c in got.reshape(-1, 3).tolist()} <= every
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+def test_a_picture_beyond_pillows_bound_is_read_without_its_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    picture = Image.fromarray(COLOURS.astype(np.uint8))
+    picture.save(tmp_path / f"a.{suffix}")
+    plain = read_image(tmp_path / f"a.{suffix}")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # the bound of Pillow; here are 600 px
+    monkeypatch.setattr("decamo.data.normalise._LARGE", 500)
+    assert np.array_equal(read_image(tmp_path / f"a.{suffix}"), plain)
+    assert not is_wide_file(tmp_path / f"a.{suffix}")
+    facts = look_at(str(tmp_path / f"a.{suffix}"), "image")
+    assert (facts["fault"], tuple(facts["shown"])) == ("", (20, 30))
+    assert see_mask(tmp_path / f"a.{suffix}").total == 600
+    with pytest.raises(UnreadableImage, match="give a greater --max-pixels"):
+        read_image(tmp_path / f"a.{suffix}", rule=ReadingRule(max_pixels=599))
 
 
 def test_arrays_of_colours_in_whole_numbers(tmp_path: Path) -> None:

@@ -269,7 +269,9 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
     for line in ruled.lines:
         _aside(line)
     sets = ruled.sets
-    met = [one for network, images, _ in loaded for one in trained_on(network.name, images, sets)]
+    met = [
+        one for network, images, _ in loaded for one in trained_on(network.name, images, sets, ear)
+    ]
     folders = _folders(options, names, rules.noncam, alone=len(sets) == 1)
     return Scoring(options, [*networks, *folders], sets, rules, met)
 

@@ -228,16 +228,15 @@ def _look(pair: Pair, known: object) -> tuple[Entry | BadFile, list[int]]:
         if remembered:
             return remembered, stamp
         digests = _digest(pair.image), _digest(pair.mask)
-        image, mask, values, numbers = see_pair(pair, at_least=GLANCE)
+        image, (height, width), share, values, numbers = see_pair(pair, at_least=GLANCE)
     except UnreadableImage as error:
         return BadFile(pair.key, Path(error.what), error.got), []
     except OSError as error:
         return BadFile(pair.key, Path(error.filename), error.strerror or str(error)), []
-    height, width = mask.shape
     found = replace(fingerprint_of(image), aspect=width / height)
     flat = bool((image[::8, ::8] == image[0, 0]).all()) and bool((image == image[0, 0]).all())
     sight = Sight(pair.mask.name, values, numbers, flat)
-    return Entry(pair, height, width, float(mask.mean()), *digests, found, sight), stamp
+    return Entry(pair, height, width, share, *digests, found, sight), stamp
 
 
 def _kept(entry: Entry, stamp: Sequence[int]) -> dict[str, object]:

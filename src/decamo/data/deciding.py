@@ -87,10 +87,12 @@ def apply_rules(
         if rule is not None and same_words(words, words_for(name, before)):
             words = []
         decided = decide_rule(name, sights, given=words, held=rule, max_pixels=max_pixels)
-        if rule is not None and not same_labels(
-            (sight.mask for sight in sights), rule.mask, decided.rule.mask
-        ):
-            others.append(name)
+        if rule is not None:
+            looks = [sight.mask for sight in sights]
+            if same_labels(looks, rule.mask, decided.rule.mask):  # to the bit in what follows, too
+                decided = replace(decided, rule=replace(decided.rule, mask=rule.mask))
+            else:
+                others.append(name)
         rules[name] = decided.rule
         lines += decided.lines
         warnings += (*decided.warnings, *decided.empty)

@@ -14,6 +14,7 @@ __all__ = ["FEW", "MaskLook", "Value", "look_at_mask"]
 
 FEW = 64  # values up to which each is told; labels of one image are fewer
 _BINS = 16
+_FULL = 255
 _EDGE = 8  # colours that a soft edge has at least
 _SOFT = 3.0  # px: blends have shorter runs, in both directions or in one
 _GENTLE = 24  # between neighbours in an area of one colour, whatever a codec did to it
@@ -178,6 +179,9 @@ def _distinct(codes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]
     """The values of a mask, and the pixels of each."""
     if codes.dtype != np.uint8:
         return np.unique(codes, return_counts=True)
+    lit, white = np.count_nonzero(codes), np.count_nonzero(codes == _FULL)
+    if lit == white and 0 < lit < codes.size:  # most masks, at a fifth of the time
+        return np.array([0, _FULL]), np.array([codes.size - lit, lit])
     histogram = np.array(Image.fromarray(codes).histogram())  # ten times as fast as bincount
     distinct = np.flatnonzero(histogram)
     return distinct, histogram[distinct]
@@ -197,7 +201,10 @@ def _values(
     if len(distinct) > 2:
         thick = _thickness(np.searchsorted(distinct, codes).astype(np.uint8), counts)
     edges = [codes[0], codes[-1], codes[:, 0], codes[:, -1]]
-    on = np.array([[np.count_nonzero(edge == code) for code in distinct] for edge in edges])
+    on = np.zeros((4, len(distinct)), dtype=np.int64)
+    for edge, of_edge in zip(edges, on, strict=True):
+        of_edge[:-1] = [np.count_nonzero(edge == code) for code in distinct[:-1]]
+        of_edge[-1] = edge.size - of_edge.sum()
     sides = ((on > 0) * np.array([[1], [2], [4], [8]])).sum(axis=0)
     columns = (distinct, counts, np.round(thick, 1), on.sum(axis=0), sides, colours)
     return tuple(

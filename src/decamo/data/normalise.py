@@ -12,6 +12,7 @@ _ALPHA = ("LA", "PA", "RGBA")
 _PHOTO = 64  # colours, in a picture that has more of them it is no drawing of labels
 _CHROMA = 64  # between largest and smallest channel, from which on a codec did not make the colour
 _TINGE = 32  # the same in a file that was not made lossy, but may come from one that was
+_LARGE = 16_000_000  # px
 _COLOURED = 0.05  # share of the pixels that are not black
 
 
@@ -40,7 +41,19 @@ def to_rgb(picture: Image.Image, scale: PixelScale | None = None) -> NDArray[np.
     if picture.mode in _ALPHA or (picture.mode == "P" and "transparency" in picture.info):
         picture = picture.convert("RGBA")  # P -> RGB at once would warn about its transparency
     # most are RGB, and convert() would copy them all the same
+    if picture.width * picture.height > _LARGE:
+        return _in_strips(picture)
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"), dtype=np.uint8)
+
+
+def _in_strips(picture: Image.Image) -> NDArray[np.uint8]:
+    """The same of a large picture, without a second copy of it in between."""
+    pixels = np.empty((picture.height, picture.width, 3), dtype=np.uint8)
+    rows = max(1, _LARGE // (8 * picture.width))
+    for top in range(0, picture.height, rows):
+        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        pixels[top : top + rows] = np.asarray(strip.convert("RGB"))
+    return pixels
 
 
 def to_mask(picture: Image.Image, *, lossy: bool) -> NDArray[np.bool_]:

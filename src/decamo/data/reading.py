@@ -36,7 +36,9 @@ __all__ = [
     "FORMATS",
     "Labels",
     "Seen",
+    "SeenMask",
     "is_wide_file",
+    "opened",
     "read_image",
     "read_labelled",
     "read_labels",
@@ -45,6 +47,7 @@ __all__ = [
     "read_picture",
     "see_image",
     "see_mask",
+    "see_mask_file",
     "see_pair",
 ]
 
@@ -85,15 +88,33 @@ class Seen(NamedTuple):
 
     Attributes:
         image: uint8 ``[H, W, 3]``, RGB.
-        mask: bool ``[H, W]``, the object where this file alone is asked.
+        shape: height and width of both as displayed, px.
+        share: of the mask's pixels that are object where this file alone is asked, in [0, 1].
         values: which values the mask has.
         numbers: of the image where they have more than 8 bits.
     """
 
     image: NDArray[np.uint8]
-    mask: NDArray[np.bool_]
+    shape: tuple[int, int]
+    share: float
     values: MaskLook
     numbers: WideLook | None
+
+
+class SeenMask(NamedTuple):
+    """A mask as its file is.
+
+    Attributes:
+        shape: height and width as displayed, px.
+        share: of its pixels that are object where this file alone is asked, in [0, 1].
+        values: which values it has.
+        mode: Pillow's name.
+    """
+
+    shape: tuple[int, int]
+    share: float
+    values: MaskLook
+    mode: str
 
 
 def read_image(
@@ -217,7 +238,8 @@ def see_pair(pair: Pair, at_least: int | None = None) -> Seen:
         numbers = _numbers(photo)
     with _one_line(pair.mask):
         values = look_at_mask(drawing.picture, lossy=drawing.lossy)
-        return Seen(image, _labels(drawing, turn, rule).object, values, numbers)
+        share = _share_of(values, drawing)
+        return Seen(image, drawing.size_after(turn), share, values, numbers)
 
 
 def see_image(path: Path, rule: ReadingRule = BY_ITSELF) -> WideLook | None:
@@ -243,7 +265,7 @@ def is_wide_file(path: Path) -> bool:
         if grey_alpha_as_colours(file) is not None:
             return True
         file.seek(0)
-        with _opened(file) as picture:
+        with opened(file) as picture:
             mend_planes(picture)
             ppm = picture.format == "PPM" and greatest_value(file) > 255
             wide = has_sixteen_bits(picture) or has_signed_bytes(picture) or ppm
@@ -256,9 +278,20 @@ def see_mask(path: Path, rule: ReadingRule = BY_ITSELF) -> MaskLook:
     Raises:
         UnreadableImage: as :func:`read_mask`.
     """
+    return see_mask_file(path, rule).values
+
+
+def see_mask_file(path: Path, rule: ReadingRule = BY_ITSELF) -> SeenMask:
+    """A mask file, and all that is to be known of its values to decide for its data set.
+
+    Raises:
+        UnreadableImage: as :func:`read_mask`.
+    """
     with _one_line(path):
         file = _decode(path, rule)
-        return look_at_mask(file.picture, lossy=file.lossy)
+        values = look_at_mask(file.picture, lossy=file.lossy)
+        share = _share_of(values, file)
+        return SeenMask(file.size_after(file.orientation), share, values, file.picture.mode)
 
 
 @dataclass(frozen=True)
@@ -312,7 +345,7 @@ def _decode(path: Path, rule: ReadingRule, at_least: int | None = None) -> _Deco
 def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) -> _Decoded:
     grey_alpha = grey_alpha_as_colours(file)
     file.seek(0)
-    with _opened(grey_alpha or file) as picture:
+    with opened(grey_alpha or file) as picture:
         width, height = picture.size
         mend_planes(picture)
         sixteen = grey_alpha is not None or has_sixteen_bits(picture)
@@ -323,6 +356,9 @@ def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) ->
         tiff = picture.format == "TIFF"
         if tiff and orientation >= 5:  # Pillow tells the upright size of a TIFF at once
             width, height = height, width
+        if tiff:
+            with _unbounded():
+                picture.load_prepare()
         picture.load()
         low: Image.Image | None = None
         decoded = true_numbers(picture)
@@ -342,16 +378,23 @@ def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) ->
 
 
 @contextlib.contextmanager
-def _opened(file: IO[bytes]) -> Iterator[Any]:
+def opened(file: IO[bytes]) -> Iterator[Any]:
     """Pillow's picture, without its own bound on pixels, which is half a phone's photograph."""
+    with _unbounded():
+        picture = Image.open(file, formats=FORMATS)
+    with picture:
+        yield picture
+
+
+@contextlib.contextmanager
+def _unbounded() -> Iterator[None]:
+    """Pillow without its bound, which it asks when it opens a file, and of a TIFF once more."""
     with _OPENING:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            picture = Image.open(file, formats=FORMATS)
+            yield
         finally:
             Image.MAX_IMAGE_PIXELS = before
-    with picture:
-        yield picture
 
 
 def _refuse_huge(size: tuple[int, int], rule: ReadingRule) -> None:
@@ -363,9 +406,12 @@ def _refuse_huge(size: tuple[int, int], rule: ReadingRule) -> None:
 def _low_bytes(file: IO[bytes]) -> Image.Image:
     """The lower halves of 16-bit colours: the bytes in the other order are the other halves."""
     file.seek(0)
-    with _opened(file) as picture:
+    with opened(file) as picture:
         mend_planes(picture)
         swap_bytes(picture)
+        if picture.format == "TIFF":
+            with _unbounded():
+                picture.load_prepare()
         picture.load()
     whole: Image.Image = picture
     return whole
@@ -433,6 +479,14 @@ def _labels(file: _Decoded, turn: int, rule: ReadingRule) -> Labels:
         return Labels(to_mask(picture, lossy=file.lossy), None)
     labels = label_codes(codes_of(picture, meaning.plane), meaning)
     return Labels(labels == 1, labels == VOID if meaning.has_void else None)
+
+
+def _share_of(look: MaskLook, drawing: _Decoded) -> float:
+    """The share that is object by the file alone; of plain grey by its values, the same number."""
+    if look.values and drawing.picture.mode in ("1", "L"):
+        ones = max(look.codes) <= 1 and not drawing.lossy
+        return sum(v.count for v in look.values if v.code > (0 if ones else 127)) / look.total
+    return float(to_mask(drawing.picture, lossy=drawing.lossy).mean())
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from decamo.data.reading import FORMATS, read_picture
+from decamo.data.reading import opened, read_picture
 from decamo.data.waiting import NOBODY, Ear, patient_map
 from decamo.errors import DataError, UnreadableImage
 
@@ -306,8 +306,8 @@ def _loaded(path: Path) -> _Raw:
 def _mode(path: Path) -> str:
     """Pillow's mode of a file, without decoding it; empty where only decoding can tell."""
     try:
-        with Image.open(path, formats=FORMATS) as picture:
-            return picture.mode
+        with path.open("rb") as file, opened(file) as picture:
+            return str(picture.mode)
     except Exception:  # whatever a decoder raises, reading the file says it in one line
         return ""
 

@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from decamo.data.census import DIGITS
 from decamo.data.split_record import SplitRecord
+from decamo.data.waiting import NOBODY, Ear, patient_map
 from decamo.evaluation.cases import CaseSet
 from decamo.settings.counting import verb
 
@@ -45,12 +47,17 @@ class TrainedOn:
         )
 
 
-def trained_on(method: str, record: SplitRecord, sets: Iterable[CaseSet]) -> list[TrainedOn]:
+def trained_on(
+    method: str, record: SplitRecord, sets: Iterable[CaseSet], ear: Ear = NOBODY
+) -> list[TrainedOn]:
     """What a checkpoint's record of its images tells of the sets to be scored; each that it met.
 
     Images are compared by the bytes of their files, so that no renaming hides one. An image of
     which the record has the name alone (of a checkpoint of before there were digests, whose file
     had changed when the run went on) is compared by ``dataset/name``.
+
+    Raises:
+        DataStalled: an image is not read to its end.
     """
     by_bytes = {known.image: known.held for known in record.images if known.image}
     by_name = {known.key: known.held for known in record.images if not known.image}
@@ -59,17 +66,24 @@ def trained_on(method: str, record: SplitRecord, sets: Iterable[CaseSet]) -> lis
     found = []
     for cases in sets if record.images else ():
         sides: dict[bool, list[str]] = {False: [], True: []}
-        for case in cases.cases:
-            if case.pair is None:
-                continue
-            with case.pair.image.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
-            held = by_bytes.get(digest, by_name.get(case.pair.key))
+        known = [(case.stem, case.pair) for case in cases.cases if case.pair is not None]
+        digests = patient_map(_digest, [pair.image for _, pair in known], ear)
+        for (stem, pair), digest in zip(known, digests, strict=True):
+            held = by_bytes.get(digest, by_name.get(pair.key))
             if held is not None:
-                sides[held].append(case.stem)
+                sides[held].append(stem)
         if sides[False] or sides[True]:
             met = TrainedOn(
                 method, cases.name, len(cases.cases), tuple(sides[False]), tuple(sides[True])
             )
             found.append(met)
     return found
+
+
+def _digest(path: Path) -> str:
+    """What names a file's bytes; empty where they cannot be read, which scoring will tell."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+    except OSError:
+        return ""

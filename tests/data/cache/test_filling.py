@@ -1,5 +1,7 @@
 import os
 import signal
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from decamo.data.cache.filling import fill
 from decamo.data.cache.pixels import square_of
 from decamo.data.cache.sources import Stored
 from decamo.data.pairs import Pair
-from decamo.errors import StorageError, UnreadableImage
+from decamo.data.waiting import Ear, StopAsked
+from decamo.errors import DataStalled, StorageError, UnreadableImage
 
 PAIRS = tuple[Pair, ...]
 
@@ -49,7 +52,7 @@ def test_a_process_that_dies_of_a_file_names_it(
     monkeypatch.setattr(filling, "_task", _dies_of_3)
     path = tmp_path / "squares"
     path.touch()
-    with pytest.raises(UnreadableImage, match=r"3\.jpg.* died of SIGKILL"):
+    with pytest.raises(UnreadableImage, match=r"3\.jpg.* was killed \(SIGKILL"):
         fill(path, pairs, 64, start=0, workers=1, on_progress=lambda *at: None)
 
 
@@ -67,3 +70,46 @@ def test_a_file_that_cannot_be_written_is_told_by_other_processes_too(
     monkeypatch.setattr(filling, "_FEW", 1)
     with pytest.raises(StorageError, match="No such file"):
         fill(tmp_path / "no", pairs, 64, start=0, workers=1, on_progress=lambda *at: None)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_a_process_that_was_killed_had_is_made_by_another(
+    pairs: PAIRS, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "_FEW", 1)
+    monkeypatch.setattr(filling, "_task", _dies_of_3_once)
+    path = tmp_path / "squares"
+    path.touch()
+    fill(path, pairs, 64, start=0, workers=workers, on_progress=lambda *at: None)
+    assert (tmp_path / "died").exists()
+    for index, pair in enumerate(pairs):
+        assert torch.equal(Stored(path, 5, 64).square(index), square_of(pair, 64))
+
+
+_real_task = filling._task
+
+
+def _dies_of_3_once(image: str, *words: str) -> dict[str, object]:
+    mark = Path(words[2]).with_name("died")
+    if image.endswith("3.jpg") and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _real_task(image, *words)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("reason", ["", "the budget of 1h is over"])
+def test_what_is_never_read_to_its_end_is_named_and_a_reason_to_stop_is_heard(
+    pairs: PAIRS, tmp_path: Path, workers: int, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "_FEW", 1)
+    fifo, path = tmp_path / "stalled.jpg", tmp_path / "squares"
+    os.mkfifo(fifo)
+    path.touch()
+    stuck = (*pairs[:3], replace(pairs[3], image=fifo), pairs[4])
+    ear = Ear(lambda: reason, give_up_s=600.0 if reason else 1.0)
+    kind = StopAsked if reason else DataStalled
+    with pytest.raises(kind, match=reason or r"stalled\.jpg"):
+        fill(path, stuck, 64, start=0, workers=workers, on_progress=lambda *at: None, ear=ear)
+    with os.fdopen(os.open(fifo, os.O_RDWR | os.O_NONBLOCK), "wb"):
+        time.sleep(0.05)  # a thread that waits for it is let go

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from decamo.data.cache import opening
 from decamo.data.cache.opening import Choice, Pool, choose, default_folder, open_cache
@@ -93,6 +94,64 @@ def test_no_room_reads_the_files_at_the_same_side(
     )
     assert source == Fresh(pairs, 64)
     assert "find no room" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("memory", "disk", "where", "kind"),
+    [
+        (10_000, 10**9, "disk (", Stored),  # less than the squares need
+        (10_000, 0, "none", Fresh),
+        (0, 10**9, "ram", Stored),  # unknown: what was asked for is tried
+        (10**9, 0, "ram", Stored),
+    ],
+)
+def test_asked_for_memory_that_is_short_takes_the_disk_or_the_files(
+    pairs: tuple[Pair, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    memory: int,
+    disk: int,
+    where: str,
+    kind: type[Source],
+) -> None:
+    monkeypatch.setattr(opening, "free_memory", lambda: memory)
+    monkeypatch.setattr(opening, "free_on", lambda folder: disk)
+    said: list[str] = []
+    source = _opened("ram", pairs, tmp_path, said)
+    assert type(source) is kind
+    assert said[0].startswith(f"--cache ram: {where}")
+    assert ("as asked for, of" in said[0]) == (0 < memory < 10**9)
+    for index in range(len(pairs)):
+        assert torch.equal(source.square(index), Fresh(pairs, 64).square(index))
+
+
+def test_memory_that_runs_out_while_it_is_filled_reads_the_files(
+    pairs: tuple[Pair, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("decamo.data.cache.memory.fill", full)
+    said: list[str] = []
+    assert _opened("ram", pairs, tmp_path, said) == Fresh(pairs, 64)
+    assert said[1] == (
+        "--cache ram: No space left on device: files are read each time; the pixels are the same"
+    )
+
+
+def _opened(mode: str, pairs: tuple[Pair, ...], folder: Path, said: list[str]) -> Source:
+    return open_cache(
+        mode,
+        pairs,
+        32,
+        folder=folder / "kept",
+        epochs=9,
+        copies=1,
+        workers=0,
+        pool=Pool(),
+        say=said.append,
+        on_progress=lambda *at: None,
+    )
 
 
 def test_runs_in_turn_share_what_is_in_memory(pairs: tuple[Pair, ...], tmp_path: Path) -> None:

@@ -13,8 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from decamo.data.audit.structure import Structure, guess, inspect
 from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
-from decamo.data.reading import FORMATS, read_image, read_mask, see_image, see_mask
-from decamo.data.rules import BY_ITSELF
+from decamo.data.reading import SeenMask, is_wide_file, opened, read_image, see_image, see_mask_file
 from decamo.errors import UnreadableImage
 
 __all__ = ["Facts", "look_at", "preview"]
@@ -166,22 +165,32 @@ def _image(path: Path, data: bytes) -> dict[str, Any]:
         "pixels": digest.hexdigest(),
         "grid": found.grid.hex(),
         "thumb": found.thumb.hex(),
-        "numbers": None if (wide := see_image(path)) is None else wide.to_plain(),
+        "numbers": wide.to_plain() if is_wide_file(path) and (wide := see_image(path)) else None,
         "flat": bool((pixels == pixels[0, 0]).all()),
     }
 
 
 def _mask(path: Path) -> dict[str, Any]:
-    mask = read_mask(path, BY_ITSELF)  # as a census before training has it
-    with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
-        values, white = _grey_plane(picture)
+    seen = see_mask_file(path)
+    grey, levels = _greys(path, seen)
     return {
-        "shown": mask.shape,
-        "foreground": float(mask.mean()),
-        "grey": float(((values > 0) & (values < white)).mean()),
-        "levels": len(np.unique(values)),
-        "values": see_mask(path).to_plain(),
+        "shown": seen.shape,
+        "foreground": seen.share,  # as a census before training has it
+        "grey": grey,
+        "levels": levels,
+        "values": seen.values.to_plain(),
     }
+
+
+def _greys(path: Path, seen: SeenMask) -> tuple[float, int]:
+    """The share of a mask's pixels between black and white, and how many values there are."""
+    look = seen.values
+    if seen.mode == "L" and look.values:
+        white = 1 if max(look.codes) <= 1 else 255
+        return sum(v.count for v in look.values if 0 < v.code < white) / look.total, len(look.codes)
+    with path.open("rb") as file, opened(file) as picture:
+        values, top = _grey_plane(picture)
+    return float(((values > 0) & (values < top)).mean()), len(np.unique(values))
 
 
 def _grey_plane(picture: Image.Image) -> tuple[NDArray[Any], float]:
@@ -208,7 +217,7 @@ def _grey_plane(picture: Image.Image) -> tuple[NDArray[Any], float]:
 
 
 def _header(path: Path, data: bytes) -> dict[str, Any]:
-    with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
+    with path.open("rb") as file, opened(file) as picture:
         width, height = picture.size
         try:
             orientation = picture.getexif().get(0x0112, 1)

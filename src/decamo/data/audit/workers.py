@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from decamo.data.deaths import LEAVE_S, cause_of_death, is_kill, kill
 from decamo.data.waiting import LISTEN_S, NOBODY, Ear
 from decamo.errors import DataError
 from decamo.system import clean_context, ignore_stop_signals
@@ -20,6 +20,7 @@ Work = Callable[..., dict[str, Any]]
 
 _TRIES = 3  # of a task whose process was killed
 _START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
+_BLINK = 5.0  # seconds between two looks; beyond, the whole job stood still, as after Ctrl-Z
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class _Crew:
         self.waiting = deque(range(len(tasks)))
         self.hands: list[_Hand] = []
         self.killed: Counter[int] = Counter()
+        self.looked = time.monotonic()
         # A fork of this process could inherit a lock that some thread of torch or rich holds
         self.context: Any = clean_context([work.__module__])
 
@@ -106,10 +108,21 @@ class _Crew:
 
     def hire(self, count: int) -> None:
         for _ in range(count):
-            ours, theirs = self.context.Pipe()
-            process = self.context.Process(target=_serve, args=(theirs, self.work), daemon=True)
-            process.start()
-            theirs.close()
+            try:
+                ours, theirs = self.context.Pipe()
+                process = self.context.Process(target=_serve, args=(theirs, self.work), daemon=True)
+                try:
+                    process.start()
+                except BaseException:
+                    ours.close()
+                    raise
+                finally:
+                    theirs.close()
+            except (OSError, EOFError, RuntimeError, MemoryError, AssertionError) as error:
+                if not self.hands:
+                    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                    raise _no_start(reason) from error
+                return  # those that there are do it
             self.hands.append(_Hand(process, ours, time.monotonic() + _START_S))
 
     def round(self) -> None:
@@ -118,7 +131,12 @@ class _Crew:
             if hand.ready and hand.task is None and self.waiting:
                 self._give(hand, self.waiting.popleft())
         busy = [hand for hand in self.hands if hand.task is not None or not hand.ready]
-        patience = min((hand.deadline for hand in busy), default=0) - time.monotonic()
+        now = time.monotonic()
+        if (slept := now - self.looked - _BLINK) > 0:
+            for hand in busy:
+                hand.deadline += slept
+        self.looked = now
+        patience = min((hand.deadline for hand in busy), default=0) - now
         spoke = wait([hand.pipe for hand in busy], min(max(0.0, patience), LISTEN_S))
         for hand in busy:
             if hand.pipe in spoke:
@@ -148,7 +166,7 @@ class _Crew:
     def _lose_or_retry(self, hand: _Hand) -> None:
         """A process has died: of its task, or because somebody killed it."""
         reason, task = _death(hand), hand.task
-        if task is not None and hand.process.exitcode == -signal.SIGKILL:
+        if task is not None and is_kill(hand.process.exitcode):
             self.killed[task] += 1
             if self.killed[task] < _TRIES:
                 self.waiting.appendleft(task)
@@ -160,10 +178,7 @@ class _Crew:
 
     def _lose(self, hand: _Hand, reason: str, late: bool = False) -> None:
         if hand.task is None:
-            raise DataError(
-                "decamo data audit", f"the reading processes do not start ({reason})",
-                "free memory, see `ulimit -u`; in a script guard `__name__ == '__main__'`",
-            )  # fmt: skip
+            raise _no_start(reason)
         self.answers[hand.task] = Lost(reason, late)
         self.hands.remove(hand)
         _end(hand)
@@ -176,19 +191,21 @@ class _Crew:
         self.hands.clear()
 
 
+def _no_start(reason: str) -> DataError:
+    return DataError(
+        "decamo data audit", f"the reading processes do not start ({reason})",
+        "free memory, see `ulimit -u`; in a script guard `__name__ == '__main__'`",
+    )  # fmt: skip
+
+
 def _end(hand: _Hand) -> None:
-    hand.process.kill()
-    hand.process.join()
-    hand.process.close()
     hand.pipe.close()
+    kill(hand.process)  # one that a disk holds on to is left behind
 
 
 def _death(hand: _Hand) -> str:
-    hand.process.join(5)
-    code = hand.process.exitcode
-    if code is not None and code < 0:
-        return f"the reading process died of {signal.Signals(-code).name}"
-    return f"the reading process died with exit code {code}"
+    hand.process.join(LEAVE_S)
+    return f"the reading process {cause_of_death(hand.process.exitcode)}"
 
 
 def _serve(pipe: Connection, work: Work) -> None:
