@@ -368,6 +368,7 @@ class BatchStream(Iterator[Batch]):
             self._here = ReadAhead(
                 lambda ats: reader(_Errand(ats, None)),
                 self._left(),
+                ahead=_AHEAD,
                 patience=self.patience,
                 name=lambda ats: self._read_by(reader, ats),
             )
