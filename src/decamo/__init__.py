@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from decamo.errors import DecamoError as DecamoError
     from decamo.inference.views import Views as Views
     from decamo.settings import TrainSettings as TrainSettings
+    from decamo.settings.lr_schedules import register_lr_schedule as register_lr_schedule
 
 __version__ = "0.1.0"
 
@@ -58,6 +59,7 @@ _HOMES = {
     "metrics": "",
     "plan": "api.planning",
     "predict": "api.model",
+    "register_lr_schedule": "settings.lr_schedules",
     "train": "api.training",
 }
 

@@ -9,6 +9,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 
+from decamo.settings.lr_schedules import height_of
+
 __all__ = ["Curve", "mix"]
 
 # Smith & Topin 2018 (arXiv:1708.07120) as torch.optim.lr_scheduler.OneCycleLR has it by default:
@@ -23,7 +25,8 @@ class Curve:
 
     Attributes:
         kind: ``none`` (constant), ``onecycle``, ``cosine`` (Loshchilov & Hutter 2017,
-            arXiv:1608.03983) or ``cosine_restart`` (the same, with restarts).
+            arXiv:1608.03983), ``cosine_restart`` (the same, with restarts), or the name of a
+            registered one.
         peak: highest learning rate.
         floor: learning rate of the last step; a constant curve uses it only to warm up from.
         steps: length in optimiser steps, warm-up included.
@@ -49,6 +52,9 @@ class Curve:
             return mix(self.floor, self.peak, (step + 1) / (self.warmup + 1))
         if self.kind == "none":
             return self.peak
+        if (height := height_of(self.kind)) is not None:
+            done = (step - self.warmup) / max(self.steps - self.warmup - 1, 1)
+            return mix(self.floor, self.peak, height(done))
         first, last = self._cycle_around(step)
         return mix(self.floor, self.peak, half_cosine(step - first, last - first))
 

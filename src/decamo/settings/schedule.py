@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from decamo.errors import SettingsError
+from decamo.settings.lr_schedules import BUILT_IN, height_of
 from decamo.settings.option import at_least, one_of, option, within
 
-__all__ = ["CURVES", "ORIGINS", "ScheduleSettings"]
+__all__ = ["ORIGINS", "ScheduleSettings"]
 
-CURVES = ("onecycle", "cosine", "cosine_restart", "none")
 ORIGINS = ("resume", "stage")
 
 
@@ -30,8 +30,10 @@ class ScheduleSettings:
     backbone_lr_ratio: float = option(
         0.1, "the backbone's learning rate as a share of the head's, at every step"
     )
-    stage1_scheduler: str = option("onecycle", "shape of stage 1's learning rate", choices=CURVES)
-    scheduler: str = option("cosine", "shape of the learning rate from stage 2 on", choices=CURVES)
+    stage1_scheduler: str = option("onecycle", "shape of stage 1's learning rate", choices=BUILT_IN)
+    scheduler: str = option(
+        "cosine", "shape of the learning rate from stage 2 on", choices=BUILT_IN
+    )
     min_lr: float = option(0.00001, "learning rate that a falling curve ends on", unit="per step")
     warmup_epochs: int = option(
         0, "linear rise at the start of stage 2 and of every branch", unit="epochs"
@@ -90,8 +92,9 @@ class ScheduleSettings:
         at_least("cycles", self.cycles, 1)
         at_least("t_mult", self.t_mult, 1)
         one_of("schedule_origin", self.schedule_origin, ORIGINS)
-        one_of("scheduler", self.scheduler, CURVES)
-        one_of("stage1_scheduler", self.stage1_scheduler, CURVES)
+        for name in ("scheduler", "stage1_scheduler"):
+            if getattr(self, name) not in BUILT_IN:
+                height_of(getattr(self, name))
         if self.stage1_epochs >= self.epochs and not self.skip_stage1:
             raise SettingsError(
                 "--stage1-epochs",
