@@ -82,6 +82,7 @@ class PlanResult:
 def plan(
     config: Config = None,
     *,
+    recipe: str | None = None,
     images: int | None = None,
     devices: int = 1,
     measure: bool = False,
@@ -91,10 +92,11 @@ def plan(
 
     Args:
         config: settings, as :func:`decamo.train` takes them.
+        recipe: named settings, such as ``conservative``; they win over ``config``.
         images: training images (default: counted at a resume or in the data sets).
         devices: that train together.
         measure: time a micro-batch of each stage on this machine and count its memory.
-        options: single settings by their names; they win over ``config``.
+        options: single settings by their names; they win over all.
 
     Raises:
         SettingsError: the settings cannot be meant.
@@ -105,7 +107,8 @@ def plan(
         >>> laid.resumption.word, laid.resumption.ledger.plan.last_epoch
         ('start', 120)
     """
-    return plan_given(given_of(config, **options), images=images, devices=devices, measure=measure)
+    given = given_of(config, recipe=recipe, **options)
+    return plan_given(given, images=images, devices=devices, measure=measure)
 
 
 def plan_given(

@@ -92,6 +92,14 @@ class EscapeResult:
         found = self.outcome and self.outcome.winner
         return found.branch if found else ""
 
+    def train(self) -> TrainResult | None:
+        """Train the winner's whole plan, from the checkpoint that was stuck.
+
+        Returns:
+            what came of it; None without a winner, or where it is done or another process does it.
+        """
+        return train_winner(self, print) if self.winner else None
+
     def __str__(self) -> str:
         return outcome_text(self.outcome) if self.outcome else f"stopped: {self.stopped}"
 
@@ -126,6 +134,8 @@ def escape(
         masks of scenes: 0/255 in 14, ...
         >>> sorted(raced.outcome.results)
         ['control', 'rate-x3', 'twin']
+        >>> raced.winner or "none"
+        'none'
     """
     if dataset_path is not None:
         options["dataset_path"] = dataset_path

@@ -129,6 +129,7 @@ class _Ended:
 def train(
     config: Config = None,
     *,
+    recipe: str | None = None,
     callbacks: Sequence[Callback] = (),
     dry_run: bool = False,
     **options: Any,
@@ -138,9 +139,10 @@ def train(
     Args:
         config: settings, whole or in part: :class:`decamo.TrainSettings`, a mapping, or the path of
             a TOML file such as a run's ``config.toml``.
+        recipe: named settings, such as ``conservative``; they win over ``config``.
         callbacks: called with each event of the run in turn; what they raise ends the run.
         dry_run: rehearse each stage, a validation, a save and a load, and end.
-        options: single settings by their names, such as ``epochs=120``; they win over ``config``.
+        options: single settings by their names, such as ``epochs=120``; they win over all.
 
     Raises:
         DecamoError: the settings, the data, the checkpoint or the folder cannot be used.
@@ -151,7 +153,8 @@ def train(
         >>> result.folder.best.name
         'best_model.pth'
     """
-    return train_given(given_of(config, **options), callbacks=callbacks, dry_run=dry_run)
+    given = given_of(config, recipe=recipe, **options)
+    return train_given(given, callbacks=callbacks, dry_run=dry_run)
 
 
 def train_given(

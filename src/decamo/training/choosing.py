@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from decamo.errors import SettingsError
+from decamo.recipes import RECIPES
 from decamo.schedule import Ledger
 from decamo.settings import RunSettings, TrainSettings, flag_of
+from decamo.settings.option import one_of
 from decamo.settings.plain import SECTIONS, by_section, from_plain, kinds, merged, to_plain
 from decamo.storage import RunFolder
 from decamo.training.resumption import resumption_of
@@ -29,23 +31,27 @@ _NOT_CARRIED = {
 _RESUME_FROM = kinds(SECTIONS["run"])["resume_from"]
 
 
-def given_of(config: Config = None, **options: Any) -> Given:
+def given_of(config: Config = None, *, recipe: str | None = None, **options: Any) -> Given:
     """What was given in Python, by section and name.
 
     Args:
         config: settings; a mapping holds sections, or options by their names.
-        options: by their names, such as ``epochs=120``; they win over ``config``.
+        recipe: name of settings that win over ``config``, such as ``conservative``.
+        options: by their names, such as ``epochs=120``; they win over both.
 
     Raises:
-        SettingsError: an option that is not known, or a file that cannot be read.
+        SettingsError: an option or a recipe that is not known, or a file that cannot be read.
     """
+    if recipe is not None:
+        one_of("recipe", recipe, tuple(RECIPES))
+    chosen = RECIPES[recipe] if recipe is not None else {}
     if isinstance(config, TrainSettings):
-        return merged(to_plain(config), by_section(options))
-    if isinstance(config, str | Path):
-        return merged(read_config(Path(config)), by_section(options))
+        config = to_plain(config)
+    elif isinstance(config, str | Path):
+        config = read_config(Path(config))
     sections = {k: v for k, v in (config or {}).items() if k in SECTIONS}
     named = {k: v for k, v in (config or {}).items() if k not in SECTIONS}
-    return merged(sections, by_section(named | options))
+    return merged(sections, by_section(named), chosen, by_section(options))
 
 
 def choose_settings(given: Given) -> tuple[TrainSettings, dict[str, Any] | None]:
