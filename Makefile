@@ -32,8 +32,8 @@ demo: setup
 	@DECAMO=$(BIN)/decamo SEED=$(SEED) sh scripts/demo.sh
 
 lint: setup
-	$(BIN)/ruff format --check src tests benchmarks scripts train_ultimate.py
-	$(BIN)/ruff check src tests benchmarks scripts train_ultimate.py
+	$(BIN)/ruff format --check src tests benchmarks scripts notebooks train_ultimate.py
+	$(BIN)/ruff check src tests benchmarks scripts notebooks train_ultimate.py
 	$(BIN)/mypy
 
 # A process a core, each with one thread: more would wait for one another.
