@@ -84,9 +84,12 @@ def resume(
     kept = begun or wanted.frozen_epochs == last.schedule.frozen_epochs
     begin = last.stage1_end if kept else max(wanted.frozen_epochs, position.epoch)
     opened = tuple(sorted({*last.opened, *opened_before(ledger, position.step)}))
-    asked = replace(own, schedule=wanted, stage2_begin=begin, opened=opened)
+    literal = replace(own, schedule=wanted, stage2_begin=begin)
+    asked = replace(literal, opened=opened)
     same_run = (images, world) == (last.images, last.world) and not other_changes
-    if same_run and _ahead(asked, position) == _ahead(own, position):
+    # What is open stays open, but for a segment of 0.1.0 that froze some of it again.
+    same_way = _ahead(own, position) in (_ahead(asked, position), _ahead(literal, position))
+    if same_run and same_way:
         return Resumption("continue", ledger, position, "no flag changes what lies ahead")
     if same_run and _only_later(own, asked, position):
         reason = f"--epochs {last.schedule.epochs} -> {wanted.epochs}"
@@ -173,7 +176,7 @@ def _only_later(own: Segment, asked: Segment, position: Position) -> bool:
     old, wanted = own.schedule, asked.schedule
     if wanted.epochs <= old.epochs or (old.stage3_epochs and position.epoch >= old.epochs):
         return False
-    longer = replace(asked, schedule=replace(old, epochs=wanted.epochs))
+    longer = replace(own, schedule=replace(old, epochs=wanted.epochs), opened=asked.opened)
     return _ahead(asked, position) == _ahead(longer, position)
 
 
