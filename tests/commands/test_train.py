@@ -359,12 +359,13 @@ PHASES: dict[str, Callable[[Event], bool]] = {
 @pytest.mark.parametrize(
     ("phase", "number"),
     [
-        *((phase, signal.SIGTERM) for phase in PHASES),
-        *(("stage 1", number) for number in stop_signals() if number != signal.SIGTERM),
+        ("stage 1", signal.SIGTERM),
+        ("validation", signal.SIGINT),
+        ("saving", signal.SIGTERM),
         *(
-            pytest.param(phase, signal.SIGINT, marks=pytest.mark.long)
+            pytest.param(phase, number, marks=pytest.mark.long)
             for phase in PHASES
-            if phase != "stage 1"
+            for number in (*stop_signals(), signal.SIGINT)
         ),
     ],
 )

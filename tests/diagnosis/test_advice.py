@@ -266,9 +266,10 @@ def any_run(rng: np.random.Generator) -> tuple[Past, TrainSettings]:
     return Past(points, stretches, checkpoint="a b/best_model.pth"), settings
 
 
-def test_three_hundred_made_up_runs_get_valid_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("many", [100, pytest.param(300, marks=pytest.mark.long)])
+def test_made_up_runs_get_valid_commands(monkeypatch: pytest.MonkeyPatch, many: int) -> None:
     seen: set[Cause] = set()
-    for seed in range(300):
+    for seed in range(many):
         what, settings = any_run(np.random.default_rng(seed))
         found = diagnose(what, situation=None)
         advice = advise(what, found, latest="a b/last.pth" if seed % 2 else "")

@@ -50,6 +50,7 @@ def in_input(trainer: Trainer, bad: Callable[[], bool]) -> None:
 
 
 INJECTIONS = [in_loss, in_gradient, in_input]
+ONE_FAST = [INJECTIONS[0], *(pytest.param(i, marks=pytest.mark.long) for i in INJECTIONS[1:])]
 
 
 def finite(trainer: Trainer) -> bool:
@@ -113,7 +114,7 @@ def test_a_bad_step_moves_neither_weights_nor_averages_nor_buffers(
             return
 
 
-@pytest.mark.parametrize("inject", INJECTIONS)
+@pytest.mark.parametrize("inject", ONE_FAST)
 def test_twenty_bad_steps_send_the_run_back_with_half_the_rates(make: Make, inject: Inject) -> None:
     trainer = make("run", schedule=LONG)
     inject(trainer, faults(trainer, 7, MOST_BAD_STEPS))
@@ -131,7 +132,7 @@ def test_twenty_bad_steps_send_the_run_back_with_half_the_rates(make: Make, inje
     assert finite(trainer)
 
 
-@pytest.mark.parametrize("inject", INJECTIONS)
+@pytest.mark.parametrize("inject", ONE_FAST)
 def test_what_stays_bad_ends_the_run_and_the_last_healthy_checkpoint_stays(
     make: Make, inject: Inject
 ) -> None:
@@ -173,7 +174,14 @@ def _spoil_moments(trainer: Trainer) -> None:
     first["exp_avg"].view(-1)[0] = math.nan
 
 
-@pytest.mark.parametrize("spoil", [_spoil_buffer, _spoil_average, _spoil_moments])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _spoil_moments,
+        pytest.param(_spoil_buffer, marks=pytest.mark.long),
+        pytest.param(_spoil_average, marks=pytest.mark.long),
+    ],
+)
 def test_a_spoilt_state_is_never_saved_and_the_run_recovers(
     make: Make, spoil: Callable[[Trainer], None]
 ) -> None:
