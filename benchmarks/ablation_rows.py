@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.ablation_networks import CHANGES
 from benchmarks.quality_recipes import OWN, Entry, Recipe
 from benchmarks.quality_terms import Terms
-from decamo.data.augment import draw
+from decamo.data.augment import draw_augmentation
 from decamo.inference.views import Views
 from decamo.settings.plain import merged
 
@@ -98,7 +98,7 @@ def _rows() -> list[Row]:
             schedule={"batch_size": 8, "stage2_lr": 0.001, "backbone_lr_ratio": 0.1},
             optimise={"ema_decay": 0.98},  # looks back over as many images
         ),
-        _drawn("full augmentation", replace(_RECIPE, draw=draw)),
+        _drawn("full augmentation", replace(_RECIPE, draw=draw_augmentation)),
         Row("recipe", replace(BASE.entry, name="taught by zoom 1.5", teacher=zoomed.entry)),
         zoomed,
         Row("image", Entry("image of 3/4", _RECIPE, experts=7), size=0.75),

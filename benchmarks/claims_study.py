@@ -13,11 +13,11 @@ from benchmarks.claims_stalled import Stalled, held_stall, stall
 from decamo.errors import SettingsError
 from decamo.history import Event
 from decamo.races.branch import Branch
-from decamo.races.claims import Claim, ClaimLost, take
+from decamo.races.claims import ClaimLost, TrialClaim, take
 from decamo.races.departure import has_batchnorm
 from decamo.races.race import open_race
 from decamo.races.results import Result, read_result
-from decamo.races.standing import Standing
+from decamo.races.standing import StartPoint
 from decamo.races.trial import Course, advance
 from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
@@ -132,7 +132,9 @@ class Study:
                 return took, why
         return False, ""
 
-    def _claimed(self, folder: Path, name: str, work: Callable[[Claim], str]) -> tuple[bool, str]:
+    def _claimed(
+        self, folder: Path, name: str, work: Callable[[TrialClaim], str]
+    ) -> tuple[bool, str]:
         claim = take(folder, name, now=time.time(), clock=time.monotonic)
         if claim is None:
             return False, ""
@@ -142,7 +144,7 @@ class Study:
             except ClaimLost:
                 return True, ""
 
-    def _base(self, seed: int, claim: Claim) -> str:
+    def _base(self, seed: int, claim: TrialClaim) -> str:
         def hear(event: Event) -> None:
             claim.beat()
             self.hear(seed, "", event)
@@ -152,7 +154,7 @@ class Study:
             stop=self.stop, clock=self.clock, hear=hear,
         )  # fmt: skip
 
-    def _trial(self, seed: int, course: Course, branch: Branch, claim: Claim) -> str:
+    def _trial(self, seed: int, course: Course, branch: Branch, claim: TrialClaim) -> str:
         def hear(event: Event) -> None:
             claim.beat()
             self.hear(seed, branch.name, event)
@@ -180,7 +182,7 @@ class Study:
         return replace(self.settings, run=run)
 
     def _course(self, seed: int, base: Stalled) -> Course:
-        standing = Standing(
+        standing = StartPoint(
             settings=base.settings,
             ledger=Ledger.from_plain(base.checkpoint["ledger"]),
             position=Position(**base.checkpoint["position"]),

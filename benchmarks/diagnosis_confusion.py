@@ -8,23 +8,23 @@ from itertools import pairwise
 import numpy as np
 
 from benchmarks.synthetic_runs import SORTS, make_run
-from decamo.diagnosis.symptom import Kind
+from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
-from decamo.diagnosis.verdict import Diagnosis, diagnose
+from decamo.diagnosis.verdict import Diagnosis, diagnose_past
 
 __all__ = ["BINS", "EXPECTED", "Confusion", "confuse"]
 
 BINS = (-0.005, 0.0, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.05)
 """Borders, in latent IoU gained over 17 epochs, between which the words are counted as well."""
 
-EXPECTED: Mapping[str, Kind] = {
-    "healthy": Kind.HEALTHY,
-    "noisy_healthy": Kind.HEALTHY,
-    "spike": Kind.TEMPORARY_DIP,
-    "explode": Kind.EXPLOSION,
-    "plateau": Kind.PLATEAU,
-    "slow": Kind.SLOW,
-    "overfit": Kind.OVERFIT,
+EXPECTED: Mapping[str, SymptomKind] = {
+    "healthy": SymptomKind.HEALTHY,
+    "noisy_healthy": SymptomKind.HEALTHY,
+    "spike": SymptomKind.TEMPORARY_DIP,
+    "explode": SymptomKind.EXPLOSION,
+    "plateau": SymptomKind.PLATEAU,
+    "slow": SymptomKind.SLOW,
+    "overfit": SymptomKind.OVERFIT,
 }
 
 
@@ -60,7 +60,7 @@ class Confusion:
     def columns(self) -> tuple[str, ...]:
         """Kinds that were given at all, in the order of ``Kind``."""
         given = [*self.verdicts.values(), *self.borders.values()]
-        return tuple(k.value for k in Kind if any(v.get(k) for v in given))
+        return tuple(k.value for k in SymptomKind if any(v.get(k) for v in given))
 
 
 def confuse(curves: int, seed: int, thresholds: Thresholds | None = None) -> Confusion:
@@ -72,7 +72,7 @@ def confuse(curves: int, seed: int, thresholds: Thresholds | None = None) -> Con
     alarmed: dict[str, int] = {}
     for number, sort in enumerate(SORTS):
         runs = [make_run(sort, np.random.default_rng([seed, number, i])) for i in range(curves)]
-        diagnoses = [diagnose(run.past, thresholds, target=None) for run in runs]
+        diagnoses = [diagnose_past(run.past, thresholds, target=None) for run in runs]
         verdicts[sort] = _counts(diagnoses)
         alarmed[sort] = sum(any(s.alarms for s in d.symptoms) for d in diagnoses)
     return Confusion(curves, seed, verdicts, alarmed, _borders(curves, seed, thresholds))
@@ -87,7 +87,7 @@ def _borders(
         for i in range(curves):
             rng = np.random.default_rng([seed, number, i])
             run = make_run("any", rng, gain=rng.uniform(low, high))
-            diagnoses.append(diagnose(run.past, thresholds, target=None))
+            diagnoses.append(diagnose_past(run.past, thresholds, target=None))
         bins[low, high] = _counts(diagnoses)
     return bins
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.ablation_networks import build_changed
 from benchmarks.quality_peers import PEERS, build_peer
-from decamo.data.augment import Augmentation, draw
+from decamo.data.augment import Augmentation, draw_augmentation
 from decamo.data.dataset import Draw
 from decamo.errors import SettingsError
 from decamo.nn import Segmenter, build_segmenter
@@ -28,18 +28,18 @@ __all__ = [
 
 
 def protocol_draw(seed: int, epoch: int, index: int) -> Augmentation:
-    """Flip, crop and brightness of :func:`decamo.data.augment.draw`; nothing else."""
-    drawn = draw(seed, epoch, index)
+    """Flip, crop and brightness of :func:`decamo.data.augment.draw_augmentation`; nothing else."""
+    drawn = draw_augmentation(seed, epoch, index)
     return Augmentation(flip=drawn.flip, crop=drawn.crop, brightness=drawn.brightness)
 
 
 def gentle_draw(seed: int, epoch: int, index: int) -> Augmentation:
-    """:func:`decamo.data.augment.draw` with crops half-way to the whole image and half the turn.
+    """The usual augmentation with crops half-way to the whole image and half the turn.
 
     In ten epochs a network hardly fits what it is shown: it is given less variety to fit. Whether
     that helps by itself was not told apart from the recipe's other numbers.
     """
-    drawn = draw(seed, epoch, index)
+    drawn = draw_augmentation(seed, epoch, index)
     top, left, height, width = drawn.crop
     crop = (top / 2, left / 2, (1 + height) / 2, (1 + width) / 2)
     return replace(drawn, crop=crop, angle=drawn.angle / 2)

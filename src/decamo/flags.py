@@ -13,7 +13,7 @@ from decamo.errors import SettingsError
 from decamo.history.reading import STANDARD_INPUT
 from decamo.recipes import RECIPES
 from decamo.settings import Option, TrainSettings, flag_of, shown
-from decamo.settings.plain import SECTIONS, Kind, by_section, kinds, merged
+from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merged
 from decamo.storage.outputs import Read, write_output
 from decamo.training.choosing import Given, choose_settings, read_config
 
@@ -114,7 +114,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             _add_flag(group, field, known[field.name])
 
 
-def _add_flag(group: argparse._ArgumentGroup, field: Field[Any], kind: Kind) -> None:
+def _add_flag(group: argparse._ArgumentGroup, field: Field[Any], kind: OptionType) -> None:
     option: Option = field.metadata["option"]
     unit = f"{option.unit}; " if option.unit else ""
     default = "" if field.default in (None, ()) else f"{unit}default {shown(field.default)}"

@@ -13,7 +13,7 @@ from benchmarks.quality_recipes import (
     gentle_draw,
     protocol_draw,
 )
-from decamo.data.augment import Augmentation, draw
+from decamo.data.augment import Augmentation, draw_augmentation
 from decamo.errors import SettingsError
 from decamo.losses import Criterion
 from decamo.nn import build_segmenter
@@ -22,7 +22,7 @@ from decamo.nn import build_segmenter
 def test_the_protocol_flips_crops_and_brightens_as_our_own_draws_do_and_nothing_else() -> None:
     plain, seen = Augmentation(), Counter[str]()
     for index in range(200):
-        drawn, whole = protocol_draw(3, 1, index), draw(3, 1, index)
+        drawn, whole = protocol_draw(3, 1, index), draw_augmentation(3, 1, index)
         for name, value in vars(drawn).items():
             if name in ("flip", "crop", "brightness"):
                 assert value == getattr(whole, name)
@@ -34,7 +34,7 @@ def test_the_protocol_flips_crops_and_brightens_as_our_own_draws_do_and_nothing_
 
 def test_gentle_draws_change_half_as_much_of_the_geometry_and_all_of_the_colour() -> None:
     for index in range(50):
-        drawn, gentle = draw(3, 1, index), gentle_draw(3, 1, index)
+        drawn, gentle = draw_augmentation(3, 1, index), gentle_draw(3, 1, index)
         assert replace(gentle, crop=drawn.crop, angle=drawn.angle) == drawn
         assert gentle.angle == drawn.angle / 2
         for side in (0, 1):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from decamo.data.augment import Augmentation, apply, apply_stored, draw
+from decamo.data.augment import Augmentation, apply, apply_stored, draw_augmentation
 from decamo.data.cache.pixels import square_of
 from decamo.data.pairs import Pair
 from decamo.data.rules import VOID, MaskMeaning, Plane, ReadingRule, Rest
@@ -47,21 +47,26 @@ def geometry_of(aug: Augmentation) -> Augmentation:
 
 
 def test_a_draw_is_a_function_of_its_three_numbers() -> None:
-    assert draw(3, 5, 7) == draw(3, 5, 7)
-    others = [draw(4, 5, 7), draw(3, 6, 7), draw(3, 5, 8), draw(3, 7, 5)]
-    assert len({draw(3, 5, 7), *others}) == 5
+    assert draw_augmentation(3, 5, 7) == draw_augmentation(3, 5, 7)
+    others = [
+        draw_augmentation(4, 5, 7),
+        draw_augmentation(3, 6, 7),
+        draw_augmentation(3, 5, 8),
+        draw_augmentation(3, 7, 5),
+    ]
+    assert len({draw_augmentation(3, 5, 7), *others}) == 5
 
 
 def test_a_draw_leaves_global_generators_alone() -> None:
     before = torch.get_rng_state(), np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
-    draw(0, 0, 0)
+    draw_augmentation(0, 0, 0)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]  # type: ignore[index]  # noqa: NPY002
 
 
 def test_draws_occur_as_often_as_is_said_and_stay_in_range() -> None:
     n = 4000
-    drawn = [draw(1, epoch, index) for epoch in range(4) for index in range(n // 4)]
+    drawn = [draw_augmentation(1, epoch, index) for epoch in range(4) for index in range(n // 4)]
     rates = {
         "flip": (sum(a.flip for a in drawn), 0.5),
         "crop": (sum(a.crop != PLAIN.crop for a in drawn), 0.7),
@@ -87,7 +92,7 @@ def test_draws_occur_as_often_as_is_said_and_stay_in_range() -> None:
 
 
 def test_golden_draw_never_changes() -> None:
-    drawn = astuple(draw(7, 3, 11))
+    drawn = astuple(draw_augmentation(7, 3, 11))
     assert [*drawn[1], drawn[0], *drawn[2:]] == pytest.approx(GOLDEN, abs=1e-12)
 
 
@@ -106,7 +111,7 @@ def test_no_augmentation_is_exactly_the_squash() -> None:
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_shapes_types_and_replay(epoch: int, index: int) -> None:
     image, mask = scene(45, 61)
-    aug = draw(0, epoch, index)
+    aug = draw_augmentation(0, epoch, index)
     got, on = apply(aug, image, mask, 32)
     assert got.dtype == on.dtype == torch.uint8
     assert got.shape == (3, 32, 32)
@@ -121,7 +126,7 @@ def test_shapes_types_and_replay(epoch: int, index: int) -> None:
 @given(st.integers(0, 10**6))
 def test_mask_and_image_move_together(index: int) -> None:
     image, mask = scene()
-    aug = geometry_of(draw(0, 1, index))
+    aug = geometry_of(draw_augmentation(0, 1, index))
     got, on = apply(aug, image, mask, 96)
     assert on.any()
     # 125 is half way between object and ground: there, and only there, rounding may decide
@@ -134,7 +139,7 @@ def test_mask_and_image_move_together(index: int) -> None:
 @given(st.integers(0, 10**6))
 def test_a_mask_of_another_size_moves_with_its_drafted_image(index: int) -> None:
     image, mask = scene(180, 240)
-    aug = geometry_of(draw(0, 2, index))
+    aug = geometry_of(draw_augmentation(0, 2, index))
     half, _ = scene(180, 240)
     half = torch.nn.functional.avg_pool2d(half.float(), 2).to(torch.uint8)
     got, on = apply(aug, half, mask, 64)
@@ -262,7 +267,7 @@ def test_targets_outside_void_are_those_of_the_true_mask(kind: str, size: int) -
     image, truth, void = void_scene(kind)
     seen = 0
     for epoch in range(40):
-        aug = draw(1, epoch, 0)
+        aug = draw_augmentation(1, epoch, 0)
         kept = replace(aug, crop=PLAIN.crop) if kind == "half of the object" else aug
         _, want = apply(kept, image, truth, size)
         _, got = apply(kept, image, truth & ~void, size, void)
@@ -290,7 +295,7 @@ def test_stored_squares_keep_void_too(tmp_path: Path) -> None:
     true_square = square_of(replace(pair, mask=tmp_path / "t.png", rule=ReadingRule()), 64)
     assert torch.equal(square[..., :3], true_square[..., :3])
     for epoch in range(20):
-        aug = replace(draw(2, epoch, 0), crop=PLAIN.crop)
+        aug = replace(draw_augmentation(2, epoch, 0), crop=PLAIN.crop)
         pixels, got = apply_stored(aug, square, 48)
         same, want = apply_stored(aug, true_square, 48)
         assert torch.equal(pixels, same)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from decamo.data.mask_values import (
-    Form,
+    MaskForm,
     counts_as_empty,
     decide_meaning,
     form_of,
@@ -61,7 +61,7 @@ def test_a_set_of_empty_masks_is_empty(tmp_path: Path) -> None:
     Image.new("L", (9, 7)).save(tmp_path / "a.png")
     meaning = decide_meaning([see_mask(tmp_path / "a.png")] * 3)
     assert not read_mask(tmp_path / "a.png", ReadingRule(meaning)).any()
-    assert form_of(see_mask(tmp_path / "a.png")) is Form.BLANK
+    assert form_of(see_mask(tmp_path / "a.png")) is MaskForm.BLANK
 
 
 @pytest.mark.parametrize("name", ["one bit", "0/255", "0/1", "0/1 with void 255"])

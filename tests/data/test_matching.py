@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from decamo.data.finding import Source, sources_under
+from decamo.data.finding import PairSource, sources_under
 from decamo.data.matching import (
     Matched,
     files_by_stem,
@@ -18,10 +18,10 @@ from decamo.errors import DataError
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Source:
+def source(tmp_path: Path) -> PairSource:
     for name in ("Imgs", "GT"):
         (tmp_path / name).mkdir()
-    return Source("set", tmp_path, tmp_path / "Imgs", tmp_path / "GT", "", False)
+    return PairSource("set", tmp_path, tmp_path / "Imgs", tmp_path / "GT", "", False)
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -29,7 +29,7 @@ def touch(folder: Path, *names: str) -> None:
         (folder / name).touch()
 
 
-def test_extension_and_its_case_do_not_matter(source: Source) -> None:
+def test_extension_and_its_case_do_not_matter(source: PairSource) -> None:
     touch(source.images, "a.JPG", "b.jpeg", "c.webp", "notes.txt", "._a.JPG")
     touch(source.masks, "a.png", "b.BMP", "c.tif")
     found = match_stems(source, "train")
@@ -42,7 +42,7 @@ def test_extension_and_its_case_do_not_matter(source: Source) -> None:
     assert orphans == ()
 
 
-def test_order_of_files_never_pairs_strangers(source: Source) -> None:
+def test_order_of_files_never_pairs_strangers(source: PairSource) -> None:
     touch(source.images, "1.jpg", "2.jpg", "3.jpg")
     touch(source.masks, "2.png", "3.png", "4.png")
     found = match_stems(source, "train")
@@ -51,13 +51,13 @@ def test_order_of_files_never_pairs_strangers(source: Source) -> None:
     assert [o.name for o in orphans] == ["4.png", "1.jpg"]
 
 
-def test_two_files_of_one_stem_are_refused(source: Source) -> None:
+def test_two_files_of_one_stem_are_refused(source: PairSource) -> None:
     touch(source.images, "a.jpg", "a.png")
     with pytest.raises(DataError, match=r"a\.jpg and a\.png have the same name"):
         match_stems(source, "train")
 
 
-def test_accents_match_however_they_are_written(source: Source) -> None:
+def test_accents_match_however_they_are_written(source: PairSource) -> None:
     touch(source.images, unicodedata.normalize("NFD", "gökkuş") + ".jpg")
     touch(source.masks, unicodedata.normalize("NFC", "gökkuş") + ".png")
     assert len(match_stems(source, "train").pairs) == 1
@@ -142,7 +142,7 @@ REASONS: dict[str, tuple[list[str], list[str], str]] = {
 
 
 @pytest.mark.parametrize("kind", REASONS)
-def test_the_reason_is_the_true_one(source: Source, kind: str) -> None:
+def test_the_reason_is_the_true_one(source: PairSource, kind: str) -> None:
     images, masks, reason = REASONS[kind]
     touch(source.images, *images)
     touch(source.masks, *masks)
@@ -150,14 +150,14 @@ def test_the_reason_is_the_true_one(source: Source, kind: str) -> None:
     assert re.search(reason, why_unmatched(source, "")[0])
 
 
-def test_a_suffix_that_finds_nothing_is_named(source: Source) -> None:
+def test_a_suffix_that_finds_nothing_is_named(source: PairSource) -> None:
     touch(source.images, "a.jpg")
     touch(source.masks, "a_gt.png")
     assert match_stems(source, "train", "_mask").pairs == ()
     assert "with _mask: it holds a_gt.png" in why_unmatched(source, "_mask")[0]
 
 
-def test_images_that_several_mask_folders_share_are_no_orphans(source: Source) -> None:
+def test_images_that_several_mask_folders_share_are_no_orphans(source: PairSource) -> None:
     other = source.home / "Test"
     other.mkdir()
     touch(source.images, "a.jpg", "b.jpg", "c.jpg")

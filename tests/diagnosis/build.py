@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from decamo.diagnosis import Case, Symptom, Thresholds
+from decamo.diagnosis import RunView, Symptom, Thresholds
 from decamo.diagnosis.verdict import Detector
 from decamo.history import Past, Point, Stretch
 
@@ -33,7 +33,7 @@ def past(
 
 def seen(detector: Detector, what: Past, thresholds: Thresholds = T, **known: Any) -> list[Symptom]:
     """What a detector says, with evidence checked for being there."""
-    symptoms = list(detector(Case(what, **known), thresholds))
+    symptoms = list(detector(RunView(what, **known), thresholds))
     for symptom in symptoms:
         assert symptom.evidence
         assert symptom.sentence

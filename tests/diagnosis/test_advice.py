@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.synthetic_runs import SORTS, make_run
-from decamo.diagnosis import Advice, Cause, Diagnosis, Kind, advise, diagnose
+from decamo.diagnosis import Advice, Cause, Diagnosis, SymptomKind, advise, diagnose_past
 from decamo.diagnosis.advice import REMEDIES
 from decamo.errors import SettingsError
 from decamo.history import Past, Point, Stretch
@@ -20,7 +20,7 @@ from tests.diagnosis.test_verdict import BLOCKS, EXPLODES, SLOW, STUCK, fuzzed
 
 
 def advised(what: Past, **known: Any) -> tuple[Diagnosis, Advice]:
-    found = diagnose(what, **known)
+    found = diagnose_past(what, **known)
     return found, advise(what, found)
 
 
@@ -46,7 +46,7 @@ def test_probabilities_sum_to_one_and_fall(name: str) -> None:
 
 def test_an_explosion_lowers_the_rate_and_warms_up() -> None:
     found, advice = advised(Past(EXPLODES))
-    assert found.kind == Kind.EXPLOSION
+    assert found.kind == SymptomKind.EXPLOSION
     assert advice.counsels[0].suspicion.cause == Cause.RATE_TOO_HIGH
     assert value(advice.first.words, "--stage2-lr") == "0.0002"
     assert value(advice.first.words, "--warmup-epochs") == "5"
@@ -55,7 +55,7 @@ def test_an_explosion_lowers_the_rate_and_warms_up() -> None:
 
 def test_still_stuck_raises_rate_and_floor_and_thinks_of_size() -> None:
     found, advice = advised(Past((STUCK,)))
-    assert found.kind == Kind.STILL_STUCK
+    assert found.kind == SymptomKind.STILL_STUCK
     assert value(advice.first.words, "--stage2-lr") == "0.0004"
     assert value(advice.first.words, "--min-lr") == "0.00005"
     assert any("--img-size 416 or 448" in step for step in advice.first.steps)
@@ -65,7 +65,7 @@ def test_still_stuck_raises_rate_and_floor_and_thinks_of_size() -> None:
 
 def test_slow_but_moving_keeps_training() -> None:
     found, advice = advised(Past((SLOW,)))
-    assert found.kind == Kind.SLOW
+    assert found.kind == SymptomKind.SLOW
     assert advice.counsels[0].suspicion.cause == Cause.TIME
     assert value(advice.first.words, "--epochs") == "150"
     assert "not the answer" in advice.rate
@@ -73,8 +73,8 @@ def test_slow_but_moving_keeps_training() -> None:
 
 def test_a_run_that_its_rate_holds_back_gets_the_rate_at_which_it_rose() -> None:
     found, advice = advised(turned_down(0.017))
-    assert found.kind == Kind.HELD_BACK
-    assert not found.of_kind(Kind.SLOW)
+    assert found.kind == SymptomKind.HELD_BACK
+    assert not found.of_kind(SymptomKind.SLOW)
     assert advice.counsels[0].suspicion.cause == Cause.RATE_TOO_LOW
     assert value(advice.first.words, "--stage2-lr") == "0.002"  # option 1's share of 0.003
     why = next(c.why for c in advice.first.changes if c.name == "stage2_lr")
@@ -92,7 +92,7 @@ def test_slower_still_gets_180() -> None:
 
 def test_a_plateau_gets_options_1_2_3_in_this_order() -> None:
     found, advice = advised(Past(BLOCKS["the situation"][0]))
-    assert found.kind == Kind.PLATEAU
+    assert found.kind == SymptomKind.PLATEAU
     options = (advice.first, *advice.ladder)
     assert [value(o.words, "--stage2-lr") for o in options] == ["0.0002", "0.0003", "0.0003"]
     assert [value(o.words, "--min-lr") for o in options] == ["0.00001", "0.00002", "0.00002"]
@@ -126,7 +126,7 @@ def branched(rise: float, peak: float, epochs: int = 60, size: int = 384) -> Pas
 
 def test_option_1_that_got_to_068_is_followed_by_option_2() -> None:
     found, advice = advised(branched(0.68, 0.0002))
-    assert found.kind == Kind.PLATEAU
+    assert found.kind == SymptomKind.PLATEAU
     assert advice.standing.option == 1
     assert value(advice.first.words, "--stage2-lr") == "0.0003"
     assert value(advice.first.words, "--min-lr") == "0.00002"
@@ -141,7 +141,7 @@ def test_option_2_is_followed_by_option_3() -> None:
 
 def test_flat_after_ten_epochs_is_followed_by_the_next_option() -> None:
     found, advice = advised(branched(0.6221, 0.0002, epochs=12))
-    assert found.kind == Kind.STILL_STUCK
+    assert found.kind == SymptomKind.STILL_STUCK
     assert "aggressive" in advice.first.title
 
 
@@ -151,7 +151,7 @@ def test_behind_after_thirty_epochs_is_followed_by_option_3() -> None:
         replace(p, iou=0.6221 + 0.001 * (p.epoch - 86)) if p.epoch > 86 else p for p in what.points
     )
     found, advice = advised(replace(what, points=slow))
-    assert found.kind == Kind.BEHIND
+    assert found.kind == SymptomKind.BEHIND
     assert "resolution" in advice.first.title
 
 
@@ -185,7 +185,7 @@ def test_a_reached_target_is_scored() -> None:
 
 def test_a_checkpoint_that_is_named_is_used() -> None:
     what = branched(0.68, 0.0002)
-    advice = advise(what, diagnose(what), checkpoint="/else/where.pth")
+    advice = advise(what, diagnose_past(what), checkpoint="/else/where.pth")
     assert value(advice.first.words, "--resume-from") == "/else/where.pth"
 
 
@@ -271,7 +271,7 @@ def test_made_up_runs_get_valid_commands(monkeypatch: pytest.MonkeyPatch, many: 
     seen: set[Cause] = set()
     for seed in range(many):
         what, settings = any_run(np.random.default_rng(seed))
-        found = diagnose(what, situation=None)
+        found = diagnose_past(what, situation=None)
         advice = advise(what, found, latest="a b/last.pth" if seed % 2 else "")
         assert sum(c.suspicion.probability for c in advice.counsels) == pytest.approx(1)
         seen.add(advice.counsels[0].suspicion.cause)
@@ -311,7 +311,7 @@ def test_made_up_runs_get_valid_commands(monkeypatch: pytest.MonkeyPatch, many: 
 def test_odd_pasts_get_commands_that_parse(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(60):
         what = fuzzed(np.random.default_rng(seed))
-        found = diagnose(what, target=(None, 0.72)[seed % 2], situation=None)
+        found = diagnose_past(what, target=(None, 0.72)[seed % 2], situation=None)
         advice = advise(what, found)
         assert sum(c.suspicion.probability for c in advice.counsels) == pytest.approx(1)
         for counsel in advice.counsels:
@@ -328,5 +328,5 @@ def test_a_past_of_nothing_is_advised_too() -> None:
 
 def test_a_lone_point_without_anything() -> None:
     found, advice = advised(Past((Point(epoch=3),)), situation=None)
-    assert found.kind == Kind.TOO_EARLY
+    assert found.kind == SymptomKind.TOO_EARLY
     assert "too little is known" in advice.rate

@@ -1,10 +1,12 @@
-from decamo.diagnosis import SITUATION, TARGET, Case, Thresholds
+from decamo.diagnosis import SITUATION, TARGET, RunView, Thresholds
 from decamo.diagnosis.case import open_case, series_of
 from decamo.history import Past, Point, Stretch
 from tests.diagnosis.build import past
 
 
-def opened(what: Past, baseline: Point | None = None, situation: Point | None = SITUATION) -> Case:
+def opened(
+    what: Past, baseline: Point | None = None, situation: Point | None = SITUATION
+) -> RunView:
     return open_case(what, Thresholds(), TARGET, baseline, situation)
 
 

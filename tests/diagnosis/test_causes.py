@@ -3,7 +3,15 @@ from typing import Any
 
 import pytest
 
-from decamo.diagnosis import Cause, Diagnosis, Evidence, Kind, Standing, Symptom, diagnose
+from decamo.diagnosis import (
+    Cause,
+    Diagnosis,
+    Evidence,
+    RunState,
+    Symptom,
+    SymptomKind,
+    diagnose_past,
+)
 from decamo.diagnosis.causes import PRIORS, REST, WEIGHTS, Suspicion, suspicions
 from decamo.diagnosis.standing import Sign
 from decamo.diagnosis.verdict import VERDICTS
@@ -12,26 +20,28 @@ from tests.diagnosis.build import past
 SEEN = (Evidence("something", 1.0, None, (1, 2)),)
 
 
-def symptom(kind: Kind, strength: float = 1.0, severity: Any = "warning") -> Symptom:
+def symptom(kind: SymptomKind, strength: float = 1.0, severity: Any = "warning") -> Symptom:
     return Symptom(kind, severity, (1, 2), f"{kind} was seen", SEEN, strength)
 
 
-def weighed(*kinds: Kind | Symptom, standing: Standing | None = None) -> dict[Cause, Suspicion]:
+def weighed(
+    *kinds: SymptomKind | Symptom, standing: RunState | None = None
+) -> dict[Cause, Suspicion]:
     symptoms = tuple(k if isinstance(k, Symptom) else symptom(k) for k in kinds)
     diagnosis = Diagnosis(symptoms[0], symptoms, ())
-    found = suspicions(diagnosis, standing or Standing(stage=2))
+    found = suspicions(diagnosis, standing or RunState(stage=2))
     assert sum(s.probability for s in found) == pytest.approx(1)
     return {s.cause: s for s in found}
 
 
-def first(*kinds: Kind | Symptom, standing: Standing | None = None) -> Cause:
+def first(*kinds: SymptomKind | Symptom, standing: RunState | None = None) -> Cause:
     return next(iter(weighed(*kinds, standing=standing)))
 
 
 def test_the_tables_are_whole() -> None:
     assert set(PRIORS) == set(Cause)
-    assert set(WEIGHTS) == set(Kind) | set(Sign)
-    assert set(REST) <= set(Kind)
+    assert set(WEIGHTS) == set(SymptomKind) | set(Sign)
+    assert set(REST) <= set(SymptomKind)
     factors = [f for row in WEIGHTS.values() for f in row.values()]
     assert all(math.isfinite(f) and f >= 0 for f in (*PRIORS.values(), *REST.values(), *factors))
     assert {k for k, row in WEIGHTS.items() if 0 in row.values()} == {Sign.UNFROZEN}
@@ -40,22 +50,22 @@ def test_the_tables_are_whole() -> None:
 @pytest.mark.parametrize(
     ("kind", "cause"),
     [
-        (Kind.EXPLOSION, Cause.RATE_TOO_HIGH),
-        (Kind.NON_FINITE, Cause.RATE_TOO_HIGH),
-        (Kind.PLATEAU, Cause.RATE_TOO_LOW),
-        (Kind.STILL_STUCK, Cause.RATE_TOO_LOW),
-        (Kind.BEHIND, Cause.RESOLUTION),
-        (Kind.HELD_BACK, Cause.RATE_TOO_LOW),
-        (Kind.SLOW, Cause.TIME),
-        (Kind.NEAR_TARGET, Cause.TIME),
-        (Kind.TOO_EARLY, Cause.TIME),
-        (Kind.HEALTHY, Cause.NOTHING),
-        (Kind.TARGET_REACHED, Cause.NOTHING),
-        (Kind.TEMPORARY_DIP, Cause.NOTHING),
-        (Kind.OVERFIT, Cause.DATA),
+        (SymptomKind.EXPLOSION, Cause.RATE_TOO_HIGH),
+        (SymptomKind.NON_FINITE, Cause.RATE_TOO_HIGH),
+        (SymptomKind.PLATEAU, Cause.RATE_TOO_LOW),
+        (SymptomKind.STILL_STUCK, Cause.RATE_TOO_LOW),
+        (SymptomKind.BEHIND, Cause.RESOLUTION),
+        (SymptomKind.HELD_BACK, Cause.RATE_TOO_LOW),
+        (SymptomKind.SLOW, Cause.TIME),
+        (SymptomKind.NEAR_TARGET, Cause.TIME),
+        (SymptomKind.TOO_EARLY, Cause.TIME),
+        (SymptomKind.HEALTHY, Cause.NOTHING),
+        (SymptomKind.TARGET_REACHED, Cause.NOTHING),
+        (SymptomKind.TEMPORARY_DIP, Cause.NOTHING),
+        (SymptomKind.OVERFIT, Cause.DATA),
     ],
 )
-def test_a_verdict_alone_has_its_cause(kind: Kind, cause: Cause) -> None:
+def test_a_verdict_alone_has_its_cause(kind: SymptomKind, cause: Cause) -> None:
     assert kind in VERDICTS
     assert first(kind) == cause
 
@@ -63,19 +73,19 @@ def test_a_verdict_alone_has_its_cause(kind: Kind, cause: Cause) -> None:
 @pytest.mark.parametrize(
     ("kind", "cause"),
     [
-        (Kind.EMA_LAG, Cause.AVERAGE_LAGS),
-        (Kind.COLLAPSED_EXPERTS, Cause.EXPERTS),
-        (Kind.SCHEDULE_IDLE, Cause.SCHEDULE),
+        (SymptomKind.EMA_LAG, Cause.AVERAGE_LAGS),
+        (SymptomKind.COLLAPSED_EXPERTS, Cause.EXPERTS),
+        (SymptomKind.SCHEDULE_IDLE, Cause.SCHEDULE),
     ],
 )
-def test_a_grave_circumstance_explains_a_plateau(kind: Kind, cause: Cause) -> None:
-    assert first(Kind.PLATEAU, kind) == cause
-    assert first(Kind.HEALTHY, kind) == Cause.NOTHING
+def test_a_grave_circumstance_explains_a_plateau(kind: SymptomKind, cause: Cause) -> None:
+    assert first(SymptomKind.PLATEAU, kind) == cause
+    assert first(SymptomKind.HEALTHY, kind) == Cause.NOTHING
 
 
 def test_probabilities_are_the_products_of_the_table() -> None:
-    found = weighed(Kind.PLATEAU, symptom(Kind.LR_EXHAUSTED, 0.5))
-    flat, spent = WEIGHTS[Kind.PLATEAU], WEIGHTS[Kind.LR_EXHAUSTED]
+    found = weighed(SymptomKind.PLATEAU, symptom(SymptomKind.LR_EXHAUSTED, 0.5))
+    flat, spent = WEIGHTS[SymptomKind.PLATEAU], WEIGHTS[SymptomKind.LR_EXHAUSTED]
     by_hand = {
         c: PRIORS[c] * flat.get(c, 1.0) * spent.get(c, 1.0) ** 0.5
         for c in Cause
@@ -91,28 +101,33 @@ def test_probabilities_are_the_products_of_the_table() -> None:
 
 
 def test_words_that_did_not_become_the_verdict_do_not_count() -> None:
-    alone, beside = weighed(Kind.STILL_STUCK), weighed(Kind.STILL_STUCK, Kind.PLATEAU)
+    alone, beside = (
+        weighed(SymptomKind.STILL_STUCK),
+        weighed(SymptomKind.STILL_STUCK, SymptomKind.PLATEAU),
+    )
     assert alone == beside
-    quiet = symptom(Kind.NON_FINITE, 0.5, "notice")  # steps skipped: a circumstance
-    assert weighed(Kind.PLATEAU, quiet)[Cause.NUMBERS].probability > (
-        weighed(Kind.PLATEAU)[Cause.NUMBERS].probability
+    quiet = symptom(SymptomKind.NON_FINITE, 0.5, "notice")  # steps skipped: a circumstance
+    assert weighed(SymptomKind.PLATEAU, quiet)[Cause.NUMBERS].probability > (
+        weighed(SymptomKind.PLATEAU)[Cause.NUMBERS].probability
     )
 
 
 def test_circumstances_shift_the_weights() -> None:
-    low = Standing(stage=2, top=0.00005, rate=0.00005)
-    assert first(Kind.SLOW, standing=low) in (Cause.TIME, Cause.RATE_TOO_LOW)
-    plain = weighed(Kind.SLOW)[Cause.RATE_TOO_LOW].probability
-    assert weighed(Kind.SLOW, standing=low)[Cause.RATE_TOO_LOW].probability > 3 * plain
-    assert first(Kind.PLATEAU, standing=Standing(stage=1)) == Cause.FROZEN
-    assert Cause.FROZEN not in weighed(Kind.PLATEAU)
+    low = RunState(stage=2, top=0.00005, rate=0.00005)
+    assert first(SymptomKind.SLOW, standing=low) in (Cause.TIME, Cause.RATE_TOO_LOW)
+    plain = weighed(SymptomKind.SLOW)[Cause.RATE_TOO_LOW].probability
+    assert weighed(SymptomKind.SLOW, standing=low)[Cause.RATE_TOO_LOW].probability > 3 * plain
+    assert first(SymptomKind.PLATEAU, standing=RunState(stage=1)) == Cause.FROZEN
+    assert Cause.FROZEN not in weighed(SymptomKind.PLATEAU)
     small, large = (
-        weighed(Kind.PLATEAU, standing=Standing(stage=2, img_size=s))[Cause.RESOLUTION].probability
+        weighed(SymptomKind.PLATEAU, standing=RunState(stage=2, img_size=s))[
+            Cause.RESOLUTION
+        ].probability
         for s in (256, 448)
     )
     assert small > 5 * large
 
 
 def test_real_diagnoses_are_weighed_too() -> None:
-    found = suspicions(diagnose(past([0.6] * 40, [0.2] * 40)), Standing(stage=2))
+    found = suspicions(diagnose_past(past([0.6] * 40, [0.2] * 40)), RunState(stage=2))
     assert found[0].cause == Cause.RATE_TOO_LOW

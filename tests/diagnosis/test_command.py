@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from decamo.diagnosis import Standing
+from decamo.diagnosis import RunState
 from decamo.diagnosis.command import (
     Change,
     evaluation,
@@ -19,11 +19,11 @@ from decamo.settings.plain import from_plain, to_plain
 from tests.diagnosis.obey import obey_words, rates
 
 
-def known(**schedule: Any) -> Standing:
+def known(**schedule: Any) -> RunState:
     plain = to_plain(TrainSettings())
     plain["schedule"] |= schedule
     plain["data"]["dataset_path"] = ["my data"]
-    return Standing(from_plain(plain), "runs/x/best_model.pth", "runs/x/last.pth", 86, 80, 2)
+    return RunState(from_plain(plain), "runs/x/best_model.pth", "runs/x/last.pth", 86, 80, 2)
 
 
 def test_flags_that_do_not_differ_are_left_out() -> None:
@@ -49,7 +49,7 @@ def test_the_newest_weights_have_all_epochs_behind_them() -> None:
 
 
 def test_unknown_settings_give_the_action_plans_own_line() -> None:
-    order = resumed(Standing(epoch=86), [Change("stage2_lr", 0.0003, "")])
+    order = resumed(RunState(epoch=86), [Change("stage2_lr", 0.0003, "")])
     # Option 1 as the plan prints it, but for the paths and the changed rate.
     assert " ".join(order.words) == (
         "decamo train --dataset-path PATH_TO_DATASET --checkpoint-dir PATH_TO_CHECKPOINTS"
@@ -127,7 +127,7 @@ def test_a_fresh_run_names_all_that_is_not_default() -> None:
 def test_scoring_takes_the_best_weights() -> None:
     words = evaluation(known()).words
     assert words == ("decamo", "evaluate", "runs/x/best_model.pth", "--dataset-path", "my data")
-    assert evaluation(Standing()).blanks == ("PATH_TO_DATASET", "PATH_TO_CHECKPOINTS")
+    assert evaluation(RunState()).blanks == ("PATH_TO_DATASET", "PATH_TO_CHECKPOINTS")
 
 
 def test_what_is_pasted_is_what_was_meant() -> None:
@@ -145,7 +145,7 @@ def test_a_change_is_shown_as_a_flag() -> None:
 
 
 def test_how_long_is_told_as_far_as_the_log_tells_it() -> None:
-    lone = Standing(epoch=10)
+    lone = RunState(epoch=10)
     assert resumed(lone, [], newest=True).schedule is None
     planned = resumed(replace(lone, planned_end=40), [], newest=True)
     assert planned.words == ("decamo", "train", "--resume-from", "PATH_TO_CHECKPOINTS/last.pth")

@@ -1,12 +1,12 @@
 import math
 
-from decamo.diagnosis import Kind
+from decamo.diagnosis import SymptomKind
 from decamo.diagnosis.detect_experts import experts
 from decamo.history import Past, Point
 from tests.diagnosis.build import seen
 
 
-def kinds(*usage: float) -> list[Kind]:
+def kinds(*usage: float) -> list[SymptomKind]:
     return [s.kind for s in seen(experts, Past((Point(1, usage=usage),)))]
 
 
@@ -17,15 +17,15 @@ def test_fair_and_uneven_use_are_fine() -> None:
 
 def test_dead_experts_are_named() -> None:
     (symptom,) = seen(experts, Past((Point(1, usage=(0.33, 0.01, 0.33, 0.33)),)))
-    assert symptom.kind == Kind.DEAD_EXPERTS
+    assert symptom.kind == SymptomKind.DEAD_EXPERTS
     assert "number 2" in symptom.sentence
 
 
 def test_a_collapse_is_a_warning_beside() -> None:
     found = seen(experts, Past((Point(1, usage=(0.97, *[0.005] * 6)),)))
     assert [(s.kind, s.severity) for s in found] == [
-        (Kind.DEAD_EXPERTS, "notice"),
-        (Kind.COLLAPSED_EXPERTS, "warning"),
+        (SymptomKind.DEAD_EXPERTS, "notice"),
+        (SymptomKind.COLLAPSED_EXPERTS, "warning"),
     ]
 
 

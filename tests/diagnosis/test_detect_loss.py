@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from decamo.diagnosis import Kind
+from decamo.diagnosis import SymptomKind
 from decamo.diagnosis.detect_loss import explosion, non_finite
 from decamo.history import Past, Point
 from tests.diagnosis.build import past, seen
@@ -62,5 +62,5 @@ def test_what_was_not_written_down_is_not_broken() -> None:
 
 def test_skipped_steps_are_counted() -> None:
     (symptom,) = seen(non_finite, Past((Point(1, skipped=2), Point(2), Point(3, skipped=1))))
-    assert symptom.kind == Kind.NON_FINITE
+    assert symptom.kind == SymptomKind.NON_FINITE
     assert symptom.evidence[0].value == 3

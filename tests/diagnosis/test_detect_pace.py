@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from decamo.diagnosis import Kind, Thresholds
+from decamo.diagnosis import SymptomKind, Thresholds
 from decamo.diagnosis.detect_pace import pace
 from decamo.history import Past, Stretch
 from tests.diagnosis.build import T, past, seen
@@ -12,37 +12,37 @@ from tests.diagnosis.build import T, past, seen
 @pytest.mark.parametrize(
     ("gain", "kind"),
     [
-        (-0.01, Kind.PLATEAU),
-        (0.0, Kind.PLATEAU),
-        (0.01, Kind.PLATEAU),  # "only gained 0.01 IoU in last 17 epochs"
-        (0.016, Kind.SLOW),
-        (0.0266, Kind.SLOW),  # "slow progress but moving"
-        (0.04, Kind.HEALTHY),
+        (-0.01, SymptomKind.PLATEAU),
+        (0.0, SymptomKind.PLATEAU),
+        (0.01, SymptomKind.PLATEAU),  # "only gained 0.01 IoU in last 17 epochs"
+        (0.016, SymptomKind.SLOW),
+        (0.0266, SymptomKind.SLOW),  # "slow progress but moving"
+        (0.04, SymptomKind.HEALTHY),
     ],
 )
-def test_straight_runs_get_the_word_of_their_gain(gain: float, kind: Kind) -> None:
+def test_straight_runs_get_the_word_of_their_gain(gain: float, kind: SymptomKind) -> None:
     (symptom,) = seen(pace, past([0.6 + gain * i / 17 for i in range(40)]))
     assert symptom.kind == kind
     assert symptom.evidence[0].value == pytest.approx(gain, abs=1e-6)
 
 
 def test_a_plateau_is_not_called_before_its_seventeen_epochs() -> None:
-    assert seen(pace, past([0.6] * 16))[0].kind == Kind.TOO_EARLY
-    assert seen(pace, past([0.6] * 17))[0].kind == Kind.PLATEAU
+    assert seen(pace, past([0.6] * 16))[0].kind == SymptomKind.TOO_EARLY
+    assert seen(pace, past([0.6] * 17))[0].kind == SymptomKind.PLATEAU
 
 
 def test_a_plateau_must_rule_out_a_moving_run() -> None:
     (symptom,) = seen(pace, past([0.6 + v for v in [0.04, -0.04, -0.04, 0.04] * 5]))
-    assert symptom.kind == Kind.TOO_EARLY
+    assert symptom.kind == SymptomKind.TOO_EARLY
     assert "between" in symptom.sentence
 
 
 def test_a_rise_that_has_just_stopped_is_not_healthy_any_more() -> None:
     rise = [0.355, 0.372, 0.385, 0.402, 0.402, 0.422, 0.445, 0.454, 0.457, 0.470]
     flat = [0.472, 0.468, 0.469, 0.470, 0.468, 0.471, 0.467, 0.470, 0.472, 0.470, 0.471, 0.469]
-    assert seen(pace, past(rise))[0].kind == Kind.HEALTHY
+    assert seen(pace, past(rise))[0].kind == SymptomKind.HEALTHY
     (symptom,) = seen(pace, past([*rise, *flat]))
-    assert symptom.kind == Kind.SLOW
+    assert symptom.kind == SymptomKind.SLOW
     assert "slowing down" in symptom.sentence
 
 
@@ -51,8 +51,8 @@ def test_where_the_learning_rate_is_spent_a_shorter_stand_will_do() -> None:
     flat = [0.472, 0.468, 0.469, 0.470, 0.468, 0.471, 0.467, 0.470]
     held = past([*rise, *flat], lrs=[1e-3] * 18)
     spent = past([*rise, *flat], lrs=list(np.geomspace(1e-3, 1e-5, 18)))
-    assert seen(pace, held)[0].kind == Kind.HEALTHY
-    assert seen(pace, spent)[0].kind == Kind.SLOW
+    assert seen(pace, held)[0].kind == SymptomKind.HEALTHY
+    assert seen(pace, spent)[0].kind == SymptomKind.SLOW
 
 
 RISE = [0.2 + 0.02 * i for i in range(12)]
@@ -70,7 +70,7 @@ def turned_down(
 
 def test_slow_at_a_hundredth_of_the_rate_at_which_it_rose_fast_is_held_back() -> None:
     (symptom,) = seen(pace, turned_down(0.017))
-    assert symptom.kind == Kind.HELD_BACK
+    assert symptom.kind == SymptomKind.HELD_BACK
     assert symptom.alarms
     assert "is 1/100 of that at which it learned, 0.003" in symptom.sentence
     assert "+0.0100 IoU in 10 epochs over epochs 15 to 32, and +0.2000" in symptom.sentence
@@ -84,43 +84,46 @@ def test_slow_at_a_hundredth_of_the_rate_at_which_it_rose_fast_is_held_back() ->
 @pytest.mark.parametrize(
     ("past", "kind"),
     [
-        (turned_down(0.0), Kind.PLATEAU),
-        (turned_down(0.017, share=0.2), Kind.SLOW),  # a fifth of the rate
-        (turned_down(0.017, share=10), Kind.SLOW),  # turned up
-        (turned_down(0.06), Kind.HEALTHY),
+        (turned_down(0.0), SymptomKind.PLATEAU),
+        (turned_down(0.017, share=0.2), SymptomKind.SLOW),  # a fifth of the rate
+        (turned_down(0.017, share=10), SymptomKind.SLOW),  # turned up
+        (turned_down(0.06), SymptomKind.HEALTHY),
         # it had come to its end before the rate was turned down
-        (turned_down(0.017, rise=[*RISE, *[RISE[-1]] * 17]), Kind.SLOW),
+        (turned_down(0.017, rise=[*RISE, *[RISE[-1]] * 17]), SymptomKind.SLOW),
         # 0.0035 an epoch is not four times 0.001
-        (turned_down(0.017, rise=[0.2 + 0.0035 * i for i in range(12)]), Kind.SLOW),
+        (turned_down(0.017, rise=[0.2 + 0.0035 * i for i in range(12)]), SymptomKind.SLOW),
     ],
 )
-def test_without_both_it_is_not_held_back(past: Past, kind: Kind) -> None:
+def test_without_both_it_is_not_held_back(past: Past, kind: SymptomKind) -> None:
     assert seen(pace, past)[0].kind == kind
 
 
 def test_a_rise_that_may_be_noise_holds_nothing_back() -> None:
     rng = np.random.default_rng(0)
     noisy = [0.3 + 0.006 * i + float(v) for i, v in enumerate(rng.normal(0, 0.05, 12))]
-    assert seen(pace, turned_down(0.017, rise=noisy))[0].kind == Kind.SLOW
+    assert seen(pace, turned_down(0.017, rise=noisy))[0].kind == SymptomKind.SLOW
 
 
 def test_nothing_is_said_of_nothing() -> None:
     (symptom,) = seen(pace, past([]))
-    assert symptom.kind == Kind.TOO_EARLY
+    assert symptom.kind == SymptomKind.TOO_EARLY
     assert "no epoch" in symptom.sentence
 
 
 def test_five_good_epochs_are_good_signs() -> None:
     ious, losses = [0.635, 0.6385, 0.6421, 0.6458, 0.6489], [0.234, 0.23, 0.227, 0.2245, 0.222]
     (symptom,) = seen(pace, past(ious, losses, [2e-4, 1.95e-4, 1.9e-4, 1.85e-4, 1.8e-4], 87))
-    assert symptom.kind == Kind.HEALTHY
+    assert symptom.kind == SymptomKind.HEALTHY
     assert "the loss falls and the learning rate anneals" in symptom.sentence
 
 
 def test_thresholds_are_obeyed() -> None:
     slow = past([0.6 + 0.02 * i / 17 for i in range(40)])
-    assert seen(pace, slow, Thresholds(plateau_gain=0.03, moving_gain=0.08))[0].kind == Kind.PLATEAU
-    assert seen(pace, slow, Thresholds(healthy_gain=0.01))[0].kind == Kind.HEALTHY
+    assert (
+        seen(pace, slow, Thresholds(plateau_gain=0.03, moving_gain=0.08))[0].kind
+        == SymptomKind.PLATEAU
+    )
+    assert seen(pace, slow, Thresholds(healthy_gain=0.01))[0].kind == SymptomKind.HEALTHY
 
 
 def test_always_exactly_one_word() -> None:

@@ -1,6 +1,6 @@
 from typing import Any
 
-from decamo.diagnosis.detect_schedule import behind, still_stuck
+from decamo.diagnosis.detect_schedule import behind_schedule, still_stuck
 from decamo.history import Point
 from tests.diagnosis.build import past, seen
 
@@ -54,9 +54,9 @@ def test_without_a_start_there_is_no_being_stuck() -> None:
 def test_the_review_after_thirty_epochs() -> None:
     known: dict[str, Any] = {"baseline": START, "target": 0.72}
     slow = [0.6221 + 0.001 * i for i in range(1, 31)]
-    (symptom,) = seen(behind, past(slow, first=87), **known)
+    (symptom,) = seen(behind_schedule, past(slow, first=87), **known)
     assert "31%" in symptom.sentence
-    assert not seen(behind, past(slow[:29], first=87), **known)
-    assert not seen(behind, past([v + 0.02 for v in slow], first=87), **known)
-    assert not seen(behind, past(slow, first=87), baseline=START)
-    assert not seen(behind, past(slow, first=87), baseline=START, target=0.6)
+    assert not seen(behind_schedule, past(slow[:29], first=87), **known)
+    assert not seen(behind_schedule, past([v + 0.02 for v in slow], first=87), **known)
+    assert not seen(behind_schedule, past(slow, first=87), baseline=START)
+    assert not seen(behind_schedule, past(slow, first=87), baseline=START, target=0.6)

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_t
 
 from decamo.diagnosis.growth import PRIOR, TEMPER, Growth, fit_growth
-from decamo.diagnosis.growth_forms import Form, Spread, expit, forms, logit, spreads
+from decamo.diagnosis.growth_forms import GrowthForm, Spread, expit, forms, logit, spreads
 from decamo.diagnosis.noise import Array
 
 NOISE, WEIGHT = 0.004, 4.0
@@ -19,11 +19,13 @@ def curve(known: int, total: int, seed: int = 0) -> tuple[Array, Array, Array]:
     return epochs, expit(odds), np.linspace(1e-3, 1e-5, total)
 
 
-def models(epochs: Array, scores: Array, rates: Array) -> list[tuple[Form, Spread, Array, Array]]:
+def models(
+    epochs: Array, scores: Array, rates: Array
+) -> list[tuple[GrowthForm, Spread, Array, Array]]:
     """Each model with its design and its whole covariance, in variances of the noise, by hand."""
     level = float(expit(np.array(np.median(logit(scores)))))
     sigma = NOISE / (level * (1 - level))
-    found: list[tuple[Form, Spread, Array, Array]] = []
+    found: list[tuple[GrowthForm, Spread, Array, Array]] = []
     for spread in spreads(rates, len(epochs)):
         for form in forms(epochs, len(scores), rates):
             design = np.hstack([np.ones((len(epochs), 1)), form.columns])

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from decamo.diagnosis import Case
+from decamo.diagnosis import RunView
 from decamo.diagnosis.learned import Learned, learned_before, learned_rate
 from decamo.history import Past, Stretch
 from tests.diagnosis.build import T, past
@@ -15,12 +15,12 @@ FEW = 18
 
 def branched(
     ious: Sequence[float], rates: Sequence[float], low: float = LOW, stage: int | None = 2
-) -> Case:
+) -> RunView:
     """Some epochs, and 18 more at a low rate after a branch, as they are read of a run folder."""
     n = len(ious)
     made = past([*ious, *[ious[-1]] * FEW], lrs=[*rates, *[low] * FEW], stage=2, img_size=64)
     points = tuple(replace(p, stage=stage if p.epoch <= n else 2) for p in made.points)
-    return Case(Past(points, (Stretch(1, "start"), Stretch(n + 1, "branch"))))
+    return RunView(Past(points, (Stretch(1, "start"), Stretch(n + 1, "branch"))))
 
 
 def test_the_rate_is_the_highest_with_a_new_best_iou() -> None:
@@ -29,13 +29,15 @@ def test_the_rate_is_the_highest_with_a_new_best_iou() -> None:
     assert learned_rate(branched([0.4, 0.3, 0.45], rates), T) == 0.001  # it fell at 0.002
     assert learned_rate(branched([0.4, 0.41, 0.42], rates), T) is None  # not what is called moving
     assert learned_rate(branched([0.3, 0.4, 0.45], rates, stage=1), T) is None  # a head's own
-    assert learned_rate(Case(past([0.3, 0.5, 0.6], lrs=[0.003] * 3, stage=2)), T) is None  # present
+    assert (
+        learned_rate(RunView(past([0.3, 0.5, 0.6], lrs=[0.003] * 3, stage=2)), T) is None
+    )  # present
 
 
 RISE = [0.2 + 0.02 * i for i in range(10)]
 
 
-def before(case: Case) -> Learned:
+def before(case: RunView) -> Learned:
     found = learned_before(case, T)
     assert found is not None
     return found
@@ -83,4 +85,4 @@ def test_another_size_is_another_task() -> None:
 
 def test_one_schedule_that_annealed_is_none() -> None:
     rates = [*np.geomspace(0.003, LOW, 28)]
-    assert learned_before(Case(past([*RISE, *[0.4] * 18], lrs=rates, stage=2)), T) is None
+    assert learned_before(RunView(past([*RISE, *[0.4] * 18], lrs=rates, stage=2)), T) is None

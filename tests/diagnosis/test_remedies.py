@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from decamo.diagnosis import Kind, Remedy, Standing
-from decamo.diagnosis.remedies import BEYOND, Situation, escape, larger, lower, option, rung
+from decamo.diagnosis import Remedy, RunState, SymptomKind
+from decamo.diagnosis.remedies import BEYOND, Situation, escape, larger, lower, plan_option, rung
 from decamo.settings import TrainSettings
 
-RUN = Standing(
+RUN = RunState(
     TrainSettings(), "x/best_model.pth", "x/last.pth", 86, 86, 2, 0.00005, 0.00005, img_size=384,
     planned_end=120, iou=0.6221, slope=0.001,
 )  # fmt: skip
@@ -17,20 +17,22 @@ def value(remedy: Remedy, name: str) -> Any:
     return {c.name: c.value for c in remedy.changes}.get(name)
 
 
-def case(kind: Kind = Kind.PLATEAU, target: float | None = 0.72, **known: Any) -> Situation:
+def case(
+    kind: SymptomKind = SymptomKind.PLATEAU, target: float | None = 0.72, **known: Any
+) -> Situation:
     return Situation(replace(RUN, **known), kind, target)
 
 
 @pytest.mark.parametrize(
     ("kind", "last", "lived", "number"),
     [
-        (Kind.PLATEAU, 0, 0, 1), (Kind.PLATEAU, 1, 40, 2), (Kind.PLATEAU, 2, 40, 3),
-        (Kind.PLATEAU, 3, 40, BEYOND), (Kind.STILL_STUCK, 1, 10, 2), (Kind.STILL_STUCK, 0, 10, 2),
-        (Kind.STILL_STUCK, 1, 20, BEYOND), (Kind.BEHIND, 0, 30, 3), (Kind.BEHIND, 2, 30, 3),
-        (Kind.BEHIND, 3, 30, BEYOND),
+        (SymptomKind.PLATEAU, 0, 0, 1), (SymptomKind.PLATEAU, 1, 40, 2), (SymptomKind.PLATEAU, 2, 40, 3),
+        (SymptomKind.PLATEAU, 3, 40, BEYOND), (SymptomKind.STILL_STUCK, 1, 10, 2), (SymptomKind.STILL_STUCK, 0, 10, 2),
+        (SymptomKind.STILL_STUCK, 1, 20, BEYOND), (SymptomKind.BEHIND, 0, 30, 3), (SymptomKind.BEHIND, 2, 30, 3),
+        (SymptomKind.BEHIND, 3, 30, BEYOND),
     ],
 )  # fmt: skip
-def test_the_next_rung(kind: Kind, last: int, lived: int, number: int) -> None:
+def test_the_next_rung(kind: SymptomKind, last: int, lived: int, number: int) -> None:
     assert rung(case(kind, option=last, lived=lived)) == number
 
 
@@ -42,7 +44,7 @@ def test_the_next_rung(kind: Kind, last: int, lived: int, number: int) -> None:
 def test_options_have_the_action_plans_numbers(
     number: int, rate: float, floor: float, end: int
 ) -> None:
-    remedy = option(Situation(replace(RUN, settings=None), Kind.PLATEAU, 0.72), number)
+    remedy = plan_option(Situation(replace(RUN, settings=None), SymptomKind.PLATEAU, 0.72), number)
     assert value(remedy, "stage2_lr") == rate
     assert value(remedy, "min_lr") == floor
     assert value(remedy, "epochs") == end
@@ -77,16 +79,16 @@ def test_sizes() -> None:
             TrainSettings(), schedule=replace(TrainSettings().schedule, img_size=own)
         )
         situation = case(img_size=own, settings=settings)
-        assert value(option(situation, 1), "img_size") == first
+        assert value(plan_option(situation, 1), "img_size") == first
         assert value(larger(situation), "img_size") == third
 
 
 def test_lower_is_two_thirds_with_a_warm_up() -> None:
-    remedy = lower(case(Kind.EXPLOSION, hot=0.0003))
+    remedy = lower(case(SymptomKind.EXPLOSION, hot=0.0003))
     assert value(remedy, "stage2_lr") == 0.0002
     assert value(remedy, "warmup_epochs") == 5
-    frozen = lower(case(Kind.EXPLOSION, hot=0.0003, stage=1, best_epoch=10))
+    frozen = lower(case(SymptomKind.EXPLOSION, hot=0.0003, stage=1, best_epoch=10))
     assert value(frozen, "lr") == 0.0002
     assert value(frozen, "stage2_lr") is None
-    unknown = Standing(epoch=88)
-    assert value(lower(Situation(unknown, Kind.EXPLOSION)), "stage2_lr") == 0.0002
+    unknown = RunState(epoch=88)
+    assert value(lower(Situation(unknown, SymptomKind.EXPLOSION)), "stage2_lr") == 0.0002

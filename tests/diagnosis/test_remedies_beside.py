@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from decamo.diagnosis import Kind, Remedy, Standing
+from decamo.diagnosis import Remedy, RunState, SymptomKind
 from decamo.diagnosis.detect_average import age
 from decamo.diagnosis.remedies import Situation
 from decamo.diagnosis.remedies_beside import (
@@ -19,7 +19,7 @@ from decamo.diagnosis.remedies_beside import (
 )
 from decamo.settings import TrainSettings
 
-RUN = Standing(
+RUN = RunState(
     TrainSettings(), "x/best_model.pth", "x/last.pth", 86, 70, 2, 0.001, 0.001, img_size=384,
     planned_end=120, steps=40,
 )  # fmt: skip
@@ -29,7 +29,7 @@ def value(remedy: Remedy, name: str) -> Any:
     return {c.name: c.value for c in remedy.changes}.get(name)
 
 
-def case(kind: Kind = Kind.PLATEAU, **known: Any) -> Situation:
+def case(kind: SymptomKind = SymptomKind.PLATEAU, **known: Any) -> Situation:
     return Situation(replace(RUN, **known), kind, 0.72)
 
 
@@ -64,7 +64,7 @@ def test_a_larger_network_is_another_and_a_new_run() -> None:
 
 
 def test_holding_tighter_goes_back_and_lower() -> None:
-    remedy = more_data(case(Kind.OVERFIT))
+    remedy = more_data(case(SymptomKind.OVERFIT))
     assert value(remedy, "weight_decay") == 0.05
     assert value(remedy, "stage2_lr") == 0.0005
     assert value(remedy, "epochs") == 70 + 34
@@ -89,7 +89,7 @@ def test_seeing_more_trains_nothing() -> None:
 def test_numbers_that_overflow_get_full_precision_and_where_broken_less_rate() -> None:
     assert value(numbers(case()), "precision") == "fp32"
     assert value(numbers(case()), "stage2_lr") is None
-    broken = numbers(case(Kind.NON_FINITE, hot=0.0003))
+    broken = numbers(case(SymptomKind.NON_FINITE, hot=0.0003))
     assert value(broken, "stage2_lr") == 0.0002
     assert "--precision" in broken.words
 

@@ -2,16 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from decamo.diagnosis import Standing
+from decamo.diagnosis import RunState
 from decamo.diagnosis.command import Change, resumed
 from decamo.diagnosis.expectations import NO_FIGURE
 from decamo.diagnosis.remedy import Remedy, remedy_of
 from decamo.settings import TrainSettings
 
-RUN = Standing(TrainSettings(), "x/best_model.pth", "", 86, 86, 2, img_size=384, seconds=60.0)
+RUN = RunState(TrainSettings(), "x/best_model.pth", "", 86, 86, 2, img_size=384, seconds=60.0)
 
 
-def made(standing: Standing, *changes: Change) -> Remedy:
+def made(standing: RunState, *changes: Change) -> Remedy:
     return remedy_of("t", resumed(standing, changes), standing, NO_FIGURE)
 
 
@@ -29,5 +29,5 @@ def test_memory_is_spoken_of_where_it_may_run_out() -> None:
     single = replace(TrainSettings().schedule, stage2_batch_size=1)
     alone = replace(RUN, settings=replace(TrainSettings(), schedule=single))
     assert made(alone, Change("deep_supervision", True, "")).memory == "--gradient-checkpointing"
-    unknown = made(Standing(epoch=86), Change("img_size", 416, "")).memory
+    unknown = made(RunState(epoch=86), Change("img_size", 416, "")).memory
     assert unknown == "--stage2-batch-size 1 --accumulation-steps 8, then --img-size 384"

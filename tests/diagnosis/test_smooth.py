@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.synthetic_runs import make_run
-from decamo.diagnosis import Case, smooth
+from decamo.diagnosis import RunView, smooth
 from decamo.diagnosis.noise import Array
 from decamo.diagnosis.smooth import recent_gains, without_outliers
 
@@ -57,7 +57,7 @@ def test_intervals_hold_what_they_promise() -> None:
     for sort in ("healthy", "noisy_healthy", "slow", "plateau"):
         for seed in range(60):
             run = make_run(sort, np.random.default_rng([1, seed]))
-            trend = recent_gains(*Case(run.past).series("iou"), [17], 0.004, 4.0)[17]
+            trend = recent_gains(*RunView(run.past).series("iou"), [17], 0.004, 4.0)[17]
             inside += 17 * trend.bound(0.1) < run.gain < 17 * trend.bound(0.9)
             count += 1
     assert 0.74 < inside / count < 0.88

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from decamo.diagnosis import diagnose
-from decamo.diagnosis.standing import Sign, Standing, standing_of
+from decamo.diagnosis import diagnose_past
+from decamo.diagnosis.standing import RunState, Sign, standing_of
 from decamo.history import Past, Point, Stretch
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
@@ -14,8 +14,8 @@ PLAIN = to_plain(TrainSettings())
 RISE = [0.5 + 0.001 * i for i in range(20)]
 
 
-def stand(what: Past, checkpoint: str = "", latest: str = "") -> Standing:
-    return standing_of(what, diagnose(what, situation=None), checkpoint, latest)
+def stand(what: Past, checkpoint: str = "", latest: str = "") -> RunState:
+    return standing_of(what, diagnose_past(what, situation=None), checkpoint, latest)
 
 
 def test_a_run_of_ours_is_known_well() -> None:
@@ -100,15 +100,15 @@ def test_settings_that_make_no_sense_are_unknown() -> None:
 
 
 def test_signs() -> None:
-    assert Sign.STAGE_UNKNOWN in dict(Standing().signs())
-    assert Sign.FROZEN in dict(Standing(stage=1, top=1e-5).signs())
-    assert Sign.RATE_LOW not in dict(Standing(stage=1, top=1e-5).signs())
-    assert Sign.RATE_LOW in dict(Standing(stage=2, top=1e-4).signs())
-    assert Sign.RATE_HIGH in dict(Standing(stage=2, rate=6e-4).signs())
-    assert Sign.IMAGES_SMALL in dict(Standing(img_size=352).signs())
-    assert Sign.IMAGES_LARGE in dict(Standing(img_size=448).signs())
-    assert not {Sign.IMAGES_SMALL, Sign.IMAGES_LARGE} & set(dict(Standing(img_size=384).signs()))
+    assert Sign.STAGE_UNKNOWN in dict(RunState().signs())
+    assert Sign.FROZEN in dict(RunState(stage=1, top=1e-5).signs())
+    assert Sign.RATE_LOW not in dict(RunState(stage=1, top=1e-5).signs())
+    assert Sign.RATE_LOW in dict(RunState(stage=2, top=1e-4).signs())
+    assert Sign.RATE_HIGH in dict(RunState(stage=2, rate=6e-4).signs())
+    assert Sign.IMAGES_SMALL in dict(RunState(img_size=352).signs())
+    assert Sign.IMAGES_LARGE in dict(RunState(img_size=448).signs())
+    assert not {Sign.IMAGES_SMALL, Sign.IMAGES_LARGE} & set(dict(RunState(img_size=384).signs()))
 
 
 def test_nothing_is_known_of_nothing() -> None:
-    assert stand(Past(())) == Standing()
+    assert stand(Past(())) == RunState()

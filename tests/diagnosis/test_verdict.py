@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decamo.diagnosis import DETECTORS, SEVERITIES, VERDICTS, Kind, diagnose
+from decamo.diagnosis import DETECTORS, SEVERITIES, VERDICTS, SymptomKind, diagnose_past
 from decamo.history import Past, Point, Stretch
 from tests.diagnosis.build import past
 
@@ -30,78 +30,82 @@ SLOW = line(106, 0.2267, 0.6534, 0.000092)
 START = Point(epoch=86, iou=0.6221)
 
 # Every block of the action plan, with the word that it gives it.
-BLOCKS: dict[str, tuple[tuple[Point, ...], Kind]] = {
-    "first 5 epochs": (FIRST_FIVE, Kind.HEALTHY),
-    "after 20 epochs": ((AFTER_20,), Kind.HEALTHY),
-    "after 30-40 epochs": ((AFTER_34,), Kind.NEAR_TARGET),
-    "loss explodes": (EXPLODES, Kind.EXPLOSION),
-    "still stuck": ((STUCK,), Kind.STILL_STUCK),
-    "slow but moving": ((SLOW,), Kind.SLOW),
-    "the situation": ((line(69, None, 0.6121), START), Kind.PLATEAU),
-    "tip 3": ((START, line(95, None, 0.6456), line(105, None, 0.6789)), Kind.HEALTHY),
+BLOCKS: dict[str, tuple[tuple[Point, ...], SymptomKind]] = {
+    "first 5 epochs": (FIRST_FIVE, SymptomKind.HEALTHY),
+    "after 20 epochs": ((AFTER_20,), SymptomKind.HEALTHY),
+    "after 30-40 epochs": ((AFTER_34,), SymptomKind.NEAR_TARGET),
+    "loss explodes": (EXPLODES, SymptomKind.EXPLOSION),
+    "still stuck": ((STUCK,), SymptomKind.STILL_STUCK),
+    "slow but moving": ((SLOW,), SymptomKind.SLOW),
+    "the situation": ((line(69, None, 0.6121), START), SymptomKind.PLATEAU),
+    "tip 3": ((START, line(95, None, 0.6456), line(105, None, 0.6789)), SymptomKind.HEALTHY),
 }
 
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_every_block_of_the_action_plan_as_it_is_printed(name: str) -> None:
     points, kind = BLOCKS[name]
-    assert diagnose(Past(points)).kind == kind
+    assert diagnose_past(Past(points)).kind == kind
 
 
 @pytest.mark.parametrize("name", [n for n in BLOCKS if BLOCKS[n][0][0].epoch > 86])
 def test_a_given_or_a_printed_start_leads_to_the_same(name: str) -> None:
     points, kind = BLOCKS[name]
-    assert diagnose(Past(points), baseline=START, situation=None).kind == kind
-    if kind != Kind.EXPLOSION:
-        assert diagnose(Past((START, *points))).kind == kind
+    assert diagnose_past(Past(points), baseline=START, situation=None).kind == kind
+    if kind != SymptomKind.EXPLOSION:
+        assert diagnose_past(Past((START, *points))).kind == kind
 
 
 def test_what_was_assumed_is_told() -> None:
-    found = diagnose(Past((STUCK,)))
+    found = diagnose_past(Past((STUCK,)))
     assert any("assumed" in fact for fact in found.seen)
     assert any("assumed" in str(e.value) for e in found.verdict.evidence)
 
 
 @pytest.mark.parametrize("point", [AFTER_20, STUCK, SLOW])
 def test_a_lone_line_without_any_start_is_too_early(point: Point) -> None:
-    assert diagnose(Past((point,)), situation=None).kind == Kind.TOO_EARLY
-    assert diagnose(Past((replace(point, epoch=300),))).kind == Kind.TOO_EARLY
+    assert diagnose_past(Past((point,)), situation=None).kind == SymptomKind.TOO_EARLY
+    assert diagnose_past(Past((replace(point, epoch=300),))).kind == SymptomKind.TOO_EARLY
 
 
 def test_the_whole_story_of_a_rescue() -> None:
     flat = [0.6221 + 0.002 * math.sin(i) for i in range(40)]
     rise = [0.6221 + 0.003 * i for i in range(1, 21)]
     points = past([*flat, *rise], [0.25] * 60, first=47).points
-    stuck = diagnose(Past(points[:40]))
-    assert stuck.kind == Kind.PLATEAU
+    stuck = diagnose_past(Past(points[:40]))
+    assert stuck.kind == SymptomKind.PLATEAU
     stretches = (Stretch(1, "start"), Stretch(87, "branch", reason="--stage2-lr 0.0002"))
-    rescued = diagnose(Past(points, stretches))
-    assert rescued.kind == Kind.HEALTHY
+    rescued = diagnose_past(Past(points, stretches))
+    assert rescued.kind == SymptomKind.HEALTHY
     assert rescued.baseline == points[39]
     assert any("--stage2-lr 0.0002" in fact for fact in rescued.seen)
 
 
 def test_symptoms_are_ranked_behind_the_verdict() -> None:
     usage = (0.97, *[0.005] * 6)
-    found = diagnose(past([0.6] * 40, [0.2] * 40, [2e-4] * 40, usage=usage))
+    found = diagnose_past(past([0.6] * 40, [0.2] * 40, [2e-4] * 40, usage=usage))
     assert found.symptoms[0] is found.verdict
-    assert found.kind == Kind.PLATEAU
+    assert found.kind == SymptomKind.PLATEAU
     kinds = {s.kind for s in found.symptoms}
-    assert {Kind.COLLAPSED_EXPERTS, Kind.DEAD_EXPERTS, Kind.NEVER_ANNEALS} <= kinds
+    assert {
+        SymptomKind.COLLAPSED_EXPERTS,
+        SymptomKind.DEAD_EXPERTS,
+        SymptomKind.NEVER_ANNEALS,
+    } <= kinds
     grades = [SEVERITIES.index(s.severity) for s in found.symptoms[1:]]
     assert grades == sorted(grades, reverse=True)
-    assert found.of_kind(Kind.NEVER_ANNEALS)[0].severity == "notice"
+    assert found.of_kind(SymptomKind.NEVER_ANNEALS)[0].severity == "notice"
 
 
 def test_a_verdict_can_be_written_as_json() -> None:
-    written = json.loads(json.dumps(asdict(diagnose(Past(EXPLODES)).verdict)))
+    written = json.loads(json.dumps(asdict(diagnose_past(Past(EXPLODES)).verdict)))
     assert written["kind"] == "explosion"
     assert written["evidence"][0]["epochs"] == [87, 88]
 
 
 def test_causes_are_never_verdicts() -> None:
-    assert set(VERDICTS) < set(Kind)
-    assert Kind.NEVER_ANNEALS not in VERDICTS
+    assert set(VERDICTS) < set(SymptomKind)
+    assert SymptomKind.NEVER_ANNEALS not in VERDICTS
     assert len(set(DETECTORS)) == len(DETECTORS)
 
 
@@ -164,12 +168,12 @@ def fuzzed(rng: np.random.Generator) -> Past:
 def look_over(seed: int) -> None:
     what = fuzzed(np.random.default_rng(seed))
     target = (None, 0.72, 0.0)[seed % 3]
-    found = diagnose(what, target=target, situation=None)
+    found = diagnose_past(what, target=target, situation=None)
     scored = sum(p.known("iou") is not None for p in what.points)
-    paces = {Kind.SLOW, Kind.HELD_BACK, Kind.PLATEAU, Kind.HEALTHY}
+    paces = {SymptomKind.SLOW, SymptomKind.HELD_BACK, SymptomKind.PLATEAU, SymptomKind.HEALTHY}
     if scored < 2:
-        on_sight = {Kind.NON_FINITE, Kind.TARGET_REACHED, Kind.NEAR_TARGET}
-        assert found.kind in {Kind.TOO_EARLY} | on_sight, seed
+        on_sight = {SymptomKind.NON_FINITE, SymptomKind.TARGET_REACHED, SymptomKind.NEAR_TARGET}
+        assert found.kind in {SymptomKind.TOO_EARLY} | on_sight, seed
     for symptom in found.symptoms:
         assert symptom.evidence, seed
         json.dumps(asdict(symptom))

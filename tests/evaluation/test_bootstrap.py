@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from decamo.evaluation import MEASURES, ImageResult, interval, resampled, resamples
-from decamo.metrics import summarise
+from decamo.metrics import summarize_measures
 
 
 def test_weights_are_draws_with_replacement() -> None:
@@ -40,6 +40,6 @@ def test_each_measure_of_a_resample_is_that_of_the_images_in_it(
             for image, times in zip(images, np.rint(weight * len(images)).astype(int), strict=True)
             for _ in range(times)
         ]
-        want = summarise(drawn)
+        want = summarize_measures(drawn)
         for name in MEASURES:
             assert values[name][row] == pytest.approx(getattr(want, name), abs=1e-12), name

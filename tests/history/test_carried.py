@@ -2,7 +2,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from decamo.diagnosis import diagnose
+from decamo.diagnosis import diagnose_past
 from decamo.history import EpochDone, EpochRecord, Journal, past_of_journal
 from decamo.history.carried import past_of_records
 from decamo.schedule import Ledger, Position, Segment, raced, resume
@@ -42,8 +42,8 @@ def test_the_verdict_is_that_of_the_journal(tmp_path: Path) -> None:
                 for record in more:
                     journal.hear(EpochDone(record, best=False))
             known += more
-        told = diagnose(past_of_journal(tmp_path / "journal.jsonl"), target=None).verdict
-        own = diagnose(past_of_records(known, ledger), target=None).verdict
+        told = diagnose_past(past_of_journal(tmp_path / "journal.jsonl"), target=None).verdict
+        own = diagnose_past(past_of_records(known, ledger), target=None).verdict
         assert (own.kind, own.sentence) == (told.kind, told.sentence)
     assert own.kind == "still_stuck"
 

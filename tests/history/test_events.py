@@ -4,7 +4,7 @@ from typing import get_args
 import pytest
 
 from decamo import history
-from decamo.history import Event, Interrupted, Journal, Listener
+from decamo.history import Event, EventListener, Interrupted, Journal
 from decamo.history.events import __all__ as names
 from decamo.report.console import Console
 from decamo.report.tensorboard import TensorBoard
@@ -28,6 +28,6 @@ def test_listeners_cannot_change_an_event_for_those_after_them() -> None:
 
 def test_who_hears_is_a_listener() -> None:
     # Checked by mypy: each of them fits the protocol.
-    listeners: list[type[Listener]] = [Journal, Console, TensorBoard]
+    listeners: list[type[EventListener]] = [Journal, Console, TensorBoard]
 
     assert all(callable(cls.hear) for cls in listeners)

@@ -2,12 +2,12 @@ import math
 
 from decamo.history import Past
 from decamo.history.gathering import Gathering
-from decamo.history.log_names import Meaning
+from decamo.history.log_names import ColumnMeaning
 from decamo.history.sightings import Said, Sighting
 
 
 def said(name: str, value: float, rank: int = 2, group: str = "") -> Said:
-    return Said(Meaning(name, rank, group), value)
+    return Said(ColumnMeaning(name, rank, group), value)
 
 
 def past(*seen: Sighting) -> Past:

@@ -1,6 +1,13 @@
 import pytest
 
-from decamo.history.log_names import Meaning, blocks, is_epoch, is_step, meaning_of, scope_of
+from decamo.history.log_names import (
+    ColumnMeaning,
+    blocks,
+    column_meaning,
+    is_epoch,
+    is_step,
+    scope_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +40,8 @@ from decamo.history.log_names import Meaning, blocks, is_epoch, is_step, meaning
     ],
 )
 def test_names_of_other_tools(name: str, field: str, rank: int) -> None:
-    meaning = meaning_of(name)
-    assert meaning == Meaning(field, rank)
+    meaning = column_meaning(name)
+    assert meaning == ColumnMeaning(field, rank)
 
 
 @pytest.mark.parametrize(
@@ -46,25 +53,25 @@ def test_names_of_other_tools(name: str, field: str, rank: int) -> None:
     ],
 )
 def test_names_that_mean_another_number(name: str) -> None:
-    assert meaning_of(name) is None
+    assert column_meaning(name) is None
 
 
 def test_groups_of_a_learning_rate_keep_their_names() -> None:
-    assert meaning_of("lr/backbone.3") == Meaning("lr", 2, "backbone.3")
-    assert meaning_of("lr/head") == Meaning("lr", 2, "head")
-    assert meaning_of("lr-AdamW") == Meaning("lr", 2, "adam.w")
+    assert column_meaning("lr/backbone.3") == ColumnMeaning("lr", 2, "backbone.3")
+    assert column_meaning("lr/head") == ColumnMeaning("lr", 2, "head")
+    assert column_meaning("lr-AdamW") == ColumnMeaning("lr", 2, "adam.w")
 
 
 def test_a_loss_by_step_says_so() -> None:
-    assert meaning_of("train_loss_step") == Meaning("loss", 3, running=True)
+    assert column_meaning("train_loss_step") == ColumnMeaning("loss", 3, running=True)
 
 
 def test_the_text_around_a_name_says_what_it_leaves_open() -> None:
-    assert meaning_of("loss", "val") == Meaning("val_loss", 3)
-    assert meaning_of("iou", "val") == Meaning("iou", 3)
+    assert column_meaning("loss", "val") == ColumnMeaning("val_loss", 3)
+    assert column_meaning("iou", "val") == ColumnMeaning("iou", 3)
     # A logger may be called "train": such a score is the last resort, not nothing.
-    assert meaning_of("iou", "train") == Meaning("iou", 1)
-    assert meaning_of("train_loss", "val") == Meaning("loss", 3)
+    assert column_meaning("iou", "train") == ColumnMeaning("iou", 1)
+    assert column_meaning("train_loss", "val") == ColumnMeaning("loss", 3)
 
 
 def test_single_words() -> None:

@@ -3,12 +3,12 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decamo.history.log_names import Meaning
+from decamo.history.log_names import ColumnMeaning
 from decamo.history.sightings import Said, SeenEpoch, spans
 
 
 def said(value: float, rank: int = 2, *, running: bool = False) -> Said:
-    return Said(Meaning("loss", rank, running=running), value)
+    return Said(ColumnMeaning("loss", rank, running=running), value)
 
 
 def test_a_value_contradicts_on_the_same_authority_alone() -> None:
@@ -18,7 +18,7 @@ def test_a_value_contradicts_on_the_same_authority_alone() -> None:
     assert not seen.differs([said(0.5)])
     assert not seen.differs([said(0.6, rank=3)])
     assert not seen.differs([said(0.6, running=True)])
-    assert not seen.differs([Said(Meaning("iou", 2), 0.6)])
+    assert not seen.differs([Said(ColumnMeaning("iou", 2), 0.6)])
 
 
 def test_not_a_number_does_not_contradict_itself() -> None:
@@ -29,8 +29,8 @@ def test_not_a_number_does_not_contradict_itself() -> None:
 
 
 def test_a_group_is_part_of_the_key() -> None:
-    assert Said(Meaning("lr", 2, "head"), 0.1).key == "lr/head"
-    assert Said(Meaning("lr", 2), 0.1).key == "lr"
+    assert Said(ColumnMeaning("lr", 2, "head"), 0.1).key == "lr/head"
+    assert Said(ColumnMeaning("lr", 2), 0.1).key == "lr"
 
 
 @given(st.sets(st.integers(0, 300)))

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from decamo.errors import StorageError
-from decamo.inference import outline, overlay, write_overlay, write_probability
+from decamo.inference import mask_outline, overlay, write_overlay, write_probability
 from tests.metrics.brute_force import masks, shapes
 
 CYAN = (0, 220, 255)
@@ -37,7 +37,7 @@ def test_outline_by_brute_force(mask: np.ndarray) -> None:
             inside = [mask[a, b] for a, b in near if 0 <= a < height and 0 <= b < width]
             expected[y, x] = mask[y, x] and not all(inside)
 
-    np.testing.assert_array_equal(outline(mask), expected)
+    np.testing.assert_array_equal(mask_outline(mask), expected)
 
 
 @given(

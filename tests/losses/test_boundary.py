@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from decamo.losses.boundary import boundary_loss, outline
+from decamo.losses.boundary import boundary_loss, soft_outline
 
 
 def disc(size: int = 32, centre: tuple[int, int] = (16, 16), radius: int = 8) -> Tensor:
@@ -16,7 +16,7 @@ def certain(mask: Tensor) -> Tensor:
 
 def test_the_outline_is_the_spread_over_each_neighbourhood() -> None:
     p = torch.rand(1, 1, 6, 5, generator=torch.Generator().manual_seed(0))
-    found = outline(p)
+    found = soft_outline(p)
     for i in range(6):
         for j in range(5):
             around = p[0, 0, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2]

@@ -15,7 +15,7 @@ from decamo.metrics import (
     mean_scores,
     measure,
     score,
-    summarise,
+    summarize_measures,
 )
 from tests.metrics.brute_force import counts, masks, probabilities, shapes
 from tests.metrics.reference import CURVES, SCALARS, case, reference_measures
@@ -103,7 +103,7 @@ def test_the_reference_toolbox_agrees_on_every_image_and_on_the_set(kind: int) -
             # one pixel alone has an E-measure of 1 / eps: digits, not decimals, count there
             np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6, err_msg=name)
     keep = [i for i, t in enumerate(theirs) if t["e"].max() < 1e6]
-    whole = summarise([ours[i] for i in keep])
+    whole = summarize_measures([ours[i] for i in keep])
     assert whole.count == len(keep) >= 200
     for name in SCALARS:
         want = np.mean([theirs[i][name] for i in keep])

@@ -12,8 +12,8 @@ from decamo.nn.experts import (
     Edges,
     FrequencySplit,
     GlobalContext,
+    LocalTexture,
     Strips,
-    Texture,
     expert_name,
     local_mean,
 )
@@ -137,12 +137,12 @@ def test_global_context_hears_the_far_corner_and_ignores_where_it_is() -> None:
 
 def test_every_kind_has_a_name_that_fits() -> None:
     made = {
-        "texture": Texture,
+        "texture": LocalTexture,
         "global context": GlobalContext,
         "contrast": Contrast,
         "frequency": FrequencySplit,
         "edges": Edges,
-        "wide texture": Texture,
+        "wide texture": LocalTexture,
         "strips": Strips,
     }
     assert len(KINDS) == len(made)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from decamo.nn import Segmenter
-from decamo.nn.firing import Firing, Watch, contributions
+from decamo.nn.firing import ActivationRecorder, Firing, contributions
 from decamo.nn.mixture import Mixture
 
 
@@ -51,7 +51,7 @@ def test_strength_is_the_relative_change_when_one_expert_is_taken_out() -> None:
     level = model.mixtures[0]
     assert isinstance(level, Mixture)
     x = torch.randn(2, 8, 12, 12)
-    with Watch(model) as watch, torch.no_grad():
+    with ActivationRecorder(model) as watch, torch.no_grad():
         model(x)
         found = watch.take()
         whole, gates = level(x)
@@ -70,7 +70,7 @@ def test_watching_changes_nothing_and_ends_with_the_block(make: Callable[..., Se
     segmenter = make().eval()
     with torch.inference_mode():
         alone = segmenter(image)
-        with Watch(segmenter) as watch:
+        with ActivationRecorder(segmenter) as watch:
             watched = segmenter(image)
             one, two = watch.take()
             with pytest.raises(RuntimeError, match="no forward pass"):
@@ -88,7 +88,7 @@ def test_watching_changes_nothing_and_ends_with_the_block(make: Callable[..., Se
 def test_of_several_passes_the_first_counts() -> None:
     model = Levels()
     first, second = torch.randn(1, 8, 8, 8), torch.randn(1, 8, 8, 8)
-    with Watch(model) as watch, torch.no_grad():
+    with ActivationRecorder(model) as watch, torch.no_grad():
         model(first)
         (alone,) = watch.take()
         model(first)
@@ -103,10 +103,14 @@ def test_half_precision_is_measured_in_full() -> None:
     torch.manual_seed(0)
     model = Levels(1)
     x = torch.randn(1, 8, 8, 8)
-    with Watch(model) as watch, torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with (
+        ActivationRecorder(model) as watch,
+        torch.no_grad(),
+        torch.autocast("cpu", dtype=torch.bfloat16),
+    ):
         model(x)
         (half,) = watch.take()
-    with Watch(model) as watch, torch.no_grad():
+    with ActivationRecorder(model) as watch, torch.no_grad():
         model(x)
         (full,) = watch.take()
     assert isinstance(half, Firing)
@@ -115,5 +119,5 @@ def test_half_precision_is_measured_in_full() -> None:
 
 
 def test_without_mixtures_there_is_nothing_to_watch() -> None:
-    with Watch(nn.Identity()) as watch:
+    with ActivationRecorder(nn.Identity()) as watch:
         assert watch.take() == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from decamo.nn import Prediction
-from decamo.nn.routing import Listener, Routing, entropy_share, routing_of
+from decamo.nn.routing import GateRecorder, Routing, entropy_share, routing_of
 
 WEIGHTS = st.lists(st.floats(0, 1), min_size=2, max_size=9).filter(lambda w: sum(w) > 0.1)
 
@@ -58,7 +58,7 @@ class Told(nn.Module):
 def test_each_image_is_heard_within_the_block_only() -> None:
     model, gates = Told(), torch.rand(2, 5, 3)
     model(gates)
-    with Listener(model) as heard:
+    with GateRecorder(model) as heard:
         model(gates[:, :4])
         model(gates[:, 4:])
     model(gates)
@@ -68,21 +68,21 @@ def test_each_image_is_heard_within_the_block_only() -> None:
 
 def test_what_was_given_up_is_forgotten() -> None:
     model, gates = Told(), torch.rand(2, 5, 3)
-    with Listener(model) as heard:
+    with GateRecorder(model) as heard:
         model(gates[:, :2])
         passes = len(heard)
         model(gates[:, 2:])
         heard.forget(passes)
         model(gates[:, 2:3])
     assert torch.equal(torch.stack(heard.images(), dim=1), gates[:, :3])
-    with Listener(model) as nothing:
+    with GateRecorder(model) as nothing:
         pass
     assert nothing.images() == []
 
 
 def test_half_precision_and_inference_mode_are_heard_alike() -> None:
     model = Told()
-    with Listener(model) as heard, torch.inference_mode():
+    with GateRecorder(model) as heard, torch.inference_mode():
         model(torch.full((1, 1, 2), 0.5, dtype=torch.float16))
     assert heard.images()[0].dtype == torch.float32
     assert routing_of(heard.images()) != Routing()

@@ -9,7 +9,7 @@ from decamo.history import Event
 from decamo.races.branch import CONTROL, TWIN, Branch
 from decamo.races.race import Race
 from decamo.races.results import Result, Rung
-from decamo.races.standing import Standing
+from decamo.races.standing import StartPoint
 from decamo.races.trial import Course
 from decamo.schedule import Ledger, Position, Segment
 from decamo.settings import TrainSettings
@@ -28,15 +28,15 @@ SCHEDULE: Mapping[str, Any] = {
 }
 
 
-def standing(epoch: int = 86, *, images: int = 20, **changes: Any) -> Standing:
+def standing(epoch: int = 86, *, images: int = 20, **changes: Any) -> StartPoint:
     """The run of the action plan, or one with another schedule, at an epoch."""
     settings = from_plain({"schedule": {**SCHEDULE, **changes}})
     ledger = Ledger((Segment("start", 0, 0, 0, 0, settings.schedule, images),))
     at = Position(epoch, ledger.plan.epoch_start(epoch + 1))
-    return Standing(settings, ledger, at, images)
+    return StartPoint(settings, ledger, at, images)
 
 
-def turned_down(at: Standing, rate: float) -> Standing:
+def turned_down(at: StartPoint, rate: float) -> StartPoint:
     """The same run, ten epochs after somebody set it to a low constant rate."""
     schedule = replace(at.ledger.last.schedule, scheduler="none", stage2_lr=rate)
     step = at.position.step
@@ -86,7 +86,7 @@ def course(
     state = load_sealed(checkpoint)
     settings = settings_of(scenes, state, checkpoint, **changes)
     supply = find_supply(settings.data, root.parent / "census.json", lambda _done, _of: None)
-    at = Standing(
+    at = StartPoint(
         settings, Ledger.from_plain(state["ledger"]), Position(**state["position"]),
         len(supply.train),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from decamo.errors import StorageError
-from decamo.races.claims import Claim, ClaimLost, take
+from decamo.races.claims import ClaimLost, TrialClaim, take
 
 NOW = 1_000_000.0
 
@@ -23,7 +23,9 @@ class Clock:
         return self.now
 
 
-def claim(folder: Path, now: float = NOW, clock: Callable[[], float] = lambda: 0.0) -> Claim | None:
+def claim(
+    folder: Path, now: float = NOW, clock: Callable[[], float] = lambda: 0.0
+) -> TrialClaim | None:
     return take(folder, "high", now=now, clock=clock, stale=100)
 
 

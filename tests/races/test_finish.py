@@ -2,17 +2,17 @@ from pathlib import Path
 
 import pytest
 
-from decamo.races.finish import begin_winner, outcome_of
+from decamo.races.finish import begin_winner, race_outcome
 from decamo.races.judge import Gap
 from decamo.races.race import Race
 from decamo.races.results import write_result
-from decamo.races.table import Outcome
+from decamo.races.table import RaceOutcome
 from decamo.storage import RunFolder
 from decamo.storage.sealed import load_sealed, save_sealed
 from tests.races.build import BRANCHES, course, race, result
 
 
-def over(scenes: Path, stalled: Path, tmp_path: Path, gain: float) -> tuple[Race, Outcome]:
+def over(scenes: Path, stalled: Path, tmp_path: Path, gain: float) -> tuple[Race, RaceOutcome]:
     """A race that a branch won by so much, made up."""
     at = course(scenes, stalled, tmp_path / "escape")
     at.root.mkdir()
@@ -24,7 +24,7 @@ def over(scenes: Path, stalled: Path, tmp_path: Path, gain: float) -> tuple[Race
         }
         write_result(at.root, result(branch.name, rungs))
     one = race(at)
-    return one, outcome_of(one)
+    return one, race_outcome(one)
 
 
 def test_the_outcome_is_told_from_the_results_alone(
@@ -45,7 +45,7 @@ def test_without_a_winner_nobody_is_made_one(scenes: Path, stalled: Path, tmp_pa
 def test_a_twin_cannot_win(scenes: Path, stalled: Path, tmp_path: Path) -> None:
     one, _ = over(scenes, stalled, tmp_path, 0.0)
     write_result(one.course.root, result("twin", {n: [0.99] * 40 for n in (0, 1, 2)}))
-    assert outcome_of(one).winner is None
+    assert race_outcome(one).winner is None
 
 
 def test_the_winner_sets_out_from_the_original_and_its_ledger_says_why(
@@ -91,7 +91,7 @@ def test_a_run_that_would_write_over_the_original_keeps_a_copy(
     best.write_bytes(stalled.read_bytes())
     one, outcome = over(scenes, best, tmp_path, 0.1)
     gap = Gap(name, "control", 0.1, 0.05, 0.15)
-    won = Outcome(**vars(outcome) | {"winner": gap})
+    won = RaceOutcome(**vars(outcome) | {"winner": gap})
     start = begin_winner(one, won, RunFolder(tmp_path))
     assert start is not None
     assert (tmp_path / "best_model.epoch-0002.pth").exists()

@@ -2,7 +2,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from decamo.races.judge import Verdict, behind, judge, luck_of, pair_gaps
+from decamo.races.judge import Verdict, judge, luck_of, pair_gaps, surely_worse
 
 Floats = npt.NDArray[np.float64]
 IMAGES, BRANCHES, RACES = 40, 12, 300
@@ -111,13 +111,13 @@ def test_those_clearly_behind_the_leader_are_named_but_never_the_spared() -> Non
     scores = race(np.random.default_rng(5), gain=0.3)
     scores["b5"] = scores["b5"] + 0.3
     named = {f"b{k}" for k in range(BRANCHES)}
-    assert behind(scores, ["control"]) == named - {"b3", "b5"}
-    assert behind({"control": scores["control"], "b0": scores["b0"]}, ["control"]) == set()
+    assert surely_worse(scores, ["control"]) == named - {"b3", "b5"}
+    assert surely_worse({"control": scores["control"], "b0": scores["b0"]}, ["control"]) == set()
 
 
 def test_where_none_differs_the_true_best_is_seldom_dropped() -> None:
     generator = np.random.default_rng(6)
-    dropped = sum(bool(behind(race(generator), ["control"])) for _ in range(100))
+    dropped = sum(bool(surely_worse(race(generator), ["control"])) for _ in range(100))
     assert dropped <= 10
 
 

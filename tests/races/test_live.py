@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from decamo.cli import main
-from decamo.diagnosis import Kind, diagnose
+from decamo.diagnosis import SymptomKind, diagnose_past
 from decamo.errors import StorageError
 from decamo.history import EpochRecord, read_journal, read_past
-from decamo.races.finish import outcome_of
+from decamo.races.finish import race_outcome
 from decamo.races.live import Live
 from decamo.races.race import Race
 from decamo.races.results import read_result, write_result
-from decamo.races.table import Outcome
+from decamo.races.table import RaceOutcome
 from decamo.schedule import Ledger, Segment
 from decamo.settings import ScheduleSettings
 from decamo.storage.sealed import load_sealed, save_sealed
@@ -73,7 +73,7 @@ def words(scenes: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
     return given
 
 
-def won(name: str, race: Race) -> Outcome:
+def won(name: str, race: Race) -> RaceOutcome:
     """The outcome, with a winner: what one epoch finds is not for a test to say."""
     control = read_result(race.course.root, "control")
     write_result(race.course.root, replace(control, name="twin"))
@@ -81,7 +81,7 @@ def won(name: str, race: Race) -> Outcome:
     ious = {key: iou + 0.3 for key, iou in rung.ious.items()}
     better = replace(rung, iou=rung.iou + 0.3, ious=ious)
     write_result(race.course.root, replace(control, name=name, rungs={**control.rungs, 1: better}))
-    return outcome_of(race)
+    return race_outcome(race)
 
 
 def drop_all_but(run: Path, one: Path) -> Path:
@@ -204,7 +204,12 @@ def test_diagnosis_and_report_read_a_run_with_a_race_in_it(
 ) -> None:
     assert main(words()) == 0
     past = read_past([run])
-    assert diagnose(past).kind in (Kind.TOO_EARLY, Kind.PLATEAU, Kind.STILL_STUCK, Kind.SLOW)
+    assert diagnose_past(past).kind in (
+        SymptomKind.TOO_EARLY,
+        SymptomKind.PLATEAU,
+        SymptomKind.STILL_STUCK,
+        SymptomKind.SLOW,
+    )
     assert main(["report", str(run), "--no-gallery"]) == 0
     page = (run / "report.html").read_text()
     assert "<h2>Races</h2>" in page

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from decamo.races.judge import judge
-from decamo.races.meaning import Facts, Meaning, meaning_of
+from decamo.races.meaning import Explanation, RaceFacts, explain_race
 
-FACTS = Facts(
+FACTS = RaceFacts(
     rate=0.00005, peak=0.00005, highest=0.001, ended=False,
     losses=[1.0] * 10, ious=[0.6] * 20, epochs=3, diverged={},
 )  # fmt: skip
@@ -14,15 +14,15 @@ HARD = np.random.default_rng(0).uniform(0.3, 0.7, 60)
 NOISE = np.random.default_rng(1).normal(0, 0.01, (20, 60))
 
 
-def found(facts: Facts = FACTS, **gains: float) -> list[Meaning]:
+def found(facts: RaceFacts = FACTS, **gains: float) -> list[Explanation]:
     """The meaning of a race in which branches gained so much over the control."""
     rows = enumerate(gains.items(), start=1)
     scores = {"control": HARD + NOISE[0]}
     scores |= {n.replace("_", "-"): HARD + NOISE[k] + gain for k, (n, gain) in rows}
-    return list(meaning_of(judge(scores, "control"), facts))
+    return list(explain_race(judge(scores, "control"), facts))
 
 
-def causes(facts: Facts = FACTS, **gains: float) -> list[str]:
+def causes(facts: RaceFacts = FACTS, **gains: float) -> list[str]:
     return [m.cause for m in found(facts, **gains)]
 
 
@@ -58,7 +58,7 @@ def test_a_rate_that_the_schedule_had_and_annealed_away_was_used_up() -> None:
         (replace(ANNEALED, peak=0.000999999), "rate used up"),  # six digits are written
     ],
 )
-def test_too_low_and_used_up_are_told_apart(facts: Facts, cause: str) -> None:
+def test_too_low_and_used_up_are_told_apart(facts: RaceFacts, cause: str) -> None:
     assert causes(facts, rate_before=0.08, anneal=0.0) == [cause]
 
 
@@ -126,7 +126,7 @@ def test_a_gain_that_images_cannot_tell_says_how_many_could() -> None:
     moved = generator.normal(0, 0.2, 60)
     scores = {"control": HARD, "larger": HARD + moved - moved.mean() + 0.04}
     verdict = judge(scores, "control")
-    (meaning,) = meaning_of(verdict, FACTS)
+    (meaning,) = explain_race(verdict, FACTS)
     assert meaning.cause == "too few images"
     assert not verdict.gaps[0].better
     needed = int(meaning.evidence[1].split()[1])

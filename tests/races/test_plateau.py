@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from decamo.diagnosis import Kind
+from decamo.diagnosis import SymptomKind
 from decamo.history import EpochDone, EpochRecord, Saved
 from decamo.history.carried import past_of_records
-from decamo.races.plateau import Watch, stands_still
+from decamo.races.plateau import PlateauWatch, plateau_symptom
 from decamo.schedule import Ledger, Position, Segment, raced, rolled_back
 from decamo.settings import ScheduleSettings
 from tests.history.test_records import RECORD
@@ -34,7 +34,7 @@ def at(epoch: int, *, pace: float = 0.0, ledger: Ledger = LEDGER, micro: int = 0
 
 
 def says(run: Course, act: str = "escape", **more: object) -> str:
-    watch = Watch(run, {}, act, **more)  # type: ignore[arg-type]
+    watch = PlateauWatch(run, {}, act, **more)  # type: ignore[arg-type]
     watch.hear(EpochDone(run.history[-1], best=False))
     return watch.why
 
@@ -52,7 +52,7 @@ def test_nothing_is_said_unless_it_was_asked_for() -> None:
 
 def test_only_an_epochs_end_is_looked_at() -> None:
     run = at(24)
-    watch = Watch(run, {}, "escape")
+    watch = PlateauWatch(run, {}, "escape")
     watch.hear(Saved(Path("last.pth"), run.position, 1.0))
     assert watch.why == ""
     assert says(at(24, micro=2)) == ""
@@ -99,6 +99,6 @@ def test_a_race_may_be_refused_and_is_asked_for_last() -> None:
 def test_beyond_the_target_a_plateau_is_still_one() -> None:
     run = at(24)
     high = [replace(record, iou=record.iou + 0.5) for record in run.history]
-    found = stands_still(past_of_records(high, LEDGER))
+    found = plateau_symptom(past_of_records(high, LEDGER))
     assert found is not None
-    assert found.kind == Kind.PLATEAU
+    assert found.kind == SymptomKind.PLATEAU

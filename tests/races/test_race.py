@@ -6,8 +6,8 @@ import pytest
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, Event, StepDone
 from decamo.races.branch import Branch
-from decamo.races.finish import outcome_of
-from decamo.races.race import identity_of, open_race
+from decamo.races.finish import race_outcome
+from decamo.races.race import open_race, race_identity
 from decamo.races.table import outcome_text
 from tests.races.build import BRANCHES, course, race
 
@@ -20,7 +20,7 @@ def test_a_race_killed_or_stopped_anywhere_ends_with_the_same_table(
     open_race(at, BRANCHES)
     whole = race(at)
     assert whole.run() == ""
-    expected = outcome_text(outcome_of(whole))
+    expected = outcome_text(race_outcome(whole))
 
     class Killed(BaseException): ...
 
@@ -55,7 +55,7 @@ def test_a_race_killed_or_stopped_anywhere_ends_with_the_same_table(
     for name, found in whole.results().items():
         assert race(parts).results()[name] == found, f"{name}: {story[name]}"
     assert open_race(parts, BRANCHES) is True
-    assert outcome_text(outcome_of(race(parts))) == expected
+    assert outcome_text(race_outcome(race(parts))) == expected
 
 
 def test_a_race_is_recognised_and_another_refused(
@@ -74,7 +74,7 @@ def test_a_race_is_recognised_and_another_refused(
     assert open_race(course(renamed, stalled, tmp_path / "escape"), BRANCHES) is True
     other = tmp_path / "other.pth"
     shutil.copy(stalled.with_name("epoch-0001.pth"), other)
-    assert identity_of(other, at.standing, BRANCHES, 2) != identity_of(
+    assert race_identity(other, at.standing, BRANCHES, 2) != race_identity(
         stalled, at.standing, BRANCHES, 2
     )
 

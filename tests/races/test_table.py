@@ -4,15 +4,15 @@ from typing import Any
 
 from decamo.races.branch import Branch
 from decamo.races.heats import heat_of, verdict_of
-from decamo.races.meaning import Meaning
+from decamo.races.meaning import Explanation
 from decamo.races.results import Result
-from decamo.races.table import Outcome, answer, outcome_text, plain_outcome
+from decamo.races.table import RaceOutcome, answer, outcome_text, plain_outcome
 from tests.races.build import result, standing
 
 LEVELS = [0.2 + 0.01 * k for k in range(40)]
 
 
-def outcome() -> Outcome:
+def outcome() -> RaceOutcome:
     """Four branches: one wins, one fell behind in the middle, one was lost."""
 
     def trial(name: str, gain: float, last: int = 2) -> Result:
@@ -28,9 +28,9 @@ def outcome() -> Outcome:
     heat = heat_of(results, 2)
     verdict = verdict_of(results, heat)
     branches = [Branch(name, f"does {name} help? " + "x" * 60) for name in results]
-    meanings = [Meaning("rate too low", "the rate was too low", ("high - control: +0.1",))]
+    meanings = [Explanation("rate too low", "the rate was too low", ("high - control: +0.1",))]
     winner = verdict.winner_among(["high"])
-    return Outcome(branches, results, heat, verdict, winner, meanings, standing())
+    return RaceOutcome(branches, results, heat, verdict, winner, meanings, standing())
 
 
 def test_a_row_for_each_branch_best_first() -> None:

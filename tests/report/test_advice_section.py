@@ -2,7 +2,7 @@ import re
 import shlex
 from dataclasses import replace
 
-from decamo.diagnosis import Advice, advise, diagnose
+from decamo.diagnosis import Advice, advise, diagnose_past
 from decamo.history import Past, Point, Stretch
 from decamo.report.advice_section import advice_section
 from decamo.settings import TrainSettings
@@ -22,7 +22,7 @@ def stuck() -> Past:
 
 def advice() -> Advice:
     past = stuck()
-    return advise(past, diagnose(past))
+    return advise(past, diagnose_past(past))
 
 
 def test_the_command_can_be_copied_as_it_is() -> None:

@@ -3,7 +3,7 @@ import re
 
 from decamo.history import Past, Point, Stretch
 from decamo.report.run_charts import best_point, run_charts
-from decamo.report.svg_parts import Fan
+from decamo.report.svg_parts import ChartFan
 from tests.report.reader import Reader, outside
 
 RATES = {"head": 1e-3, "backbone.0": 1e-4, "backbone.1": 1e-4}
@@ -92,7 +92,7 @@ def test_an_exploding_loss_is_told_on_a_log_scale() -> None:
 
 
 def test_a_forecast_is_drawn_on() -> None:
-    fan = Fan([13, 14], {q: [0.4 + q / 10, 0.45 + q / 10] for q in (0.1, 0.5, 0.9)})
+    fan = ChartFan([13, 14], {q: [0.4 + q / 10, 0.45 + q / 10] for q in (0.1, 0.5, 0.9)})
     page = run_charts(long_run(), 0.72, fan)
     assert "shaded: forecast" in page
     assert "forecast: 10% to 90%" in page

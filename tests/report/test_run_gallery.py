@@ -13,7 +13,7 @@ from decamo.data.pairs import Pair
 from decamo.evaluation.scoring import ImageScores, Pixels
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores
-from decamo.report.run_gallery import choose, make_gallery, outlined
+from decamo.report.run_gallery import choose_shots, make_gallery, outlined
 
 
 def scored(name: str, iou: float, mae: float = 0.1) -> ImageScores:
@@ -26,7 +26,7 @@ def names(cases: list[tuple[str, ImageScores]], sort: str) -> list[str]:
 
 
 def test_best_median_and_worst_are_chosen() -> None:
-    cases = choose([scored(f"{n:02d}", n / 100) for n in range(21)], 3)
+    cases = choose_shots([scored(f"{n:02d}", n / 100) for n in range(21)], 3)
     assert names(cases, "best") == ["20", "19", "18"]
     assert names(cases, "median") == ["11", "10", "09"]
     assert names(cases, "worst") == ["00", "01", "02"]
@@ -34,14 +34,14 @@ def test_best_median_and_worst_are_chosen() -> None:
 
 @pytest.mark.parametrize("count", range(12))
 def test_none_is_chosen_twice(count: int) -> None:
-    cases = choose([scored(str(n), n / 100) for n in range(count)], 3)
+    cases = choose_shots([scored(str(n), n / 100) for n in range(count)], 3)
     stems = [one.pair.stem for _, one in cases]
     assert len(set(stems)) == len(stems) == min(count, 9)
     assert len(names(cases, "worst")) == min(count, 3)
 
 
 def test_of_equals_the_larger_error_is_the_worse() -> None:
-    cases = choose([scored("a", 0, 0.2), scored("b", 0, 0.3), scored("c", 0, 0.1)], 1)
+    cases = choose_shots([scored("a", 0, 0.2), scored("b", 0, 0.3), scored("c", 0, 0.1)], 1)
     assert names(cases, "worst") == ["b"]
     assert names(cases, "best") == ["c"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from decamo.diagnosis import advise, diagnose
+from decamo.diagnosis import advise, diagnose_past
 from decamo.diagnosis.forecast import forecast
 from decamo.history import Past, Point, Stretch, past_of_text
 from decamo.report.experts_section import Sheet
@@ -32,7 +32,7 @@ def full_run() -> Past:
 
 
 def page_of(past: Past, **known: object) -> str:
-    return run_page(past, replace(Findings(diagnose(past)), **known))  # type: ignore[arg-type]
+    return run_page(past, replace(Findings(diagnose_past(past)), **known))  # type: ignore[arg-type]
 
 
 def full_page() -> str:
@@ -46,7 +46,7 @@ def full_page() -> str:
         ),
         files=[Content("best_model.pth", "the best", 10**7), Content("x" * 90, "", 3)],
         forecast=outlook,
-        advice=advise(past, diagnose(past), forecast=outlook),
+        advice=advise(past, diagnose_past(past), forecast=outlook),
         made=", today",
     )
 
@@ -120,7 +120,7 @@ def test_no_text_of_others_can_write_markup() -> None:
         for n in range(1, 6)
     )
     past = Past(points, stretches, EVIL, EVIL, (EVIL,))
-    advice = advise(past, diagnose(past), checkpoint=EVIL)
+    advice = advise(past, diagnose_past(past), checkpoint=EVIL)
     shots = [Shot(EVIL, EVIL, 0.5, PIXEL, PIXEL)]
     text = page_of(
         past,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decamo.report.svg_chart import draw
-from decamo.report.svg_parts import Band, Chart, Dot, Fan, Line, Mark
+from decamo.report.svg_chart import draw_chart
+from decamo.report.svg_parts import Band, Chart, ChartFan, Dot, Line, Mark
 
 VALUES = st.one_of(st.none(), st.floats(-1e100, 1e100), st.sampled_from([math.nan, math.inf]))
 WORDS = st.text(max_size=30)
@@ -49,7 +49,7 @@ def path_places(d: str) -> Iterator[tuple[float, float]]:
 
 def read(chart: Chart) -> ET.Element:
     """The chart, with everything in it inside of its box."""
-    svg = ET.fromstring(draw(chart))
+    svg = ET.fromstring(draw_chart(chart))
     _, _, width, height = (float(n) for n in svg.attrib["viewBox"].split())
     for x, y in places(svg):
         assert -0.1 <= x <= width + 0.1
@@ -150,7 +150,9 @@ def test_marks_of_one_epoch_are_one() -> None:
 
 
 def test_a_fan_lies_around_its_middle_and_ahead() -> None:
-    fan = Fan([10, 11, 12], {q: [q + 0.1, q + 0.2, q + 0.3] for q in (0.1, 0.25, 0.5, 0.75, 0.9)})
+    fan = ChartFan(
+        [10, 11, 12], {q: [q + 0.1, q + 0.2, q + 0.3] for q in (0.1, 0.25, 0.5, 0.75, 0.9)}
+    )
     chart = Chart("c", [Line("IoU", [(1, 0.1), (9, 0.5)])], fan=fan)
     svg = read(chart)
     wide, narrow = (

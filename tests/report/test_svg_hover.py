@@ -2,14 +2,14 @@ import math
 import re
 
 from decamo.report.svg_hover import strips
-from decamo.report.svg_parts import Chart, Fan, Line
-from decamo.report.svg_scale import Scale
+from decamo.report.svg_parts import Chart, ChartFan, Line
+from decamo.report.svg_scale import AxisScale
 
-Y = Scale(0, 1, 200, 10)
+Y = AxisScale(0, 1, 200, 10)
 
 
 def titles(chart: Chart, last: float) -> list[str]:
-    found = "".join(strips(chart, Scale(0.5, last + 0.5, 40, 390), Y))
+    found = "".join(strips(chart, AxisScale(0.5, last + 0.5, 40, 390), Y))
     return re.findall(r"<title>(.*?)</title>", found)
 
 
@@ -23,7 +23,7 @@ def test_each_epoch_tells_what_is_known_of_it() -> None:
 
 
 def test_epochs_to_come_tell_their_forecast() -> None:
-    fan = Fan([2, 3], {0.1: [0.2, 0.25], 0.5: [0.3, 0.4], 0.9: [0.4, 0.5]})
+    fan = ChartFan([2, 3], {0.1: [0.2, 0.25], 0.5: [0.3, 0.4], 0.9: [0.4, 0.5]})
     assert titles(Chart("c", [Line("IoU", [(1, 0.3)])], fan=fan), 3) == [
         "epoch 1: IoU 0.3000",
         "epoch 2: forecast 0.3000, 0.2000 to 0.4000 with 80%",
@@ -33,7 +33,7 @@ def test_epochs_to_come_tell_their_forecast() -> None:
 
 def test_strips_fill_the_axes_side_by_side() -> None:
     chart = Chart("c", [Line("IoU", [(n, 0.5) for n in range(1, 6)])])
-    found = "".join(strips(chart, Scale(0.5, 5.5, 40, 390), Y))
+    found = "".join(strips(chart, AxisScale(0.5, 5.5, 40, 390), Y))
     lefts = [float(v) for v in re.findall(r' x="([0-9.]+)"', found)]
     assert lefts == [40, 110, 180, 250, 320]
     assert set(re.findall(r'width="([0-9.]+)"', found)) == {"70.0"}

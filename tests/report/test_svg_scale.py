@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from decamo.report.svg_scale import Scale, decimal_ticks, fit, label, log_ticks, whole_ticks
+from decamo.report.svg_scale import AxisScale, decimal_ticks, fit, label, log_ticks, whole_ticks
 
 NUMBERS = st.floats(-1e9, 1e9, allow_subnormal=False)
 POSITIVE = st.floats(1e-9, 1e9)
@@ -66,7 +66,7 @@ def test_log_ticks_by_hand() -> None:
 def test_places_keep_order_and_range(values: list[float], log: bool) -> None:
     known = [abs(v) + 1e-6 for v in values] if log else values
     low, high = fit(known, log=log)
-    scale = Scale(low, high, 200, 10, log)
+    scale = AxisScale(low, high, 200, 10, log)
     places = [scale.at(v) for v in sorted(known)]
     assert all(10 <= p <= 200 for p in places)
     assert all(a >= b for a, b in pairwise(places))
@@ -75,7 +75,7 @@ def test_places_keep_order_and_range(values: list[float], log: bool) -> None:
 
 
 def test_a_log_scale_shows_ratios() -> None:
-    scale = Scale(1e-5, 1e-3, 0, 100, log=True)
+    scale = AxisScale(1e-5, 1e-3, 0, 100, log=True)
     assert scale.at(1e-4) == pytest.approx(50)
 
 

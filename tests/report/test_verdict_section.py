@@ -1,11 +1,11 @@
 import pytest
 
-from decamo.diagnosis import SEVERITIES, Diagnosis, Evidence, Kind, Severity, Symptom
+from decamo.diagnosis import SEVERITIES, Diagnosis, Evidence, Severity, Symptom, SymptomKind
 from decamo.report.verdict_section import VERDICT_STYLE, verdict_section
 from tests.report.reader import Reader
 
 
-def symptom(kind: Kind = Kind.PLATEAU, severity: Severity = "warning") -> Symptom:
+def symptom(kind: SymptomKind = SymptomKind.PLATEAU, severity: Severity = "warning") -> Symptom:
     evidence = (
         Evidence("IoU gained <x>", 0.0041234, 0.01, (70, 86)),
         Evidence("scheduler", "none", None, (86, 86)),
@@ -33,7 +33,7 @@ def test_the_verdict_has_sentence_evidence_and_word() -> None:
 
 
 def test_other_symptoms_are_folded() -> None:
-    verdict, other = symptom(), symptom(Kind.LR_EXHAUSTED, "info")
+    verdict, other = symptom(), symptom(SymptomKind.LR_EXHAUSTED, "info")
     read = Reader(verdict_section(Diagnosis(verdict, (verdict, other, other), ())))
     assert len(read.all("details")) == 2
     assert "LR exhausted" in read.text

@@ -39,9 +39,9 @@ from decamo.training.prepare import Parts, Prepared, prepare
 from decamo.training.rescue import GoBack
 from decamo.training.runtime import Runtime
 from decamo.training.state import TrainState
-from decamo.training.step import Outcome, Stepper
+from decamo.training.step import StepOutcome, Stepper
 from decamo.training.supply import Supply
-from decamo.training.validation import Summary, Validator
+from decamo.training.validation import ValidationSummary, Validator
 
 State = dict[str, Any]
 
@@ -106,7 +106,7 @@ class Steps:
     short: frozenset[int] = frozenset()
     calls: int = 0
 
-    def step(self, held: object, images: int, pieces: int, scale: float) -> Outcome:
+    def step(self, held: object, images: int, pieces: int, scale: float) -> StepOutcome:
         """As the stepper's."""
         self.calls += 1
         if self.calls in self.short:
@@ -123,7 +123,7 @@ class Steps:
         names = {n: g for g, members in self.model.groups().items() for n in members}
         assert {names[n] for n in moved} == {g for g, rate in applied.items() if rate}
         self.applied.append(applied)
-        return Outcome({"loss": 1.0}, 1.0, skipped=False)
+        return StepOutcome({"loss": 1.0}, 1.0, skipped=False)
 
 
 @dataclass
@@ -168,7 +168,7 @@ class Examiner:
     why: str = ""
     stalled: None = None
 
-    def run(self, predictor: object, step: int) -> Generator[Event, None, Summary | None]:
+    def run(self, predictor: object, step: int) -> Generator[Event, None, ValidationSummary | None]:
         """As the validator's."""
         yield from ()
         ends = {s.end_step: s.number for s in self.state.ledger.plan.stages}
@@ -177,7 +177,7 @@ class Examiner:
         return (
             None
             if self.refused or self.stop()
-            else Summary(Scores(0.5, 0.5, 0.1), 1, 0.0, 0.1, 0.1, 0.0)
+            else ValidationSummary(Scores(0.5, 0.5, 0.1), 1, 0.0, 0.1, 0.1, 0.0)
         )
 
 

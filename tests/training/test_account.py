@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from decamo.schedule import raced
-from decamo.training.account import outcome_of, run_line
+from decamo.training.account import run_line, run_outcome
 from decamo.training.prepare import Prepared
 from tests.training.test_introduction import prepared  # noqa: F401
 
@@ -22,7 +22,7 @@ def test_where_a_winner_sets_out_a_branch_begins(prepared: Prepared) -> None:  #
     winner = replace(went, word="continue", ledger=ledger, reason="no flag")
     line = run_line(prepared.trainer.settings, replace(prepared, resumption=winner))
     assert (line["word"], line["reason"]) == ("branch", "escape, 3 trials")
-    told = outcome_of(replace(prepared, resumption=winner), "")
+    told = run_outcome(replace(prepared, resumption=winner), "")
     assert (told["word"], told["reason"]) == ("branch", "escape, 3 trials")
     moved = replace(winner, position=replace(winner.position, step=1))
     line = run_line(prepared.trainer.settings, replace(prepared, resumption=moved))
@@ -33,9 +33,9 @@ def test_where_a_winner_sets_out_a_branch_begins(prepared: Prepared) -> None:  #
 
 
 def test_what_came_of_it(prepared: Prepared, tmp_path: Path) -> None:  # noqa: F811
-    told = outcome_of(prepared, "on SIGTERM")
+    told = run_outcome(prepared, "on SIGTERM")
     assert (told["epoch"], told["stopped"]) == (0, "on SIGTERM")
     assert (told["best_iou"], told["best_epoch"], told["best_model"]) == (None, None, None)
     prepared.trainer.folder.best.touch()
-    assert outcome_of(prepared, "")["best_model"] == str(tmp_path / "best_model.pth")
+    assert run_outcome(prepared, "")["best_model"] == str(tmp_path / "best_model.pth")
     assert told["epochs"] == []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from decamo.data.cache import opening
-from decamo.data.cache.opening import Pool, choose
+from decamo.data.cache.opening import Pool, choose_cache
 from decamo.data.cache.sources import Fresh, Stored
 from decamo.schedule import Position
 from decamo.settings import DataSettings
@@ -36,7 +36,7 @@ def test_a_run_goes_on_bit_equal_when_another_cache_holds_its_images(
     make: Make, whole: dict[str, Any], tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(mode: str, **_: object) -> Any:
-        return choose(mode, **(_ | {"memory": 0, "disk": 0}))  # type: ignore[arg-type]
+        return choose_cache(mode, **(_ | {"memory": 0, "disk": 0}))  # type: ignore[arg-type]
 
     disk = {"cache": "disk", "cache_dir": str(tmp_path / "kept")}
     first = make("first", data=disk, stop_after=after)

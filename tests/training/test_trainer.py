@@ -27,7 +27,7 @@ from decamo.history import (
 )
 from decamo.storage.sealed import load_sealed
 from decamo.training.runtime import open_runtime
-from decamo.training.step import Outcome, Stepper
+from decamo.training.step import StepOutcome, Stepper
 from decamo.training.trainer import Trainer
 from tests.training.conftest import Make, assert_equal, build, everything
 
@@ -117,7 +117,7 @@ class Watched(Stepper):
 
     def step(
         self, batches: Sequence[Batch], images: int, pieces: int = 1, scale: float = 1.0
-    ) -> Outcome:
+    ) -> StepOutcome:
         """As the stepper's."""
         self.scales.append(scale)
         return super().step(batches, images, pieces, scale)

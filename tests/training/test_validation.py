@@ -18,7 +18,7 @@ from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores
 from decamo.nn import Prediction
 from decamo.training.runtime import open_runtime
-from decamo.training.validation import Summary, Validator, summarise
+from decamo.training.validation import ValidationSummary, Validator, summarize_scores
 from tests.training.conftest import Make
 
 PAIR = Pair(Path("a.jpg"), Path("a.png"), "a", "made", "train")
@@ -57,7 +57,9 @@ class Small(Predictor):
         return [np.full(i.shape[:2], 0.9, np.float32) for i in images]
 
 
-def finish(validator: Validator, predictor: Predictor) -> tuple[list[Any], Summary | None]:
+def finish(
+    validator: Validator, predictor: Predictor
+) -> tuple[list[Any], ValidationSummary | None]:
     events, running = [], validator.run(predictor, step=7)
     while True:
         try:
@@ -86,7 +88,7 @@ def test_a_summary_is_the_mean_over_images() -> None:
         ImageScores(PAIR, Scores(0.2, 0.4, 0.1), Pixels(100, 10, 20, 30, 6)),
         ImageScores(PAIR, Scores(0.6, 0.8, 0.3), Pixels(1000, 300, 100, 10, 2)),
     ]
-    found = summarise(scored)
+    found = summarize_scores(scored)
     assert found.scores.iou == pytest.approx(0.4)
     assert found.images == 2
     assert found.iou_sd == pytest.approx(0.2)
@@ -96,9 +98,9 @@ def test_a_summary_is_the_mean_over_images() -> None:
 
 
 def test_of_nothing_there_is_no_mean_and_without_mistakes_none_was_sure() -> None:
-    assert math.isnan(summarise([]).scores.iou)
+    assert math.isnan(summarize_scores([]).scores.iou)
     perfect = ImageScores(PAIR, Scores(1, 1, 0), Pixels(100, 10, 10, 0, 0))
-    assert summarise([perfect]).sure_wrong == 0
+    assert summarize_scores([perfect]).sure_wrong == 0
 
 
 def test_every_image_is_scored_and_progress_told(pairs: tuple[Pair, ...]) -> None:

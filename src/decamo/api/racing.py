@@ -11,14 +11,14 @@ from decamo.api.training import TrainResult, train_given
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
 from decamo.nn.build import refuse_foreign
-from decamo.races import Branch, Standing, standard_branches
+from decamo.races import Branch, StartPoint, standard_branches
 from decamo.races.claims import take
-from decamo.races.finish import begin_winner, outcome_of, write_outcome
+from decamo.races.finish import begin_winner, race_outcome, write_outcome
 from decamo.races.original import original_of
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.races.race import Race
 from decamo.races.session import begin_race, course_of
-from decamo.races.table import Outcome, outcome_text
+from decamo.races.table import RaceOutcome, outcome_text
 from decamo.races.written import branches_of, only
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
@@ -79,7 +79,7 @@ class EscapeResult:
     """
 
     folder: RunFolder
-    outcome: Outcome | None
+    outcome: RaceOutcome | None
     stopped: str
     signal: int
     race: Race
@@ -209,7 +209,7 @@ def escape_checkpoint(
         why = race.run()
     if why:
         return EscapeResult(folder, None, why, asked.number, race, given, began)
-    outcome = outcome_of(race)
+    outcome = race_outcome(race)
     write_outcome(race.course.root, outcome)
     if not choice.keep_all:
         race.clear([] if outcome.winner is None else [outcome.winner.branch])
@@ -231,7 +231,7 @@ def _chosen(checkpoint: Path, given: Given) -> tuple[TrainSettings, dict[str, An
     return settings, held
 
 
-def _branches(choice: RaceChoice, standing: Standing) -> tuple[Branch, ...]:
+def _branches(choice: RaceChoice, standing: StartPoint) -> tuple[Branch, ...]:
     standard = standard_branches(standing)
     if choice.branches is None:
         return only(standard, choice.only) if choice.only else standard

@@ -143,7 +143,7 @@ class Run:
         """
         if not 0 < target <= 1:
             raise SettingsError("--target", f"got {target:g}", "give an IoU above 0, at most 1")
-        found = detectors.diagnose(self.past, target=target, baseline=baseline)
+        found = detectors.diagnose_past(self.past, target=target, baseline=baseline)
         advice = advise(
             self.past,
             found,

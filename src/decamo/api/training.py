@@ -21,7 +21,7 @@ from decamo.errors import DataError, SettingsError
 from decamo.history import EpochDone, Event, Interrupted, Journal, StepDone
 from decamo.nn.build import refuse_foreign
 from decamo.races.live import Live
-from decamo.races.plateau import Watch
+from decamo.races.plateau import PlateauWatch
 from decamo.report.console import Console
 from decamo.report.preflight_text import preflight_text
 from decamo.report.tensorboard import TensorBoard
@@ -35,7 +35,7 @@ from decamo.storage import (
 )
 from decamo.storage.outputs import Read, Written
 from decamo.storage.owner import Ownership
-from decamo.training.account import outcome_of, run_line
+from decamo.training.account import run_line, run_outcome
 from decamo.training.budget import Budget
 from decamo.training.choosing import Config, Given, choose_settings, given_of
 from decamo.training.introduction import introduction
@@ -288,7 +288,7 @@ def _leg(
     session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None, live: Live
 ) -> _Ended:
     """Train to the end of the plan, or to where the run is stopped or stands still."""
-    watch: Watch | None = None
+    watch: PlateauWatch | None = None
 
     def stop() -> str:
         return session.stop() or (watch.why if watch else "")
@@ -300,7 +300,7 @@ def _leg(
     if session.runtime.is_main:
         leave_traces(session.con, settings, session.folder, prepared)
     session.asked.patient = True
-    watch = Watch(
+    watch = PlateauWatch(
         state,
         to_plain(settings),
         settings.run.on_plateau,
@@ -311,10 +311,10 @@ def _leg(
         watch.look()
     if watch.why:
         session.con.say(watch.why)
-        return _Ended(outcome_of(prepared, watch.why), watch.why, plateau=True)
+        return _Ended(run_outcome(prepared, watch.why), watch.why, plateau=True)
     stopped = _train(session, settings, prepared, watch)
     at_plateau = bool(stopped) and stopped == watch.why
-    return _Ended(outcome_of(prepared, stopped), stopped, at_plateau)
+    return _Ended(run_outcome(prepared, stopped), stopped, at_plateau)
 
 
 def _prepared(
@@ -369,7 +369,9 @@ def _budget(settings: TrainSettings, began: float) -> Budget | None:
     return Budget(words, seconds_of("budget", words), time.monotonic, began)
 
 
-def _train(session: _Session, settings: TrainSettings, prepared: Prepared, watch: Watch) -> str:
+def _train(
+    session: _Session, settings: TrainSettings, prepared: Prepared, watch: PlateauWatch
+) -> str:
     """Run the trainer with its callbacks; returns why it stopped before its end, if it did."""
     trainer, folder = prepared.trainer, session.folder
     callbacks: list[Callback] = [

@@ -23,7 +23,7 @@ from decamo.inference import write_overlay, write_probability
 from decamo.inference.inputs import Found, find_images
 from decamo.inference.views import Views
 from decamo.metrics import THRESHOLD
-from decamo.nn.firing import Firing, Watch
+from decamo.nn.firing import ActivationRecorder, Firing
 from decamo.nn.routing import entropy_share
 from decamo.settings.counting import counted
 from decamo.settings.duration import seconds_of
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     read = partial(read_image, rule=decided.rule)
     results: list[dict[str, Any]] = []
     bad = 0
-    with Watch(loaded.model) if args.experts else nullcontext() as watch:
+    with ActivationRecorder(loaded.model) if args.experts else nullcontext() as watch:
         items = track(found.items, "predicting", disable=not sys.stderr.isatty(), transient=True)
         for item in items:
             try:

@@ -18,7 +18,7 @@ from decamo.data.filters import (
 )
 from decamo.data.rules import VOID
 
-__all__ = ["Augmentation", "apply", "apply_stored", "draw"]
+__all__ = ["Augmentation", "apply", "apply_stored", "draw_augmentation"]
 
 # Mild on purpose: camouflage lives in colour and texture, and an object that jitter sets off from
 # its ground is no longer the task. The kinds are those of SINet-v2's training code (flip, crop,
@@ -62,7 +62,7 @@ class Augmentation:
     grey: bool = False
 
 
-def draw(seed: int, epoch: int, index: int) -> Augmentation:
+def draw_augmentation(seed: int, epoch: int, index: int) -> Augmentation:
     """What happens to sample ``index`` in ``epoch``: a function of these three numbers alone."""
     u = uniforms(PIXELS, seed, epoch, index, _DRAWS)
     colour = u[8] < _P_COLOUR

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from decamo.data.augment import Augmentation, apply, apply_stored, draw
-from decamo.data.cache.sources import Source
+from decamo.data.augment import Augmentation, apply, apply_stored, draw_augmentation
+from decamo.data.cache.sources import SampleSource
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_labelled
 from decamo.data.rules import VOID
@@ -60,8 +60,8 @@ class CamouflageDataset(Dataset[Sample]):
         *,
         seed: int,
         augment: bool,
-        draw: Draw = draw,
-        source: Source | None = None,
+        draw: Draw = draw_augmentation,
+        source: SampleSource | None = None,
     ) -> None:
         self.pairs = tuple(pairs)
         self.size = size

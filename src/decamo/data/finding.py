@@ -11,7 +11,7 @@ from decamo.data.files import IMAGE_SUFFIXES, holds_images, image_files, loose_f
 from decamo.data.halves import Half, half_of, is_only_half, is_unmistakable, numbered, words_of
 from decamo.errors import DataError
 
-__all__ = ["LOOKED_FOR", "Source", "glimpse", "lone_images", "sources_under"]
+__all__ = ["LOOKED_FOR", "PairSource", "glimpse", "lone_images", "sources_under"]
 
 LOOKED_FOR = (
     "an Image, Imgs, Images or im folder beside a GT_Object, GT, masks or labels folder, or images"
@@ -54,7 +54,7 @@ _MOST_FOLDERS = 5000
 
 
 @dataclass(frozen=True)
-class Source:
+class PairSource:
     """An image folder and the mask folder beside it.
 
     Attributes:
@@ -113,7 +113,7 @@ class Source:
         return words.get(self.split, f"{self.split} only")
 
 
-def sources_under(root: Path, mask_suffix: str = "") -> list[Source]:
+def sources_under(root: Path, mask_suffix: str = "") -> list[PairSource]:
     """Every image folder with masks in ``root`` and up to 3 folders below, in order of path.
 
     A folder that names nothing but a half, such as ``TrainDataset``, does not count as a level.
@@ -129,7 +129,7 @@ def sources_under(root: Path, mask_suffix: str = "") -> list[Source]:
     """
     # not resolve(): a link's own name names the data set
     root = Path(os.path.abspath(root))  # noqa: PTH100
-    found: list[Source] = []
+    found: list[PairSource] = []
     others: list[Path] = []
     seen = {root.resolve()}
     queue = deque([(root, 0)])
@@ -159,7 +159,7 @@ def sources_under(root: Path, mask_suffix: str = "") -> list[Source]:
     return sorted(_doubted(found), key=lambda source: (source.images, source.masks))
 
 
-def _without_folder(folder: Path, root: Path, mask_suffix: str) -> Iterator[Source]:
+def _without_folder(folder: Path, root: Path, mask_suffix: str) -> Iterator[PairSource]:
     """A folder whose own files are images, its masks among them or in a folder within."""
     if not loose_files(folder, IMAGE_SUFFIXES):
         return
@@ -171,13 +171,13 @@ def _without_folder(folder: Path, root: Path, mask_suffix: str) -> Iterator[Sour
         yield from _sources_of(folder, root, folder, folder)
 
 
-def _cases_of_sets(found: list[Source]) -> list[Source]:
+def _cases_of_sets(found: list[PairSource]) -> list[PairSource]:
     """Folders that hold one image and its mask each are no data sets but cases of one."""
-    alone: dict[Path, list[Source]] = {}
+    alone: dict[Path, list[PairSource]] = {}
     for source in found:
         if source.beside and (files := side_by_side(source.images)) and files.single:
             alone.setdefault(source.images.parent, []).append(source)
-    changed: dict[Source, Source] = {}
+    changed: dict[PairSource, PairSource] = {}
     for parent, group in alone.items():
         home = next((f for f in (parent, *parent.parents) if not is_only_half(f.name)), parent)
         for source in group if len(group) > 1 else ():
@@ -273,11 +273,11 @@ def _rest(folder: Path, roles: frozenset[str]) -> tuple[str, ...] | None:
     return tuple(word for word in words if word not in roles and word != "object")
 
 
-def _sources_of(folder: Path, root: Path, images: Path, masks: Path) -> Iterator[Source]:
+def _sources_of(folder: Path, root: Path, images: Path, masks: Path) -> Iterator[PairSource]:
     home = next((f for f in (folder, *folder.parents) if not is_only_half(f.name)), folder)
     inside = [folder, *(f for f in folder.parents if f == root or root in f.parents)]
     test_only = any(_word(f).startswith(_TEST_ONLY) for f in (*inside, home))
-    whole = Source(
+    whole = PairSource(
         home.name or folder.name or "root", home, images, masks, Half.ANY, test_only,
         below=_below(root, images), beside=images == masks,
     )  # fmt: skip
@@ -305,7 +305,7 @@ def _parts(folder: Path) -> list[Path]:
     return [f for f in _subfolders(folder) if half_of(f.name) is not Half.ANY]
 
 
-def _as_sequence(source: Source, folder: Path, root: Path) -> Source:
+def _as_sequence(source: PairSource, folder: Path, root: Path) -> PairSource:
     """A video of a set that has a folder for each: ``TrainDataset_per_sq/fox`` (MoCA-Mask)."""
     above = folder.parent
     if folder == root and not is_unmistakable(above.name):
@@ -316,7 +316,7 @@ def _as_sequence(source: Source, folder: Path, root: Path) -> Source:
     return replace(source, name=home.name or above.name, home=home, sequence=folder.name)
 
 
-def _with_half(source: Source, folder: Path, root: Path, inner: Sequence[str]) -> Source:
+def _with_half(source: PairSource, folder: Path, root: Path, inner: Sequence[str]) -> PairSource:
     """The source with its half: the innermost name that says one, unless one farther out objects.
 
     What lies above the root counts only where it cannot be misunderstood: a data set under some
@@ -365,7 +365,7 @@ def _has_counterpart(root: Path, half: Half) -> bool:
     return bool(others & ({Half.TEST, Half.VAL} if half is Half.TRAIN else {Half.TRAIN}))
 
 
-def _doubted(sources: Sequence[Source]) -> Iterator[Source]:
+def _doubted(sources: Sequence[PairSource]) -> Iterator[PairSource]:
     """Some sets that say nothing of a half lie where that cannot mean that they may be trained."""
     trains = any(s.split == Half.TRAIN for s in sources)
     folds: dict[tuple[Path, str], set[str]] = {}
@@ -390,7 +390,7 @@ def _doubted(sources: Sequence[Source]) -> Iterator[Source]:
             yield source
 
 
-def _numbered_above(source: Source) -> list[Path]:
+def _numbered_above(source: PairSource) -> list[Path]:
     up = (source.images, *source.images.parents)[: len(source.below) - 1]
     return [folder for folder in up if numbered(folder.name)]
 

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from decamo.data.files import ARRAY_SUFFIXES, files_by_stem
-from decamo.data.finding import LOOKED_FOR, Source, glimpse, lone_images, sources_under
+from decamo.data.finding import LOOKED_FOR, PairSource, glimpse, lone_images, sources_under
 from decamo.data.halves import Half, half_of
 from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
 from decamo.data.pairs import Pair
@@ -100,7 +100,7 @@ def find_pairs(
     """
     if not roots:
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
-    unique: dict[tuple[Path, Path], Source] = {}
+    unique: dict[tuple[Path, Path], PairSource] = {}
     for root in roots:
         for source in _sources_of(root, wanted):
             unique.setdefault((source.images.resolve(), source.masks.resolve()), source)
@@ -131,7 +131,7 @@ def find_pairs(
     )
 
 
-def _sources_of(root: Path, wanted: Wanted) -> list[Source]:
+def _sources_of(root: Path, wanted: Wanted) -> list[PairSource]:
     root = root.expanduser()
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
@@ -148,13 +148,13 @@ def _sources_of(root: Path, wanted: Wanted) -> list[Source]:
     return sources
 
 
-def _refuse_pieces(sources: Sequence[Source]) -> None:
+def _refuse_pieces(sources: Sequence[PairSource]) -> None:
     """A folder for each image, whose objects lie in a mask each (Data Science Bowl 2018).
 
     Raises:
         DataError: the sources are such folders.
     """
-    homes: dict[Path, list[Source]] = defaultdict(list)
+    homes: dict[Path, list[PairSource]] = defaultdict(list)
     for source in sources:
         if not source.beside and source.home == source.images.parent == source.masks.parent:
             homes[source.home.parent].append(source)
@@ -188,7 +188,7 @@ def no_data_set(root: Path) -> tuple[str, str]:
     )
 
 
-def as_said(source: Source, wanted: Wanted) -> Source:
+def as_said(source: PairSource, wanted: Wanted) -> PairSource:
     """The source as ``--train-on`` and ``--test-on`` speak of its folders."""
     trains, tests = (_names_folder(p, source) for p in (wanted.train_on, wanted.test_on))
     if trains and tests:
@@ -202,7 +202,7 @@ def as_said(source: Source, wanted: Wanted) -> Source:
     return source
 
 
-def _names_folder(patterns: Iterable[str], source: Source) -> bool:
+def _names_folder(patterns: Iterable[str], source: PairSource) -> bool:
     """Whether a pattern names the image folder, one above it below the root, or a path of them.
 
     The root's own name counts where images lie in it at once: it tells no two sets apart else.
@@ -222,7 +222,9 @@ def _pattern(given: str) -> str:
     return given.replace("\\", "/").casefold().rstrip("/").removeprefix("./")
 
 
-def _by_files(source: Source, found: Matched, split: str, wanted: Wanted) -> tuple[Source, Matched]:
+def _by_files(
+    source: PairSource, found: Matched, split: str, wanted: Wanted
+) -> tuple[PairSource, Matched]:
     """Of a source whose folders do not say which half it is, the files that belong to a split."""
     if source.split not in (Half.ANY, Half.UNCLEAR) or source.test_only:
         return source, found
@@ -249,7 +251,7 @@ def _by_files(source: Source, found: Matched, split: str, wanted: Wanted) -> tup
 
 
 def halves_said(
-    source: Source, pairs: Sequence[Pair], wanted: Wanted
+    source: PairSource, pairs: Sequence[Pair], wanted: Wanted
 ) -> tuple[dict[str, Half], str]:
     """Stem -> half, and by what: patterns, lists of names, the names, or the count; or nothing."""
     trains = {p.stem: Half.TRAIN for p in pairs if _names_file(wanted.train_on, p)}
@@ -285,7 +287,7 @@ def _doubt(pairs: Sequence[Pair]) -> str:
     return f"{len(tests)} of its {len(pairs)} files {have} such as {tests[0].image.name}"
 
 
-def _listed(source: Source, pairs: Sequence[Pair]) -> tuple[dict[str, Half], str]:
+def _listed(source: PairSource, pairs: Sequence[Pair]) -> tuple[dict[str, Half], str]:
     """What lists of names beside the folders say, such as VOC's ``train.txt`` and ``test.txt``.
 
     What no list names is to train on where none is there for that, else neither: it is unclear.
@@ -333,7 +335,7 @@ def _listed_name(line: str, known: Mapping[str, object]) -> str:
 
 
 def _refuse_idle(
-    sources: Sequence[Source], found: Mapping[Source, Matched], wanted: Wanted
+    sources: Sequence[PairSource], found: Mapping[PairSource, Matched], wanted: Wanted
 ) -> None:
     """A pattern that finds nothing was meant otherwise."""
     pairs = [pair for held in found.values() for pair in held.pairs]
@@ -349,7 +351,7 @@ def _refuse_idle(
                 )
 
 
-def _sure(sources: Sequence[Source], wanted: Wanted) -> list[Source]:
+def _sure(sources: Sequence[PairSource], wanted: Wanted) -> list[PairSource]:
     """The sources that train.
 
     Raises:
@@ -371,15 +373,15 @@ def _sure(sources: Sequence[Source], wanted: Wanted) -> list[Source]:
     return list(sources)
 
 
-def _without_copies(groups: dict[Source, list[Pair]]) -> dict[Source, list[Pair]]:
+def _without_copies(groups: dict[PairSource, list[Pair]]) -> dict[PairSource, list[Pair]]:
     """Leave out images that an earlier set holds too: they would leak across a hold-out."""
-    by_stem: dict[str, list[tuple[Source, Pair]]] = defaultdict(list)
+    by_stem: dict[str, list[tuple[PairSource, Pair]]] = defaultdict(list)
     for source, pairs in groups.items():
         for pair in pairs:
             by_stem[pair.stem].append((source, pair))
-    kept: dict[Source, list[Pair]] = {source: [] for source in groups}
+    kept: dict[PairSource, list[Pair]] = {source: [] for source in groups}
     for rivals in by_stem.values():
-        first: list[tuple[Source, Pair]] = []
+        first: list[tuple[PairSource, Pair]] = []
         for source, pair in sorted(rivals, key=lambda rival: (rival[1].dataset, rival[1].image)):
             if not any(filecmp.cmp(pair.image, other.image, shallow=False) for _, other in first):
                 first.append((source, pair))
@@ -388,7 +390,7 @@ def _without_copies(groups: dict[Source, list[Pair]]) -> dict[Source, list[Pair]
     return kept
 
 
-def _with_own_names(groups: dict[Source, list[Pair]]) -> dict[Source, list[Pair]]:
+def _with_own_names(groups: dict[PairSource, list[Pair]]) -> dict[PairSource, list[Pair]]:
     homes: dict[str, set[Path]] = defaultdict(set)
     for source, pairs in groups.items():
         if pairs:
@@ -399,7 +401,7 @@ def _with_own_names(groups: dict[Source, list[Pair]]) -> dict[Source, list[Pair]
     }
 
 
-def _own_name(source: Source, homes: Iterable[Path]) -> str:
+def _own_name(source: PairSource, homes: Iterable[Path]) -> str:
     """The set's name, with as many folders above it as tell it from the others of that name."""
     rivals = [home for home in homes if home != source.home]
     if not rivals:
@@ -422,11 +424,11 @@ def _refuse_equal_keys(pairs: list[Pair]) -> None:
 
 
 def _lines(
-    matched: dict[Source, Matched], named: dict[Source, list[Pair]], wanted: Wanted
+    matched: dict[PairSource, Matched], named: dict[PairSource, list[Pair]], wanted: Wanted
 ) -> tuple[str, ...]:
     """A line for each source; one for all videos of a set that has a folder for each."""
     lines = []
-    videos: dict[tuple[str, Path], list[Source]] = defaultdict(list)
+    videos: dict[tuple[str, Path], list[PairSource]] = defaultdict(list)
     for source in matched:
         if source.sequence:
             own = source.images if source.beside else source.images.parent
@@ -443,7 +445,7 @@ def _lines(
     return tuple(lines)
 
 
-def _describe(source: Source, kept: list[Pair], found: Matched, wanted: Wanted) -> str:
+def _describe(source: PairSource, kept: list[Pair], found: Matched, wanted: Wanted) -> str:
     name = kept[0].dataset if kept else source.name
     line = f"{name}: {counted(len(kept), 'pair')} in {source.place}"
     if copies := len(found.pairs) - len(kept):
@@ -462,8 +464,8 @@ def _alone(count: int) -> str:
 def _empty(
     roots: Sequence[Path],
     split: str,
-    sources: list[Source],
-    looked: Sequence[tuple[Source, Matched]],
+    sources: list[PairSource],
+    looked: Sequence[tuple[PairSource, Matched]],
     wanted: Wanted,
 ) -> DataError:
     word = {"train": "training", "test": "test"}[split]

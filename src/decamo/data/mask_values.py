@@ -19,7 +19,7 @@ from decamo.data.rules import MaskMeaning, Plane, Rest, label_codes, nearest_col
 from decamo.errors import DataError, SettingsError
 
 __all__ = [
-    "Form",
+    "MaskForm",
     "counts_as_empty",
     "decide_meaning",
     "form_of",
@@ -50,7 +50,7 @@ _SHADES = 64  # up to which two colours are one that a codec has changed
 _DARK = 64  # of 255: a ground this dark is black
 
 
-class Form(StrEnum):
+class MaskForm(StrEnum):
     """What one mask looks like by itself."""
 
     BLANK = "one value"
@@ -63,22 +63,22 @@ class Form(StrEnum):
     COLOURS = "colours"
 
 
-def form_of(look: MaskLook) -> Form:
+def form_of(look: MaskLook) -> MaskForm:
     """What a mask looks like by itself."""
     if look.blank:
-        return Form.BLANK
+        return MaskForm.BLANK
     if look.plane in (Plane.COLOUR, Plane.INDEX):
-        return Form.COLOURS
+        return MaskForm.COLOURS
     if look.bins:
         return _form_of_many(look)
     codes = sorted(look.codes)
     if codes in ([0, 1], [0, look.top]):
-        return Form.ONES if codes[1] == 1 else Form.FULL
+        return MaskForm.ONES if codes[1] == 1 else MaskForm.FULL
     if len(codes) == 2 and codes[0] == 0:
-        return Form.LEVEL
+        return MaskForm.LEVEL
     if look.lossy or _is_soft(look):
-        return Form.SOFT if codes[-1] >= _WHITISH * look.top else Form.FAINT
-    return Form.FAINT if _is_edge(look) else Form.LABELS
+        return MaskForm.SOFT if codes[-1] >= _WHITISH * look.top else MaskForm.FAINT
+    return MaskForm.FAINT if _is_edge(look) else MaskForm.LABELS
 
 
 def decide_meaning(looks: Sequence[MaskLook]) -> MaskMeaning:
@@ -281,19 +281,21 @@ def _makers(looks: Sequence[MaskLook], kind: Callable[[MaskLook], StrEnum]) -> s
 
 def _of_levels(shown: Sequence[MaskLook], plane: Plane) -> MaskMeaning:
     forms = _makers(shown, form_of)
-    small = forms and forms <= {Form.ONES, Form.LEVEL}
-    if Form.LABELS in forms or (small and any(form_of(look) is Form.LABELS for look in shown)):
-        flat = [look for look in shown if look.values and form_of(look) is not Form.SOFT]
+    small = forms and forms <= {MaskForm.ONES, MaskForm.LEVEL}
+    if MaskForm.LABELS in forms or (
+        small and any(form_of(look) is MaskForm.LABELS for look in shown)
+    ):
+        flat = [look for look in shown if look.values and form_of(look) is not MaskForm.SOFT]
         return _of_labels(flat, plane)
-    level = [look for look in shown if form_of(look) is Form.LEVEL]
+    level = [look for look in shown if form_of(look) is MaskForm.LEVEL]
     low = any(max(look.codes) <= look.top // 2 for look in level)
-    if low and (Form.LEVEL in forms or forms == {Form.ONES}):
+    if low and (MaskForm.LEVEL in forms or forms == {MaskForm.ONES}):
         return MaskMeaning(plane, ground=(0,), rest=Rest.OBJECT)
-    if Form.FAINT in forms:
-        faint = sorted(_peak(look) for look in shown if form_of(look) is Form.FAINT)
+    if MaskForm.FAINT in forms:
+        faint = sorted(_peak(look) for look in shown if form_of(look) is MaskForm.FAINT)
         return MaskMeaning(plane, object=(faint[len(faint) // 2],), ground=(0,))
     if any(look.cut_out for look in shown):
-        top = 1 if forms == {Form.ONES} else max(look.top for look in shown)
+        top = 1 if forms == {MaskForm.ONES} else max(look.top for look in shown)
         return MaskMeaning(plane, object=(top,), ground=(0,))
     return MaskMeaning()
 
@@ -495,12 +497,12 @@ def _is_edge(look: MaskLook) -> bool:
     return len(between) >= _EDGE and sum(v.count * v.thickness for v in between) < _SOFT * pixels
 
 
-def _form_of_many(look: MaskLook) -> Form:
+def _form_of_many(look: MaskLook) -> MaskForm:
     ends = look.bins[0] + look.bins[-1]
     wide = look.top > 255  # of 8 bits, more values than labels ever are in one image: a soft mask
     if wide and not look.lossy and look.thickness > _SOFT and ends < _MOST * look.total:
-        return Form.LABELS
-    return Form.SOFT if _peak(look) >= _WHITISH * look.top else Form.FAINT
+        return MaskForm.LABELS
+    return MaskForm.SOFT if _peak(look) >= _WHITISH * look.top else MaskForm.FAINT
 
 
 def _peak(look: MaskLook) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from decamo.data.beside import side_by_side
 from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, files_by_stem, others_in
-from decamo.data.finding import Source, glimpse
+from decamo.data.finding import PairSource, glimpse
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
 from decamo.settings.counting import counted
@@ -106,7 +106,7 @@ class Matched:
     note: str = ""
 
 
-def match_stems(source: Source, split: str, mask_suffix: str = "") -> Matched:
+def match_stems(source: PairSource, split: str, mask_suffix: str = "") -> Matched:
     """Pair the files of a source; the extension and its case do not matter.
 
     Args:
@@ -132,7 +132,7 @@ def match_stems(source: Source, split: str, mask_suffix: str = "") -> Matched:
 
 
 def matched_files(
-    source: Source, affix: str
+    source: PairSource, affix: str
 ) -> tuple[Mapping[str, Path], Mapping[str, Path], Pairing]:
     """Images and masks of a source by their stems, and which belong together.
 
@@ -218,7 +218,7 @@ def _difference(image: str, mask: str) -> str:
     return f"{how}, such as {mask} for {image}"
 
 
-def why_unmatched(source: Source, mask_suffix: str) -> tuple[str, str]:
+def why_unmatched(source: PairSource, mask_suffix: str) -> tuple[str, str]:
     """Why a source has no pair, and what to do: two parts of a line for people."""
     images, masks, _ = matched_files(source, mask_affix(mask_suffix))
     for files, folder, what in ((images, source.images, "image"), (masks, source.masks, "mask")):

@@ -7,7 +7,7 @@ from typing import Any
 
 from decamo.data.mask_look import MaskLook
 from decamo.data.mask_values import (
-    Form,
+    MaskForm,
     counts_as_empty,
     decide_meaning,
     form_of,
@@ -153,9 +153,9 @@ def _mask_words(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
 def _form_words(looks: Sequence[MaskLook]) -> str:
     forms = Counter(form_of(look) for look in looks)
     words = {
-        Form.SOFT: "soft edges, cut at the half,",
-        Form.BLANK: "a single value",
-        Form.LEVEL: "0 and " + _code_words(_levels(looks), Plane.LEVELS),
+        MaskForm.SOFT: "soft edges, cut at the half,",
+        MaskForm.BLANK: "a single value",
+        MaskForm.LEVEL: "0 and " + _code_words(_levels(looks), Plane.LEVELS),
     }
     parts = [f"{words.get(form, form.value)} in {n}" for form, n in forms.most_common()]
     return ", ".join(parts)
@@ -172,7 +172,7 @@ def _half_words(looks: Sequence[MaskLook]) -> str:
 
 
 def _levels(looks: Sequence[MaskLook]) -> tuple[int, ...]:
-    return tuple(sorted({max(k.codes) for k in looks if form_of(k) is Form.LEVEL}))
+    return tuple(sorted({max(k.codes) for k in looks if form_of(k) is MaskForm.LEVEL}))
 
 
 def _others(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
@@ -263,8 +263,8 @@ def _odd_masks(name: str, sights: Sequence[Sight], meaning: MaskMeaning) -> list
     odd: dict[str, list[str]] = {}
     if meaning.plane is Plane.EACH:
         counts = Counter(form_of(sight.mask) for sight in sights)
-        shown = sum(counts.values()) - counts[Form.BLANK]
-        rare = {f for f, n in counts.items() if n <= _RARE * shown} - {Form.BLANK}
+        shown = sum(counts.values()) - counts[MaskForm.BLANK]
+        rare = {f for f, n in counts.items() if n <= _RARE * shown} - {MaskForm.BLANK}
         common = ", ".join(f.value for f, _ in counts.most_common() if f not in rare)
         for sight in sights:
             form = form_of(sight.mask)

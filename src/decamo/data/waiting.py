@@ -24,7 +24,7 @@ __all__ = [
     "Ear",
     "Listen",
     "Patience",
-    "Read",
+    "PendingRead",
     "ReadAhead",
     "StopAsked",
     "Wait",
@@ -193,7 +193,7 @@ class Patience:
 
 
 @dataclass(eq=False)
-class Read(Generic[T, R]):
+class PendingRead(Generic[T, R]):
     """One item and what became of it.
 
     Attributes:
@@ -247,8 +247,8 @@ class ReadAhead(Generic[T, R]):
         self.patience = Patience() if patience is None else patience
         self._work, self._items, self._name = work, iter(items), name
         self._most, self._ahead = max(threads, 1), max(ahead, 1)
-        self._todo: SimpleQueue[Read[T, R] | None] = SimpleQueue()
-        self._reads: deque[Read[T, R]] = deque()
+        self._todo: SimpleQueue[PendingRead[T, R] | None] = SimpleQueue()
+        self._reads: deque[PendingRead[T, R]] = deque()
         self._threads: list[threading.Thread] = []
         self._wait: Wait | None = None  # for the first of them
         _OPEN.add(self)
@@ -259,7 +259,7 @@ class ReadAhead(Generic[T, R]):
         self._fill()
         return not self._reads
 
-    def poll(self, seconds: float) -> Read[T, R] | None:
+    def poll(self, seconds: float) -> PendingRead[T, R] | None:
         """The next item, read; None where it did not come in so many seconds.
 
         Raises:
@@ -277,7 +277,7 @@ class ReadAhead(Generic[T, R]):
         self._fill()
         return first
 
-    def next(self, ear: Ear) -> Read[T, R]:
+    def next(self, ear: Ear) -> PendingRead[T, R]:
         """As :meth:`poll`, however long it takes.
 
         Raises:
@@ -312,7 +312,7 @@ class ReadAhead(Generic[T, R]):
                 item = next(self._items)
             except StopIteration:
                 return
-            read = Read[T, R](item)
+            read = PendingRead[T, R](item)
             self._reads.append(read)
             self._todo.put(read)
             if len(self._threads) < min(self._most, len(self._reads)):
@@ -329,7 +329,7 @@ class ReadAhead(Generic[T, R]):
                     ) from error
                 self._threads.append(thread)
 
-    def _judge(self, first: Read[T, R]) -> None:
+    def _judge(self, first: PendingRead[T, R]) -> None:
         if self._wait is None:
             self._wait = Wait(self.patience.clock)
         self.patience.judge(
@@ -341,7 +341,9 @@ class ReadAhead(Generic[T, R]):
 
 
 def _serve(
-    todo: "SimpleQueue[Read[T, R] | None]", work: Callable[[T], R], clock: Callable[[], float]
+    todo: "SimpleQueue[PendingRead[T, R] | None]",
+    work: Callable[[T], R],
+    clock: Callable[[], float],
 ) -> None:
     while (read := todo.get()) is not None:
         began = clock()

@@ -1,18 +1,18 @@
 """Opinions about a run's past, each with its evidence: pure functions, no torch."""
 
 from decamo.diagnosis.advice import Advice, Counsel, advise
-from decamo.diagnosis.case import Case
-from decamo.diagnosis.causes import Cause, Ground, Suspicion
+from decamo.diagnosis.case import RunView
+from decamo.diagnosis.causes import Cause, CauseGround, Suspicion
 from decamo.diagnosis.claims import Claim, claims_of, known_claims
 from decamo.diagnosis.command import Change
 from decamo.diagnosis.expectations import Expectation
 from decamo.diagnosis.fan import Fan
 from decamo.diagnosis.forecast import Forecast, Outlook, Reach
 from decamo.diagnosis.remedy import Remedy
-from decamo.diagnosis.standing import Standing
-from decamo.diagnosis.symptom import SEVERITIES, Evidence, Kind, Severity, Symptom
+from decamo.diagnosis.standing import RunState
+from decamo.diagnosis.symptom import SEVERITIES, Evidence, Severity, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import SITUATION, TARGET, Thresholds
-from decamo.diagnosis.verdict import DETECTORS, VERDICTS, Diagnosis, diagnose
+from decamo.diagnosis.verdict import DETECTORS, VERDICTS, Diagnosis, diagnose_past
 
 __all__ = [
     "DETECTORS",
@@ -21,8 +21,8 @@ __all__ = [
     "TARGET",
     "VERDICTS",
     "Advice",
-    "Case",
     "Cause",
+    "CauseGround",
     "Change",
     "Claim",
     "Counsel",
@@ -31,18 +31,18 @@ __all__ = [
     "Expectation",
     "Fan",
     "Forecast",
-    "Ground",
-    "Kind",
     "Outlook",
     "Reach",
     "Remedy",
+    "RunState",
+    "RunView",
     "Severity",
-    "Standing",
     "Suspicion",
     "Symptom",
+    "SymptomKind",
     "Thresholds",
     "advise",
     "claims_of",
-    "diagnose",
+    "diagnose_past",
     "known_claims",
 ]

@@ -7,7 +7,7 @@ from decamo.diagnosis.causes import Cause, Suspicion, suspicions
 from decamo.diagnosis.claims import Claim
 from decamo.diagnosis.expectations import noted
 from decamo.diagnosis.forecast import Forecast
-from decamo.diagnosis.remedies import BEYOND, Situation, escape, larger, lower, option, rung
+from decamo.diagnosis.remedies import BEYOND, Situation, escape, larger, lower, plan_option, rung
 from decamo.diagnosis.remedies_beside import (
     anneal,
     bigger_network,
@@ -21,8 +21,8 @@ from decamo.diagnosis.remedies_beside import (
 )
 from decamo.diagnosis.remedy import Remedy
 from decamo.diagnosis.remedy_time import go_on
-from decamo.diagnosis.standing import Standing, standing_of
-from decamo.diagnosis.symptom import Kind
+from decamo.diagnosis.standing import RunState, standing_of
+from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.diagnosis.verdict import Diagnosis
 from decamo.history import Past
@@ -48,7 +48,7 @@ REMEDIES: Mapping[Cause, Callable[[Situation], Remedy]] = {
 """What is done about each cause."""
 
 _RATE_SHARE = 0.3  # of the probability, from which the learning rate is worth a word
-_STUCK = (Kind.PLATEAU, Kind.STILL_STUCK, Kind.BEHIND, Kind.HELD_BACK)
+_STUCK = (SymptomKind.PLATEAU, SymptomKind.STILL_STUCK, SymptomKind.BEHIND, SymptomKind.HELD_BACK)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Advice:
     rate: str
     ladder: tuple[Remedy, ...]
     checks: tuple[str, ...]
-    standing: Standing
+    standing: RunState
     forecast: Forecast | None = None
 
     @property
@@ -128,14 +128,14 @@ def _noted(remedy: Remedy, situation: Situation) -> Remedy:
 
 def _ladder(situation: Situation, cause: Cause) -> tuple[Remedy, ...]:
     """The options above the one that is advised, in the plan's order."""
-    if situation.verdict == Kind.SLOW and cause == Cause.TIME:
+    if situation.verdict == SymptomKind.SLOW and cause == Cause.TIME:
         return (escape(situation),)
     if situation.verdict not in _STUCK or cause not in (
         Cause.RATE_TOO_LOW, Cause.FROZEN, Cause.SCHEDULE, Cause.RESOLUTION,
     ):  # fmt: skip
         return ()
     now = 3 if cause == Cause.RESOLUTION else rung(situation)
-    return tuple(option(situation, number) for number in range(now + 1, BEYOND))
+    return tuple(plan_option(situation, number) for number in range(now + 1, BEYOND))
 
 
 def _rate(counsels: tuple[Counsel, ...], diagnosis: Diagnosis, ended: bool) -> str:
@@ -148,7 +148,7 @@ def _rate(counsels: tuple[Counsel, ...], diagnosis: Diagnosis, ended: bool) -> s
         return "a higher learning rate that then falls is the likeliest way on"
     if low + still >= _RATE_SHARE:
         return "the learning rate should move: that it falls matters more than how high it starts"
-    if diagnosis.kind == Kind.HEALTHY and ended:
+    if diagnosis.kind == SymptomKind.HEALTHY and ended:
         return "the settings work: more epochs are what it can use"
     return _NOT_THE_RATE.get(
         diagnosis.kind,
@@ -158,13 +158,13 @@ def _rate(counsels: tuple[Counsel, ...], diagnosis: Diagnosis, ended: bool) -> s
 
 _WHY_WAIT = "a higher learning rate is not the answer: "
 _NOT_THE_RATE = {
-    Kind.HEALTHY: _WHY_WAIT + "the run rises, and a change could only disturb it",
-    Kind.SLOW: _WHY_WAIT + "the settings work and need time",
-    Kind.NEAR_TARGET: _WHY_WAIT + "it would leave the level that is almost enough",
-    Kind.TEMPORARY_DIP: _WHY_WAIT + "two or three lower epochs are normal",
-    Kind.TARGET_REACHED: _WHY_WAIT + "the target is reached",
-    Kind.TOO_EARLY: _WHY_WAIT + "too little is known to change anything yet",
-    Kind.OVERFIT: _WHY_WAIT + "the training goes well, validation does not",
+    SymptomKind.HEALTHY: _WHY_WAIT + "the run rises, and a change could only disturb it",
+    SymptomKind.SLOW: _WHY_WAIT + "the settings work and need time",
+    SymptomKind.NEAR_TARGET: _WHY_WAIT + "it would leave the level that is almost enough",
+    SymptomKind.TEMPORARY_DIP: _WHY_WAIT + "two or three lower epochs are normal",
+    SymptomKind.TARGET_REACHED: _WHY_WAIT + "the target is reached",
+    SymptomKind.TOO_EARLY: _WHY_WAIT + "too little is known to change anything yet",
+    SymptomKind.OVERFIT: _WHY_WAIT + "the training goes well, validation does not",
 }
 
 
@@ -173,12 +173,17 @@ def _checks(
 ) -> list[str]:
     """The action plan's checks, with this run's numbers."""
     standing, target = situation.standing, situation.target
-    if diagnosis.kind == Kind.TARGET_REACHED:
+    if diagnosis.kind == SymptomKind.TARGET_REACHED:
         return []
-    if diagnosis.kind == Kind.TOO_EARLY:
+    if diagnosis.kind == SymptomKind.TOO_EARLY:
         window = thresholds.plateau_epochs
         return [f"run this command again in a few epochs; {window} epochs tell a plateau"]
-    if diagnosis.kind in (Kind.HEALTHY, Kind.SLOW, Kind.NEAR_TARGET, Kind.TEMPORARY_DIP):
+    if diagnosis.kind in (
+        SymptomKind.HEALTHY,
+        SymptomKind.SLOW,
+        SymptomKind.NEAR_TARGET,
+        SymptomKind.TEMPORARY_DIP,
+    ):
         return ["run this command again every 5 to 10 epochs"]
     up = "the next option" if higher else "run this command again"
     checks = [

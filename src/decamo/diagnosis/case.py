@@ -11,7 +11,7 @@ from decamo.diagnosis.noise import Array
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.history import Past, Point, Stretch
 
-__all__ = ["Case", "open_case", "series_of"]
+__all__ = ["RunView", "open_case", "series_of"]
 
 
 ABSURD = 1e12  # squares of it are still finite
@@ -25,7 +25,7 @@ ALIKE, BELOW, ABOVE = 0.005, 0.1, 0.18
 
 
 @dataclass(frozen=True)
-class Case:
+class RunView:
     """What detectors look at.
 
     Attributes:
@@ -102,32 +102,32 @@ def open_case(
     target: float | None,
     baseline: Point | None,
     situation: Point | None,
-) -> Case:
+) -> RunView:
     """Find out where the present schedule set out from.
 
     In this order: what the caller says; the last epoch before a branch; for a log of a few lines
     without any context, the ``situation`` if a line shows it or if all lines come after it.
     """
     if baseline is not None:
-        return Case(past, baseline, "as given", target)
+        return RunView(past, baseline, "as given", target)
     start = _schedule_start(past)
     if past.stretches and start > past.stretches[0].first_epoch:
         before = [p for p in past.points if p.epoch < start and p.known("iou") is not None]
         if before:
-            return Case(past, before[-1], "the last epoch before the branch", target)
+            return RunView(past, before[-1], "the last epoch before the branch", target)
     scored = [p for p in past.points if p.known("iou") is not None]
     told = any(s.word or s.reason or s.settings for s in past.stretches)
     if situation is None or told or not 0 < len(scored) < thresholds.few:
-        return Case(past, target=target)
+        return RunView(past, target=target)
     first = scored[0]
     off = (first.known("iou") or 0) - (situation.known("iou") or 0)
     if first.epoch == situation.epoch and len(scored) > 1 and abs(off) < ALIKE:
-        return Case(past, first, "the action plan's starting point, in the log", target)
+        return RunView(past, first, "the action plan's starting point, in the log", target)
     later = situation.epoch < past.points[0].epoch
     if later and scored[-1].epoch <= situation.epoch + LONGEST and -BELOW < off < ABOVE:
         source = "assumed: the action plan's own start, as the log does not tell another"
-        return Case(past, situation, source, target)
-    return Case(past, target=target)
+        return RunView(past, situation, source, target)
+    return RunView(past, target=target)
 
 
 def _schedule_start(past: Past) -> int:

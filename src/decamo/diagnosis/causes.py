@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from decamo.diagnosis.standing import Sign, Standing
-from decamo.diagnosis.symptom import Kind, Symptom
+from decamo.diagnosis.standing import RunState, Sign
+from decamo.diagnosis.symptom import Symptom, SymptomKind
 from decamo.diagnosis.verdict import VERDICTS, Diagnosis
 
-__all__ = ["PRIORS", "REST", "WEIGHTS", "Cause", "Ground", "Suspicion", "suspicions"]
+__all__ = ["PRIORS", "REST", "WEIGHTS", "Cause", "CauseGround", "Suspicion", "suspicions"]
 
 
 class Cause(StrEnum):
@@ -70,38 +70,38 @@ PRIORS: Mapping[Cause, float] = {
 
 C = Cause
 
-WEIGHTS: Mapping[Kind | Sign, Mapping[Cause, float]] = {
-    Kind.NON_FINITE: {C.NUMBERS: 80, C.RATE_TOO_HIGH: 40, C.TIME: 0.05, C.NOTHING: 0.02},
-    Kind.EXPLOSION: {C.RATE_TOO_HIGH: 80, C.NUMBERS: 5, C.TIME: 0.02, C.NOTHING: 0.02},
-    Kind.TARGET_REACHED: {C.NOTHING: 150},
-    Kind.OVERFIT: {C.DATA: 80, C.TIME: 0.05, C.NOTHING: 0.05, C.RATE_TOO_LOW: 0.1},
-    Kind.STILL_STUCK: {
+WEIGHTS: Mapping[SymptomKind | Sign, Mapping[Cause, float]] = {
+    SymptomKind.NON_FINITE: {C.NUMBERS: 80, C.RATE_TOO_HIGH: 40, C.TIME: 0.05, C.NOTHING: 0.02},
+    SymptomKind.EXPLOSION: {C.RATE_TOO_HIGH: 80, C.NUMBERS: 5, C.TIME: 0.02, C.NOTHING: 0.02},
+    SymptomKind.TARGET_REACHED: {C.NOTHING: 150},
+    SymptomKind.OVERFIT: {C.DATA: 80, C.TIME: 0.05, C.NOTHING: 0.05, C.RATE_TOO_LOW: 0.1},
+    SymptomKind.STILL_STUCK: {
         C.RATE_TOO_LOW: 6, C.RESOLUTION: 6, C.CAPACITY: 3, C.TIME: 0.1, C.NOTHING: 0.02,
     },
-    Kind.BEHIND: {
+    SymptomKind.BEHIND: {
         C.RESOLUTION: 9, C.CAPACITY: 2, C.RATE_TOO_LOW: 1.5, C.TIME: 1.5, C.NOTHING: 0.02,
     },
-    Kind.PLATEAU: {
+    SymptomKind.PLATEAU: {
         C.RATE_TOO_LOW: 8, C.RESOLUTION: 3, C.CAPACITY: 2, C.SCHEDULE: 2, C.TIME: 0.15,
         C.NOTHING: 0.02,
     },
-    Kind.HELD_BACK: {C.RATE_TOO_LOW: 40, C.TIME: 0.3, C.NOTHING: 0.02},
-    Kind.TEMPORARY_DIP: {C.NOTHING: 20, C.TIME: 3, C.RATE_TOO_HIGH: 1.5},
-    Kind.NEAR_TARGET: {C.TIME: 15, C.NOTHING: 6},
-    Kind.SLOW: {C.TIME: 15, C.RATE_TOO_LOW: 1.5},
-    Kind.HEALTHY: {C.NOTHING: 30, C.TIME: 3},
-    Kind.TOO_EARLY: {C.TIME: 12, C.NOTHING: 3},
-    Kind.LR_EXHAUSTED: {C.RATE_TOO_LOW: 2},
-    Kind.SCHEDULE_IDLE: {C.SCHEDULE: 40},
-    Kind.NEVER_ANNEALS: {C.SCHEDULE: 6},
-    Kind.LR_RISING: {C.SCHEDULE: 3},
-    Kind.EMA_LAG: {C.AVERAGE_LAGS: 80},
-    Kind.DEAD_EXPERTS: {C.EXPERTS: 3},
-    Kind.COLLAPSED_EXPERTS: {C.EXPERTS: 100},
-    Kind.SATURATED: {C.DATA: 3, C.RATE_TOO_HIGH: 2},
-    Kind.NOISY_STATISTICS: {C.STATISTICS: 60},
-    Kind.THIN_VALIDATION: {C.VALIDATION: 15},
-    Kind.ONE_SIDED_VALIDATION: {C.DATA: 1.5, C.RATE_TOO_HIGH: 1.5},
+    SymptomKind.HELD_BACK: {C.RATE_TOO_LOW: 40, C.TIME: 0.3, C.NOTHING: 0.02},
+    SymptomKind.TEMPORARY_DIP: {C.NOTHING: 20, C.TIME: 3, C.RATE_TOO_HIGH: 1.5},
+    SymptomKind.NEAR_TARGET: {C.TIME: 15, C.NOTHING: 6},
+    SymptomKind.SLOW: {C.TIME: 15, C.RATE_TOO_LOW: 1.5},
+    SymptomKind.HEALTHY: {C.NOTHING: 30, C.TIME: 3},
+    SymptomKind.TOO_EARLY: {C.TIME: 12, C.NOTHING: 3},
+    SymptomKind.LR_EXHAUSTED: {C.RATE_TOO_LOW: 2},
+    SymptomKind.SCHEDULE_IDLE: {C.SCHEDULE: 40},
+    SymptomKind.NEVER_ANNEALS: {C.SCHEDULE: 6},
+    SymptomKind.LR_RISING: {C.SCHEDULE: 3},
+    SymptomKind.EMA_LAG: {C.AVERAGE_LAGS: 80},
+    SymptomKind.DEAD_EXPERTS: {C.EXPERTS: 3},
+    SymptomKind.COLLAPSED_EXPERTS: {C.EXPERTS: 100},
+    SymptomKind.SATURATED: {C.DATA: 3, C.RATE_TOO_HIGH: 2},
+    SymptomKind.NOISY_STATISTICS: {C.STATISTICS: 60},
+    SymptomKind.THIN_VALIDATION: {C.VALIDATION: 15},
+    SymptomKind.ONE_SIDED_VALIDATION: {C.DATA: 1.5, C.RATE_TOO_HIGH: 1.5},
     Sign.RATE_LOW: {C.RATE_TOO_LOW: 10, C.RATE_TOO_HIGH: 0.2},
     Sign.RATE_HIGH: {C.RATE_TOO_LOW: 0.2, C.RATE_TOO_HIGH: 3, C.SCHEDULE: 2},
     Sign.IMAGES_SMALL: {C.RESOLUTION: 3},
@@ -112,21 +112,21 @@ WEIGHTS: Mapping[Kind | Sign, Mapping[Cause, float]] = {
 }  # fmt: skip
 """How much more, or less, likely each is seen under a cause than under the others."""
 
-REST: Mapping[Kind, float] = {
-    Kind.NON_FINITE: 0.3,
-    Kind.EXPLOSION: 0.3,
-    Kind.TARGET_REACHED: 0.5,
-    Kind.TEMPORARY_DIP: 0.3,
-    Kind.NEAR_TARGET: 0.5,
-    Kind.SLOW: 0.5,
-    Kind.HEALTHY: 0.2,
-    Kind.TOO_EARLY: 0.7,
+REST: Mapping[SymptomKind, float] = {
+    SymptomKind.NON_FINITE: 0.3,
+    SymptomKind.EXPLOSION: 0.3,
+    SymptomKind.TARGET_REACHED: 0.5,
+    SymptomKind.TEMPORARY_DIP: 0.3,
+    SymptomKind.NEAR_TARGET: 0.5,
+    SymptomKind.SLOW: 0.5,
+    SymptomKind.HEALTHY: 0.2,
+    SymptomKind.TOO_EARLY: 0.7,
 }
 """The factor of the causes that a row does not name; 1 where the kind is not here."""
 
 
 @dataclass(frozen=True)
-class Ground:
+class CauseGround:
     """Why a cause is more or less likely.
 
     Attributes:
@@ -150,22 +150,22 @@ class Suspicion:
 
     cause: Cause
     probability: float
-    grounds: tuple[Ground, ...]
+    grounds: tuple[CauseGround, ...]
 
 
-def suspicions(diagnosis: Diagnosis, standing: Standing) -> tuple[Suspicion, ...]:
+def suspicions(diagnosis: Diagnosis, standing: RunState) -> tuple[Suspicion, ...]:
     """All causes that are possible, the likeliest first; their probabilities sum to 1."""
-    rows: list[tuple[Kind | Sign, str, float]] = []
+    rows: list[tuple[SymptomKind | Sign, str, float]] = []
     rows += [(s.kind, s.sentence, s.strength) for s in _counted(diagnosis)]
     rows += [(sign, sentence, 1.0) for sign, sentence in standing.signs()]
     weights = dict(PRIORS)
-    grounds: dict[Cause, list[Ground]] = {cause: [] for cause in Cause}
+    grounds: dict[Cause, list[CauseGround]] = {cause: [] for cause in Cause}
     for key, sentence, strength in rows:
         for cause in Cause:
             factor = _factor(key, cause) ** strength
             weights[cause] *= factor
             if abs(factor - 1) > 1e-9:
-                grounds[cause].append(Ground(sentence, factor))
+                grounds[cause].append(CauseGround(sentence, factor))
     total = sum(weights.values())
     found = [
         Suspicion(cause, weight / total, tuple(sorted(grounds[cause], key=_force)))
@@ -179,16 +179,16 @@ def _counted(diagnosis: Diagnosis) -> Iterable[Symptom]:
     """The verdict and the circumstances; other words that could sum the run up do not count."""
     for symptom in diagnosis.symptoms:
         circumstance = symptom.kind not in VERDICTS or (
-            symptom.kind in (Kind.NON_FINITE, Kind.OVERFIT) and not symptom.alarms
+            symptom.kind in (SymptomKind.NON_FINITE, SymptomKind.OVERFIT) and not symptom.alarms
         )
         if symptom is diagnosis.verdict or circumstance:
             yield symptom
 
 
-def _factor(key: Kind | Sign, cause: Cause) -> float:
-    rest = REST.get(key, 1.0) if isinstance(key, Kind) else 1.0
+def _factor(key: SymptomKind | Sign, cause: Cause) -> float:
+    rest = REST.get(key, 1.0) if isinstance(key, SymptomKind) else 1.0
     return WEIGHTS.get(key, {}).get(cause, rest)
 
 
-def _force(ground: Ground) -> float:
+def _force(ground: CauseGround) -> float:
     return -ground.factor

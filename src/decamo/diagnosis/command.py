@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from decamo.diagnosis.rates import rounded
-from decamo.diagnosis.standing import Standing
+from decamo.diagnosis.standing import RunState
 from decamo.recipes import RECIPES
 from decamo.settings import ScheduleSettings, TrainSettings, flag_of, shown
 from decamo.settings.plain import SECTIONS, from_plain, merged, section_of, to_plain
@@ -74,7 +74,7 @@ class Order:
 
 
 def resumed(
-    standing: Standing, changes: Sequence[Change], *, newest: bool = False, anew: bool = False
+    standing: RunState, changes: Sequence[Change], *, newest: bool = False, anew: bool = False
 ) -> Order:
     """Go on from a checkpoint under changed flags.
 
@@ -117,7 +117,7 @@ def resumed(
     return Order(words, mended, _schedule(old.schedule, mended) if told else None, start)
 
 
-def fresh_run(standing: Standing, changes: Sequence[Change], suffix: str) -> Order:
+def fresh_run(standing: RunState, changes: Sequence[Change], suffix: str) -> Order:
     """Start anew with another network; its folder is the old one's name with ``suffix``."""
     old = standing.settings or from_plain(RECIPES["conservative"])
     folder = str(PurePath(standing.checkpoint).parent) if standing.checkpoint else FOLDER
@@ -147,7 +147,7 @@ def fresh_run(standing: Standing, changes: Sequence[Change], suffix: str) -> Ord
     return Order(("decamo", "train", *_flags(values)), tuple(changes), new.schedule, 0)
 
 
-def evaluation(standing: Standing) -> Order:
+def evaluation(standing: RunState) -> Order:
     """Score the best weights on the test images."""
     paths = standing.settings.data.dataset_path if standing.settings else ()
     sets = [str(p) for p in paths] or [DATASET]
@@ -166,7 +166,7 @@ def pasteable(words: Sequence[str]) -> str:
     return " ".join(joined) if len(joined) <= 3 else " \\\n    ".join(joined)
 
 
-def _assumed(standing: Standing) -> TrainSettings:
+def _assumed(standing: RunState) -> TrainSettings:
     """Option 1 up to the end that the log tells, where it does."""
     option = from_plain(RECIPES["conservative"])
     if standing.planned_end is None:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from decamo.diagnosis.case import Case
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.case import RunView
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 
 __all__ = ["age", "ema_lag", "initial_share"]
@@ -30,7 +30,7 @@ def age(updates: int, decay: float) -> float:
     return 1 / (1 - min(decay, (1 + updates) / (10 + updates)))
 
 
-def ema_lag(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def ema_lag(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """The scores are those of an average; it may show the weights of epochs ago."""
     steps = [(p.epoch, p.step) for p in case.past.points if p.step is not None]
     decay = case.setting("optimise", "ema_decay")
@@ -49,7 +49,7 @@ def ema_lag(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     if left < thresholds.ema_share and trail < thresholds.ema_trail:
         return
     yield Symptom(
-        Kind.EMA_LAG,
+        SymptomKind.EMA_LAG,
         "notice",
         seen,
         f"the averaged weights that are validated trail by {trail:.1f} epochs, and {left:.0%} of"
@@ -63,7 +63,7 @@ def ema_lag(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     )
 
 
-def _began(case: Case) -> int:
+def _began(case: RunView) -> int:
     """First epoch since which every stretch has had the average on; 1 where none is known."""
     first = case.past.stretches[-1].first_epoch if case.past.stretches else 1
     for stretch in reversed(case.past.stretches):

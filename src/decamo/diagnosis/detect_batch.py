@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from decamo.diagnosis.case import Case
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.case import RunView
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 
 __all__ = ["noisy_statistics"]
@@ -19,7 +19,7 @@ WITH_BATCHNORM = (
 )  # fmt: skip
 
 
-def noisy_statistics(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def noisy_statistics(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """A micro-batch of one image under a backbone with BatchNorm; accumulation does not help it."""
     backbone = case.setting("model", "backbone")
     frozen = bool(case.present) and case.present[-1].stage == 1
@@ -29,7 +29,7 @@ def noisy_statistics(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     if not backbone.startswith(WITH_BATCHNORM):
         return
     yield Symptom(
-        Kind.NOISY_STATISTICS,
+        SymptomKind.NOISY_STATISTICS,
         "notice",
         case.span,
         f"{backbone} normalises by batch, and its batches hold one image (accumulation does not"

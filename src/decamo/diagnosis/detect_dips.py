@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from decamo.diagnosis.case import Case
+from decamo.diagnosis.case import RunView
 from decamo.diagnosis.noise import Array, robust_scale, running_median
 from decamo.diagnosis.pace import pace_now
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 
 __all__ = ["Dip", "find_dips", "temporary_dip"]
@@ -67,7 +67,7 @@ def find_dips(epochs: Array, scores: Array, depths: Array, longest: int) -> list
     return dips
 
 
-def temporary_dip(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def temporary_dip(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """The last dip, if it is over since a few epochs or still short."""
     epochs, scores = case.series("iou")
     trend = pace_now(case, thresholds)
@@ -87,7 +87,7 @@ def temporary_dip(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         else f"a dip, so far temporary: {fell} in {when}; two or three such epochs are normal"
     )
     yield Symptom(
-        Kind.TEMPORARY_DIP,
+        SymptomKind.TEMPORARY_DIP,
         "info",
         (dip.first, dip.last),
         sentence,
@@ -104,7 +104,7 @@ def temporary_dip(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     )
 
 
-def _loss_rises(case: Case, epochs: Array) -> NDArray[np.bool_]:
+def _loss_rises(case: RunView, epochs: Array) -> NDArray[np.bool_]:
     """Whether the loss of each epoch stands 4 of its own sigmas above the five before."""
     loss_epochs, losses = case.series("loss")
     if len(losses) < LEAST + 1:

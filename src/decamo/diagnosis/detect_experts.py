@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from decamo.diagnosis.case import Case
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.case import RunView
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 
 __all__ = ["experts"]
@@ -14,7 +14,7 @@ __all__ = ["experts"]
 LOOKED_AT = 3
 
 
-def experts(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def experts(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """Dead experts and a collapsed router, over the last epochs with a usage written down."""
     points = [p for p in case.present if len(p.usage) > 1 and np.all(np.isfinite(p.usage))]
     points = [p for p in points if len(p.usage) == len(points[-1].usage)][-LOOKED_AT:]
@@ -30,7 +30,7 @@ def experts(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     if dead:
         names = ", ".join(str(i + 1) for i in dead)
         yield Symptom(
-            Kind.DEAD_EXPERTS,
+            SymptomKind.DEAD_EXPERTS,
             "notice",
             seen,
             f"{len(dead)} of {len(usage)} experts hardly work (number {names}, counted from 1)",
@@ -48,7 +48,7 @@ def experts(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     effective = float(np.exp(-np.sum(used * np.log(used))))
     if effective < thresholds.collapse * len(usage):
         yield Symptom(
-            Kind.COLLAPSED_EXPERTS,
+            SymptomKind.COLLAPSED_EXPERTS,
             "warning",
             seen,
             f"the router has collapsed: {len(usage)} experts do the work of {effective:.1f}, one"

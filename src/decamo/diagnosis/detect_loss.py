@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from decamo.diagnosis.case import Case
+from decamo.diagnosis.case import RunView
 from decamo.diagnosis.noise import Array, running_median
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.history import Point
 
@@ -17,7 +17,7 @@ __all__ = ["explosion", "non_finite"]
 SETTLED = 5
 
 
-def non_finite(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def non_finite(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """NaN and infinity: critical where the run ends in them, else a notice; skipped steps too."""
     broken = [p for p in case.present if _broken(p)]
     if broken:
@@ -27,7 +27,7 @@ def non_finite(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         what = " and ".join({"iou": "IoU", "loss": "loss"}.get(n, n) for n in names)
         ending = "the run ends in it" if at_end else "it has recovered since"
         yield Symptom(
-            Kind.NON_FINITE,
+            SymptomKind.NON_FINITE,
             "critical" if at_end else "notice",
             epochs,
             f"{what} not a number in {_epochs(broken)}; {ending}",
@@ -39,7 +39,7 @@ def non_finite(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         epochs = skipped[0].epoch, skipped[-1].epoch
         steps = sum(p.skipped or 0 for p in skipped)
         yield Symptom(
-            Kind.NON_FINITE,
+            SymptomKind.NON_FINITE,
             "notice",
             epochs,
             f"{steps} optimiser steps were skipped in {_epochs(skipped)}, their gradients not"
@@ -49,7 +49,7 @@ def non_finite(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         )
 
 
-def explosion(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def explosion(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """A fall of the IoU that has not come back, together with a jump of the loss."""
     epochs, scores = case.whole("iou")
     onset = _onset(scores, thresholds.drop)
@@ -71,7 +71,7 @@ def explosion(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         what = "loss against the median before"
         evidence.append(Evidence(what, ratio, thresholds.loss_factor, (last_good, seen[1])))
     yield Symptom(
-        Kind.EXPLOSION,
+        SymptomKind.EXPLOSION,
         "critical",
         seen,
         f"exploded at epoch {seen[0]}: {jump}the IoU fell from {scores[onset - 1]:.4f} to"

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from decamo.diagnosis.case import Case
+from decamo.diagnosis.case import RunView
 from decamo.diagnosis.noise import Array, Trend, fit_trend, running_median
 from decamo.diagnosis.pace import pace_now, paces
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 
 __all__ = ["overfit"]
@@ -23,7 +23,7 @@ SURE = 0.99
 HINDSIGHT = 0.5
 
 
-def overfit(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def overfit(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """The IoU falls, as far as a test can tell, or the validation loss rises; training goes on."""
     epochs, scores = case.series("iou")
     falling = _falling(case, epochs, scores, thresholds)
@@ -35,7 +35,7 @@ def overfit(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     yield from _by_loss(case, thresholds)
 
 
-def _falling(case: Case, epochs: Array, scores: Array, thresholds: Thresholds) -> Trend | None:
+def _falling(case: RunView, epochs: Array, scores: Array, thresholds: Thresholds) -> Trend | None:
     """The clearest fall over any recent window that has cost enough IoU since the peak.
 
     It must be sure by itself, or likely with a rising validation loss as a second witness.
@@ -73,7 +73,7 @@ def _symptom(
     seen = peak, falling.last
     going = "still falls" if training.bound(thresholds.confidence) < 0 else "does not rise"
     return Symptom(
-        Kind.OVERFIT,
+        SymptomKind.OVERFIT,
         "warning",
         seen,
         f"overfitting: the IoU has fallen by {lost:.4f} since its peak of {smooth.max():.4f} about"
@@ -87,7 +87,7 @@ def _symptom(
     )
 
 
-def _by_loss(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def _by_loss(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """Validation loss up, training loss down, and the IoU no longer healthy: a notice."""
     epochs, losses = case.series("val_loss")
     scores = pace_now(case, thresholds)
@@ -100,7 +100,7 @@ def _by_loss(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     if rising.bound(1 - SURE) <= 0 or training.bound(SURE) >= 0:
         return
     yield Symptom(
-        Kind.OVERFIT,
+        SymptomKind.OVERFIT,
         "notice",
         rising.epochs,
         "the validation loss rises while the training loss falls, though the IoU has not fallen"

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from decamo.diagnosis.case import Case
+from decamo.diagnosis.case import RunView
 from decamo.diagnosis.detect_rate import lr_exhausted
 from decamo.diagnosis.learned import Learned, learned_before
 from decamo.diagnosis.noise import Trend
 from decamo.diagnosis.pace import paces
 from decamo.diagnosis.rates import told
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 
-__all__ = ["pace", "stands_still"]
+__all__ = ["pace", "pace_stands_still"]
 
 # A run that rose and has stood still for so many epochs is not called healthy any more; one of
 # the windows of ``pace``.
@@ -22,14 +22,14 @@ LATE_SPENT = 8
 ROUNDING = 1e-4
 
 
-def stands_still(trend: Trend, thresholds: Thresholds) -> bool:
+def pace_stands_still(trend: Trend, thresholds: Thresholds) -> bool:
     """Whether the gain is a plateau's, and the data rule out the pace of a slow but moving run."""
     slack = ROUNDING / thresholds.plateau_epochs
     flat = trend.chance_under(thresholds.plateau_pace + slack) >= thresholds.lean
     return flat and trend.bound(thresholds.confidence) < thresholds.moving_pace
 
 
-def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def pace(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """One of the five kinds."""
     trends = paces(*case.lengthened(thresholds.few), thresholds)
     if not trends:
@@ -42,21 +42,21 @@ def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     between = f"over epochs {trend.first} to {trend.last}"
     known = trend.last - trend.first
     healthy = trend.slope >= thresholds.healthy_pace
-    if healthy and stands_still(late, thresholds):
+    if healthy and pace_stands_still(late, thresholds):
         yield _stalling(late, evidence, thresholds)
     elif healthy and trend.bound(1 - thresholds.confidence) > 0:
         yield Symptom(
-            Kind.HEALTHY,
+            SymptomKind.HEALTHY,
             "good",
             trend.epochs,
             f"healthy: {per_ten} {between}{_good_signs(case)}",
             evidence,
             1 - trend.chance_under(thresholds.plateau_pace),
         )
-    elif stands_still(trend, thresholds) and known >= thresholds.plateau_epochs - 1:
+    elif pace_stands_still(trend, thresholds) and known >= thresholds.plateau_epochs - 1:
         gain = round(thresholds.plateau_epochs * trend.slope, 4) + 0.0  # and no "-0.0000"
         yield Symptom(
-            Kind.PLATEAU,
+            SymptomKind.PLATEAU,
             "warning",
             trend.epochs,
             f"a plateau at IoU {trend.level:.4f}: {gain:+.4f} in {thresholds.plateau_epochs} epochs"
@@ -70,7 +70,7 @@ def pace(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
             yield _held_back(before, trend, evidence, thresholds)
             return
         yield Symptom(
-            Kind.SLOW,
+            SymptomKind.SLOW,
             "info",
             trend.epochs,
             f"slow but moving: {per_ten} {between}; it needs time, not rescue",
@@ -94,7 +94,7 @@ def _held_back(
     then, times = before.pace, before.pace.slope / trend.slope
     part = f"1/{1 / before.share:.0f} of that at which it learned"
     return Symptom(
-        Kind.HELD_BACK,
+        SymptomKind.HELD_BACK,
         "warning",
         (then.first, trend.last),
         f"held back: {10 * trend.slope:+.4f} IoU in 10 epochs over epochs {trend.first} to"
@@ -124,7 +124,7 @@ def _stalling(late: Trend, evidence: tuple[Evidence, ...], thresholds: Threshold
     gain = window * late.slope
     most = window * thresholds.plateau_pace
     return Symptom(
-        Kind.SLOW,
+        SymptomKind.SLOW,
         "info",
         late.epochs,
         f"slowing down: it rose, but stands at IoU {late.level:.4f} ({gain:+.4f}) since epoch"
@@ -161,7 +161,7 @@ def _evidence(trend: Trend, thresholds: Thresholds) -> tuple[Evidence, ...]:
     )
 
 
-def _good_signs(case: Case) -> str:
+def _good_signs(case: RunView) -> str:
     """The action plan's other good signs, where they show."""
     signs = []
     for name, word in (("loss", "the loss falls"), ("lr", "the learning rate anneals")):
@@ -171,11 +171,11 @@ def _good_signs(case: Case) -> str:
     return "; " + " and ".join(signs) if signs else ""
 
 
-def _too_early(case: Case, thresholds: Thresholds) -> Symptom:
+def _too_early(case: RunView, thresholds: Thresholds) -> Symptom:
     count = len(case.series("iou")[0])
     epochs = f"{count or 'no'} epoch{'s' * (count > 1)}"
     return Symptom(
-        Kind.TOO_EARLY,
+        SymptomKind.TOO_EARLY,
         "info",
         case.span,
         f"too early to say: {epochs} with an IoU under the present schedule and stage;"
@@ -193,7 +193,7 @@ def _undecided(trend: Trend, evidence: tuple[Evidence, ...], thresholds: Thresho
     short = trend.last - trend.first < window - 1
     why = f"{trend.last - trend.first + 1} epochs are known" if short else "the noise is too high"
     return Symptom(
-        Kind.TOO_EARLY,
+        SymptomKind.TOO_EARLY,
         "info",
         trend.epochs,
         f"too early to say: {why}; the gain in {window} epochs lies between {low:+.4f} and"

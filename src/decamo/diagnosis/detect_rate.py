@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from decamo.diagnosis.case import Case
+from decamo.diagnosis.case import RunView
 from decamo.diagnosis.noise import Array
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.schedule import Curve
 
@@ -17,7 +17,7 @@ __all__ = ["lr_exhausted", "lr_rising", "never_anneals", "schedule_idle"]
 PRINTED = 1e-6
 
 
-def lr_exhausted(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def lr_exhausted(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """The rate stands at a tenth of its peak or less: little can move any more."""
     epochs, rates = case.series("lr")
     if len(rates) < 2 or rates.max() <= 0:
@@ -28,7 +28,7 @@ def lr_exhausted(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     peak = int(epochs[rates.argmax()])
     seen = peak, int(epochs[-1])
     yield Symptom(
-        Kind.LR_EXHAUSTED,
+        SymptomKind.LR_EXHAUSTED,
         "info",
         seen,
         f"the learning rate is spent: {_shown(rates[-1])}, {share:.1%} of the {_shown(rates.max())}"
@@ -38,7 +38,7 @@ def lr_exhausted(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     )
 
 
-def never_anneals(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def never_anneals(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """One rate throughout: the action plan's "old approach (what caused plateau)"."""
     epochs, rates = case.series("lr")
     kind = _scheduler(case)
@@ -49,7 +49,7 @@ def never_anneals(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         return
     seen = int(epochs[0]), int(epochs[-1])
     yield Symptom(
-        Kind.NEVER_ANNEALS,
+        SymptomKind.NEVER_ANNEALS,
         "notice",
         seen,
         f"the learning rate never anneals: {_shown(rates[-1])} in all {len(rates)} epochs",
@@ -58,7 +58,7 @@ def never_anneals(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     )
 
 
-def schedule_idle(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def schedule_idle(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """The rate is constant where its own curve would have moved visibly."""
     epochs, rates = case.series("lr")
     kind, expected = _scheduler(case), _expected(case, epochs)
@@ -70,7 +70,7 @@ def schedule_idle(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         return
     seen = int(epochs[0]), int(epochs[-1])
     yield Symptom(
-        Kind.SCHEDULE_IDLE,
+        SymptomKind.SCHEDULE_IDLE,
         "warning",
         seen,
         f"the schedule is idle: --scheduler {kind} should have moved the learning rate by"
@@ -83,7 +83,7 @@ def schedule_idle(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     )
 
 
-def lr_rising(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def lr_rising(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """A rise after a fall, unless restarts were asked for."""
     epochs, rates = case.series("lr")
     kind = _scheduler(case)
@@ -95,7 +95,7 @@ def lr_rising(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         if fell and rates[i - 1] > 0 and rates[i] > rates[i - 1] * rise:
             seen = int(epochs[i - 1]), int(epochs[i])
             yield Symptom(
-                Kind.LR_RISING,
+                SymptomKind.LR_RISING,
                 "info" if kind is None else "notice",
                 seen,
                 f"the learning rate rose from {_shown(rates[i - 1])} to {_shown(rates[i])} at epoch"
@@ -106,17 +106,17 @@ def lr_rising(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
             return
 
 
-def _stage(case: Case) -> int | None:
+def _stage(case: RunView) -> int | None:
     return case.present[-1].stage if case.present else None
 
 
-def _scheduler(case: Case) -> str | None:
+def _scheduler(case: RunView) -> str | None:
     name = "stage1_scheduler" if _stage(case) == 1 else "scheduler"
     kind = case.setting("schedule", name)
     return kind if isinstance(kind, str) else None
 
 
-def _expected(case: Case, epochs: Array) -> Array | None:
+def _expected(case: RunView, epochs: Array) -> Array | None:
     """The rates that the settings in force would give at ``epochs``; None where unknown.
 
     The curve is drawn from the first epoch that is known to the end of the stage or plan.

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 
-from decamo.diagnosis.case import Case
-from decamo.diagnosis.detect_pace import stands_still
+from decamo.diagnosis.case import RunView
+from decamo.diagnosis.detect_pace import pace_stands_still
 from decamo.diagnosis.pace import pace_now
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 
-__all__ = ["behind", "still_stuck"]
+__all__ = ["behind_schedule", "still_stuck"]
 
 # A schedule that set out at less than this share of the rate before it, on images of the same size,
 # was not begun to leave a level. Our choice.
 _TURNED_DOWN = 0.5
 
 
-def still_stuck(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def still_stuck(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """After 20 epochs no more than a plateau's gain; after 10, "flat or worse"."""
     start = case.baseline.known("iou") if case.baseline else None
     trend = pace_now(case, thresholds)
@@ -23,7 +23,7 @@ def still_stuck(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         return
     lived = trend.last - case.baseline.epoch
     late = lived >= thresholds.stuck_epochs
-    if lived < thresholds.healthy_epochs or not stands_still(trend, thresholds):
+    if lived < thresholds.healthy_epochs or not pace_stands_still(trend, thresholds):
         return
     gain = trend.level - start
     most = thresholds.plateau_pace * thresholds.stuck_epochs if late else thresholds.flat_gain
@@ -31,7 +31,7 @@ def still_stuck(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         return
     epochs = case.baseline.epoch, trend.last
     yield Symptom(
-        Kind.STILL_STUCK,
+        SymptomKind.STILL_STUCK,
         "warning",
         epochs,
         f"still stuck: {lived} epochs after IoU {start:.4f} at epoch {case.baseline.epoch} the run"
@@ -45,7 +45,7 @@ def still_stuck(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     )
 
 
-def _turned_down(case: Case) -> bool:
+def _turned_down(case: RunView) -> bool:
     """Whether the present schedule only lowered the rate: its stand is a plateau."""
     before = case.baseline.known("lr") if case.baseline else None
     sizes = {p.img_size for p in (case.baseline, *case.present) if p is not None}
@@ -55,7 +55,7 @@ def _turned_down(case: Case) -> bool:
     return float(rates.max()) < _TURNED_DOWN * before
 
 
-def behind(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def behind_schedule(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """After 30 epochs less than 0.4 of the way to the target."""
     start = case.baseline.known("iou") if case.baseline else None
     trend = pace_now(case, thresholds)
@@ -69,7 +69,7 @@ def behind(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         return
     epochs = case.baseline.epoch, trend.last
     yield Symptom(
-        Kind.BEHIND,
+        SymptomKind.BEHIND,
         "warning",
         epochs,
         f"behind: {max(share, 0):.0%} of the way from {start:.4f} to {case.target:.4f} after"

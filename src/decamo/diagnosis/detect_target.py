@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator
 
-from decamo.diagnosis.case import Case, series_of
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.case import RunView, series_of
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 
 __all__ = ["near_target", "target_reached"]
 
 
-def target_reached(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def target_reached(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """Any epoch of the run that scored the target: its checkpoint is there to be used."""
     epochs, scores = series_of(case.past.points, "iou")
     if case.target is None or not len(scores) or scores.max() < case.target:
         return
     best = int(epochs[scores.argmax()])
     yield Symptom(
-        Kind.TARGET_REACHED,
+        SymptomKind.TARGET_REACHED,
         "good",
         (best, best),
         f"target reached: IoU {scores.max():.4f} at epoch {best}, target {case.target:.4f}",
@@ -25,7 +25,7 @@ def target_reached(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     )
 
 
-def near_target(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def near_target(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """The last epoch is "almost there"."""
     epochs, scores = case.series("iou")
     if case.target is None or not len(scores):
@@ -35,7 +35,7 @@ def near_target(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         return
     last = int(epochs[-1])
     yield Symptom(
-        Kind.NEAR_TARGET,
+        SymptomKind.NEAR_TARGET,
         "good",
         (last, last),
         f"near the target: IoU {scores[-1]:.4f} at epoch {last}, {left:.4f} under"

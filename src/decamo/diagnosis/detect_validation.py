@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from decamo.diagnosis.case import Case
-from decamo.diagnosis.symptom import Evidence, Kind, Symptom
+from decamo.diagnosis.case import RunView
+from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 
 __all__ = ["one_sided_validation", "saturated", "thin_validation"]
@@ -14,7 +14,7 @@ __all__ = ["one_sided_validation", "saturated", "thin_validation"]
 LOOKED_AT = 3
 
 
-def thin_validation(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def thin_validation(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """The standard error of the mean IoU against the gain that a plateau is judged by.
 
     All epochs see the same images, so that a change from epoch to epoch is surer than this; how
@@ -29,7 +29,7 @@ def thin_validation(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     seen = last.epoch, last.epoch
     enough = int(np.ceil((last.iou_sd / thresholds.plateau_gain) ** 2))
     yield Symptom(
-        Kind.THIN_VALIDATION,
+        SymptomKind.THIN_VALIDATION,
         "notice" if error > 2 * thresholds.plateau_gain else "info",
         seen,
         f"{last.val_images} validation images know the mean IoU to within {error:.4f} (standard"
@@ -44,7 +44,7 @@ def thin_validation(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
     )
 
 
-def one_sided_validation(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def one_sided_validation(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """Predicted area against true area."""
     ratios = [
         (p.epoch, p.predicted_share / p.object_share)
@@ -62,7 +62,7 @@ def one_sided_validation(case: Case, thresholds: Thresholds) -> Iterator[Symptom
     seen = ratios[0][0], ratios[-1][0]
     sides = "far too much" if ratio > 1 else "far too little"
     yield Symptom(
-        Kind.ONE_SIDED_VALIDATION,
+        SymptomKind.ONE_SIDED_VALIDATION,
         "notice",
         seen,
         f"{sides} is predicted as object: {ratio:.2f} times the true area",
@@ -78,7 +78,7 @@ def one_sided_validation(case: Case, thresholds: Thresholds) -> Iterator[Symptom
     )
 
 
-def saturated(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
+def saturated(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """Mistakes made with near certainty leave gradients little to hold on to."""
     epochs, shares = case.series("sure_wrong")
     if not len(shares):
@@ -88,7 +88,7 @@ def saturated(case: Case, thresholds: Thresholds) -> Iterator[Symptom]:
         return
     seen = int(epochs[-LOOKED_AT:][0]), int(epochs[-1])
     yield Symptom(
-        Kind.SATURATED,
+        SymptomKind.SATURATED,
         "notice",
         seen,
         f"saturated: {share:.0%} of the wrong pixels are predicted with near certainty",

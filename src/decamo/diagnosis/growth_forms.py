@@ -16,7 +16,7 @@ import numpy as np
 
 from decamo.diagnosis.noise import Array
 
-__all__ = ["Form", "Spread", "expit", "forms", "logit", "spreads"]
+__all__ = ["GrowthForm", "Spread", "expit", "forms", "logit", "spreads"]
 
 EDGE = 0.005  # scores are kept this far from 0 and 1, where the logit has no value
 
@@ -38,7 +38,7 @@ GAIN, ANNEAL = 0.5, 0.1
 
 
 @dataclass(frozen=True)
-class Form:
+class GrowthForm:
     """One form with its bend.
 
     Attributes:
@@ -80,7 +80,7 @@ def expit(odds: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -50, 50))))
 
 
-def forms(epochs: Array, known: int, rates: Array | None) -> Iterator[Form]:
+def forms(epochs: Array, known: int, rates: Array | None) -> Iterator[GrowthForm]:
     """Every form at all epochs.
 
     Args:
@@ -89,7 +89,7 @@ def forms(epochs: Array, known: int, rates: Array | None) -> Iterator[Form]:
         rates: ``[n]``, learning rates >= 0; None where those ahead are unknown.
     """
     time = (epochs - epochs[0]) / (epochs[known - 1] - epochs[0])
-    yield Form("flat", np.empty((len(time), 0)))
+    yield GrowthForm("flat", np.empty((len(time), 0)))
     for power, offset in POWERS:
         yield _form("power", 1 - (1 + time / offset) ** -power, known)
     for bend in BENDS:
@@ -123,8 +123,8 @@ def spreads(rates: Array | None, count: int) -> Iterator[Spread]:
         yield Spread(correlation, drift, size)
 
 
-def _form(family: str, way: Array, known: int, second: Array | None = None) -> Form:
+def _form(family: str, way: Array, known: int, second: Array | None = None) -> GrowthForm:
     first = way / max(float(way[known - 1]), 1e-12)
     if second is None:
-        return Form(family, first[:, None], (GAIN,))
-    return Form(family, np.stack([first, second], axis=1), (GAIN, ANNEAL))
+        return GrowthForm(family, first[:, None], (GAIN,))
+    return GrowthForm(family, np.stack([first, second], axis=1), (GAIN, ANNEAL))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from decamo.diagnosis.case import Case, series_of
+from decamo.diagnosis.case import RunView, series_of
 from decamo.diagnosis.noise import Trend, fit_trend
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.history import Point
@@ -30,7 +30,7 @@ class Learned:
         return self.top / self.rate
 
 
-def learned_rate(case: Case, thresholds: Thresholds) -> float | None:
+def learned_rate(case: RunView, thresholds: Thresholds) -> float | None:
     """Highest rate at which the run rose under an earlier schedule, its backbone open.
 
     It is that of an epoch with a new best IoU. None where these gained less than what is called
@@ -49,7 +49,7 @@ def learned_rate(case: Case, thresholds: Thresholds) -> float | None:
     return highest if moved and 0 < highest < 10 else None
 
 
-def learned_before(case: Case, thresholds: Thresholds) -> Learned | None:
+def learned_before(case: RunView, thresholds: Thresholds) -> Learned | None:
     """None where the present rates are not far lower, or where too little is known.
 
     The last epochs at the higher rates are looked at, not the first: every run slows down, and one
@@ -75,6 +75,6 @@ def learned_before(case: Case, thresholds: Thresholds) -> Learned | None:
     return Learned(pace, rate, top)
 
 
-def _earlier(case: Case) -> list[Point]:
+def _earlier(case: RunView) -> list[Point]:
     """Epochs before the present schedule and stage in which the backbone was open."""
     return [p for p in case.past.points if p.epoch < case.span[0] and (p.stage or 1) != 1]

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from decamo.diagnosis.case import Case
+from decamo.diagnosis.case import RunView
 from decamo.diagnosis.noise import Array, Trend, fit_trend
 from decamo.diagnosis.smooth import EPOCHS, recent_gains
 from decamo.diagnosis.thresholds import Thresholds
@@ -22,7 +22,7 @@ BENDS = 8
 APART = 8
 
 
-def pace_now(case: Case, thresholds: Thresholds) -> Trend | None:
+def pace_now(case: RunView, thresholds: Thresholds) -> Trend | None:
     """The present pace of the IoU over a plateau's window; None where too little is known."""
     return paces(*case.lengthened(thresholds.few), thresholds).get(thresholds.plateau_epochs)
 

@@ -8,10 +8,10 @@ from decamo.diagnosis.command import Change, resumed
 from decamo.diagnosis.expectations import NO_FIGURE, expectation_of
 from decamo.diagnosis.rates import rounded, told
 from decamo.diagnosis.remedy import Remedy, remedy_of
-from decamo.diagnosis.standing import OPTIONS, Standing
-from decamo.diagnosis.symptom import Kind
+from decamo.diagnosis.standing import OPTIONS, RunState
+from decamo.diagnosis.symptom import SymptomKind
 
-__all__ = ["BEYOND", "Situation", "escape", "larger", "lower", "option", "rung", "stopping"]
+__all__ = ["BEYOND", "Situation", "escape", "larger", "lower", "plan_option", "rung", "stopping"]
 
 BEYOND = 4
 """The rung after option 3: the plan's "still stuck after 20 epochs"."""
@@ -39,8 +39,8 @@ class Situation:
         claims: measured gains by name.
     """
 
-    standing: Standing
-    verdict: Kind
+    standing: RunState
+    verdict: SymptomKind
     target: float | None = None
     claims: Mapping[str, Claim] = field(default_factory=dict)
 
@@ -48,16 +48,16 @@ class Situation:
 def rung(situation: Situation) -> int:
     """Which option is next: 1 to 3 in the plan's order, or ``BEYOND`` them."""
     last = situation.standing.option
-    if situation.verdict == Kind.STILL_STUCK:
+    if situation.verdict == SymptomKind.STILL_STUCK:
         if situation.standing.lived >= _STUCK_EPOCHS:
             return BEYOND
         return min(max(last, 1) + 1, BEYOND)
-    if situation.verdict == Kind.BEHIND:
+    if situation.verdict == SymptomKind.BEHIND:
         return 3 if last < 3 else BEYOND
     return min(last + 1, BEYOND)
 
 
-def option(situation: Situation, number: int) -> Remedy:
+def plan_option(situation: Situation, number: int) -> Remedy:
     """Option 1, 2 or 3, or what lies beyond, in the terms of this run."""
     s = situation.standing
     size = _size(s, number)
@@ -82,21 +82,21 @@ def option(situation: Situation, number: int) -> Remedy:
     return remedy_of(title, order, s, expected, steps=steps)
 
 
-def stopping(standing: Standing) -> list[str]:
+def stopping(standing: RunState) -> list[str]:
     """What comes before any restart."""
     return [] if standing.ended else ["stop the present run first, if it is still going"]
 
 
 def escape(situation: Situation) -> Remedy:
     """A higher learning rate: the next option that has one."""
-    return option(situation, rung(situation))
+    return plan_option(situation, rung(situation))
 
 
 def larger(situation: Situation) -> Remedy:
     """Larger images: option 3, at the rate that the situation asks for."""
     s, number = situation.standing, rung(situation)
     if number < BEYOND:
-        return option(situation, 3)
+        return plan_option(situation, 3)
     size = _next_size(s.img_size or 384)
     changes = [*_rates(s, BEYOND), *_sizes(s, 3, size), *_span(s, 3), *_companions(s)]
     order = resumed(s, changes, anew=True)
@@ -110,7 +110,7 @@ def larger(situation: Situation) -> Remedy:
 def lower(situation: Situation) -> Remedy:
     """Two thirds of the rate that was too high, and a warm-up."""
     s = situation.standing
-    broke = situation.verdict in (Kind.EXPLOSION, Kind.NON_FINITE)
+    broke = situation.verdict in (SymptomKind.EXPLOSION, SymptomKind.NON_FINITE)
     hot = s.hot or (s.rate if broke else s.top) or s.top or s.rate or 0.0003
     rate = rounded(hot * _LOWER)
     name = {1: "lr", 3: "stage3_lr"}.get(s.stage or 2, "stage2_lr")
@@ -149,7 +149,7 @@ def lower(situation: Situation) -> Remedy:
     return remedy_of(title, resumed(s, changes, anew=True), s, NO_FIGURE, steps=steps)
 
 
-def _rates(s: Standing, number: int) -> list[Change]:
+def _rates(s: RunState, number: int) -> list[Change]:
     known = max(s.top or 0.0, s.learned or 0.0)
     scale = max(1.0, known / _PROVEN) if s.stage != 1 else 1.0
     rate, floor = _RATES[number] * scale, _FLOORS[number] * scale
@@ -173,7 +173,7 @@ def _rates(s: Standing, number: int) -> list[Change]:
     ]
 
 
-def _sizes(s: Standing, number: int, size: int) -> list[Change]:
+def _sizes(s: RunState, number: int, size: int) -> list[Change]:
     if s.settings is None and size == 384:
         return []
     if s.settings is not None and size == s.settings.schedule.img_size:
@@ -188,7 +188,7 @@ def _sizes(s: Standing, number: int, size: int) -> list[Change]:
     return changes
 
 
-def _size(s: Standing, number: int) -> int:
+def _size(s: RunState, number: int) -> int:
     own = s.img_size or 384
     if number == 3:
         return _next_size(own)
@@ -202,18 +202,18 @@ def _next_size(size: int) -> int:
     return min((size + step) // 32 * 32, 4096)
 
 
-def _span(s: Standing, number: int) -> list[Change]:
+def _span(s: RunState, number: int) -> list[Change]:
     return [_end(s, _SPANS[number])]
 
 
-def _end(s: Standing, span: int) -> Change:
+def _end(s: RunState, span: int) -> Change:
     start = s.best_epoch if s.settings else s.epoch
     polish = s.settings.schedule.stage3_epochs if s.settings else 0
     why = f"{span} more epochs after epoch {start}"
     return Change("epochs", start + span, why if not polish else f"{why}, then stage 3")
 
 
-def _companions(s: Standing) -> list[Change]:
+def _companions(s: RunState) -> list[Change]:
     """What the options switch on as well."""
     changes = [Change("deep_supervision", True, "also trains a prediction at every level")]
     if s.stage == 1:

@@ -7,8 +7,8 @@ from decamo.diagnosis.expectations import NO_FIGURE
 from decamo.diagnosis.rates import rounded
 from decamo.diagnosis.remedies import Situation, escape, lower, stopping
 from decamo.diagnosis.remedy import Remedy, remedy_of
-from decamo.diagnosis.standing import Standing
-from decamo.diagnosis.symptom import Kind
+from decamo.diagnosis.standing import RunState
+from decamo.diagnosis.symptom import SymptomKind
 
 __all__ = [
     "anneal", "bigger_network", "more_data", "numbers", "quicker_average", "see_more",
@@ -136,7 +136,7 @@ def see_more(situation: Situation) -> Remedy:
 def numbers(situation: Situation) -> Remedy:
     """Full precision; and a lower rate, where the run broke."""
     s = situation.standing
-    if situation.verdict not in (Kind.EXPLOSION, Kind.NON_FINITE):
+    if situation.verdict not in (SymptomKind.EXPLOSION, SymptomKind.NON_FINITE):
         change = Change("precision", "fp32", "a number format that does not overflow; slower")
         changes = [change, *([_end(s, newest=True)] if s.ended else [])]
         order = resumed(s, changes, newest=True)
@@ -153,10 +153,10 @@ def numbers(situation: Situation) -> Remedy:
     return remedy_of(title, order, s, NO_FIGURE, ours=True, steps=steps)
 
 
-def _end(s: Standing, newest: bool = False) -> Change:
+def _end(s: RunState, newest: bool = False) -> Change:
     start = s.best_epoch if s.settings and not newest else s.epoch
     return Change("epochs", start + _SPAN, f"{_SPAN} more epochs after epoch {start}")
 
 
-def _warm(s: Standing, least: int) -> int:
+def _warm(s: RunState, least: int) -> int:
     return max(least, s.settings.schedule.warmup_epochs if s.settings else 0)

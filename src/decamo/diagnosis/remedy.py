@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from decamo.diagnosis.command import Change, Order, pasteable
 from decamo.diagnosis.expectations import Expectation
-from decamo.diagnosis.standing import Standing
+from decamo.diagnosis.standing import RunState
 
 __all__ = ["Remedy", "remedy_of"]
 
@@ -45,7 +45,7 @@ class Remedy:
 def remedy_of(
     title: str,
     order: Order,
-    standing: Standing,
+    standing: RunState,
     expected: Expectation,
     *,
     ours: bool = False,
@@ -81,7 +81,7 @@ def _named(order: Order) -> set[str]:
     return {f"--{c.name}" for c in order.changes}
 
 
-def _memory(order: Order, standing: Standing) -> str:
+def _memory(order: Order, standing: RunState) -> str:
     """One image at a time, the images of a step kept; then a smaller size."""
     if order.schedule is None or not _HUNGRY & set(order.words):
         return ""

@@ -7,21 +7,21 @@ from decamo.diagnosis.expectations import NO_FIGURE, measured_of
 from decamo.diagnosis.rates import told
 from decamo.diagnosis.remedies import Situation
 from decamo.diagnosis.remedy import Remedy, remedy_of
-from decamo.diagnosis.standing import Standing
-from decamo.diagnosis.symptom import Kind
+from decamo.diagnosis.standing import RunState
+from decamo.diagnosis.symptom import SymptomKind
 from decamo.recipes import RECIPES
 from decamo.schedule import Curve
 
 __all__ = ["go_on"]
 
-_STUCK = (Kind.PLATEAU, Kind.STILL_STUCK, Kind.BEHIND, Kind.HELD_BACK)
+_STUCK = (SymptomKind.PLATEAU, SymptomKind.STILL_STUCK, SymptomKind.BEHIND, SymptomKind.HELD_BACK)
 _ADDED = (30, 60)  # epochs: 120 -> 150 or 180
 
 
 def go_on(situation: Situation) -> Remedy:
     """Keep training; with more epochs where the planned ones will not do at the present pace."""
     s = situation.standing
-    if situation.verdict == Kind.TARGET_REACHED:
+    if situation.verdict == SymptomKind.TARGET_REACHED:
         scored = ["score it on test images that chose nothing; the validation score chose it"]
         title = "use the best weights: score them"
         return remedy_of(title, evaluation(s), s, NO_FIGURE, steps=scored)
@@ -44,9 +44,9 @@ def go_on(situation: Situation) -> Remedy:
         changes.append(
             Change("epochs", max(end, s.epoch) + _ADDED[0], "its planned end is reached")
         )
-    if situation.verdict == Kind.NEAR_TARGET:
+    if situation.verdict == SymptomKind.NEAR_TARGET:
         steps.append("or finish with a polish: --stage3-epochs 10, epochs at a low, constant rate")
-    if situation.verdict in (Kind.SLOW, Kind.NEAR_TARGET) and not changes:
+    if situation.verdict in (SymptomKind.SLOW, SymptomKind.NEAR_TARGET) and not changes:
         steps.append("the planned epochs should do at the present pace")
     title = "keep training, with more epochs" if changes else "let it run"
     if not changes:
@@ -63,7 +63,7 @@ def go_on(situation: Situation) -> Remedy:
     return remedy_of(title, resumed(s, changes, newest=True), s, expected, steps=steps)
 
 
-def _stretched(s: Standing, end: int) -> float | None:
+def _stretched(s: RunState, end: int) -> float | None:
     """The learning rate of the next epoch once the curve in force ends with epoch ``end``."""
     if s.settings is None or s.stage != 2:
         return None
@@ -76,7 +76,7 @@ def _stretched(s: Standing, end: int) -> float | None:
     return Curve("cosine", schedule.stage2_lr, floor, end - begin, warmup).at(s.epoch - begin)
 
 
-def _shift(s: Standing, change: Change) -> Change:
+def _shift(s: RunState, change: Change) -> Change:
     """``planned_end`` counts stage 3, ``--epochs`` does not."""
     if change.name != "epochs" or s.settings is None or not s.settings.schedule.stage3_epochs:
         return change

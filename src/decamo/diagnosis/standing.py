@@ -7,11 +7,11 @@ from pathlib import PurePath
 from statistics import median
 from typing import Any
 
-from decamo.diagnosis.case import Case
+from decamo.diagnosis.case import RunView
 from decamo.diagnosis.learned import learned_rate
 from decamo.diagnosis.pace import pace_now
 from decamo.diagnosis.rates import told
-from decamo.diagnosis.symptom import Kind
+from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.diagnosis.verdict import Diagnosis
 from decamo.errors import SettingsError
@@ -20,7 +20,7 @@ from decamo.recipes import RECIPES
 from decamo.settings import TrainSettings
 from decamo.settings.plain import SECTIONS, from_plain
 
-__all__ = ["OPTIONS", "Sign", "Standing", "standing_of"]
+__all__ = ["OPTIONS", "RunState", "Sign", "standing_of"]
 
 OPTIONS = ("conservative", "aggressive", "resolution")
 """The action plan's options 1 to 3, by their recipes."""
@@ -45,7 +45,7 @@ class Sign(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunState:
     """Where a run stands.
 
     Attributes:
@@ -127,7 +127,7 @@ def standing_of(
     checkpoint: str = "",
     latest: str = "",
     thresholds: Thresholds | None = None,
-) -> Standing:
+) -> RunState:
     """Gather it.
 
     Args:
@@ -137,7 +137,7 @@ def standing_of(
         latest: file with the newest weights, if there is one beside the best.
         thresholds: those of the diagnosis.
     """
-    case = Case(past, diagnosis.baseline, target=diagnosis.target)
+    case = RunView(past, diagnosis.baseline, target=diagnosis.target)
     stretch, points = case.stretch, past.points
     settings = _settings(stretch.settings) if stretch else None
     scored = [p for p in points if p.known("iou") is not None]
@@ -151,7 +151,7 @@ def standing_of(
     given = checkpoint or past.checkpoint
     if best and latest and best.stage != points[-1].stage:  # of another stage: nobody wants it back
         best, given = scored[-1], latest
-    return Standing(
+    return RunState(
         settings=settings,
         checkpoint=given,
         latest=latest,
@@ -190,7 +190,7 @@ def _settings(plain: Mapping[str, Mapping[str, Any]]) -> TrainSettings | None:
         return None
 
 
-def _top(case: Case, settings: TrainSettings | None) -> float | None:
+def _top(case: RunView, settings: TrainSettings | None) -> float | None:
     """Of a log that begins midway, a rate that moves does not tell its peak."""
     epochs, rates = case.series("lr")
     if settings is not None:
@@ -202,9 +202,9 @@ def _top(case: Case, settings: TrainSettings | None) -> float | None:
     return _positive(float(rates.max())) if begins or constant else None
 
 
-def _hot(case: Case, diagnosis: Diagnosis) -> float | None:
+def _hot(case: RunView, diagnosis: Diagnosis) -> float | None:
     """Highest rate within two epochs before the trouble began."""
-    if diagnosis.kind not in (Kind.EXPLOSION, Kind.NON_FINITE):
+    if diagnosis.kind not in (SymptomKind.EXPLOSION, SymptomKind.NON_FINITE):
         return None
     first = diagnosis.verdict.epochs[0]
     epochs, rates = case.series("lr")

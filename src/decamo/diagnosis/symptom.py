@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["SEVERITIES", "Evidence", "Kind", "Severity", "Symptom"]
+__all__ = ["SEVERITIES", "Evidence", "Severity", "Symptom", "SymptomKind"]
 
 Severity = Literal["good", "info", "notice", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("good", "info", "notice", "warning", "critical")
 """From what one hopes for to what must stop the run; ``warning`` and above ask for an act."""
 
 
-class Kind(StrEnum):
+class SymptomKind(StrEnum):
     """The closed set of kinds."""
 
     NON_FINITE = "non_finite"
@@ -94,7 +94,7 @@ class Symptom:
         strength: how sure, in [0, 1]; a probability where a test gives one.
     """
 
-    kind: Kind
+    kind: SymptomKind
     severity: Severity
     epochs: tuple[int, int]
     sentence: str

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from decamo.diagnosis.case import Case, open_case
+from decamo.diagnosis.case import RunView, open_case
 from decamo.diagnosis.detect_average import ema_lag
 from decamo.diagnosis.detect_batch import noisy_statistics
 from decamo.diagnosis.detect_dips import temporary_dip
@@ -12,16 +12,16 @@ from decamo.diagnosis.detect_loss import explosion, non_finite
 from decamo.diagnosis.detect_overfit import overfit
 from decamo.diagnosis.detect_pace import pace
 from decamo.diagnosis.detect_rate import lr_exhausted, lr_rising, never_anneals, schedule_idle
-from decamo.diagnosis.detect_schedule import behind, still_stuck
+from decamo.diagnosis.detect_schedule import behind_schedule, still_stuck
 from decamo.diagnosis.detect_target import near_target, target_reached
 from decamo.diagnosis.detect_validation import one_sided_validation, saturated, thin_validation
-from decamo.diagnosis.symptom import SEVERITIES, Kind, Symptom
+from decamo.diagnosis.symptom import SEVERITIES, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import SITUATION, TARGET, Thresholds
 from decamo.history import Past, Point
 
-__all__ = ["DETECTORS", "VERDICTS", "Detector", "Diagnosis", "diagnose"]
+__all__ = ["DETECTORS", "VERDICTS", "Detector", "Diagnosis", "diagnose_past"]
 
-Detector = Callable[[Case, Thresholds], Iterator[Symptom]]
+Detector = Callable[[RunView, Thresholds], Iterator[Symptom]]
 
 DETECTORS: tuple[Detector, ...] = (
     non_finite,
@@ -29,7 +29,7 @@ DETECTORS: tuple[Detector, ...] = (
     target_reached,
     overfit,
     still_stuck,
-    behind,
+    behind_schedule,
     temporary_dip,
     near_target,
     pace,
@@ -45,20 +45,20 @@ DETECTORS: tuple[Detector, ...] = (
     one_sided_validation,
 )
 
-VERDICTS: tuple[Kind, ...] = (
-    Kind.NON_FINITE,
-    Kind.EXPLOSION,
-    Kind.TARGET_REACHED,
-    Kind.OVERFIT,
-    Kind.STILL_STUCK,
-    Kind.PLATEAU,
-    Kind.HELD_BACK,
-    Kind.BEHIND,
-    Kind.TEMPORARY_DIP,
-    Kind.NEAR_TARGET,
-    Kind.SLOW,
-    Kind.HEALTHY,
-    Kind.TOO_EARLY,
+VERDICTS: tuple[SymptomKind, ...] = (
+    SymptomKind.NON_FINITE,
+    SymptomKind.EXPLOSION,
+    SymptomKind.TARGET_REACHED,
+    SymptomKind.OVERFIT,
+    SymptomKind.STILL_STUCK,
+    SymptomKind.PLATEAU,
+    SymptomKind.HELD_BACK,
+    SymptomKind.BEHIND,
+    SymptomKind.TEMPORARY_DIP,
+    SymptomKind.NEAR_TARGET,
+    SymptomKind.SLOW,
+    SymptomKind.HEALTHY,
+    SymptomKind.TOO_EARLY,
 )
 """Kinds that sum a run up; the first that is seen is the verdict. All others are circumstances."""
 
@@ -82,16 +82,16 @@ class Diagnosis:
     target: float | None = None
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> SymptomKind:
         """The verdict's kind."""
         return self.verdict.kind
 
-    def of_kind(self, kind: Kind) -> tuple[Symptom, ...]:
+    def of_kind(self, kind: SymptomKind) -> tuple[Symptom, ...]:
         """The symptoms of one kind."""
         return tuple(s for s in self.symptoms if s.kind == kind)
 
 
-def diagnose(
+def diagnose_past(
     past: Past,
     thresholds: Thresholds | None = None,
     target: float | None = TARGET,
@@ -118,12 +118,12 @@ def diagnose(
 
 
 def _sums_up(symptom: Symptom) -> bool:
-    if symptom.kind in (Kind.NON_FINITE, Kind.OVERFIT):
+    if symptom.kind in (SymptomKind.NON_FINITE, SymptomKind.OVERFIT):
         return symptom.alarms
     return symptom.kind in VERDICTS
 
 
-def _facts(case: Case) -> Iterator[str]:
+def _facts(case: RunView) -> Iterator[str]:
     points = case.past.points
     if not points:
         yield "no epoch"

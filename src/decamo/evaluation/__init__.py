@@ -21,7 +21,7 @@ from decamo.evaluation.measuring import (
     map_of,
     measure_job,
 )
-from decamo.evaluation.methods import MapMethod, Method, Outcome, run_method
+from decamo.evaluation.methods import MapMethod, Method, MethodOutcome, run_method
 from decamo.evaluation.names import method_names, named_path
 from decamo.evaluation.predictions import MapFolder, fitted, match_maps
 from decamo.evaluation.protocol import Protocol, head_of, prints_of
@@ -48,8 +48,8 @@ __all__ = [
     "MapMethod",
     "Measurer",
     "Method",
+    "MethodOutcome",
     "NonCam",
-    "Outcome",
     "Protocol",
     "RuledSets",
     "Rules",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from decamo.evaluation.bootstrap import MEASURES, RESAMPLES, interval, resampled, resamples
-from decamo.metrics import ImageMeasures, summarise
+from decamo.metrics import ImageMeasures, summarize_measures
 
 __all__ = ["Comparison", "compare"]
 
@@ -65,7 +65,7 @@ def compare(
     if len(ones) != len(others) or not ones:
         raise ValueError(f"want as many images of both, at least 1; got {len(ones)}, {len(others)}")
     weights = resamples(len(ones), count=count, seed=seed)
-    was, now = summarise(ones), summarise(others)
+    was, now = summarize_measures(ones), summarize_measures(others)
     before, after = resampled(ones, weights), resampled(others, weights)
     made = []
     for name in MEASURES:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from decamo.data.deciding import refuse_unknown, words_for
 from decamo.data.mask_look import MaskLook
-from decamo.data.mask_values import Form, form_of
+from decamo.data.mask_values import MaskForm, form_of
 from decamo.data.pixel_range import WideLook
 from decamo.data.reading import see_image, see_mask
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
@@ -102,7 +102,7 @@ def _ruled(one: CaseSet, seen: Sequence[Sight | None], decided: Decided, *, said
         alone = rule.mask.plane is Plane.EACH and look is not None and _has_half(look)
         brightest = 0 if look is None else _brightest(look)
         cases.append(replace(case, pair=pair, rule=rule, half=alone or faint, brightest=brightest))
-    ones = any(sight is not None and form_of(sight.mask) is Form.ONES for sight in seen)
+    ones = any(sight is not None and form_of(sight.mask) is MaskForm.ONES for sight in seen)
     alike = (rule.mask.plane is Plane.EACH and not ones) or not decided.lines
     meaning = "" if alike else decided.lines[0]
     return replace(one, cases=tuple(cases), meaning=meaning)

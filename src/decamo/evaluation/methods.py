@@ -18,7 +18,7 @@ from decamo.evaluation.predictions import MapFolder, match_maps
 from decamo.evaluation.protocol import Protocol, prints_of
 from decamo.metrics import ImageMeasures
 
-__all__ = ["MapMethod", "Method", "Outcome", "run_method"]
+__all__ = ["MapMethod", "Method", "MethodOutcome", "run_method"]
 
 _BAD_LIMIT = 0.01  # as in the census before training
 
@@ -116,7 +116,7 @@ class MapMethod:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MethodOutcome:
     """One method on one set.
 
     Attributes:
@@ -144,7 +144,7 @@ def run_method(
     *,
     split: str,
     on_done: Callable[[], None] = lambda: None,
-) -> Outcome:
+) -> MethodOutcome:
     """Score every case of a set.
 
     Args:
@@ -185,7 +185,7 @@ def run_method(
         meaning=cases.meaning,
         **method.facts,
     )
-    return Outcome(
+    return MethodOutcome(
         results,
         protocol,
         bad,

@@ -10,7 +10,7 @@ from decamo.evaluation.groups import grouped
 from decamo.evaluation.lost import Loss, mean_loss
 from decamo.evaluation.measuring import ImageResult
 from decamo.evaluation.protocol import Protocol
-from decamo.metrics import ImageMeasures, SetMeasures, summarise
+from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures
 
 __all__ = ["Group", "SetScore", "plain_score", "score_set"]
 
@@ -87,7 +87,7 @@ def score_set(
         for name, members in grouped(ordered, kind).items()
     ]
     whole = _group("", "", ordered, seed, count)
-    both = summarise(others) if others else None
+    both = summarize_measures(others) if others else None
     return SetScore(method, dataset, protocol, ordered, whole, tuple(groups), both)
 
 
@@ -131,7 +131,7 @@ def _group(
         intervals = {k: interval(v) for k, v in resampled(measures, weights).items()}
     losses = [r.loss for r in results if r.loss is not None]
     loss = mean_loss(losses) if losses else None
-    return Group(by, name, summarise(measures), intervals, loss)
+    return Group(by, name, summarize_measures(measures), intervals, loss)
 
 
 def _plain_group(group: Group) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from decamo.history.gathering import Gathering
-from decamo.history.log_names import Meaning, is_epoch, meaning_of
+from decamo.history.log_names import ColumnMeaning, column_meaning, is_epoch
 from decamo.history.series import Past
 from decamo.history.sightings import Said, Sighting
 
@@ -28,7 +28,7 @@ def past_of_events(path: Path) -> Past:
     """
     gathering = Gathering(str(path))
     tags = _scalars(path)
-    meanings = {tag: meaning_of(tag) for tag in tags}
+    meanings = {tag: column_meaning(tag) for tag in tags}
     known = {tag: m for tag, m in meanings.items() if m is not None}
     ends = _epoch_ends(tags, known, gathering.notes)
     for epoch, begin, end in ends:
@@ -54,7 +54,7 @@ def _one(name: str, values: Sequence[float]) -> float:
 
 
 def _epoch_ends(
-    tags: dict[str, Scalars], known: dict[str, Meaning], notes: list[str]
+    tags: dict[str, Scalars], known: dict[str, ColumnMeaning], notes: list[str]
 ) -> list[tuple[int, float, float]]:
     """Each epoch with the steps ``(begin, end]`` that it covers."""
     counter = next((tag for tag in tags if is_epoch(tag)), None)

@@ -12,9 +12,9 @@ __all__ = [
     "Baseline",
     "EpochDone",
     "Event",
+    "EventListener",
     "GroupsOpened",
     "Interrupted",
-    "Listener",
     "MemoryRanOut",
     "ReadingTrouble",
     "RolledBack",
@@ -159,7 +159,7 @@ class Interrupted:
     why: str
 
 
-class Listener(Protocol):
+class EventListener(Protocol):
     """Whoever reads the stream."""
 
     def hear(self, event: "Event") -> None:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from decamo.history.log_names import is_epoch, is_step, meaning_of
+from decamo.history.log_names import column_meaning, is_epoch, is_step
 from decamo.history.log_numbers import number_of
 from decamo.history.sightings import Said, Sighting
 
@@ -38,7 +38,7 @@ def sighting_of_object(entry: dict[str, Any]) -> Sighting | None:
                 by_step = by_step or epoch != value  # a part of an epoch
         elif is_step(name):
             by_step = True
-        elif (meaning := meaning_of(name)) is not None:
+        elif (meaning := column_meaning(name)) is not None:
             said.append(Said(meaning, value if math.isfinite(value) else math.nan))
     scored = any(one.meaning.name in ("iou", "dice", "mae") for one in said)
     return Sighting(epoch, tuple(said), running=by_step and not scored) if said else None

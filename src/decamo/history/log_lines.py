@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from decamo.history.log_names import blocks, meaning_of, scope_of
+from decamo.history.log_names import blocks, column_meaning, scope_of
 from decamo.history.log_numbers import NUMBER, number_of
 from decamo.history.sightings import Said, Sighting
 
@@ -131,7 +131,7 @@ def _said(
     if any(blocks(word) for word in before[-2:]) or not (match["sign"] or numbered):
         return None
     aside = scope_of((match["aside"] or "").strip(" ()[]"))
-    meaning = meaning_of(name, aside or scope)
+    meaning = column_meaning(name, aside or scope)
     value = number_of(match["number"])
     if meaning is None or value is None or _RANGE.match(line, match.end()):
         return None

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["Meaning", "blocks", "is_epoch", "is_step", "meaning_of", "scope_of"]
+__all__ = ["ColumnMeaning", "blocks", "column_meaning", "is_epoch", "is_step", "scope_of"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -38,7 +38,7 @@ _LONGEST = 100
 
 
 @dataclass(frozen=True)
-class Meaning:
+class ColumnMeaning:
     """What a name stands for.
 
     Attributes:
@@ -55,7 +55,7 @@ class Meaning:
     running: bool = False
 
 
-def meaning_of(name: str, scope: str = "") -> Meaning | None:
+def column_meaning(name: str, scope: str = "") -> ColumnMeaning | None:
     """The meaning of a name, or None if it is nothing that a past knows.
 
     Args:
@@ -72,9 +72,9 @@ def meaning_of(name: str, scope: str = "") -> Meaning | None:
         return None if rest else _loss(own or scope, running)
     rate = _rate(tokens)
     if rate is not None:
-        return Meaning("lr", 2, rate, running)
+        return ColumnMeaning("lr", 2, rate, running)
     if tokens in (["grad", "norm"], ["gradnorm"], ["gradient", "norm"]):
-        return Meaning("grad_norm", 2, running=running)
+        return ColumnMeaning("grad_norm", 2, running=running)
     return _score(tokens, own, scope, running)
 
 
@@ -98,20 +98,20 @@ def is_step(name: str) -> bool:
     return _tokens(name) in (["step"], ["global", "step"], ["iter"], ["iteration"])
 
 
-def _loss(scope: str, running: bool) -> Meaning:
+def _loss(scope: str, running: bool) -> ColumnMeaning:
     if scope in ("val", "test"):
-        return Meaning("val_loss", 3 if scope == "val" else 1, running=running)
-    return Meaning("loss", 3 if scope == "train" else 2, running=running)
+        return ColumnMeaning("val_loss", 3 if scope == "val" else 1, running=running)
+    return ColumnMeaning("loss", 3 if scope == "train" else 2, running=running)
 
 
-def _score(tokens: list[str], own: str, scope: str, running: bool) -> Meaning | None:
+def _score(tokens: list[str], own: str, scope: str, running: bool) -> ColumnMeaning | None:
     found = {_SCORES[t] for t in tokens if t in _SCORES}
     rest = set(tokens) - set(_SCORES) - _FILLERS - set(_SCOPES)
     if len(found) != 1 or rest or own == "train":  # a score of training images is another thing
         return None
     # A word such as "train" beside the name may be the logger's; it makes the score a poor one.
     rank = {"val": 3, "": 2, "test": 1, "train": 1}[own or scope]
-    return Meaning(found.pop(), rank, running=running)
+    return ColumnMeaning(found.pop(), rank, running=running)
 
 
 def _rate(tokens: list[str]) -> str | None:

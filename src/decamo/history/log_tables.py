@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from decamo.history.log_names import Meaning, is_epoch, is_step, meaning_of
+from decamo.history.log_names import ColumnMeaning, column_meaning, is_epoch, is_step
 from decamo.history.log_numbers import number_of
 from decamo.history.sightings import MOST_EPOCHS, Said, Sighting
 
@@ -32,7 +32,7 @@ class Table:
     delimiter: str
     columns: int
     epoch: int | None
-    meanings: dict[int, Meaning]
+    meanings: dict[int, ColumnMeaning]
 
     def row(self, line: str) -> Sighting | None:
         """What a row says; None if the line is no row of this table."""
@@ -76,12 +76,12 @@ def table_of(line: str) -> Table | None:
     return None
 
 
-def _meanings(cells: Sequence[str]) -> dict[int, Meaning]:
+def _meanings(cells: Sequence[str]) -> dict[int, ColumnMeaning]:
     """Columns by meaning; of two that mean the same, the one that says so more outright."""
     by_step = any(map(is_step, cells))  # several rows an epoch, as Lightning writes them
-    best: dict[tuple[str, str, bool], tuple[int, Meaning]] = {}
+    best: dict[tuple[str, str, bool], tuple[int, ColumnMeaning]] = {}
     for i, cell in enumerate(cells):
-        meaning = meaning_of(cell)
+        meaning = column_meaning(cell)
         if meaning is not None:
             if by_step and meaning.name in _OF_STEPS and "epoch" not in cell.lower():
                 meaning = replace(meaning, running=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from decamo.history.log_names import Meaning
+from decamo.history.log_names import ColumnMeaning
 
 __all__ = ["MOST_EPOCHS", "Said", "SeenEpoch", "Sighting", "spans"]
 
@@ -21,7 +21,7 @@ class Said:
         percent: whether it was written with ``%``.
     """
 
-    meaning: Meaning
+    meaning: ColumnMeaning
     value: float
     percent: bool = False
 
@@ -84,7 +84,7 @@ class SeenEpoch:
     def values(self) -> dict[str, Said]:
         """What counts: final values, and running ones where there is no final one."""
         running = {
-            key: Said(Meaning(*_name_and_group(key)), total / count)
+            key: Said(ColumnMeaning(*_name_and_group(key)), total / count)
             for key, (total, count) in self.sums.items()
         }
         return running | self.said

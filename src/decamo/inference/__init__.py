@@ -3,10 +3,10 @@
 `load` and `predictor` need torch and are imported by these names.
 """
 
-from decamo.inference.writer import outline, overlay, write_overlay, write_probability
+from decamo.inference.writer import mask_outline, overlay, write_overlay, write_probability
 
 __all__ = [
-    "outline",
+    "mask_outline",
     "overlay",
     "write_overlay",
     "write_probability",

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from decamo.metrics import THRESHOLD
 from decamo.storage.outputs import PREDICTION_MARK, write_output
 
-__all__ = ["outline", "overlay", "write_overlay", "write_probability"]
+__all__ = ["mask_outline", "overlay", "write_overlay", "write_probability"]
 
 _TINT = np.array([255, 64, 0], dtype=np.float32)  # orange: rare among natural camouflage
 _TRUTH = np.array([0, 220, 255], dtype=np.uint8)  # cyan outline for the true mask
@@ -54,11 +54,11 @@ def overlay(
     strength = 0.5 * probability[..., None] * (probability[..., None] >= THRESHOLD)
     picture = np.rint(image * (1 - strength) + _TINT * strength).astype(np.uint8)
     if mask is not None:
-        picture[outline(mask)] = _TRUTH
+        picture[mask_outline(mask)] = _TRUTH
     return picture
 
 
-def outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def mask_outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Pixels of a bool ``[H, W]`` mask that touch its outside (4-neighbours), about 1 px wide."""
     padded = np.pad(mask, 1, mode="edge")
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["boundary_loss", "outline"]
+__all__ = ["boundary_loss", "soft_outline"]
 
 # The logits come from stride 4 by interpolation: half the resolution loses nothing, and costs a
 # quarter. A 3 x 3 gradient there is a band about 4 px wide.
@@ -11,7 +11,7 @@ REDUCTION = 2
 TINY = 1e-6
 
 
-def outline(probability: Tensor) -> Tensor:
+def soft_outline(probability: Tensor) -> Tensor:
     """Morphological gradient over 3 x 3: dilation minus erosion.
 
     Args:
@@ -40,8 +40,8 @@ def boundary_loss(logits: Tensor, mask: Tensor, known: Tensor | None = None) -> 
     Returns:
         ``[B]`` in [0,1].
     """
-    found = outline(_reduced(logits.sigmoid()))
-    true = outline(_reduced(mask))
+    found = soft_outline(_reduced(logits.sigmoid()))
+    true = soft_outline(_reduced(mask))
     if known is not None:
         unknown = F.max_pool2d(1 - known, REDUCTION, ceil_mode=True)
         counts = 1 - F.max_pool2d(unknown, 3, 1, 1)

@@ -4,7 +4,7 @@ from decamo.metrics.boundary_iou import boundary_iou
 from decamo.metrics.e_measure import e_measure
 from decamo.metrics.f_measure import f_measure
 from decamo.metrics.mae import mae
-from decamo.metrics.measures import ImageMeasures, SetMeasures, summarise
+from decamo.metrics.measures import ImageMeasures, SetMeasures, summarize_measures
 from decamo.metrics.overlap import dice, iou
 from decamo.metrics.s_measure import s_measure
 from decamo.metrics.suite import THRESHOLD, Scores, binarise, mean_scores, measure, score
@@ -26,6 +26,6 @@ __all__ = [
     "measure",
     "s_measure",
     "score",
-    "summarise",
+    "summarize_measures",
     "weighted_f",
 ]

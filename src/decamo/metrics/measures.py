@@ -7,7 +7,7 @@ import numpy as np
 
 from decamo.metrics.counts import Curve
 
-__all__ = ["ImageMeasures", "SetMeasures", "summarise"]
+__all__ = ["ImageMeasures", "SetMeasures", "summarize_measures"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class SetMeasures:
     dice_curve: Curve
 
 
-def summarise(images: Sequence[ImageMeasures]) -> SetMeasures:
+def summarize_measures(images: Sequence[ImageMeasures]) -> SetMeasures:
     """The measures of a set; see :class:`SetMeasures`."""
 
     def mean(name: str) -> float:

@@ -9,13 +9,13 @@ from decamo.metrics.counts import Counts
 from decamo.metrics.nearness import Box, box_of
 from decamo.metrics.tally import Cut, Part, Quarter, Tally, quarters_of
 
-__all__ = ["Scale", "scale_of", "tally_bytes"]
+__all__ = ["ByteScale", "scale_of", "tally_bytes"]
 
 LEVELS = np.arange(256)
 STRIP = 32_000  # pixels counted at once, so that NumPy's copy of them stays in the cache
 
 
-class Scale(NamedTuple):
+class ByteScale(NamedTuple):
     """What grey level ``k`` means: the value ``(k - low) / span``, in float64 ``values[k]``."""
 
     low: int
@@ -23,7 +23,7 @@ class Scale(NamedTuple):
     values: npt.NDArray[np.float64]
 
 
-def scale_of(grey: npt.NDArray[np.uint8], *, stretch: bool) -> Scale:
+def scale_of(grey: npt.NDArray[np.uint8], *, stretch: bool) -> ByteScale:
     """Grey levels as values in [0, 1]: over 255, or stretched so that the extremes are 0 and 1.
 
     A prediction of one grey level is not stretched. ``values`` is float64 ``[256]``, rounded as
@@ -34,14 +34,14 @@ def scale_of(grey: npt.NDArray[np.uint8], *, stretch: bool) -> Scale:
         low, high = int(grey.min()), int(grey.max())
         if low != high:
             values = (values - values[low]) / (values[high] - values[low])
-            return Scale(low, high - low, values)
-    return Scale(0, 255, values)
+            return ByteScale(low, high - low, values)
+    return ByteScale(0, 255, values)
 
 
 def tally_bytes(
     grey: npt.NDArray[np.uint8],
     mask: npt.NDArray[np.bool_],
-    scale: Scale,
+    scale: ByteScale,
     known: npt.NDArray[np.bool_] | None = None,
     *,
     above_half: bool = False,
@@ -131,7 +131,7 @@ def _part(histogram: npt.NDArray[np.int64], steps: npt.NDArray[np.int64], span: 
 def _quarter(
     table: npt.NDArray[np.int64],
     steps: npt.NDArray[np.int64],
-    scale: Scale,
+    scale: ByteScale,
     shape: tuple[int, int],
     where: tuple[slice, slice],
 ) -> Quarter:
@@ -158,7 +158,7 @@ def _adaptive(
     inside: npt.NDArray[np.int64],
     outside: npt.NDArray[np.int64],
     steps: npt.NDArray[np.int64],
-    scale: Scale,
+    scale: ByteScale,
     grey: npt.NDArray[np.uint8],
 ) -> Cut:
     """Counts at twice the mean of the prediction, at most 1."""

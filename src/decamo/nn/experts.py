@@ -20,8 +20,8 @@ __all__ = [
     "Edges",
     "FrequencySplit",
     "GlobalContext",
+    "LocalTexture",
     "Strips",
-    "Texture",
     "expert_name",
     "local_mean",
     "make_expert",
@@ -30,7 +30,7 @@ __all__ = [
 SOBEL = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]) / 4
 
 
-class Texture(nn.Module):
+class LocalTexture(nn.Module):
     """Local texture: a dense 3x3 convolution at one dilation."""
 
     def __init__(self, width: int, dilation: int) -> None:
@@ -166,12 +166,12 @@ def local_mean(x: Tensor, cell: int) -> Tensor:
 # Kind and the scale of its n-th appearance (n from 0), in positions of its level. The two textures
 # take the odd and the even dilations, so that no expert repeats another. Names: expert_name.
 KINDS: tuple[Callable[[int, int], nn.Module], ...] = (
-    lambda width, n: Texture(width, dilation=1 + 2 * n),
+    lambda width, n: LocalTexture(width, dilation=1 + 2 * n),
     lambda width, n: GlobalContext(width, slots=8 * (n + 1)),
     lambda width, n: Contrast(width, cell=4 * 2**n),
     lambda width, n: FrequencySplit(width, cell=2 * 2**n),
     lambda width, n: Edges(width, dilation=1 + n),
-    lambda width, n: Texture(width, dilation=2 + 2 * n),
+    lambda width, n: LocalTexture(width, dilation=2 + 2 * n),
     lambda width, n: Strips(width, length=9 + 4 * n),
 )
 

@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from decamo.nn.mixture import Mixture
 
-__all__ = ["Firing", "Watch", "contributions"]
+__all__ = ["ActivationRecorder", "Firing", "contributions"]
 
 # Norm of the features below which a position counts as empty; they are normalised to about 1 a
 # channel, so that of 64 channels the norm is about 8.
@@ -55,7 +55,7 @@ def contributions(mixture: Mixture, seen: Sequence[Tensor], gates: Tensor) -> It
         yield gates[:, e, None, None, None].float() * left
 
 
-class Watch:
+class ActivationRecorder:
     """Watches the mixtures of a network within the block: ``with Watch(model) as watch:``.
 
     It costs time and memory as long as it watches, and changes nothing that is predicted.

@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from decamo.nn.prediction import Prediction
 
-__all__ = ["Listener", "Routing", "entropy_share", "routing_of"]
+__all__ = ["GateRecorder", "Routing", "entropy_share", "routing_of"]
 
 _DIGITS = 6  # kept: a gate has no more in float32, and a journal is read by people
 
@@ -65,7 +65,7 @@ def routing_of(images: Sequence[Tensor]) -> Routing:
     )
 
 
-class Listener:
+class GateRecorder:
     """Keeps the gates of each forward pass within the block: ``with Listener(model) as heard:``.
 
     They stay on the device until asked for: listening never waits for it.

@@ -4,24 +4,24 @@ What needs torch (`departure`, `trial`, `race`) is taken from its own module.
 """
 
 from decamo.races.branch import BEFORE, CONTROL, TWIN, Branch, standard_branches
-from decamo.races.judge import Gap, Verdict, behind, judge, luck_of, pair_gaps
-from decamo.races.meaning import Facts, Meaning, meaning_of
-from decamo.races.standing import Standing
+from decamo.races.judge import Gap, Verdict, judge, luck_of, pair_gaps, surely_worse
+from decamo.races.meaning import Explanation, RaceFacts, explain_race
+from decamo.races.standing import StartPoint
 
 __all__ = [
     "BEFORE",
     "CONTROL",
     "TWIN",
     "Branch",
-    "Facts",
+    "Explanation",
     "Gap",
-    "Meaning",
-    "Standing",
+    "RaceFacts",
+    "StartPoint",
     "Verdict",
-    "behind",
+    "explain_race",
     "judge",
     "luck_of",
-    "meaning_of",
     "pair_gaps",
     "standard_branches",
+    "surely_worse",
 ]

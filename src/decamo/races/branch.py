@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from decamo.races.standing import Standing
+from decamo.races.standing import StartPoint
 from decamo.recipes import RECIPES
 from decamo.settings import ScheduleSettings, shown
 
@@ -57,7 +57,7 @@ class Branch:
         return {"name": self.name, "asks": self.asks, "changes": changes, "before": self.before}
 
 
-def standard_branches(standing: Standing) -> tuple[Branch, ...]:
+def standard_branches(standing: StartPoint) -> tuple[Branch, ...]:
     """The control and its twin, options 1 to 3, and the probes that make sense here.
 
     The twin is the control under another seed: how far the two come apart is what chance alone
@@ -98,7 +98,7 @@ def _option(name: str, asks: str) -> Branch:
     return Branch(name, asks, {"schedule": schedule, "optimise": recipe["optimise"]})
 
 
-def _rates(standing: Standing) -> tuple[Branch, ...]:
+def _rates(standing: StartPoint) -> tuple[Branch, ...]:
     """Rates from high to low; but for the last, their curves differ in height alone."""
     rate, highest = standing.rate, standing.highest
     floor = min(standing.settings.schedule.min_lr, rate / 10)

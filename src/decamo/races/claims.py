@@ -18,7 +18,7 @@ from types import TracebackType
 from decamo.storage import storage_error
 from decamo.storage.owner import Holder
 
-__all__ = ["STALE_AFTER", "Claim", "ClaimLost", "take"]
+__all__ = ["STALE_AFTER", "ClaimLost", "TrialClaim", "take"]
 
 # Longer than anything between two events of a trainer: building the network, reading a checkpoint
 # over a slow share, one optimiser step.
@@ -32,7 +32,7 @@ class ClaimLost(Exception):
 
 
 @dataclass
-class Claim:
+class TrialClaim:
     """Held while a trial is trained; a context manager that gives it back.
 
     Attributes:
@@ -84,7 +84,7 @@ class Claim:
             over.set()
             thread.join()
 
-    def __enter__(self) -> "Claim":
+    def __enter__(self) -> "TrialClaim":
         return self
 
     def __exit__(
@@ -99,7 +99,7 @@ class Claim:
 
 def take(
     folder: Path, name: str, *, now: float, clock: Callable[[], float], stale: float = STALE_AFTER
-) -> Claim | None:
+) -> TrialClaim | None:
     """Claim the trial ``name``; None where a living process has it.
 
     Args:
@@ -127,7 +127,7 @@ def take(
     for old in range(1, number + 1):
         with suppress(OSError):
             _path(folder, name, old).unlink(missing_ok=True)
-    return Claim(path, clock)
+    return TrialClaim(path, clock)
 
 
 def _lives(path: Path, now: float, stale: float) -> bool:

@@ -7,14 +7,14 @@ from decamo.errors import SettingsError
 from decamo.history import EpochRecord
 from decamo.races.branch import standard_branches
 from decamo.races.horizon import full_settings
-from decamo.races.standing import Standing
+from decamo.races.standing import StartPoint
 
 __all__ = ["race_seconds"]
 
 _LOOK_BACK = 5  # epochs, as a plan's expected time does
 
 
-def race_seconds(standing: Standing, epochs: int, records: Sequence[EpochRecord]) -> float | None:
+def race_seconds(standing: StartPoint, epochs: int, records: Sequence[EpochRecord]) -> float | None:
     """Seconds of a race of the standard branches, none of them dropped on the way.
 
     Training takes time by the number of pixels; each branch is validated once more than it has

@@ -9,10 +9,10 @@ from decamo.errors import CheckpointError
 from decamo.races.branch import CONTROL, TWIN
 from decamo.races.heats import heat_of, verdict_of
 from decamo.races.horizon import full_settings
-from decamo.races.meaning import Facts, meaning_of
+from decamo.races.meaning import RaceFacts, explain_race
 from decamo.races.race import Race
-from decamo.races.standing import Standing
-from decamo.races.table import Outcome, answer, plain_outcome
+from decamo.races.standing import StartPoint
+from decamo.races.table import RaceOutcome, answer, plain_outcome
 from decamo.races.trial import departure_of
 from decamo.report.race_files import OUTCOME
 from decamo.schedule import Ledger, raced
@@ -21,10 +21,10 @@ from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, previous_of, write_whole
 from decamo.storage.sealed import save_sealed, sealed_outline
 
-__all__ = ["begin_winner", "outcome_of", "stay", "write_outcome"]
+__all__ = ["begin_winner", "race_outcome", "stay", "write_outcome"]
 
 
-def outcome_of(race: Race) -> Outcome:
+def race_outcome(race: Race) -> RaceOutcome:
     """What a race that is over has found.
 
     Raises:
@@ -37,7 +37,7 @@ def outcome_of(race: Race) -> Outcome:
     before = [float(record["loss"]) for record in race.course.checkpoint["history"]]
     since = [rung.loss for rung in control.rungs.values() if rung.loss is not None]
     lost = {name: result.lost for name, result in results.items() if result.lost}
-    facts = Facts(
+    facts = RaceFacts(
         rate=standing.rate,
         peak=standing.peak,
         highest=standing.highest,
@@ -49,11 +49,11 @@ def outcome_of(race: Race) -> Outcome:
     )
     may_win = [b.name for b in race.branches if b.name not in (CONTROL, TWIN)]
     winner = verdict.winner_among(may_win)
-    meanings = meaning_of(verdict, facts)
-    return Outcome(race.branches, results, heat, verdict, winner, meanings, standing)
+    meanings = explain_race(verdict, facts)
+    return RaceOutcome(race.branches, results, heat, verdict, winner, meanings, standing)
 
 
-def begin_winner(race: Race, outcome: Outcome, folder: RunFolder) -> Path | None:
+def begin_winner(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path | None:
     """The checkpoint from which the winner's whole plan is trained, as ``decamo train`` would.
 
     The first time it is written, ``escaped.pth``: the original checkpoint with the winner's segment
@@ -91,7 +91,7 @@ def begin_winner(race: Race, outcome: Outcome, folder: RunFolder) -> Path | None
     return start
 
 
-def stay(race: Race, outcome: Outcome, folder: RunFolder) -> Path:
+def stay(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path:
     """Write into the ledger of the run's newest checkpoint that the race changed nothing.
 
     Args:
@@ -111,7 +111,7 @@ def stay(race: Race, outcome: Outcome, folder: RunFolder) -> Path:
     return folder.last
 
 
-def write_outcome(root: Path, outcome: Outcome) -> None:
+def write_outcome(root: Path, outcome: RaceOutcome) -> None:
     """Write it into the race's folder, for reports; the race itself never reads it again.
 
     Raises:
@@ -120,11 +120,11 @@ def write_outcome(root: Path, outcome: Outcome) -> None:
     write_whole(root / OUTCOME, (json.dumps(plain_outcome(outcome), indent=2) + "\n").encode())
 
 
-def _why(race: Race, outcome: Outcome) -> str:
+def _why(race: Race, outcome: RaceOutcome) -> str:
     return f"escape, {len(race.branches)} trials of {race.course.epochs} epochs: {answer(outcome)}"
 
 
-def _asked(standing: Standing, chosen: TrainSettings) -> dict[str, dict[str, Any]]:
+def _asked(standing: StartPoint, chosen: TrainSettings) -> dict[str, dict[str, Any]]:
     """What the flags ask for of all that the winner chose otherwise, now or at an earlier race."""
     before, after = to_plain(standing.settings), to_plain(chosen)
     asked: dict[str, dict[str, Any]] = {}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from decamo.races.branch import CONTROL, TWIN
-from decamo.races.judge import Verdict, behind, judge, luck_of
+from decamo.races.judge import Verdict, judge, luck_of, surely_worse
 from decamo.races.results import Result, Rung, matrix
 
 __all__ = ["Heat", "heat_of", "verdict_of"]
@@ -52,7 +52,7 @@ def heat_of(results: Mapping[str, Result], epochs: int) -> Heat:
         now = {name: results[name].rungs[rung] for name in alive}
         luck = _luck(results, rung)
         ahead = {name for name in alive if now[name].iou > now[CONTROL].iou + luck}
-        last = behind(matrix(now), (CONTROL, TWIN, *ahead), luck=luck)
+        last = surely_worse(matrix(now), (CONTROL, TWIN, *ahead), luck=luck)
         dropped |= dict.fromkeys(sorted(last), rung)
         alive = [name for name in alive if name not in last]
     raise ValueError(f"want at least 1 epoch; got {epochs}")

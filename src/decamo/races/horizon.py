@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from decamo.errors import SettingsError
 from decamo.races.branch import CONTROL, Branch
-from decamo.races.standing import Standing
+from decamo.races.standing import StartPoint
 from decamo.schedule import Ledger, resume
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
@@ -16,7 +16,7 @@ __all__ = ["full_settings", "ledger_of", "trial_settings"]
 _FURTHER = 34
 
 
-def full_settings(branch: Branch, standing: Standing) -> TrainSettings:
+def full_settings(branch: Branch, standing: StartPoint) -> TrainSettings:
     """What the branch asks for, over the whole way: the winner's.
 
     Where it keeps the rates, its curve begins at the rate now in force, not at the peak from which
@@ -37,7 +37,7 @@ def full_settings(branch: Branch, standing: Standing) -> TrainSettings:
         raise _in(branch, error) from error
 
 
-def trial_settings(branch: Branch, standing: Standing, epochs: int) -> TrainSettings:
+def trial_settings(branch: Branch, standing: StartPoint, epochs: int) -> TrainSettings:
     """What the branch asks for, compressed into ``epochs`` epochs from the checkpoint on.
 
     Its curve anneals within the trial: a high rate judged before it has annealed would always look
@@ -70,7 +70,7 @@ def trial_settings(branch: Branch, standing: Standing, epochs: int) -> TrainSett
         raise _in(branch, error) from error
 
 
-def ledger_of(branch: Branch, settings: TrainSettings, standing: Standing, why: str) -> Ledger:
+def ledger_of(branch: Branch, settings: TrainSettings, standing: StartPoint, why: str) -> Ledger:
     """The checkpoint's ledger and the segment with which the branch leaves it.
 
     The control's segment has the curve, the place on it and the end of the one before: it only

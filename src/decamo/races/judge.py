@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from decamo.evaluation import RESAMPLES, resamples
 
-__all__ = ["LEVEL", "Gap", "Verdict", "behind", "judge", "luck_of", "pair_gaps"]
+__all__ = ["LEVEL", "Gap", "Verdict", "judge", "luck_of", "pair_gaps", "surely_worse"]
 
 _Floats = npt.NDArray[np.float64]
 Scores = Mapping[str, _Floats]
@@ -118,7 +118,9 @@ def pair_gaps(scores: Scores, *, luck: float = 0.0, seed: int = 0) -> dict[tuple
     return {(g.branch, g.against): g for g in (*one_way, *other_way)}
 
 
-def behind(scores: Scores, spare: Sequence[str], *, luck: float = 0.0, seed: int = 0) -> set[str]:
+def surely_worse(
+    scores: Scores, spare: Sequence[str], *, luck: float = 0.0, seed: int = 0
+) -> set[str]:
     """Branches surely worse than the leader: the upper end of the difference is under 0.
 
     The leader is picked by its score, so the intervals are those of all pairs.

@@ -10,12 +10,12 @@ from decamo.errors import MemoryExhausted, SettingsError, StorageError, Training
 from decamo.history import EpochRecord, Event, StepDone
 from decamo.races.branch import standard_branches
 from decamo.races.estimate import race_seconds
-from decamo.races.finish import begin_winner, outcome_of, stay, write_outcome
+from decamo.races.finish import begin_winner, race_outcome, stay, write_outcome
 from decamo.races.original import digest_of, held_race
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.races.race import Race
 from decamo.races.session import begin_race, course_of
-from decamo.races.standing import Standing
+from decamo.races.standing import StartPoint
 from decamo.races.table import outcome_text
 from decamo.races.written import only
 from decamo.report.console import Console
@@ -100,7 +100,7 @@ class Live:
             return "refused before"
         if self.budget is None or self._under_way(position):
             return ""
-        standing = Standing(settings, ledger, position, len(self.supply.train), 2, batchnorm=True)
+        standing = StartPoint(settings, ledger, position, len(self.supply.train), 2, batchnorm=True)
         takes = race_seconds(standing, self.epochs, records)
         if takes is None or takes <= self.budget.left:
             return ""
@@ -129,7 +129,7 @@ class Live:
             race = self._open(settings)
             if why := race.run():
                 return After(last, why)
-            outcome = outcome_of(race)
+            outcome = race_outcome(race)
             write_outcome(race.course.root, outcome)
             self.con.say(f"\n{outcome_text(outcome)}\n")
             race.clear([])

@@ -8,7 +8,7 @@ from statistics import fmean
 from decamo.races.branch import CONTROL, TWIN
 from decamo.races.judge import Gap, Verdict
 
-__all__ = ["Facts", "Meaning", "meaning_of"]
+__all__ = ["Explanation", "RaceFacts", "explain_race"]
 
 # Shares that call something by its name; ours, and only in sentences, never in a decision.
 _FALLING = 0.02  # of the training loss, over the epochs looked at
@@ -23,7 +23,7 @@ _SAME = 1e-5  # relative; a branch's rate is written with six digits
 
 
 @dataclass(frozen=True)
-class Facts:
+class RaceFacts:
     """What is known beside the scores.
 
     Attributes:
@@ -48,7 +48,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Meaning:
+class Explanation:
     """One cause.
 
     Attributes:
@@ -85,7 +85,7 @@ _SIMPLE = {
 }
 
 
-def meaning_of(verdict: Verdict, facts: Facts) -> tuple[Meaning, ...]:
+def explain_race(verdict: Verdict, facts: RaceFacts) -> tuple[Explanation, ...]:
     """What the probes say, surest first; never empty.
 
     Args:
@@ -96,13 +96,15 @@ def meaning_of(verdict: Verdict, facts: Facts) -> tuple[Meaning, ...]:
     for name, (cause, says) in _SIMPLE.items():
         gap = verdict.of(name)
         if gap is not None and gap.better:
-            found.append(Meaning(cause, says, (_told(gap),)))
+            found.append(Explanation(cause, says, (_told(gap),)))
     own = [g for g in verdict.gaps if g.better and g.branch not in _KNOWN]
-    found += [Meaning("own branch", f"{g.branch} gets off the plateau", (_told(g),)) for g in own]
+    found += [
+        Explanation("own branch", f"{g.branch} gets off the plateau", (_told(g),)) for g in own
+    ]
     nothing = not found
     if facts.diverged:
         evidence = tuple(f"{name}: {why}" for name, why in facts.diverged.items())
-        found.append(Meaning("unstable", "training does not bear every branch", evidence))
+        found.append(Explanation("unstable", "training does not bear every branch", evidence))
     return tuple([*_nothing(verdict, facts), *found] if nothing else found)
 
 
@@ -116,7 +118,7 @@ _SUSPECTS = {
 }
 
 
-def _rates(verdict: Verdict, facts: Facts) -> list[Meaning]:
+def _rates(verdict: Verdict, facts: RaceFacts) -> list[Explanation]:
     """Too low, used up, too high, or merely never falling: the probes tell these apart."""
     fall, low = verdict.of("anneal"), verdict.of("rate-tenth")
     higher = [g for n in _HIGHER if (g := verdict.of(n)) is not None]
@@ -135,24 +137,24 @@ def _rates(verdict: Verdict, facts: Facts) -> list[Meaning]:
                 " longer schedule, or a warm restart"
             )
             evidence.append(f"the schedule in force had come down to it from {facts.peak:.3g}")
-        found.append(Meaning(cause, says, tuple(evidence)))
+        found.append(Explanation(cause, says, tuple(evidence)))
     elif high is not None and high.better and beyond is not None and fall is not None:
         evidence = [_told(high), _told(fall), _told(beyond), now]
         says = (
             "a higher rate helps, but annealing the present one does not surely help less: the rate"
             f" has to fall, and may have been {'used up too early' if used_up else 'too low'}"
         )
-        found.append(Meaning("rate must fall", says, tuple(evidence)))
+        found.append(Explanation("rate must fall", says, tuple(evidence)))
     elif fall is not None and fall.better:
         says = "the rate only had to fall: it was kept up for too long"
-        found.append(Meaning("rate must fall", says, (_told(fall), now)))
+        found.append(Explanation("rate must fall", says, (_told(fall), now)))
     if low is not None and low.better:
         says = "the rate is too high here: its noise hides what was learned"
-        found.append(Meaning("rate too high", says, (_told(low), now)))
+        found.append(Explanation("rate too high", says, (_told(low), now)))
     return found
 
 
-def _used_up(branch: str, facts: Facts) -> bool:
+def _used_up(branch: str, facts: RaceFacts) -> bool:
     """Whether the schedule in force had the branch's rate once, and has annealed away from it.
 
     A rate that it never had was not used up: the schedule as a whole was too low.
@@ -162,7 +164,7 @@ def _used_up(branch: str, facts: Facts) -> bool:
     return had and (facts.ended or facts.rate <= _SPENT * facts.peak)
 
 
-def _nothing(verdict: Verdict, facts: Facts) -> list[Meaning]:
+def _nothing(verdict: Verdict, facts: RaceFacts) -> list[Explanation]:
     """No branch is better: what is left, by the evidence there is."""
     reach = max((g.high for g in verdict.gaps), default=0.0)
     widest = f"at 95 %, no branch gains more than {reach:+.4f} over {facts.epochs} epochs"
@@ -174,19 +176,19 @@ def _nothing(verdict: Verdict, facts: Facts) -> list[Meaning]:
     if best is not None and (needed := _images_needed(best, verdict)) is not None:
         says = f"{best.branch} may be better; this many images cannot tell"
         enough = f"about {needed} validation images would, were the gain what it seems"
-        found.append(Meaning("too few images", says, (_told(best), enough)))
+        found.append(Explanation("too few images", says, (_told(best), enough)))
     if (fall := _fall(facts.losses)) is not None and fall > _FALLING:
         evidence = (f"the training loss fell by {fall:.1%} over {_span(facts)} epochs", widest)
         says = (
             "no schedule is to blame: training still gains; either it takes more epochs, or what it"
             " learns now does not carry over to new images (data, augmentation)"
         )
-        found.append(Meaning("more epochs", says, evidence))
+        found.append(Explanation("more epochs", says, evidence))
     lost = fmean(iou < _LOST for iou in facts.ious) if facts.ious else 0.0
     if lost >= _MANY_LOST:
         few = f"{lost:.0%} of the validation images have an IoU under {_LOST:g}"
         says = "objects are missed as a whole: more data like those, or a stronger backbone"
-        found.append(Meaning("lost objects", says, (few, widest)))
+        found.append(Explanation("lost objects", says, (few, widest)))
     told = [widest, chance]
     if fall is not None and fall <= _FALLING:
         told.append(f"the training loss moved by {-fall:+.1%} over {_span(facts)} epochs")
@@ -195,7 +197,7 @@ def _nothing(verdict: Verdict, facts: Facts) -> list[Meaning]:
     return found
 
 
-def _ceiling(verdict: Verdict, told: list[str]) -> Meaning:
+def _ceiling(verdict: Verdict, told: list[str]) -> Explanation:
     """What is left where nothing raced is better; what was not raced is not ruled out."""
     raced = {
         name: any(verdict.of(branch) is not None for branch in branches)
@@ -206,7 +208,7 @@ def _ceiling(verdict: Verdict, told: list[str]) -> Meaning:
     cleared = f"by this race {' and '.join(tried)} do not hold it back: " if tried else ""
     open_ones = f", or {' or '.join(left)}, not raced" if left else ""
     says = f"{cleared}the network's capacity, the data, or what masks of this kind allow{open_ones}"
-    return Meaning("ceiling", says, tuple(told))
+    return Explanation("ceiling", says, tuple(told))
 
 
 def _images_needed(gap: Gap, verdict: Verdict) -> int | None:
@@ -233,7 +235,7 @@ def _fall(losses: Sequence[float]) -> float | None:
     return (before - after) / before if before else None
 
 
-def _span(facts: Facts) -> int:
+def _span(facts: RaceFacts) -> int:
     return min(len(facts.losses), _BACK)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from decamo.diagnosis import Kind, Symptom, diagnose
+from decamo.diagnosis import Symptom, SymptomKind, diagnose_past
 from decamo.history import EpochDone, EpochRecord, Event, Past
 from decamo.history.carried import past_of_records
 from decamo.schedule import Ledger, Position, was_raced
 
-__all__ = ["TRIAL_EPOCHS", "Run", "Watch", "stands_still"]
+__all__ = ["TRIAL_EPOCHS", "PlateauWatch", "Run", "plateau_symptom"]
 
 TRIAL_EPOCHS = 3
 """Epochs of a trial, unless a person says otherwise."""
@@ -23,17 +23,17 @@ class Run(Protocol):
     history: list[EpochRecord]
 
 
-def stands_still(past: Past) -> Symptom | None:
+def plateau_symptom(past: Past) -> Symptom | None:
     """The verdict of ``decamo diagnose``, if it is a plateau, under the first schedule or a later.
 
     No target is held against it: whoever asks for an escape wants more than there is.
     """
-    found = diagnose(past, target=None, situation=None)
-    return found.verdict if found.kind in (Kind.PLATEAU, Kind.STILL_STUCK) else None
+    found = diagnose_past(past, target=None, situation=None)
+    return found.verdict if found.kind in (SymptomKind.PLATEAU, SymptomKind.STILL_STUCK) else None
 
 
 @dataclass
-class Watch:
+class PlateauWatch:
     """Hears a run's epochs, and says why to end this stretch of it after one.
 
     What it says depends on the run's history and ledger alone, which every checkpoint holds: a run
@@ -66,7 +66,7 @@ class Watch:
         if self.act == "continue" or not self._may_help():
             return
         past = past_of_records(self.run.history, self.run.ledger, self.settings)
-        found = stands_still(past)
+        found = plateau_symptom(past)
         if found is None or (self.act == "escape" and self.refuses(self.run.history)):
             return
         self.why = found.sentence

@@ -11,16 +11,16 @@ from typing import Any
 from decamo.errors import SettingsError
 from decamo.history import Event
 from decamo.races.branch import Branch
-from decamo.races.claims import Claim, ClaimLost, take
+from decamo.races.claims import ClaimLost, TrialClaim, take
 from decamo.races.heats import Heat, heat_of
 from decamo.races.horizon import ledger_of, trial_settings
 from decamo.races.original import RACE, digest_of, held_race
 from decamo.races.results import Result, read_result
-from decamo.races.standing import Standing
+from decamo.races.standing import StartPoint
 from decamo.races.trial import Course, advance
 from decamo.storage import check_space, make_folder, write_whole
 
-__all__ = ["Race", "identity_of", "open_race"]
+__all__ = ["Race", "open_race", "race_identity"]
 
 _WAIT = 2.0  # seconds between two looks at what other processes do
 _FILES = 3  # of a trial: last, last.previous, and a best one
@@ -90,7 +90,7 @@ class Race:
             return True, self._train(named[name], heat.rung, claim)
         return False, ""
 
-    def _train(self, branch: Branch, rung: int, claim: Claim) -> str:
+    def _train(self, branch: Branch, rung: int, claim: TrialClaim) -> str:
         def hear(event: Event) -> None:
             claim.beat()
             self.hear(branch.name, event)
@@ -130,7 +130,7 @@ def open_race(course: Course, branches: Sequence[Branch]) -> bool:
         _ = ledger_of(branch, settings, course.standing, "").plan
     make_folder(course.root)
     path = course.root / RACE
-    now = identity_of(course.path, course.standing, branches, course.epochs)
+    now = race_identity(course.path, course.standing, branches, course.epochs)
     now["data set"] = course.supply.record.content
     if path.exists():
         held = held_race(course.root)
@@ -149,8 +149,8 @@ def open_race(course: Course, branches: Sequence[Branch]) -> bool:
     return False
 
 
-def identity_of(
-    path: Path, standing: Standing, branches: Sequence[Branch], epochs: int
+def race_identity(
+    path: Path, standing: StartPoint, branches: Sequence[Branch], epochs: int
 ) -> dict[str, Any]:
     """What makes a race this one beside its images, by the words that tell two apart."""
     return {

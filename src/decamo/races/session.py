@@ -20,7 +20,7 @@ from decamo.races.branch import Branch, standard_branches
 from decamo.races.departure import averageable, has_batchnorm
 from decamo.races.original import held_race
 from decamo.races.race import Race, open_race
-from decamo.races.standing import Standing
+from decamo.races.standing import StartPoint
 from decamo.races.trial import Course
 from decamo.report.console import Console
 from decamo.schedule import Ledger, Position
@@ -64,7 +64,7 @@ def course_of(
     """
     # Files beside it may go while the winner trains; the race stays the one that was begun.
     known = held_race(root).get("number of checkpoints averaged")
-    standing = Standing(
+    standing = StartPoint(
         settings=settings,
         ledger=Ledger.from_plain(checkpoint["ledger"]),
         position=Position(**checkpoint["position"]),

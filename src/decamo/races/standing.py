@@ -6,11 +6,11 @@ from decamo.errors import SettingsError
 from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
 
-__all__ = ["Standing"]
+__all__ = ["StartPoint"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class StartPoint:
     """The checkpoint that is raced, as far as plans go.
 
     Attributes:

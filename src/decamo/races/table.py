@@ -7,20 +7,20 @@ from typing import Any
 from decamo.races.branch import CONTROL, TWIN, Branch
 from decamo.races.heats import Heat
 from decamo.races.judge import Gap, Verdict
-from decamo.races.meaning import Meaning
+from decamo.races.meaning import Explanation
 from decamo.races.results import Result, plain_of
-from decamo.races.standing import Standing
+from decamo.races.standing import StartPoint
 from decamo.report import epoch_rows
 from decamo.settings import shown
 from decamo.settings.duration import duration
 
-__all__ = ["Outcome", "answer", "outcome_text", "plain_outcome"]
+__all__ = ["RaceOutcome", "answer", "outcome_text", "plain_outcome"]
 
 _WIDTH = 46  # of the question, in characters; JSON has all of it
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RaceOutcome:
     """All there is to tell at the end.
 
     Attributes:
@@ -38,11 +38,11 @@ class Outcome:
     heat: Heat
     verdict: Verdict
     winner: Gap | None
-    meanings: Sequence[Meaning]
-    standing: Standing
+    meanings: Sequence[Explanation]
+    standing: StartPoint
 
 
-def outcome_text(outcome: Outcome) -> str:
+def outcome_text(outcome: RaceOutcome) -> str:
     """The table, best first, the answer, and what it means."""
     header, rows, notes = _table(outcome)
     lines = [
@@ -58,7 +58,7 @@ def outcome_text(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _table(outcome: Outcome) -> tuple[list[str], list[list[str]], list[str]]:
+def _table(outcome: RaceOutcome) -> tuple[list[str], list[list[str]], list[str]]:
     """Heads, rows with one cell more (what the branch asks), and what the numbers are."""
     verdict, heat = outcome.verdict, outcome.heat
     heads = ["branch", "IoU", "difference", "95 % interval", "LR", "steps", "time"]
@@ -75,7 +75,7 @@ def _table(outcome: Outcome) -> tuple[list[str], list[list[str]], list[str]]:
     return heads, rows, notes
 
 
-def answer(outcome: Outcome) -> str:
+def answer(outcome: RaceOutcome) -> str:
     """The one sentence that a person waits for."""
     best = outcome.winner
     if best is None:
@@ -86,7 +86,7 @@ def answer(outcome: Outcome) -> str:
     )
 
 
-def plain_outcome(outcome: Outcome) -> dict[str, Any]:
+def plain_outcome(outcome: RaceOutcome) -> dict[str, Any]:
     """Plain values of all of it, without the scores of single images."""
     heads, rows, notes = _table(outcome)
     return {
@@ -110,7 +110,7 @@ def _final(result: Result) -> float:
     return result.last.iou if result.last is not None and not result.lost else -1.0
 
 
-def _cells(outcome: Outcome, branch: Branch) -> list[str]:
+def _cells(outcome: RaceOutcome, branch: Branch) -> list[str]:
     result, heat = outcome.results[branch.name], outcome.heat
     last, gap = result.last, outcome.verdict.of(branch.name)
     if last is None:

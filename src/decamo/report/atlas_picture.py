@@ -16,7 +16,7 @@ from PIL import Image
 
 from decamo.evaluation import ERROR_KINDS, ImageResult, Values, to_bytes
 from decamo.evaluation.atlas import classify_errors
-from decamo.inference import outline
+from decamo.inference import mask_outline
 from decamo.metrics import binarise
 from decamo.storage.outputs import SCORES_MARK, write_output
 
@@ -104,7 +104,7 @@ def _draw_row(row: Sequence[Axes], case: AtlasCase) -> None:
     ground = grey if case.image is None else case.image
     picture = _resized(ground, size)
     true = np.asarray(Image.fromarray(case.mask).resize(size))
-    picture[_thick(outline(true))] = _TRUTH
+    picture[_thick(mask_outline(true))] = _TRUTH
     predicted = _resized(grey, size)
     for axes, shown in zip(row, (picture, predicted, _errors(case, size)), strict=False):
         axes.imshow(shown, interpolation="nearest")

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from decamo.data.audit import QUANTILES, SEVERITIES, Audit, Copy, Finding, Summary, size_label
+from decamo.data.audit import QUANTILES, SEVERITIES, Audit, AuditSummary, Copy, Finding, size_label
 from decamo.report.page import escaped, page, table
 
 __all__ = ["audit_page"]
@@ -77,7 +77,7 @@ def _meanings(audit: Audit) -> str:
     return f"<h2>What their values mean</h2>{''.join(lines)}" if lines else ""
 
 
-def _table(summaries: Sequence[Summary]) -> str:
+def _table(summaries: Sequence[AuditSummary]) -> str:
     heads = ("data set", "split", "images", "masks", "pairs", "usable", "NonCAM", "MB")
     rows = [
         [
@@ -138,7 +138,7 @@ def _findings(findings: Sequence[Finding]) -> str:
     return "\n".join(parts)
 
 
-def _charts(summary: Summary) -> str:
+def _charts(summary: AuditSummary) -> str:
     sizes = {size_label(i): count for i, count in enumerate(summary.sizes)}
     charts = [_bars("share of the image that the object covers", sizes)]
     if summary.super_classes:

@@ -8,7 +8,16 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from decamo.diagnosis import Advice, Cause, Counsel, Diagnosis, Evidence, Kind, Remedy, Symptom
+from decamo.diagnosis import (
+    Advice,
+    Cause,
+    Counsel,
+    Diagnosis,
+    Evidence,
+    Remedy,
+    Symptom,
+    SymptomKind,
+)
 from decamo.report.plan_text import epoch_rows
 from decamo.settings.duration import duration
 
@@ -95,7 +104,7 @@ def tell(diagnosis: Diagnosis, advice: Advice, out: TextIO) -> None:
 
 def _headline(verdict: Symptom) -> str:
     """The sentence with its first words, which are the verdict, in capitals."""
-    if verdict.kind == Kind.NON_FINITE:
+    if verdict.kind == SymptomKind.NON_FINITE:
         return f"BROKEN: {verdict.sentence}"
     ends = [i for mark in (":", " at ", ",") if (i := verdict.sentence.find(mark)) > 0]
     cut = min(ends, default=0)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from decamo.inference import outline, overlay
+from decamo.inference import mask_outline, overlay
 from decamo.metrics import THRESHOLD
 from decamo.nn.firing import Firing
 from decamo.nn.routing import entropy_share
@@ -70,7 +70,7 @@ def draw_experts(
     size = _drawn_size(image.shape)
     small = np.array(Image.fromarray(image).resize(size, Image.Resampling.BOX))
     likely = np.array(Image.fromarray(probability).resize(size, Image.Resampling.BILINEAR))
-    line = outline(likely >= THRESHOLD)
+    line = mask_outline(likely >= THRESHOLD)
     rows, columns = firing.gates.shape
     width, height = (_PANEL * side / max(size) for side in size)
     figure = Figure(

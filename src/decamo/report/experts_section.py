@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from decamo.history import Past, Point
 from decamo.report.page import escaped, plot, table
-from decamo.report.svg_chart import draw
+from decamo.report.svg_chart import draw_chart
 from decamo.report.svg_heat import heat_map
 from decamo.report.svg_parts import Chart, Line, key
 from decamo.settings.experts import expert_name, level_name
@@ -80,7 +80,7 @@ def _routing(points: Sequence[Point]) -> str:
             for level in range(len(known[-1].gates))
         ]
         if rows:
-            drawn += plot(title, key(lines), draw(Chart(title, lines)))
+            drawn += plot(title, key(lines), draw_chart(Chart(title, lines)))
     return drawn
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from decamo.evaluation import Convention, Outcome
+from decamo.evaluation import Convention, MethodOutcome
 from decamo.settings.counting import counted, verb
 
 __all__ = ["outcome_notes"]
@@ -10,7 +10,7 @@ __all__ = ["outcome_notes"]
 _NAMED = 5  # of each kind; the rest is counted
 
 
-def outcome_notes(title: str, outcome: Outcome) -> list[str]:
+def outcome_notes(title: str, outcome: MethodOutcome) -> list[str]:
     """Lines about files left out, maps missing or extra, and maps that look like 0 and 1.
 
     Args:
@@ -48,7 +48,7 @@ def outcome_notes(title: str, outcome: Outcome) -> list[str]:
     return lines
 
 
-def _mask_notes(title: str, outcome: Outcome) -> list[str]:
+def _mask_notes(title: str, outcome: MethodOutcome) -> list[str]:
     """Masks that count as empty though they are not black."""
     if not outcome.faint:
         return []

@@ -7,8 +7,8 @@ from statistics import median
 
 from decamo.history import Past, Point
 from decamo.report.page import plot
-from decamo.report.svg_chart import draw
-from decamo.report.svg_parts import Band, Chart, Dot, Fan, Line, Mark, key
+from decamo.report.svg_chart import draw_chart
+from decamo.report.svg_parts import Band, Chart, ChartFan, Dot, Line, Mark, key
 from decamo.settings.duration import duration
 
 __all__ = ["best_point", "run_charts"]
@@ -23,7 +23,7 @@ def best_point(points: Sequence[Point]) -> Point | None:
     return max(scored, key=lambda p: p.iou or 0.0, default=None)
 
 
-def run_charts(past: Past, target: float | None = None, fan: Fan | None = None) -> str:
+def run_charts(past: Past, target: float | None = None, fan: ChartFan | None = None) -> str:
     """All curves that are known of a run, as HTML; empty where no epoch is.
 
     Args:
@@ -44,7 +44,9 @@ def run_charts(past: Past, target: float | None = None, fan: Fan | None = None) 
     return f'<div class="charts">{"".join(figures)}</div>'
 
 
-def _scores(scene: Chart, points: Sequence[Point], target: float | None, fan: Fan | None) -> str:
+def _scores(
+    scene: Chart, points: Sequence[Point], target: float | None, fan: ChartFan | None
+) -> str:
     lines = [_line("IoU", points, "iou", 1), _line("Dice", points, "dice", 2)]
     lines = [line for line in lines if _has(line)]
     best = best_point(points)
@@ -59,8 +61,8 @@ def _scores(scene: Chart, points: Sequence[Point], target: float | None, fan: Fa
         fan=fan,
     )
     # The same curves twice, as letters must not shrink on a phone.
-    wide = draw(replace(chart, width=820, height=300))
-    slim = draw(replace(chart, width=380, height=270))
+    wide = draw_chart(replace(chart, width=820, height=300))
+    slim = draw_chart(replace(chart, width=380, height=270))
     legend = key(lines) + ('<span class="soft">shaded: forecast</span>' if fan else "")
     return plot(
         "IoU and Dice on the validation images" if len(lines) > 1 else "IoU",
@@ -78,7 +80,7 @@ def _loss(scene: Chart, points: Sequence[Point]) -> str:
     known = [v for name in ("loss", "val_loss") for p in points if (v := p.known(name)) is not None]
     log = min(known) > 0 and max(known) > _EXPLODED * median(known)
     chart = replace(scene, title="loss", lines=lines, log=log)
-    return plot("Loss, log scale" if log else "Loss", key(lines), draw(chart))
+    return plot("Loss, log scale" if log else "Loss", key(lines), draw_chart(chart))
 
 
 def _rates(scene: Chart, points: Sequence[Point]) -> str:
@@ -104,7 +106,7 @@ def _rates(scene: Chart, points: Sequence[Point]) -> str:
     ]
     log = len({v for values in series for v in values if v}) > 1
     chart = replace(scene, title="learning rate", lines=lines, log=log)
-    return plot("Learning rate" + ", log scale" * log, key(lines), draw(chart))
+    return plot("Learning rate" + ", log scale" * log, key(lines), draw_chart(chart))
 
 
 def _rate(value: float | None) -> float | None:
@@ -128,7 +130,7 @@ def _seconds(scene: Chart, points: Sequence[Point]) -> str:
     whole = sum(value or 0.0 for _, value in line.points)
     legend = f'<span class="soft">training and validation; {duration(whole)} in all</span>'
     chart = replace(scene, title="seconds an epoch", lines=[line], zero=True)
-    return plot("Seconds an epoch", legend, draw(chart))
+    return plot("Seconds an epoch", legend, draw_chart(chart))
 
 
 def _line(name: str, points: Sequence[Point], what: str, colour: int, form: str = ".4f") -> Line:

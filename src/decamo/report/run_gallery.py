@@ -11,15 +11,15 @@ from PIL import Image
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_pair
 from decamo.evaluation.scoring import ImageScores, score_chunks
-from decamo.inference import outline
+from decamo.inference import mask_outline
 from decamo.inference.predictor import Predictor
 from decamo.metrics import THRESHOLD
-from decamo.nn.firing import Watch
+from decamo.nn.firing import ActivationRecorder
 from decamo.report.experts_picture import draw_experts
 from decamo.report.experts_section import Sheet
 from decamo.report.gallery_section import Gallery, Shot
 
-__all__ = ["choose", "make_gallery", "outlined"]
+__all__ = ["choose_shots", "make_gallery", "outlined"]
 
 _SIDE = 320  # px of the longer side as shown
 _QUALITY = 82  # of a JPEG; above, size grows faster than anyone can see
@@ -51,14 +51,14 @@ def make_gallery(
     for chunk in score_chunks(predictor, pairs, threads=threads):
         scored += chunk
         on_progress(len(scored), len(pairs))
-    chosen = choose(scored, count)
+    chosen = choose_shots(scored, count)
     shots = [_shot(predictor, sort, one) for sort, one in chosen]
     firsts = dict(reversed(chosen))  # of each sort
     sheets = [s for sort in reversed(firsts) for s in _sheets(predictor, sort, firsts[sort])]
     return Gallery(shots, ious=sorted(s.scores.iou for s in scored), sheets=sheets)
 
 
-def choose(scored: Sequence[ImageScores], count: int) -> list[tuple[str, ImageScores]]:
+def choose_shots(scored: Sequence[ImageScores], count: int) -> list[tuple[str, ImageScores]]:
     """The ``count`` of highest IoU, as many around the median, as many of lowest; none twice.
 
     Where there are too few for all, the worst are chosen first, then the best.
@@ -89,8 +89,8 @@ def outlined(
     picture = image.copy()
     rows, columns = np.indices(true.shape)
     dashes = (rows + columns) // _DASH % 2 == 0
-    picture[_thick(outline(true))] = _TRUTH
-    picture[_thick(outline(predicted)) & dashes] = _PREDICTED
+    picture[_thick(mask_outline(true))] = _TRUTH
+    picture[_thick(mask_outline(predicted)) & dashes] = _PREDICTED
     return picture
 
 
@@ -108,7 +108,7 @@ def _shot(predictor: Predictor, sort: str, one: ImageScores) -> Shot:
 def _sheets(predictor: Predictor, sort: str, one: ImageScores) -> list[Sheet]:
     """One sheet; none where the network has no experts."""
     image, _ = read_pair(one.pair)
-    with Watch(predictor.model) as watch:
+    with ActivationRecorder(predictor.model) as watch:
         probability = predictor.predict([image])[0]
         firings = watch.take()
     drawn = [draw_experts(one.pair.stem, image, probability, f, form="jpeg") for f in firings]

@@ -17,7 +17,7 @@ from decamo.report.race_section import RaceTold, race_section
 from decamo.report.run_charts import best_point, run_charts
 from decamo.report.run_tables import epoch_table, file_table, lineage_table, settings_table
 from decamo.report.svg_heat import HEAT_STYLE
-from decamo.report.svg_parts import CHART_STYLE, Fan
+from decamo.report.svg_parts import CHART_STYLE, ChartFan
 from decamo.report.verdict_section import VERDICT_STYLE, verdict_section
 from decamo.settings.duration import duration
 from decamo.storage.contents import Content
@@ -181,11 +181,11 @@ def _curves(past: Past, findings: Findings) -> str:
     return f"<section><h2>Curves</h2>{ahead}{charts}{every}</section>"
 
 
-def _fan(forecast: Forecast | None) -> Fan | None:
+def _fan(forecast: Forecast | None) -> ChartFan | None:
     if forecast is None or not forecast.epochs:
         return None
     columns = zip(LEVELS, zip(*forecast.fan, strict=True), strict=True)
-    return Fan(forecast.epochs, dict(columns))
+    return ChartFan(forecast.epochs, dict(columns))
 
 
 def _lineage(past: Past, diagnosis: Diagnosis) -> str:

@@ -7,9 +7,9 @@ from itertools import groupby
 from decamo.report.page import escaped
 from decamo.report.svg_hover import strips
 from decamo.report.svg_parts import Chart, Line, Mark, dash
-from decamo.report.svg_scale import Scale, fit, label, whole_ticks
+from decamo.report.svg_scale import AxisScale, fit, label, whole_ticks
 
-__all__ = ["draw"]
+__all__ = ["draw_chart"]
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 12.0, 8.0, 36.0
 _ROW = 15.0  # px of a row of names above the axes
@@ -18,7 +18,7 @@ _MOST_ROWS = 3
 _MOST_PLACES = 1200  # places of a line; more cannot be told apart
 
 
-def draw(chart: Chart) -> str:
+def draw_chart(chart: Chart) -> str:
     """The chart as one ``<svg>`` element that is also well-formed XML."""
     rows = _rows(chart)
     top = _TOP + _ROW * (max(rows.values(), default=-1) + 1 + bool(chart.bands))
@@ -40,7 +40,7 @@ def draw(chart: Chart) -> str:
     return "".join(parts)
 
 
-def _scales(chart: Chart, top: float, bottom: float) -> tuple[Scale, Scale]:
+def _scales(chart: Chart, top: float, bottom: float) -> tuple[AxisScale, AxisScale]:
     fan = chart.fan
     values = [v for line in chart.lines for _, v in line.points if v is not None]
     values += [dot.value for dot in chart.dots]
@@ -50,11 +50,11 @@ def _scales(chart: Chart, top: float, bottom: float) -> tuple[Scale, Scale]:
     epochs += list(fan.epochs) if fan else []
     low, high = fit(values, log=chart.log, zero=chart.zero)
     first, last = min(epochs, default=1.0), max(epochs, default=1.0)
-    x = Scale(first - 0.5, last + 0.5, _LEFT, chart.width - _RIGHT)
-    return x, Scale(low, high, bottom, top, chart.log)
+    x = AxisScale(first - 0.5, last + 0.5, _LEFT, chart.width - _RIGHT)
+    return x, AxisScale(low, high, bottom, top, chart.log)
 
 
-def _axes(x: Scale, y: Scale) -> Iterator[str]:
+def _axes(x: AxisScale, y: AxisScale) -> Iterator[str]:
     ticks = y.ticks(6)
     for value in ticks:
         at = y.at(value)
@@ -76,7 +76,7 @@ def _axes(x: Scale, y: Scale) -> Iterator[str]:
     yield f'<text x="{middle:.1f}" y="{y.start + 32:.1f}" text-anchor="middle">epoch</text>'
 
 
-def _bands(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
+def _bands(chart: Chart, x: AxisScale, y: AxisScale) -> Iterator[str]:
     for number, band in enumerate(chart.bands):
         left, right = x.at(band.first - 0.5), x.at(band.last + 0.5)
         if number % 2 == 0:
@@ -119,13 +119,13 @@ def _rows(chart: Chart) -> dict[float, int]:
     return rows
 
 
-def _place(mark: Mark, x: Scale) -> tuple[float, float]:
+def _place(mark: Mark, x: AxisScale) -> tuple[float, float]:
     """Left and right end of a mark's name."""
     at, width = x.at(mark.epoch - 0.5), _LETTER * len(mark.name)
     return (at, at + width) if at + width <= x.end + _RIGHT else (at - width, at)
 
 
-def _marks(chart: Chart, rows: Mapping[float, int], x: Scale, y: Scale) -> Iterator[str]:
+def _marks(chart: Chart, rows: Mapping[float, int], x: AxisScale, y: AxisScale) -> Iterator[str]:
     for mark in _merged(chart.marks):
         at = x.at(mark.epoch - 0.5)
         top = y.end - _ROW * bool(chart.bands)
@@ -140,7 +140,7 @@ def _marks(chart: Chart, rows: Mapping[float, int], x: Scale, y: Scale) -> Itera
             yield f'<text x="{at:.1f}" y="{height:.1f}"{anchor}>{escaped(mark.name)}</text>'
 
 
-def _level(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
+def _level(chart: Chart, x: AxisScale, y: AxisScale) -> Iterator[str]:
     if chart.level is None:
         return
     at = y.at(chart.level[0])
@@ -152,7 +152,7 @@ def _level(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
     )
 
 
-def _fan(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
+def _fan(chart: Chart, x: AxisScale, y: AxisScale) -> Iterator[str]:
     if chart.fan is None or not chart.fan.epochs:
         return
     epochs, quantiles = chart.fan.epochs, chart.fan.quantiles
@@ -172,7 +172,7 @@ def _fan(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
         yield f'<path class="line middle s1" d="M{places}"/>'
 
 
-def _line(line: Line, number: int, x: Scale, y: Scale) -> str:
+def _line(line: Line, number: int, x: AxisScale, y: AxisScale) -> str:
     pieces = []
     for known, run in groupby(_thinned(line.points), key=lambda p: _drawn(p[1], y)):
         if known:
@@ -181,7 +181,7 @@ def _line(line: Line, number: int, x: Scale, y: Scale) -> str:
     return f'<path class="line s{line.colour}"{dash(number)} d="{"".join(pieces)}"/>'
 
 
-def _drawn(value: float | None, y: Scale) -> bool:
+def _drawn(value: float | None, y: AxisScale) -> bool:
     return value is not None and math.isfinite(value) and (value > 0 or not y.log)
 
 
@@ -199,7 +199,7 @@ def _thinned(points: Sequence[tuple[float, float | None]]) -> list[tuple[float, 
     return kept
 
 
-def _dots(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
+def _dots(chart: Chart, x: AxisScale, y: AxisScale) -> Iterator[str]:
     for dot in chart.dots:
         across, up = x.at(dot.epoch), y.at(dot.value)
         width = _LETTER * len(dot.name) / 2

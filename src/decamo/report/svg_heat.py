@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from decamo.report.svg_scale import Scale, label, whole_ticks
+from decamo.report.svg_scale import AxisScale, label, whole_ticks
 
 __all__ = ["HEAT_STYLE", "heat_map"]
 
@@ -37,7 +37,7 @@ def heat_map(
     box = max(_LEFT, 12 + _LETTER * max(map(len, said)))
     row = min(_ROW, 240.0 / parts)
     height = _TOP + row * parts + _BOTTOM
-    x = Scale(epochs[0] - 0.5, epochs[-1] + 0.5, box, width - _RIGHT)
+    x = AxisScale(epochs[0] - 0.5, epochs[-1] + 0.5, box, width - _RIGHT)
     last = ", ".join(f"{n} {share:.0%}" for n, share in zip(said, shares[-1], strict=True))
     pieces = [
         f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img"'
@@ -62,7 +62,7 @@ def heat_map(
 
 
 def _column(
-    epochs: Sequence[int], means: Sequence[float], x: Scale, row: float, names: Sequence[str]
+    epochs: Sequence[int], means: Sequence[float], x: AxisScale, row: float, names: Sequence[str]
 ) -> list[str]:
     left, right = x.at(epochs[0] - 0.5), x.at(epochs[-1] + 0.5)
     when = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
@@ -75,7 +75,7 @@ def _column(
     ]
 
 
-def _axis(x: Scale, bottom: float) -> list[str]:
+def _axis(x: AxisScale, bottom: float) -> list[str]:
     ticks = whole_ticks(x.low, x.high, 7)
     pieces = [
         f'<text x="{x.at(t):.1f}" y="{bottom + 17:.1f}" text-anchor="middle">'

@@ -4,15 +4,15 @@ import math
 from collections.abc import Iterator
 
 from decamo.report.page import escaped
-from decamo.report.svg_parts import Chart, Fan
-from decamo.report.svg_scale import Scale
+from decamo.report.svg_parts import Chart, ChartFan
+from decamo.report.svg_scale import AxisScale
 
 __all__ = ["strips"]
 
 _MOST = 240  # strips; narrower ones cannot be hit
 
 
-def strips(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
+def strips(chart: Chart, x: AxisScale, y: AxisScale) -> Iterator[str]:
     """An upright strip for each epoch with its values as a title; past first, then forecast."""
     told = {**_past(chart), **(_ahead(chart.fan) if chart.fan else {})}
     epochs = sorted(told)
@@ -35,7 +35,7 @@ def _past(chart: Chart) -> dict[float, str]:
     return {epoch: ", ".join(values) for epoch, values in said.items()}
 
 
-def _ahead(fan: Fan) -> dict[float, str]:
+def _ahead(fan: ChartFan) -> dict[float, str]:
     """The median with the widest interval."""
     low, high = min(fan.quantiles), max(fan.quantiles)
     middle = fan.quantiles.get(0.5, fan.quantiles[low])

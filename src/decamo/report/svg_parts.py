@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from decamo.report.page import escaped
 
-__all__ = ["CHART_STYLE", "Band", "Chart", "Dot", "Fan", "Line", "Mark", "dash", "key"]
+__all__ = ["CHART_STYLE", "Band", "Chart", "ChartFan", "Dot", "Line", "Mark", "dash", "key"]
 
 CHART_STYLE = """
 svg.chart{width:100%;height:auto;display:block;overflow:visible}
@@ -72,7 +72,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Fan:
+class ChartFan:
     """What may come.
 
     Attributes:
@@ -109,7 +109,7 @@ class Chart:
     marks: Sequence[Mark] = ()
     dots: Sequence[Dot] = ()
     level: tuple[float, str] | None = None
-    fan: Fan | None = None
+    fan: ChartFan | None = None
     log: bool = False
     zero: bool = False
     width: float = 400.0

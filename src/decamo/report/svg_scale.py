@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-__all__ = ["Scale", "decimal_ticks", "fit", "label", "log_ticks", "whole_ticks"]
+__all__ = ["AxisScale", "decimal_ticks", "fit", "label", "log_ticks", "whole_ticks"]
 
 _ROUND = (1.0, 2.0, 5.0, 10.0)
 _LEAST = 1e-9  # relative width of a domain under which its ends count as one value
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """A straight or logarithmic way from a domain to a range of px.
 
     Attributes:

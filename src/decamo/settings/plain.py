@@ -14,7 +14,7 @@ from decamo.settings.option import flag_of
 
 __all__ = [
     "SECTIONS",
-    "Kind",
+    "OptionType",
     "by_section",
     "from_plain",
     "kinds",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class Kind:
+class OptionType:
     """The type of an option: how many values, of which type, and whether it may be left out."""
 
     def __init__(self, annotation: Any) -> None:
@@ -68,9 +68,9 @@ def _word(base: type) -> str:
     return words[base]
 
 
-def kinds(section: type) -> dict[str, Kind]:
+def kinds(section: type) -> dict[str, OptionType]:
     """Option name -> its kind, for one settings dataclass."""
-    return {name: Kind(hint) for name, hint in get_type_hints(section).items()}
+    return {name: OptionType(hint) for name, hint in get_type_hints(section).items()}
 
 
 SECTIONS: dict[str, type] = {

@@ -6,7 +6,7 @@ from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.training.prepare import Prepared
 
-__all__ = ["outcome_of", "run_line"]
+__all__ = ["run_line", "run_outcome"]
 
 
 def run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def outcome_of(prepared: Prepared, stopped: str) -> dict[str, Any]:
+def run_outcome(prepared: Prepared, stopped: str) -> dict[str, Any]:
     """What came of a run, for ``--json``.
 
     Args:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from decamo.data.augment import draw
-from decamo.data.cache.sources import Source
+from decamo.data.augment import draw_augmentation
+from decamo.data.cache.sources import SampleSource
 from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.draws import SCALES, uniforms
 from decamo.data.loader import EpochSampler, micro_batches_per_epoch
@@ -34,8 +34,8 @@ class Feed:
     settings: TrainSettings
     runtime: Runtime
     pairs: tuple[Pair, ...]
-    sources: Mapping[int, Source] = field(default_factory=dict)
-    draw: Draw = draw
+    sources: Mapping[int, SampleSource] = field(default_factory=dict)
+    draw: Draw = draw_augmentation
 
     def batches(self, stage: Stage, epoch: int, micro: int) -> BatchStream:
         """This process's micro-batches up to the end of a stage.

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from decamo.data.augment import draw
+from decamo.data.augment import draw_augmentation
 from decamo.data.cache.opening import Pool
 from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.pairs import Pair
@@ -58,7 +58,7 @@ class Parts:
 
     build: Callable[..., Segmenter] = build_segmenter
     loss_weights: Mapping[str, float] | None = None
-    draw: Draw = draw
+    draw: Draw = draw_augmentation
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from decamo.data.cache.opening import Pool, open_cache
-from decamo.data.cache.sources import Source
+from decamo.data.cache.sources import SampleSource
 from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear
 from decamo.schedule import Resumption
@@ -22,7 +22,7 @@ def sources_of(
     say: Callable[[str], None],
     on_progress: Callable[[int, int], None],
     ear: Ear = NOBODY,
-) -> Mapping[int, Source]:
+) -> Mapping[int, SampleSource]:
     """Size -> source, for each size that the plan still trains at; empty with ``--cache off``.
 
     All are opened before the first step, so that a full disk is found before hours are spent.

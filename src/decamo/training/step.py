@@ -17,11 +17,11 @@ from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
 from decamo.training.teacher import Teacher
 
-__all__ = ["Outcome", "Stepper"]
+__all__ = ["StepOutcome", "Stepper"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """What an optimiser step came to.
 
     Attributes:
@@ -81,7 +81,7 @@ class Stepper:
 
     def step(
         self, batches: Sequence[Batch], images: int, pieces: int = 1, scale: float = 1.0
-    ) -> Outcome:
+    ) -> StepOutcome:
         """Train on some micro-batches as if they were one batch.
 
         Args:
@@ -152,7 +152,7 @@ class Stepper:
         gates = torch.zeros_like(self.model.usage()) if sums.gates is None else sums.gates
         return parts, self.runtime.sum(gates)
 
-    def _update(self, sums: _Sums) -> Outcome:
+    def _update(self, sums: _Sums) -> StepOutcome:
         told, gates = self._shared(sums)
         self.runtime.sum_gradients(self.model.parameters())
         self.scaler.unscale(self.optimiser)
@@ -163,7 +163,7 @@ class Stepper:
         parts = dict(zip(self.criterion.weights, losses, strict=True))
         if not math.isfinite(sum(losses)):  # nothing that a smaller scale could mend
             self.optimiser.zero_grad(set_to_none=True)
-            return Outcome(parts, math.nan, skipped=True)
+            return StepOutcome(parts, math.nan, skipped=True)
         finite = math.isfinite(norm)
         self.scaler.step(self.optimiser, finite)
         self.optimiser.zero_grad(set_to_none=True)
@@ -171,7 +171,7 @@ class Stepper:
             self.model.follow_usage(gates)
             if self.ema is not None:
                 self.ema.update(self.model)
-        return Outcome(parts, norm, skipped=not finite)
+        return StepOutcome(parts, norm, skipped=not finite)
 
 
 def _cut(batch: Batch, pieces: int) -> Iterator[Batch]:

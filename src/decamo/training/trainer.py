@@ -33,8 +33,8 @@ from decamo.training.memory import OutOfMemory, release
 from decamo.training.rescue import GoBack, make_room, return_to_checkpoint
 from decamo.training.runtime import Runtime
 from decamo.training.state import Best, EpochSums, TrainState
-from decamo.training.step import Outcome, Stepper
-from decamo.training.validation import Summary, Validator
+from decamo.training.step import StepOutcome, Stepper
+from decamo.training.validation import ValidationSummary, Validator
 
 __all__ = ["Trainer"]
 
@@ -221,7 +221,7 @@ class Trainer:
 
     def _fitted(
         self, stage: Stage, held: Sequence[Batch], images: int
-    ) -> Generator[Event, None, Outcome]:
+    ) -> Generator[Event, None, StepOutcome]:
         """The step, in as many pieces as it takes to fit."""
         while True:
             step = self.state.position.step
@@ -237,7 +237,7 @@ class Trainer:
             if torn:
                 raise GoBack("the optimiser ran out of memory half-way", slower=False)
 
-    def _look(self, outcome: Outcome, held: Sequence[Batch]) -> None:
+    def _look(self, outcome: StepOutcome, held: Sequence[Batch]) -> None:
         """Count a bad step; too many of them end the run or send it back."""
         self.state.bad_steps = self.state.bad_steps + 1 if outcome.skipped else 0
         try:
@@ -264,7 +264,7 @@ class Trainer:
         at_end = self.state.position.step >= self.state.ledger.plan.end_step
         return "" if at_end else self._why()
 
-    def _validate(self, stage: Stage) -> Generator[Event, None, Summary | None]:
+    def _validate(self, stage: Stage) -> Generator[Event, None, ValidationSummary | None]:
         predictor = Predictor(
             self.state.shipped, stage.img_size, self.runtime.device, self.runtime.dtype
         )
@@ -273,7 +273,9 @@ class Trainer:
             yield Scored(self.state.position.step, found.ious)
         return found
 
-    def _record(self, stage: Stage, epoch: int, found: Summary, seconds: float) -> EpochRecord:
+    def _record(
+        self, stage: Stage, epoch: int, found: ValidationSummary, seconds: float
+    ) -> EpochRecord:
         parts = self.state.sums.means()
         return EpochRecord(
             epoch=epoch,

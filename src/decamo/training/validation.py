@@ -12,17 +12,17 @@ from decamo.evaluation.scoring import ImageScores, score_chunks
 from decamo.history import Event, MemoryRanOut, ReadingTrouble, Validating
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores, mean_scores
-from decamo.nn.routing import Listener, Routing, routing_of
+from decamo.nn.routing import GateRecorder, Routing, routing_of
 from decamo.training.memory import is_out_of_memory, release
 from decamo.training.runtime import Runtime
 
-__all__ = ["Summary", "Validator", "summarise"]
+__all__ = ["ValidationSummary", "Validator", "summarize_scores"]
 
 _BATCH = 8  # images in a forward pass
 
 
 @dataclass(frozen=True)
-class Summary:
+class ValidationSummary:
     """What validation found.
 
     Attributes:
@@ -47,11 +47,11 @@ class Summary:
     routing: Routing = field(default_factory=Routing)
 
 
-def summarise(scored: Sequence[ImageScores]) -> Summary:
+def summarize_scores(scored: Sequence[ImageScores]) -> ValidationSummary:
     """Join the scores of images; NaN where there is none."""
     pixels = [s.pixels for s in scored]
     wrong = sum(p.wrong for p in pixels)
-    return Summary(
+    return ValidationSummary(
         scores=mean_scores([s.scores for s in scored]),
         images=len(scored),
         iou_sd=pstdev([s.scores.iou for s in scored]) if scored else math.nan,
@@ -86,7 +86,9 @@ class Validator:
     why: str = field(default="", init=False)
     stalled: DataStalled | None = field(default=None, init=False)
 
-    def run(self, predictor: Predictor, step: int) -> Generator[Event, None, Summary | None]:
+    def run(
+        self, predictor: Predictor, step: int
+    ) -> Generator[Event, None, ValidationSummary | None]:
         """Validate; None where it was stopped in any process.
 
         Raises:
@@ -94,16 +96,16 @@ class Validator:
             UnreadableImage: a file cannot be decoded.
         """
         self.why, self.stalled = "", None
-        with Listener(predictor.model) as heard:
+        with GateRecorder(predictor.model) as heard:
             scored = yield from self._score(predictor, heard, step)
         if self.runtime.any(scored is None) or scored is None:
             return None
-        summary = summarise(self.runtime.gather(scored))
+        summary = summarize_scores(self.runtime.gather(scored))
         every = self.runtime.gather([heard.images()])  # one list a process: no order is needed
         return replace(summary, routing=routing_of([gates for some in every for gates in some]))
 
     def _score(
-        self, predictor: Predictor, heard: Listener, step: int
+        self, predictor: Predictor, heard: GateRecorder, step: int
     ) -> Generator[Event, None, list[ImageScores] | None]:
         """Scores of this process's share; None where it was stopped."""
         mine = self.pairs[self.runtime.rank :: self.runtime.world]

@@ -4,14 +4,14 @@ from pathlib import Path
 import pytest
 
 from decamo.data.audit.copies import Shown, copy_findings, find_copies
-from decamo.data.audit.look import Facts
+from decamo.data.audit.look import FileFacts
 from decamo.data.fingerprints import fingerprint_of
 from tests.data.audit.malformed import photo
 
 
 def shown(name: str, seed: int, split: str = "train", dataset: str = "A") -> Shown:
     found = fingerprint_of(photo(seed))
-    facts = Facts(
+    facts = FileFacts(
         name, "image", sha256=name, pixels=str(seed), shown=(48, 64), grid=found.grid.hex(),
         thumb=found.thumb.hex(),
     )  # fmt: skip

@@ -14,19 +14,19 @@ from decamo.data.audit.findings import (
     pair_findings,
     severity_of,
 )
-from decamo.data.audit.look import Facts, look_at
+from decamo.data.audit.look import FileFacts, look_at
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_pair
 from decamo.errors import UnreadableImage
 from tests.data.audit.malformed import encoded, exif, outline, photo
 
-IMAGE = Facts("a.jpg", "image", format="JPEG", mode="RGB", stored=(40, 60), shown=(40, 60))
-MASK = Facts(
+IMAGE = FileFacts("a.jpg", "image", format="JPEG", mode="RGB", stored=(40, 60), shown=(40, 60))
+MASK = FileFacts(
     "a.png", "mask", format="PNG", mode="L", stored=(40, 60), shown=(40, 60), foreground=0.1
 )
 
 
-def kinds(facts: Facts) -> set[str]:
+def kinds(facts: FileFacts) -> set[str]:
     return {finding.kind for finding in file_findings(facts)}
 
 
@@ -53,7 +53,7 @@ def test_sound_files_have_none() -> None:
         (replace(MASK, grey=1e-6), "grey-mask"),
     ],
 )
-def test_each_oddity_is_told_alone(facts: Facts, kind: str) -> None:
+def test_each_oddity_is_told_alone(facts: FileFacts, kind: str) -> None:
     assert kinds(facts) == {kind}
 
 
@@ -88,7 +88,7 @@ def test_pairs_that_fit_are_those_that_training_accepts(
         image.write_bytes(encoded(photo(1), "JPEG", exif=exif(turn)))
         mask.write_bytes(encoded(outline(size), "PNG", exif=exif(mask_turn)))
         facts = [
-            Facts.from_plain(look_at(str(path), role))
+            FileFacts.from_plain(look_at(str(path), role))
             for path, role in ((image, "image"), (mask, "mask"))
         ]
         found = pair_findings(pair, *facts)

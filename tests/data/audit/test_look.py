@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decamo.data.audit.look import Facts, look_at, preview
+from decamo.data.audit.look import FileFacts, look_at, preview
 from decamo.data.reading import read_mask
 from tests.data.audit.malformed import encoded, exif, outline, photo
 
 
-def facts_of(path: Path, data: bytes, role: str = "image") -> Facts:
+def facts_of(path: Path, data: bytes, role: str = "image") -> FileFacts:
     path.write_bytes(data)
-    return Facts.from_plain(json.loads(json.dumps(look_at(str(path), role))))
+    return FileFacts.from_plain(json.loads(json.dumps(look_at(str(path), role))))
 
 
 def test_facts_of_an_image(tmp_path: Path) -> None:

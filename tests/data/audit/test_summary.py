@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from decamo.data.audit.inventory import Holding
-from decamo.data.audit.look import Facts
-from decamo.data.audit.summary import QUANTILES, SIZE_EDGES, size_label, summarise
+from decamo.data.audit.look import FileFacts
+from decamo.data.audit.summary import QUANTILES, SIZE_EDGES, size_label, summarize_holding
 from decamo.data.census import Entry
 from decamo.data.pairs import Pair
 
@@ -17,20 +17,20 @@ STEMS = (
 SHARES = (0.0, 0.01, 0.05, 0.3, 1.0)
 
 
-def holding() -> tuple[Holding, dict[str, Facts], list[Entry]]:
+def holding() -> tuple[Holding, dict[str, FileFacts], list[Entry]]:
     pairs = tuple(Pair(Path(f"{s}.jpg"), Path(f"{s}.png"), s, "Set", "train") for s in STEMS)
     entries = [
         Entry(pair, 100 + 10 * n, 200, share)
         for n, (pair, share) in enumerate(zip(pairs, SHARES, strict=True))
     ]
     files = [*(p.image for p in pairs), *(p.mask for p in pairs)]
-    facts = {str(path): Facts(str(path), "image", size=1000) for path in files}
+    facts = {str(path): FileFacts(str(path), "image", size=1000) for path in files}
     held = Holding("Set", "train", "Image + GT", pairs, tuple(files[:5]), tuple(files[5:]))
     return held, facts, entries
 
 
 def test_counts() -> None:
-    s = summarise(*holding())
+    s = summarize_holding(*holding())
     assert (s.images, s.masks, s.pairs, s.usable, s.bytes) == (5, 5, 5, 5, 10_000)
     assert s.noncam == 2  # one by its empty mask, one by its name
     assert s.noncam_share == 0.4
@@ -39,7 +39,7 @@ def test_counts() -> None:
 
 
 def test_sizes_against_counting_one_by_one() -> None:
-    s = summarise(*holding())
+    s = summarize_holding(*holding())
     edges = (0.0, *SIZE_EDGES, 1.01)
     expected = [
         sum(low <= share < high and share > 0 for share in SHARES) for low, high in pairwise(edges)
@@ -49,7 +49,7 @@ def test_sizes_against_counting_one_by_one() -> None:
 
 
 def test_quantiles() -> None:
-    s = summarise(*holding())
+    s = summarize_holding(*holding())
     assert s.heights == pytest.approx(tuple(100 + 40 * q for q in QUANTILES))
     assert s.widths == (200,) * len(QUANTILES)
     assert s.megapixels == pytest.approx(tuple(np.array(s.heights) * 200 / 1e6))
@@ -57,6 +57,6 @@ def test_quantiles() -> None:
 
 def test_nothing_usable() -> None:
     held, facts, _ = holding()
-    s = summarise(held, facts, [])
+    s = summarize_holding(held, facts, [])
     assert (s.usable, s.noncam_share, s.heights) == (0, 0.0, ())
     assert sum(s.sizes) == 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from decamo.data.cache import disk, identity_of
+from decamo.data.cache import cache_identity, disk
 from decamo.data.cache.disk import free_on, open_on_disk, whole_file
 from decamo.data.cache.pixels import square_of
 from decamo.data.pairs import Pair
@@ -26,7 +26,7 @@ def opened(folder: Path, pairs: PAIRS, told: list[tuple[int, int]] | None = None
 
 
 def file_of(folder: Path, pairs: PAIRS) -> Path:
-    return folder / f"{identity_of(pairs, 64)}.squares"
+    return folder / f"{cache_identity(pairs, 64)}.squares"
 
 
 def test_it_is_built_once(pairs: PAIRS, tmp_path: Path) -> None:
@@ -46,13 +46,13 @@ def test_what_is_not_whole_is_built_anew(pairs: PAIRS, tmp_path: Path, harm: str
     opened(tmp_path, pairs)
     path = file_of(tmp_path, pairs)
     held = path.read_bytes()
-    assert whole_file(path, identity_of(pairs, 64), 5, 64)
+    assert whole_file(path, cache_identity(pairs, 64), 5, 64)
     if harm == "gone":
         path.unlink()
     else:
         harmed = {"cut": held[:-1], "grown": held + b"x", "head": b"\0" * 4096, "empty": b""}[harm]
         path.write_bytes(harmed + (held[4096:] if harm == "head" else b""))
-    assert not whole_file(path, identity_of(pairs, 64), 5, 64)
+    assert not whole_file(path, cache_identity(pairs, 64), 5, 64)
     assert torch.equal(opened(tmp_path, pairs).square(4), square_of(pairs[4], 64))
     assert path.read_bytes() == held
 
@@ -84,7 +84,7 @@ def test_a_kill_leaves_nothing_that_could_be_read_and_no_lock(pairs: PAIRS, tmp_
 def test_of_two_builders_one_waits_and_takes_what_the_other_made(
     pairs: PAIRS, tmp_path: Path
 ) -> None:
-    lock = (tmp_path / f"{identity_of(pairs, 64)}.lock").open("ab")
+    lock = (tmp_path / f"{cache_identity(pairs, 64)}.lock").open("ab")
     fcntl.flock(lock, fcntl.LOCK_EX)
     opened(tmp_path / "other", pairs)
     told: list[tuple[int, int]] = []
@@ -110,7 +110,7 @@ def test_without_locks_each_builds_its_own(
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("decamo.system.fcntl.flock", no_locks)
-    other = tmp_path / f"{identity_of(pairs, 64)}.123.part"
+    other = tmp_path / f"{cache_identity(pairs, 64)}.123.part"
     other.touch()
     assert torch.equal(opened(tmp_path, pairs).square(0), square_of(pairs[0], 64))
     assert other.exists(), "it may be under way"

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from decamo.data.cache import opening
-from decamo.data.cache.opening import Choice, Pool, choose, default_folder, open_cache
-from decamo.data.cache.sources import Fresh, Source, Stored
+from decamo.data.cache.opening import Choice, Pool, choose_cache, default_folder, open_cache
+from decamo.data.cache.sources import Fresh, SampleSource, Stored
 from decamo.data.pairs import Pair
 
 GB = 10**9
@@ -37,7 +37,7 @@ ROOMY: dict[str, Any] = {
     ],
 )
 def test_auto_takes_memory_then_disk_then_nothing(changes: dict[str, Any], where: str) -> None:
-    choice = choose("auto", **(ROOMY | changes))
+    choice = choose_cache("auto", **(ROOMY | changes))
     assert choice.where == where
     assert choice.why
 
@@ -45,7 +45,7 @@ def test_auto_takes_memory_then_disk_then_nothing(changes: dict[str, Any], where
 @pytest.mark.parametrize("mode", ["ram", "disk"])
 def test_what_is_asked_for_is_not_second_guessed(mode: str) -> None:
     poor = ROOMY | {"epochs": 1, "memory": 0, "disk": 0}
-    assert choose(mode, **poor) == Choice(mode, "3.0 GB, as asked for")
+    assert choose_cache(mode, **poor) == Choice(mode, "3.0 GB, as asked for")
 
 
 @pytest.mark.parametrize("mode", ["auto", "ram", "disk"])
@@ -112,7 +112,7 @@ def test_asked_for_memory_that_is_short_takes_the_disk_or_the_files(
     memory: int,
     disk: int,
     where: str,
-    kind: type[Source],
+    kind: type[SampleSource],
 ) -> None:
     monkeypatch.setattr(opening, "free_memory", lambda: memory)
     monkeypatch.setattr(opening, "free_on", lambda folder: disk)
@@ -139,7 +139,7 @@ def test_memory_that_runs_out_while_it_is_filled_reads_the_files(
     )
 
 
-def _opened(mode: str, pairs: tuple[Pair, ...], folder: Path, said: list[str]) -> Source:
+def _opened(mode: str, pairs: tuple[Pair, ...], folder: Path, said: list[str]) -> SampleSource:
     return open_cache(
         mode,
         pairs,
@@ -158,7 +158,7 @@ def test_runs_in_turn_share_what_is_in_memory(pairs: tuple[Pair, ...], tmp_path:
     pool = Pool(runs=9)
     told: list[tuple[int, int]] = []
 
-    def opened() -> Source:
+    def opened() -> SampleSource:
         return open_cache(
             "auto",
             pairs,

@@ -8,7 +8,7 @@ from decamo.data.cache import side_of
 from decamo.data.cache.disk import open_on_disk
 from decamo.data.cache.memory import open_in_memory
 from decamo.data.cache.pixels import square_of
-from decamo.data.cache.sources import Fresh, Source, Stored, bytes_of
+from decamo.data.cache.sources import Fresh, SampleSource, Stored, bytes_of
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.loader import EpochSampler
 from decamo.data.pairs import Pair
@@ -20,7 +20,7 @@ PAIRS = tuple[Pair, ...]
 def quiet(done: int, total: int) -> None: ...
 
 
-def every_source(pairs: PAIRS, side: int, folder: Path) -> dict[str, Source]:
+def every_source(pairs: PAIRS, side: int, folder: Path) -> dict[str, SampleSource]:
     return {
         "fresh": Fresh(pairs, side),
         "ram": open_in_memory(pairs, side, workers=0, on_progress=quiet),

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from decamo.data.scenes.outlines import KINDS, Kind, draw_outline
+from decamo.data.scenes.outlines import KINDS, OutlineKind, draw_outline
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.label)
-def test_an_animal_covers_about_the_area_asked_for(kind: Kind) -> None:
+def test_an_animal_covers_about_the_area_asked_for(kind: OutlineKind) -> None:
     rng = np.random.default_rng(3)
     shares = np.array([(draw_outline(kind, rng, 64, 0.12) < 0).mean() for _ in range(30)])
     assert shares.max() < 0.15
@@ -14,14 +14,14 @@ def test_an_animal_covers_about_the_area_asked_for(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.label)
-def test_an_animal_is_in_one_piece_nearly_always(kind: Kind) -> None:
+def test_an_animal_is_in_one_piece_nearly_always(kind: OutlineKind) -> None:
     rng = np.random.default_rng(4)
     single = [_pieces(draw_outline(kind, rng, 96, 0.2) < 0) == 1 for _ in range(12)]
     assert sum(single) >= 10  # a limb that leaves the picture may come back into it
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.label)
-def test_outside_the_field_grows_like_a_distance(kind: Kind) -> None:
+def test_outside_the_field_grows_like_a_distance(kind: OutlineKind) -> None:
     outline = draw_outline(kind, np.random.default_rng(5), 96, 0.15)
     slope = np.hypot(*np.gradient(outline)) * 96
     assert 0.6 < np.median(slope[outline > 0]) < 1.5

@@ -3,16 +3,16 @@
 from decamo.data.audit.audit import Audit, SetMeaning, audit_data, previews
 from decamo.data.audit.copies import Copy
 from decamo.data.audit.findings import SEVERITIES, Finding
-from decamo.data.audit.summary import QUANTILES, Summary, size_label
+from decamo.data.audit.summary import QUANTILES, AuditSummary, size_label
 
 __all__ = [
     "QUANTILES",
     "SEVERITIES",
     "Audit",
+    "AuditSummary",
     "Copy",
     "Finding",
     "SetMeaning",
-    "Summary",
     "audit_data",
     "previews",
     "size_label",

@@ -14,8 +14,8 @@ from decamo.data.audit.findings import (
     pair_findings,
 )
 from decamo.data.audit.inventory import Holding, take_inventory
-from decamo.data.audit.look import Facts, look_at, preview
-from decamo.data.audit.summary import QUANTILES, Summary, size_label, summarise
+from decamo.data.audit.look import FileFacts, look_at, preview
+from decamo.data.audit.summary import QUANTILES, AuditSummary, size_label, summarize_holding
 from decamo.data.audit.workers import Lost, Work, in_processes
 from decamo.data.census import DIGITS, BadFile, Census, Entry, recorded
 from decamo.data.deciding import apply_rules
@@ -64,10 +64,10 @@ class Audit:
     """
 
     roots: tuple[Path, ...]
-    summaries: tuple[Summary, ...]
+    summaries: tuple[AuditSummary, ...]
     findings: tuple[Finding, ...]
     copies: tuple[Copy, ...]
-    facts: Mapping[str, Facts] = field(repr=False)
+    facts: Mapping[str, FileFacts] = field(repr=False)
     census: Census = field(repr=False)
     meanings: tuple[SetMeaning, ...] = ()
 
@@ -155,7 +155,7 @@ def audit_data(
     findings += [Finding("void-mask", path, "all of the mask is void") for path in all_void]
     findings += _by_file(facts, [entry for own in ruled for entry in own])
     summaries = [
-        summarise(holding, facts, own)
+        summarize_holding(holding, facts, own)
         for holding, own in zip(inventory.holdings, ruled, strict=True)
     ]
     copies = find_copies(shown)
@@ -189,14 +189,14 @@ def _tasks(holdings: Sequence[Holding]) -> list[tuple[str, str]]:
     return list(tasks)
 
 
-def _facts(path: str, role: str, answer: dict[str, Any] | Lost) -> Facts:
+def _facts(path: str, role: str, answer: dict[str, Any] | Lost) -> FileFacts:
     if isinstance(answer, Lost):
-        return Facts(path, role, fault="reader-died", reason=answer.reason)
-    return Facts.from_plain(answer)
+        return FileFacts(path, role, fault="reader-died", reason=answer.reason)
+    return FileFacts.from_plain(answer)
 
 
 def _fitting(
-    holding: Holding, facts: Mapping[str, Facts]
+    holding: Holding, facts: Mapping[str, FileFacts]
 ) -> tuple[list[tuple[Entry, list[int]]], list[Finding]]:
     fits, misfits = [], []
     for pair in holding.pairs:
@@ -220,7 +220,7 @@ def _fitting(
     return fits, misfits
 
 
-def _by_file(facts: dict[str, Facts], ruled: Sequence[Entry]) -> list[Finding]:
+def _by_file(facts: dict[str, FileFacts], ruled: Sequence[Entry]) -> list[Finding]:
     """What is odd about each file; of masks by their set's rule, by which ``facts`` then are."""
     greys = set()
     for entry in ruled:

@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from decamo.data.audit.findings import Finding
-from decamo.data.audit.look import Facts
+from decamo.data.audit.look import FileFacts
 from decamo.data.fingerprints import alike
 
 __all__ = ["Copy", "Shown", "copy_findings", "find_copies"]
@@ -19,7 +19,7 @@ _ALL_PAIRS_UP_TO = 10  # copies of one image; above, each is compared with the f
 class Shown:
     """An image and where it belongs."""
 
-    facts: Facts
+    facts: FileFacts
     dataset: str
     split: str
 

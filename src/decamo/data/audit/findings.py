@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from decamo.data.audit.look import Facts
+from decamo.data.audit.look import FileFacts
 from decamo.data.pairs import Pair
 
 __all__ = ["FULL", "SEVERITIES", "Finding", "file_findings", "pair_findings", "severity_of"]
@@ -89,7 +89,7 @@ def severity_of(kind: str) -> str:
     return _SEVERITY[kind]
 
 
-def file_findings(facts: Facts) -> list[Finding]:
+def file_findings(facts: FileFacts) -> list[Finding]:
     """What one file's facts say."""
     if facts.fault:
         return [Finding(facts.fault, Path(facts.path), facts.reason)]
@@ -97,7 +97,7 @@ def file_findings(facts: Facts) -> list[Finding]:
     return [Finding(kind, path, detail) for kind, detail in _oddities(facts)]
 
 
-def _oddities(facts: Facts) -> Iterator[tuple[str, str]]:
+def _oddities(facts: FileFacts) -> Iterator[tuple[str, str]]:
     if facts.orientation != 1:
         yield "exif-orientation", f"EXIF orientation {facts.orientation}, applied when read"
     wide = facts.bits == 16
@@ -116,7 +116,7 @@ def _oddities(facts: Facts) -> Iterator[tuple[str, str]]:
         yield from _mask_oddities(facts)
 
 
-def _mask_oddities(facts: Facts) -> Iterator[tuple[str, str]]:
+def _mask_oddities(facts: FileFacts) -> Iterator[tuple[str, str]]:
     if facts.foreground == 0:
         named = Path(facts.path).stem.casefold().startswith("cod10k-noncam-")
         yield ("noncam", "empty mask, as the name says") if named else ("empty-mask", "no object")
@@ -131,7 +131,7 @@ def _mask_oddities(facts: Facts) -> Iterator[tuple[str, str]]:
         )
 
 
-def pair_findings(pair: Pair, image: Facts, mask: Facts) -> list[Finding]:
+def pair_findings(pair: Pair, image: FileFacts, mask: FileFacts) -> list[Finding]:
     """What an image and its mask say of each other; nothing where either is at fault itself."""
     if image.fault or mask.fault:
         return []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from decamo.data.audit.findings import Finding
 from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, is_new
-from decamo.data.finding import Source, sources_under
+from decamo.data.finding import PairSource, sources_under
 from decamo.data.halves import Half
 from decamo.data.layouts import ANYTHING, Wanted, as_said, halves_said, no_data_set
 from decamo.data.matching import Pairing, mask_affix, matched_files, pair_up
@@ -61,7 +61,7 @@ def take_inventory(roots: Sequence[Path], wanted: Wanted = ANYTHING) -> Inventor
     Raises:
         DataError: a root is no folder, or no data set lies below it.
     """
-    sources: dict[tuple[Path, Path], Source] = {}
+    sources: dict[tuple[Path, Path], PairSource] = {}
     for root in roots:
         if not root.is_dir():
             raise DataError(root, "is not a folder", "name the folder of one or more data sets")
@@ -96,7 +96,7 @@ def take_inventory(roots: Sequence[Path], wanted: Wanted = ANYTHING) -> Inventor
     return Inventory(tuple(holdings), tuple(findings))
 
 
-def _own_names(sources: Iterable[Source]) -> dict[Source, str]:
+def _own_names(sources: Iterable[PairSource]) -> dict[PairSource, str]:
     homes: dict[str, set[Path]] = defaultdict(set)
     for source in sources:
         homes[source.name].add(source.home)
@@ -105,7 +105,7 @@ def _own_names(sources: Iterable[Source]) -> dict[Source, str]:
     }
 
 
-def _is_deep(source: Source, wanted: Wanted) -> bool:
+def _is_deep(source: PairSource, wanted: Wanted) -> bool:
     """Whether images count that lie in folders beside other images."""
     if source.beside:
         return False
@@ -212,7 +212,7 @@ def _joined(group: Sequence[Holding]) -> Holding:
     )
 
 
-def _by_half(source: Source, whole: Holding, wanted: Wanted) -> Iterator[Holding]:
+def _by_half(source: PairSource, whole: Holding, wanted: Wanted) -> Iterator[Holding]:
     """A holding for each half, where lists or names of files say which is which."""
     halves: Mapping[str, Half] = {}
     if source.split in (Half.ANY, Half.UNCLEAR) and not source.test_only:
@@ -237,7 +237,7 @@ def _by_half(source: Source, whole: Holding, wanted: Wanted) -> Iterator[Holding
 
 
 def _sorted_out(
-    source: Source, listed: dict[Path, list[Path]], wanted: Wanted
+    source: PairSource, listed: dict[Path, list[Path]], wanted: Wanted
 ) -> tuple[dict[str, Path], dict[str, Path], Pairing]:
     """Images and masks of a source by their stems, and which belong together."""
     affix = mask_affix(wanted.mask_suffix)
@@ -250,7 +250,7 @@ def _sorted_out(
 
 
 def _hold(
-    source: Source,
+    source: PairSource,
     name: str,
     listed: dict[Path, list[Path]],
     findings: list[Finding],

@@ -16,7 +16,7 @@ from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
 from decamo.data.reading import SeenMask, is_wide_file, opened, read_image, see_image, see_mask_file
 from decamo.errors import UnreadableImage
 
-__all__ = ["Facts", "look_at", "preview"]
+__all__ = ["FileFacts", "look_at", "preview"]
 
 _PREVIEW_PX = 240
 _SUFFIXES = {
@@ -30,7 +30,7 @@ _SUFFIXES = {
 
 
 @dataclass(frozen=True)
-class Facts:
+class FileFacts:
     """What one file is.
 
     Attributes:
@@ -89,7 +89,7 @@ class Facts:
     flat: bool = False
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> "Facts":
+    def from_plain(cls, plain: dict[str, Any]) -> "FileFacts":
         """Back from what :func:`look_at` returned, by way of JSON."""
         known = {field.name: plain[field.name] for field in fields(cls) if field.name in plain}
         for name in ("stored", "shown"):
@@ -113,22 +113,22 @@ def look_at(path: str, role: str) -> dict[str, Any]:
         data = file.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-        return asdict(Facts(path, role, fault="unreadable", reason=reason))
+        return asdict(FileFacts(path, role, fault="unreadable", reason=reason))
     plain |= {"size": stat.st_size, "changed": stat.st_mtime_ns}
     plain["sha256"] = hashlib.sha256(data).hexdigest()
     if not data:
-        return asdict(Facts(**plain, fault="empty-file", reason="the file is empty"))
+        return asdict(FileFacts(**plain, fault="empty-file", reason="the file is empty"))
     structure = inspect(data)
     try:
         plain |= _image(file, data) if role == "image" else _mask(file)
         plain |= _header(file, data)
     except UnreadableImage as error:
         fault, reason = _why(error, structure, data)
-        return asdict(Facts(**plain, fault=fault, reason=reason))
+        return asdict(FileFacts(**plain, fault=fault, reason=reason))
     if structure.fault:  # the decoder made something of it, which is worse: nobody would notice
         plain |= {"fault": "truncated" if structure.cut else "damaged", "reason": structure.fault}
     bits = structure.bits or plain["bits"]
-    return asdict(Facts(**plain | {"trailing": structure.trailing, "bits": bits}))
+    return asdict(FileFacts(**plain | {"trailing": structure.trailing, "bits": bits}))
 
 
 def preview(path: str) -> dict[str, Any]:

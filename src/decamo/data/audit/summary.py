@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from decamo.data.audit.inventory import Holding
-from decamo.data.audit.look import Facts
+from decamo.data.audit.look import FileFacts
 from decamo.data.census import Entry
 
-__all__ = ["QUANTILES", "SIZE_EDGES", "Summary", "size_label", "summarise"]
+__all__ = ["QUANTILES", "SIZE_EDGES", "AuditSummary", "size_label", "summarize_holding"]
 
 # Shares of the image that the object covers; most camouflaged objects are below a tenth
 SIZE_EDGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
@@ -21,7 +21,7 @@ _SUB_CLASS = re.compile(r"COD10K-(?:CAM|NonCAM)-\d+-[A-Za-z]+-\d+-([A-Za-z]+)-",
 
 
 @dataclass(frozen=True)
-class Summary:
+class AuditSummary:
     """One split of one data set, in numbers.
 
     Attributes:
@@ -71,7 +71,9 @@ def size_label(index: int) -> str:
     return f"{edges[index]}-{edges[index + 1]} %"
 
 
-def summarise(holding: Holding, facts: Mapping[str, Facts], entries: Sequence[Entry]) -> Summary:
+def summarize_holding(
+    holding: Holding, facts: Mapping[str, FileFacts], entries: Sequence[Entry]
+) -> AuditSummary:
     """The numbers of one holding.
 
     Args:
@@ -84,7 +86,7 @@ def summarise(holding: Holding, facts: Mapping[str, Facts], entries: Sequence[En
     shares = [e.foreground for e in entries if e.foreground > 0]
     bins = np.searchsorted(SIZE_EDGES, shares, side="right")
     counts = np.bincount(bins, minlength=len(SIZE_EDGES) + 1)
-    return Summary(
+    return AuditSummary(
         name=holding.name,
         split=holding.split,
         place=holding.place,

@@ -3,6 +3,6 @@
 What needs torch (pixels, sources, building, choosing) is taken from its own module.
 """
 
-from decamo.data.cache.identity import identity_of, side_of
+from decamo.data.cache.identity import cache_identity, side_of
 
-__all__ = ["identity_of", "side_of"]
+__all__ = ["cache_identity", "side_of"]

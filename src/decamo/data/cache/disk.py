@@ -9,7 +9,7 @@ from pathlib import Path
 
 from decamo.data.arena import reserve
 from decamo.data.cache.filling import fill
-from decamo.data.cache.identity import identity_of
+from decamo.data.cache.identity import cache_identity
 from decamo.data.cache.pixels import CHANNELS, channels_of
 from decamo.data.cache.sources import Stored, bytes_of
 from decamo.data.pairs import Pair
@@ -56,7 +56,7 @@ def open_on_disk(
         DataStalled: one is not read to its end.
         StopAsked: there was a reason.
     """
-    name, channels = identity_of(pairs, side), channels_of(pairs)
+    name, channels = cache_identity(pairs, side), channels_of(pairs)
     path, count = folder / f"{name}.squares", len(pairs)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from decamo.data.pairs import Pair
 from decamo.data.rules import BY_ITSELF
 from decamo.errors import UnreadableImage
 
-__all__ = ["identity_of", "side_of"]
+__all__ = ["cache_identity", "side_of"]
 
 _FORMAT = 1  # raise it when the same files would be squashed or stored otherwise
 _STEP = 32
@@ -28,7 +28,7 @@ def side_of(size: int) -> int:
     return -(-size * 5 // (4 * _STEP)) * _STEP
 
 
-def identity_of(pairs: Sequence[Pair], side: int) -> str:
+def cache_identity(pairs: Sequence[Pair], side: int) -> str:
     """32 hex digits: equal names mean equal pixels in an equal order.
 
     They cover the format, the side, the versions of the two libraries that make the pixels, and of

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from decamo.data.arena import free_memory
 from decamo.data.cache.disk import free_on, open_on_disk, whole_file
-from decamo.data.cache.identity import identity_of, side_of
+from decamo.data.cache.identity import cache_identity, side_of
 from decamo.data.cache.memory import open_in_memory
 from decamo.data.cache.pixels import channels_of
-from decamo.data.cache.sources import Fresh, Source, bytes_of
+from decamo.data.cache.sources import Fresh, SampleSource, bytes_of
 from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import StorageError
 from decamo.settings.counting import counted
 
-__all__ = ["Choice", "Pool", "choose", "default_folder", "open_cache"]
+__all__ = ["Choice", "Pool", "choose_cache", "default_folder", "open_cache"]
 
 _EPOCHS = 3  # making the squares costs an epoch of reading, which the second one has saved
 _SHARE = 0.5  # of the free memory: the rest is for the network, its readers and the page cache
@@ -41,10 +41,10 @@ class Pool:
     """
 
     runs: int = 1
-    held: dict[str, Source] = field(default_factory=dict)
+    held: dict[str, SampleSource] = field(default_factory=dict)
 
 
-def choose(
+def choose_cache(
     mode: str, *, needed: int, copies: int, epochs: int, memory: int, disk: int, found: bool
 ) -> Choice:
     """Decide where the squares go; wherever that is, their bytes are the same.
@@ -91,7 +91,7 @@ def open_cache(
     say: Callable[[str], None],
     on_progress: Callable[[int, int], None],
     ear: Ear = NOBODY,
-) -> Source:
+) -> SampleSource:
     """Squares to train on at ``size`` from; they are made where they are not there yet.
 
     Args:
@@ -115,10 +115,10 @@ def open_cache(
     """
     side, pairs = side_of(size), tuple(pairs)
     folder = folder or default_folder(os.environ)
-    name = identity_of(pairs, side)
+    name = cache_identity(pairs, side)
     if name in pool.held:
         return pool.held[name]
-    choice = choose(
+    choice = choose_cache(
         mode,
         needed=bytes_of(pairs, side),
         copies=copies,

@@ -13,10 +13,10 @@ from torch import Tensor
 from decamo.data.cache.pixels import CHANNELS, channels_of, square_of
 from decamo.data.pairs import Pair
 
-__all__ = ["Fresh", "Source", "Stored", "bytes_of"]
+__all__ = ["Fresh", "SampleSource", "Stored", "bytes_of"]
 
 
-class Source(Protocol):
+class SampleSource(Protocol):
     """Squares by number; two sources of the same pairs and side give the same bytes."""
 
     def square(self, index: int) -> Tensor:
@@ -34,7 +34,7 @@ class Fresh:
     side: int
 
     def square(self, index: int) -> Tensor:
-        """As :meth:`Source.square`.
+        """As :meth:`SampleSource.square`.
 
         Raises:
             UnreadableImage: a file cannot be decoded.
@@ -69,7 +69,7 @@ class Stored:
     _mapped: Any = field(default=None, init=False, repr=False)
 
     def square(self, index: int) -> Tensor:
-        """As :meth:`Source.square`; not to be written to."""
+        """As :meth:`SampleSource.square`; not to be written to."""
         if self._mapped is None:
             shape = (self.count, self.side, self.side, self.channels)
             # "c": pages are shared until written to, and torch warns of arrays that are read-only

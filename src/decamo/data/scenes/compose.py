@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decamo.data.scenes.ground import Ground, draw_ground
-from decamo.data.scenes.outlines import KINDS, Kind, draw_outline
+from decamo.data.scenes.outlines import KINDS, OutlineKind, draw_outline
 from decamo.data.scenes.palettes import paint
 from decamo.data.scenes.textures import Field, kin_of, relief, slow_noise
 from decamo.settings.option import within
@@ -78,7 +78,7 @@ def _generator(seed: int, index: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=np.array([seed, index], dtype=np.uint64)))
 
 
-def _draw_kind(rng: np.random.Generator) -> Kind:
+def _draw_kind(rng: np.random.Generator) -> OutlineKind:
     return KINDS[int(rng.integers(len(KINDS)))]
 
 
@@ -87,7 +87,7 @@ def _draw_area(rng: np.random.Generator) -> float:
     return 0.065 + 0.255 * float(rng.beta(1.1, 1.9))
 
 
-def _name(kind: Kind, index: int, camouflaged: bool) -> str:
+def _name(kind: OutlineKind, index: int, camouflaged: bool) -> str:
     """COD10K's rule: super number, super-class, sub number, sub-class, image number from 1."""
     if camouflaged:
         return f"COD10K-CAM-{kind.superclass}-{kind.number}-{kind.label}-{index + 1}"

@@ -8,14 +8,14 @@ import numpy as np
 from decamo.data.scenes.parts import Distance, chain, limb, lobe, union
 from decamo.data.scenes.textures import Field, slow_noise
 
-__all__ = ["KINDS", "Kind", "draw_outline"]
+__all__ = ["KINDS", "OutlineKind", "draw_outline"]
 
 _WHOLE_SHARE = 0.65  # of the animals lie wholly inside of the picture, if they fit
 _VISIBLE = 0.6  # at least this share of any other does
 
 
 @dataclass(frozen=True)
-class Kind:
+class OutlineKind:
     """A family of outlines and its place in COD10K's naming.
 
     Attributes:
@@ -32,7 +32,7 @@ class Kind:
     build: Callable[[np.random.Generator], Distance]
 
 
-def draw_outline(kind: Kind, rng: np.random.Generator, size: int, area: float) -> Field:
+def draw_outline(kind: OutlineKind, rng: np.random.Generator, size: int, area: float) -> Field:
     """Draw one animal at a random place and heading.
 
     Args:
@@ -192,11 +192,11 @@ def _frog(rng: np.random.Generator) -> Distance:
 
 
 KINDS = (
-    Kind("Fish", 1, "1-Aquatic", _fish),
-    Kind("Ray", 2, "1-Aquatic", _ray),
-    Kind("Blob", 3, "1-Aquatic", _blob),
-    Kind("Cat", 4, "2-Terrestrial", _cat),
-    Kind("Lizard", 5, "2-Terrestrial", _lizard),
-    Kind("Moth", 6, "3-Flying", _moth),
-    Kind("Frog", 7, "4-Amphibian", _frog),
+    OutlineKind("Fish", 1, "1-Aquatic", _fish),
+    OutlineKind("Ray", 2, "1-Aquatic", _ray),
+    OutlineKind("Blob", 3, "1-Aquatic", _blob),
+    OutlineKind("Cat", 4, "2-Terrestrial", _cat),
+    OutlineKind("Lizard", 5, "2-Terrestrial", _lizard),
+    OutlineKind("Moth", 6, "3-Flying", _moth),
+    OutlineKind("Frog", 7, "4-Amphibian", _frog),
 )
