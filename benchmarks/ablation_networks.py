@@ -14,7 +14,7 @@ from decamo.nn.experts import make_expert
 from decamo.nn.mixture import Mixture
 from decamo.nn.router import Router
 from decamo.settings import ModelSettings
-from decamo.settings.experts import EXPERT_KINDS
+from decamo.settings.expert_names import EXPERT_KINDS
 
 __all__ = ["CHANGES", "build_changed"]
 

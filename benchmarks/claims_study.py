@@ -13,12 +13,12 @@ from benchmarks.claims_stalled import Stalled, held_stall, stall
 from decamo.errors import SettingsError
 from decamo.history import Event
 from decamo.races.branch import Branch
-from decamo.races.claims import ClaimLost, TrialClaim, take
 from decamo.races.departure import has_batchnorm
 from decamo.races.race import open_race
 from decamo.races.results import Result, read_result
-from decamo.races.standing import StartPoint
+from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course, advance
+from decamo.races.trial_claims import ClaimLost, TrialClaim, take
 from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain

@@ -16,7 +16,7 @@ from decamo.flags import Parser, write_json
 from decamo.losses import Criterion
 from decamo.nn import Segmenter
 from decamo.report import epoch_rows
-from decamo.training.groups import build_optimiser
+from decamo.training.optimizer_groups import build_optimiser
 from decamo.training.runtime import Runtime
 
 __all__ = ["PARTS", "Share", "add_arguments", "profile", "run"]

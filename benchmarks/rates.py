@@ -16,8 +16,8 @@ from decamo.flags import Parser, write_json
 from decamo.losses import Criterion
 from decamo.nn import Segmenter
 from decamo.report import epoch_rows
-from decamo.training.groups import build_optimiser
-from decamo.training.memory import OutOfMemory, is_out_of_memory, release
+from decamo.training.optimizer_groups import build_optimiser
+from decamo.training.out_of_memory import OutOfMemory, is_out_of_memory, release
 from decamo.training.runtime import Runtime, open_runtime
 from decamo.training.scaler import GuardedScaler
 from decamo.training.step import Stepper

@@ -14,7 +14,7 @@ from decamo.data.loader import Batch
 from decamo.losses import Criterion
 from decamo.nn import measure_cost
 from decamo.training.ema import Ema
-from decamo.training.groups import build_optimiser
+from decamo.training.optimizer_groups import build_optimiser
 from decamo.training.probe import bytes_kept
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler

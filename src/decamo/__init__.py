@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from decamo import metrics as metrics
+    from decamo.api.evaluating import EvaluateResult as EvaluateResult
+    from decamo.api.evaluating import evaluate as evaluate
     from decamo.api.model import Model as Model
     from decamo.api.model import Prediction as Prediction
     from decamo.api.model import load as load
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from decamo.api.run import Run as Run
     from decamo.api.run import RunDiagnosis as RunDiagnosis
     from decamo.api.run import diagnose as diagnose
-    from decamo.api.scoring import EvaluateResult as EvaluateResult
-    from decamo.api.scoring import evaluate as evaluate
     from decamo.api.training import TrainResult as TrainResult
     from decamo.api.training import train as train
     from decamo.errors import DecamoError as DecamoError
@@ -43,7 +43,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "DecamoError": "errors",
     "EscapeResult": "api.racing",
-    "EvaluateResult": "api.scoring",
+    "EvaluateResult": "api.evaluating",
     "Model": "api.model",
     "PlanResult": "api.planning",
     "Prediction": "api.model",
@@ -54,7 +54,7 @@ _HOMES = {
     "Views": "inference.views",
     "diagnose": "api.run",
     "escape": "api.racing",
-    "evaluate": "api.scoring",
+    "evaluate": "api.evaluating",
     "load": "api.model",
     "metrics": "",
     "plan": "api.planning",

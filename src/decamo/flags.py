@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from decamo import __version__
 from decamo.errors import SettingsError
-from decamo.history.reading import STANDARD_INPUT
+from decamo.history.past_reader import STANDARD_INPUT
 from decamo.recipes import RECIPES
 from decamo.settings import Option, TrainSettings, flag_of, shown
 from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merged

@@ -13,7 +13,7 @@ from decamo.diagnosis import (
     diagnose_past,
 )
 from decamo.diagnosis.causes import PRIORS, REST, WEIGHTS, Suspicion, suspicions
-from decamo.diagnosis.standing import Sign
+from decamo.diagnosis.run_state import Sign
 from decamo.diagnosis.verdict import VERDICTS
 from tests.diagnosis.build import past
 

@@ -26,12 +26,18 @@ def case(
 @pytest.mark.parametrize(
     ("kind", "last", "lived", "number"),
     [
-        (SymptomKind.PLATEAU, 0, 0, 1), (SymptomKind.PLATEAU, 1, 40, 2), (SymptomKind.PLATEAU, 2, 40, 3),
-        (SymptomKind.PLATEAU, 3, 40, BEYOND), (SymptomKind.STILL_STUCK, 1, 10, 2), (SymptomKind.STILL_STUCK, 0, 10, 2),
-        (SymptomKind.STILL_STUCK, 1, 20, BEYOND), (SymptomKind.BEHIND, 0, 30, 3), (SymptomKind.BEHIND, 2, 30, 3),
+        (SymptomKind.PLATEAU, 0, 0, 1),
+        (SymptomKind.PLATEAU, 1, 40, 2),
+        (SymptomKind.PLATEAU, 2, 40, 3),
+        (SymptomKind.PLATEAU, 3, 40, BEYOND),
+        (SymptomKind.STILL_STUCK, 1, 10, 2),
+        (SymptomKind.STILL_STUCK, 0, 10, 2),
+        (SymptomKind.STILL_STUCK, 1, 20, BEYOND),
+        (SymptomKind.BEHIND, 0, 30, 3),
+        (SymptomKind.BEHIND, 2, 30, 3),
         (SymptomKind.BEHIND, 3, 30, BEYOND),
     ],
-)  # fmt: skip
+)
 def test_the_next_rung(kind: SymptomKind, last: int, lived: int, number: int) -> None:
     assert rung(case(kind, option=last, lived=lived)) == number
 

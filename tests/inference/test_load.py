@@ -17,7 +17,7 @@ from decamo.schedule import Ledger, Position, Segment
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.storage.sealed import save_sealed
 from decamo.training.ema import Ema
-from decamo.training.groups import build_optimiser
+from decamo.training.optimizer_groups import build_optimiser
 from decamo.training.scaler import GuardedScaler
 from decamo.training.state import TrainState
 from tests.history.test_records import RECORD

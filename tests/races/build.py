@@ -9,7 +9,7 @@ from decamo.history import Event
 from decamo.races.branch import CONTROL, TWIN, Branch
 from decamo.races.race import Race
 from decamo.races.results import Result, Rung
-from decamo.races.standing import StartPoint
+from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
 from decamo.schedule import Ledger, Position, Segment
 from decamo.settings import TrainSettings

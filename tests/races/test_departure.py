@@ -5,8 +5,8 @@ import torch
 
 from decamo.races.departure import averageable, averaged, depart, has_batchnorm, recalibrated
 from decamo.races.horizon import ledger_of, trial_settings
+from decamo.storage.checkpoint_structure import validate_state
 from decamo.storage.sealed import load_sealed, save_sealed
-from decamo.storage.structure import validate_state
 from tests.races.build import BRANCHES, course
 
 

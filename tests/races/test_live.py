@@ -15,9 +15,9 @@ from decamo.errors import StorageError
 from decamo.history import EpochRecord, read_journal, read_past
 from decamo.races.finish import race_outcome
 from decamo.races.live import Live
+from decamo.races.outcome_table import RaceOutcome
 from decamo.races.race import Race
 from decamo.races.results import read_result, write_result
-from decamo.races.table import RaceOutcome
 from decamo.schedule import Ledger, Segment
 from decamo.settings import ScheduleSettings
 from decamo.storage.sealed import load_sealed, save_sealed

@@ -34,7 +34,7 @@ from decamo.training.account import run_line
 from decamo.training.feed import Feed
 from decamo.training.health import Health, Unhealthy
 from decamo.training.keeper import Keeper
-from decamo.training.memory import OutOfMemory
+from decamo.training.out_of_memory import OutOfMemory
 from decamo.training.prepare import Parts, Prepared, prepare
 from decamo.training.rescue import GoBack
 from decamo.training.runtime import Runtime

@@ -7,7 +7,7 @@ from decamo.training import expected_spending
 from decamo.training.probe import Probe
 from decamo.training.runtime import Runtime
 from decamo.training.teacher import Teacher
-from tests.training.test_spending import SETTINGS, resumption
+from tests.training.test_expected_cost import SETTINGS, resumption
 
 
 def test_measured_on_this_machine() -> None:

@@ -14,7 +14,7 @@ from decamo.nn import build_segmenter
 from decamo.nn.mixture import Mixture
 from decamo.settings import ModelSettings
 from decamo.training.ema import Ema
-from decamo.training.groups import build_optimiser
+from decamo.training.optimizer_groups import build_optimiser
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
 from decamo.training.step import Stepper

@@ -12,13 +12,13 @@ from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
 from decamo.nn.build import refuse_foreign
 from decamo.races import Branch, StartPoint, standard_branches
-from decamo.races.claims import take
 from decamo.races.finish import begin_winner, race_outcome, write_outcome
 from decamo.races.original import original_of
+from decamo.races.outcome_table import RaceOutcome, outcome_text
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.races.race import Race
 from decamo.races.session import begin_race, course_of
-from decamo.races.table import RaceOutcome, outcome_text
+from decamo.races.trial_claims import take
 from decamo.races.written import branches_of, only
 from decamo.report.console import Console
 from decamo.settings import TrainSettings

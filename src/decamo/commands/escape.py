@@ -7,8 +7,8 @@ from typing import Any
 from decamo.api.racing import RaceChoice, escape_checkpoint, train_winner
 from decamo.commands.train import TRY_AGAIN, exit_code_of
 from decamo.flags import Parser, options_given, write_json
+from decamo.races.outcome_table import plain_outcome
 from decamo.races.plateau import TRIAL_EPOCHS
-from decamo.races.table import plain_outcome
 from decamo.storage.outputs import Written
 
 __all__ = ["add_arguments", "run"]

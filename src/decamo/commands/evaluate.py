@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from decamo import __version__
-from decamo.api.scoring import EvaluateResult, ScoreOptions, prepare_scoring, score
+from decamo.api.evaluating import EvaluateResult, ScoreOptions, prepare_scoring, score
 from decamo.data.rules import MAX_PIXELS
 from decamo.errors import SettingsError
 from decamo.evaluation import (

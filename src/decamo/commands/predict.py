@@ -24,10 +24,10 @@ from decamo.inference.inputs import Found, find_images
 from decamo.inference.views import Views
 from decamo.metrics import THRESHOLD
 from decamo.nn.firing import ActivationRecorder, Firing
-from decamo.nn.routing import entropy_share
+from decamo.nn.gate_recorder import entropy_share
 from decamo.settings.counting import counted
 from decamo.settings.duration import seconds_of
-from decamo.settings.experts import expert_name, level_name
+from decamo.settings.expert_names import expert_name, level_name
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs
 

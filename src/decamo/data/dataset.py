@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from decamo.data.augment import Augmentation, apply, apply_stored, draw_augmentation
-from decamo.data.cache.sources import SampleSource
+from decamo.data.cache.sample_sources import SampleSource
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_labelled
 from decamo.data.rules import VOID

@@ -9,7 +9,7 @@ from decamo.diagnosis.expectations import Expectation
 from decamo.diagnosis.fan import Fan
 from decamo.diagnosis.forecast import Forecast, Outlook, Reach
 from decamo.diagnosis.remedy import Remedy
-from decamo.diagnosis.standing import RunState
+from decamo.diagnosis.run_state import RunState
 from decamo.diagnosis.symptom import SEVERITIES, Evidence, Severity, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import SITUATION, TARGET, Thresholds
 from decamo.diagnosis.verdict import DETECTORS, VERDICTS, Diagnosis, diagnose_past

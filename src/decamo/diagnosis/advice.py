@@ -21,7 +21,7 @@ from decamo.diagnosis.remedies_beside import (
 )
 from decamo.diagnosis.remedy import Remedy
 from decamo.diagnosis.remedy_time import go_on
-from decamo.diagnosis.standing import RunState, standing_of
+from decamo.diagnosis.run_state import RunState, standing_of
 from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.diagnosis.verdict import Diagnosis

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from decamo.diagnosis.standing import RunState, Sign
+from decamo.diagnosis.run_state import RunState, Sign
 from decamo.diagnosis.symptom import Symptom, SymptomKind
 from decamo.diagnosis.verdict import VERDICTS, Diagnosis
 

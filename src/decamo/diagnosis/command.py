@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from decamo.diagnosis.rates import rounded
-from decamo.diagnosis.standing import RunState
+from decamo.diagnosis.run_state import RunState
 from decamo.recipes import RECIPES
 from decamo.settings import ScheduleSettings, TrainSettings, flag_of, shown
 from decamo.settings.plain import SECTIONS, from_plain, merged, section_of, to_plain

@@ -8,7 +8,7 @@ from decamo.diagnosis.command import Change, resumed
 from decamo.diagnosis.expectations import NO_FIGURE, expectation_of
 from decamo.diagnosis.rates import rounded, told
 from decamo.diagnosis.remedy import Remedy, remedy_of
-from decamo.diagnosis.standing import OPTIONS, RunState
+from decamo.diagnosis.run_state import OPTIONS, RunState
 from decamo.diagnosis.symptom import SymptomKind
 
 __all__ = ["BEYOND", "Situation", "escape", "larger", "lower", "plan_option", "rung", "stopping"]

@@ -7,7 +7,7 @@ from decamo.diagnosis.expectations import NO_FIGURE
 from decamo.diagnosis.rates import rounded
 from decamo.diagnosis.remedies import Situation, escape, lower, stopping
 from decamo.diagnosis.remedy import Remedy, remedy_of
-from decamo.diagnosis.standing import RunState
+from decamo.diagnosis.run_state import RunState
 from decamo.diagnosis.symptom import SymptomKind
 
 __all__ = [

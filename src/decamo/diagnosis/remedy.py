@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from decamo.diagnosis.command import Change, Order, pasteable
 from decamo.diagnosis.expectations import Expectation
-from decamo.diagnosis.standing import RunState
+from decamo.diagnosis.run_state import RunState
 
 __all__ = ["Remedy", "remedy_of"]
 

@@ -7,7 +7,7 @@ from decamo.diagnosis.expectations import NO_FIGURE, measured_of
 from decamo.diagnosis.rates import told
 from decamo.diagnosis.remedies import Situation
 from decamo.diagnosis.remedy import Remedy, remedy_of
-from decamo.diagnosis.standing import RunState
+from decamo.diagnosis.run_state import RunState
 from decamo.diagnosis.symptom import SymptomKind
 from decamo.recipes import RECIPES
 from decamo.schedule import Curve

@@ -8,7 +8,7 @@ from decamo.evaluation.cases import Case, CaseSet, sets_of_masks, sets_of_pairs
 from decamo.evaluation.compare import Comparison, compare
 from decamo.evaluation.convention import Convention, NonCam
 from decamo.evaluation.expect import convention_of, differences, read_report
-from decamo.evaluation.groups import GROUPINGS, grouped
+from decamo.evaluation.groupings import GROUPINGS, grouped
 from decamo.evaluation.lost import BAND_SHARE, ERROR_KINDS, Loss, band_of, mean_loss
 from decamo.evaluation.map_files import Channel, Values, to_bytes
 from decamo.evaluation.mask_rules import RuledSets, rule_sets
@@ -25,7 +25,7 @@ from decamo.evaluation.methods import MapMethod, Method, MethodOutcome, run_meth
 from decamo.evaluation.names import method_names, named_path
 from decamo.evaluation.predictions import MapFolder, fitted, match_maps
 from decamo.evaluation.protocol import Protocol, head_of, prints_of
-from decamo.evaluation.table import Group, SetScore, plain_score, score_set
+from decamo.evaluation.set_scores import Group, SetScore, plain_score, score_set
 from decamo.evaluation.truth import Truth, read_truth
 
 __all__ = [

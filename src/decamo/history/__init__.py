@@ -18,7 +18,7 @@ from decamo.history.events import (
 )
 from decamo.history.journal import Journal, read_epochs, read_journal
 from decamo.history.logs import past_of_text
-from decamo.history.reading import read_past
+from decamo.history.past_reader import read_past
 from decamo.history.records import EpochRecord, StepRecord
 from decamo.history.run_past import join, past_of_journal
 from decamo.history.series import Past, Point, Stretch

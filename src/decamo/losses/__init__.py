@@ -2,9 +2,9 @@
 
 from decamo.losses.boundary import boundary_loss
 from decamo.losses.criterion import DEFAULT_WEIGHTS, Criterion, Losses
+from decamo.losses.load_balance import balance_loss
 from decamo.losses.pixel import pixel_loss, pixel_weights
 from decamo.losses.region import region_loss
-from decamo.losses.routing import balance_loss
 from decamo.losses.teaching import teaching_loss
 
 __all__ = [

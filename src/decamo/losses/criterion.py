@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from decamo.losses.boundary import boundary_loss
+from decamo.losses.load_balance import balance_loss
 from decamo.losses.pixel import pixel_loss, pixel_weights
 from decamo.losses.region import region_loss
-from decamo.losses.routing import balance_loss
 from decamo.losses.teaching import teaching_loss
 from decamo.nn import Prediction
 

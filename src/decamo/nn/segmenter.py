@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from decamo.nn.backbone import STRIDES, Backbone
 from decamo.nn.decoder import Decoder
-from decamo.nn.groups import let_learn
 from decamo.nn.heads import Lateral, LogitHead
 from decamo.nn.magnify import magnified, magnified_side
 from decamo.nn.mixture import Mixture
+from decamo.nn.parameter_groups import let_learn
 from decamo.nn.prediction import Prediction
 from decamo.nn.router import Router
 

@@ -6,7 +6,7 @@ What needs torch (`departure`, `trial`, `race`) is taken from its own module.
 from decamo.races.branch import BEFORE, CONTROL, TWIN, Branch, standard_branches
 from decamo.races.judge import Gap, Verdict, judge, luck_of, pair_gaps, surely_worse
 from decamo.races.meaning import Explanation, RaceFacts, explain_race
-from decamo.races.standing import StartPoint
+from decamo.races.start_point import StartPoint
 
 __all__ = [
     "BEFORE",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from decamo.races.standing import StartPoint
+from decamo.races.start_point import StartPoint
 from decamo.recipes import RECIPES
 from decamo.settings import ScheduleSettings, shown
 

@@ -7,7 +7,7 @@ from decamo.errors import SettingsError
 from decamo.history import EpochRecord
 from decamo.races.branch import standard_branches
 from decamo.races.horizon import full_settings
-from decamo.races.standing import StartPoint
+from decamo.races.start_point import StartPoint
 
 __all__ = ["race_seconds"]
 

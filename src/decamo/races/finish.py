@@ -10,9 +10,9 @@ from decamo.races.branch import CONTROL, TWIN
 from decamo.races.heats import heat_of, verdict_of
 from decamo.races.horizon import full_settings
 from decamo.races.meaning import RaceFacts, explain_race
+from decamo.races.outcome_table import RaceOutcome, answer, plain_outcome
 from decamo.races.race import Race
-from decamo.races.standing import StartPoint
-from decamo.races.table import RaceOutcome, answer, plain_outcome
+from decamo.races.start_point import StartPoint
 from decamo.races.trial import departure_of
 from decamo.report.race_files import OUTCOME
 from decamo.schedule import Ledger, raced

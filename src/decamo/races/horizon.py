@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from decamo.errors import SettingsError
 from decamo.races.branch import CONTROL, Branch
-from decamo.races.standing import StartPoint
+from decamo.races.start_point import StartPoint
 from decamo.schedule import Ledger, resume
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain

@@ -12,11 +12,11 @@ from decamo.races.branch import standard_branches
 from decamo.races.estimate import race_seconds
 from decamo.races.finish import begin_winner, race_outcome, stay, write_outcome
 from decamo.races.original import digest_of, held_race
+from decamo.races.outcome_table import outcome_text
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.races.race import Race
 from decamo.races.session import begin_race, course_of
-from decamo.races.standing import StartPoint
-from decamo.races.table import outcome_text
+from decamo.races.start_point import StartPoint
 from decamo.races.written import only
 from decamo.report.console import Console
 from decamo.schedule import Ledger, Position
@@ -25,7 +25,7 @@ from decamo.settings.duration import duration
 from decamo.storage import RunFolder
 from decamo.storage.sealed import load_sealed
 from decamo.training.budget import Budget
-from decamo.training.memory import release
+from decamo.training.out_of_memory import release
 from decamo.training.prepare import ear_of
 from decamo.training.runtime import Runtime
 from decamo.training.supply import Supply

@@ -11,13 +11,13 @@ from typing import Any
 from decamo.errors import SettingsError
 from decamo.history import Event
 from decamo.races.branch import Branch
-from decamo.races.claims import ClaimLost, TrialClaim, take
 from decamo.races.heats import Heat, heat_of
 from decamo.races.horizon import ledger_of, trial_settings
 from decamo.races.original import RACE, digest_of, held_race
 from decamo.races.results import Result, read_result
-from decamo.races.standing import StartPoint
+from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course, advance
+from decamo.races.trial_claims import ClaimLost, TrialClaim, take
 from decamo.storage import check_space, make_folder, write_whole
 
 __all__ = ["Race", "open_race", "race_identity"]

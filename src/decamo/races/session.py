@@ -20,7 +20,7 @@ from decamo.races.branch import Branch, standard_branches
 from decamo.races.departure import averageable, has_batchnorm
 from decamo.races.original import held_race
 from decamo.races.race import Race, open_race
-from decamo.races.standing import StartPoint
+from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
 from decamo.report.console import Console
 from decamo.schedule import Ledger, Position

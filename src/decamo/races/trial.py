@@ -14,7 +14,7 @@ from decamo.races.branch import CONTROL, Branch
 from decamo.races.departure import averageable, averaged, depart, recalibrated
 from decamo.races.horizon import ledger_of, trial_settings
 from decamo.races.results import Result, Rung, read_result, write_result
-from decamo.races.standing import StartPoint
+from decamo.races.start_point import StartPoint
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder

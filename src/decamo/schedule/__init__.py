@@ -3,11 +3,11 @@
 from decamo.schedule.curves import Curve
 from decamo.schedule.ledger import Ledger, Segment, plan_of, steps_per_epoch
 from decamo.schedule.mend import brought_back, raced, rolled_back, split, was_raced
-from decamo.schedule.plan import Plan, Position
 from decamo.schedule.resume import Resumption, opened_before, resume
 from decamo.schedule.review import review
 from decamo.schedule.spending import Preflight, Rehearsed, Spending
 from decamo.schedule.stage import HEAD, Opening, Stage, backbone_group
+from decamo.schedule.timeline import Plan, Position
 
 __all__ = [
     "HEAD",

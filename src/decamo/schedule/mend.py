@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from decamo.schedule.ledger import Ledger, Segment
-from decamo.schedule.plan import Position
 from decamo.schedule.resume import resume
+from decamo.schedule.timeline import Position
 
 __all__ = ["FACTOR", "brought_back", "raced", "rolled_back", "split", "was_raced"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from decamo.errors import SettingsError
 from decamo.schedule.ledger import Ledger, Segment, plan_of
-from decamo.schedule.plan import Position
 from decamo.schedule.stage import Opening, Stage
+from decamo.schedule.timeline import Position
 from decamo.settings.option import flag_of, shown
 from decamo.settings.schedule import ScheduleSettings
 

@@ -1,7 +1,7 @@
 """Look a plan over before a GPU hour is spent: warnings where a curve cannot do what it says."""
 
 from decamo.schedule.ledger import Ledger
-from decamo.schedule.plan import Position
+from decamo.schedule.timeline import Position
 from decamo.settings import flag_of, shown
 
 __all__ = ["review"]

@@ -1,14 +1,14 @@
 """What a user may choose: frozen dataclasses, validated at birth; no torch."""
 
-from decamo.settings.groups import (
+from decamo.settings.option import Option, flag_of, option, shown
+from decamo.settings.schedule import ScheduleSettings
+from decamo.settings.sections import (
     DataSettings,
     ModelSettings,
     OptimiseSettings,
     RunSettings,
     TrainSettings,
 )
-from decamo.settings.option import Option, flag_of, option, shown
-from decamo.settings.schedule import ScheduleSettings
 
 __all__ = [
     "DataSettings",

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from decamo.errors import SettingsError
-from decamo.settings.groups import TrainSettings
 from decamo.settings.option import flag_of
+from decamo.settings.sections import TrainSettings
 
 __all__ = [
     "SECTIONS",

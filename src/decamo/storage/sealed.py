@@ -19,10 +19,10 @@ import torch
 
 from decamo.errors import CheckpointDamaged, CheckpointForeign, CheckpointMissing, StorageError
 from decamo.storage.archive import REMEDY, outline_of
+from decamo.storage.checkpoint_structure import validate_state
 from decamo.storage.durable import previous_of, write_whole
 from decamo.storage.formats import FORMAT, upgraded
 from decamo.storage.space import check_space
-from decamo.storage.structure import validate_state
 
 __all__ = ["FORMAT", "load_sealed", "read_sealed", "save_sealed", "sealed_outline"]
 

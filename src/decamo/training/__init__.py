@@ -3,8 +3,8 @@
 Here is what a plan needs; all that needs torch or numpy is taken from its own module.
 """
 
+from decamo.training.expected_cost import expected_spending
 from decamo.training.resumption import is_complete, resumption_of
-from decamo.training.spending import expected_spending
 
 __all__ = [
     "expected_spending",

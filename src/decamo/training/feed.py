@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from decamo.data.augment import draw_augmentation
-from decamo.data.cache.sources import SampleSource
+from decamo.data.cache.sample_sources import SampleSource
 from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.draws import SCALES, uniforms
 from decamo.data.loader import EpochSampler, micro_batches_per_epoch

@@ -15,7 +15,7 @@ from decamo.schedule import Preflight, Rehearsed, Stage
 from decamo.storage import check_space, run_bytes
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.system import peak_memory
-from decamo.training.memory import OutOfMemory, release
+from decamo.training.out_of_memory import OutOfMemory, release
 from decamo.training.trainer import Trainer
 
 __all__ = ["rehearse"]

@@ -22,15 +22,15 @@ from decamo.schedule import Ledger, Resumption, opened_before
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.duration import seconds_of
 from decamo.storage import RunFolder
+from decamo.training.cached_samples import sources_of
 from decamo.training.ema import Ema
 from decamo.training.feed import Feed
-from decamo.training.groups import build_optimiser
 from decamo.training.health import Health
 from decamo.training.keeper import Keeper
+from decamo.training.optimizer_groups import build_optimiser
 from decamo.training.resumption import resumption_of
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
-from decamo.training.sources import sources_of
 from decamo.training.state import Best, TrainState
 from decamo.training.step import Stepper
 from decamo.training.supply import Supply

@@ -18,7 +18,7 @@ from decamo.settings.plain import to_plain
 from decamo.storage.formats import FORMAT
 from decamo.training.ema import Ema
 from decamo.training.generators import generator_states, restore_generators
-from decamo.training.groups import load_optimiser_state, optimiser_state
+from decamo.training.optimizer_groups import load_optimiser_state, optimiser_state
 from decamo.training.scaler import GuardedScaler
 
 __all__ = ["Best", "EpochSums", "TrainState"]

@@ -12,7 +12,7 @@ from decamo.losses import Criterion, Losses
 from decamo.nn import Prediction, Segmenter
 from decamo.training.ema import Ema
 from decamo.training.generators import generator_states, restore_generators
-from decamo.training.memory import OutOfMemory, is_out_of_memory
+from decamo.training.out_of_memory import OutOfMemory, is_out_of_memory
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
 from decamo.training.teacher import Teacher

@@ -26,10 +26,10 @@ from decamo.schedule import Stage
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder
 from decamo.training.feed import Feed
-from decamo.training.groups import set_rates
 from decamo.training.health import Health, Unhealthy
 from decamo.training.keeper import Keeper
-from decamo.training.memory import OutOfMemory, release
+from decamo.training.optimizer_groups import set_rates
+from decamo.training.out_of_memory import OutOfMemory, release
 from decamo.training.rescue import GoBack, make_room, return_to_checkpoint
 from decamo.training.runtime import Runtime
 from decamo.training.state import Best, EpochSums, TrainState

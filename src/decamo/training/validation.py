@@ -12,8 +12,8 @@ from decamo.evaluation.scoring import ImageScores, score_chunks
 from decamo.history import Event, MemoryRanOut, ReadingTrouble, Validating
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores, mean_scores
-from decamo.nn.routing import GateRecorder, Routing, routing_of
-from decamo.training.memory import is_out_of_memory, release
+from decamo.nn.gate_recorder import GateRecorder, Routing, routing_of
+from decamo.training.out_of_memory import is_out_of_memory, release
 from decamo.training.runtime import Runtime
 
 __all__ = ["ValidationSummary", "Validator", "summarize_scores"]

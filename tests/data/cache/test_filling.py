@@ -10,7 +10,7 @@ import torch
 from decamo.data.cache import filling
 from decamo.data.cache.filling import fill
 from decamo.data.cache.pixels import square_of
-from decamo.data.cache.sources import Stored
+from decamo.data.cache.sample_sources import Stored
 from decamo.data.pairs import Pair
 from decamo.data.waiting import Ear, StopAsked
 from decamo.errors import DataStalled, StorageError, UnreadableImage

@@ -11,7 +11,7 @@ from decamo.data.arena import reserve
 from decamo.data.cache.filling import fill
 from decamo.data.cache.identity import cache_identity
 from decamo.data.cache.pixels import CHANNELS, channels_of
-from decamo.data.cache.sources import Stored, bytes_of
+from decamo.data.cache.sample_sources import Stored, bytes_of
 from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import StorageError

@@ -22,8 +22,8 @@ def side_of(size: int) -> int:
 
     A crop keeps 40 % of the image and 0.55 of a side at least: from 5/4 it is magnified by 1.46 at
     worst. 11/6 would magnify nothing, and hold 2.1 times the bytes. What that costs in pixels is
-    held to a bound by ``tests/data/cache/test_sources.py``. It must never change for a size: a run
-    that goes on would see other pixels.
+    held to a bound by ``tests/data/cache/test_sample_sources.py``. It must never change for a size:
+    a run that goes on would see other pixels.
     """
     return -(-size * 5 // (4 * _STEP)) * _STEP
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from decamo.data.arena import free_memory
 from decamo.data.cache.disk import free_on, open_on_disk, whole_file
 from decamo.data.cache.identity import cache_identity, side_of
-from decamo.data.cache.memory import open_in_memory
+from decamo.data.cache.memory_cache import open_in_memory
 from decamo.data.cache.pixels import channels_of
-from decamo.data.cache.sources import Fresh, SampleSource, bytes_of
+from decamo.data.cache.sample_sources import Fresh, SampleSource, bytes_of
 from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import StorageError

@@ -5,8 +5,8 @@ from typing import Any
 from decamo.races.branch import Branch
 from decamo.races.heats import heat_of, verdict_of
 from decamo.races.meaning import Explanation
+from decamo.races.outcome_table import RaceOutcome, answer, outcome_text, plain_outcome
 from decamo.races.results import Result
-from decamo.races.table import RaceOutcome, answer, outcome_text, plain_outcome
 from tests.races.build import result, standing
 
 LEVELS = [0.2 + 0.01 * k for k in range(40)]

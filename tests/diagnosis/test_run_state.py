@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from decamo.diagnosis import diagnose_past
-from decamo.diagnosis.standing import RunState, Sign, standing_of
+from decamo.diagnosis.run_state import RunState, Sign, standing_of
 from decamo.history import Past, Point, Stretch
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain

@@ -7,7 +7,7 @@ from decamo.errors import CheckpointMismatch
 from decamo.nn import Segmenter, build_segmenter
 from decamo.schedule import Segment, plan_of
 from decamo.settings import ModelSettings, ScheduleSettings
-from decamo.training.groups import (
+from decamo.training.optimizer_groups import (
     build_optimiser,
     load_optimiser_state,
     optimiser_state,

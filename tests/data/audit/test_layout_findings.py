@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decamo.data.audit.structure import guess, inspect
+from decamo.data.audit.layout_findings import guess, inspect
 from tests.data.audit.malformed import encoded, exif, flipped, photo
 
 FORMS = {

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from decamo.data.cache.opening import Pool, open_cache
-from decamo.data.cache.sources import SampleSource
+from decamo.data.cache.sample_sources import SampleSource
 from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear
 from decamo.schedule import Resumption

@@ -6,7 +6,7 @@ from typing import Any
 
 from decamo.evaluation.bootstrap import CURVES, MEASURES, interval, resampled, resamples
 from decamo.evaluation.convention import Convention
-from decamo.evaluation.groups import grouped
+from decamo.evaluation.groupings import grouped
 from decamo.evaluation.lost import Loss, mean_loss
 from decamo.evaluation.measuring import ImageResult
 from decamo.evaluation.protocol import Protocol

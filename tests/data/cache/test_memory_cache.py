@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from decamo.data.cache.memory import open_in_memory
+from decamo.data.cache.memory_cache import open_in_memory
 from decamo.data.cache.pixels import square_of
 from decamo.data.pairs import Pair
 from decamo.errors import StorageError

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from decamo.errors import CheckpointForeign
-from decamo.storage.structure import validate_state
+from decamo.storage.checkpoint_structure import validate_state
 from tests.storage.format_1 import state_of_format_1
 
 PATH = Path("last.pth")

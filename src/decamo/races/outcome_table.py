@@ -9,7 +9,7 @@ from decamo.races.heats import Heat
 from decamo.races.judge import Gap, Verdict
 from decamo.races.meaning import Explanation
 from decamo.races.results import Result, plain_of
-from decamo.races.standing import StartPoint
+from decamo.races.start_point import StartPoint
 from decamo.report import epoch_rows
 from decamo.settings import shown
 from decamo.settings.duration import duration

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from decamo.losses.routing import balance_loss
+from decamo.losses.load_balance import balance_loss
 from decamo.nn.router import Router
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from decamo.data.cache import opening
 from decamo.data.cache.opening import Pool, choose_cache
-from decamo.data.cache.sources import Fresh, Stored
+from decamo.data.cache.sample_sources import Fresh, Stored
 from decamo.schedule import Position
 from decamo.settings import DataSettings
+from decamo.training.cached_samples import sources_of
 from decamo.training.resumption import resumption_of
-from decamo.training.sources import sources_of
 from decamo.training.supply import find_supply
 from decamo.training.trainer import Trainer
 from tests.training.conftest import Make, assert_equal, everything, tiny_settings

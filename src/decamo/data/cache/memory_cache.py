@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from decamo.data.arena import nameless
 from decamo.data.cache.filling import fill
 from decamo.data.cache.pixels import channels_of
-from decamo.data.cache.sources import Stored, bytes_of
+from decamo.data.cache.sample_sources import Stored, bytes_of
 from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import StorageError
