@@ -51,8 +51,12 @@ def lr_schedule_names() -> tuple[str, ...]:
     return (*BUILT_IN, *_REGISTERED)
 
 
-def height_of(name: str) -> Height | None:
+def height_of(name: str, flag: str = "--scheduler") -> Height | None:
     """A registered schedule; None for a built-in one.
+
+    Args:
+        name: of the schedule.
+        flag: that asks for it, for the error.
 
     Raises:
         SettingsError: nothing of that name.
@@ -61,5 +65,5 @@ def height_of(name: str) -> Height | None:
         return None
     if name not in _REGISTERED:
         known = ", ".join(lr_schedule_names())
-        raise SettingsError("--scheduler", f"got {name!r}", f"register it, or choose from {known}")
+        raise SettingsError(flag, f"got {name!r}", f"register it, or choose from {known}")
     return _REGISTERED[name]

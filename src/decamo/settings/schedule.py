@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from decamo.errors import SettingsError
 from decamo.settings.lr_schedules import BUILT_IN, height_of
-from decamo.settings.option import at_least, one_of, option, within
+from decamo.settings.option import at_least, flag_of, one_of, option, within
 
 __all__ = ["ORIGINS", "ScheduleSettings"]
 
@@ -93,8 +93,7 @@ class ScheduleSettings:
         at_least("t_mult", self.t_mult, 1)
         one_of("schedule_origin", self.schedule_origin, ORIGINS)
         for name in ("scheduler", "stage1_scheduler"):
-            if getattr(self, name) not in BUILT_IN:
-                height_of(getattr(self, name))
+            height_of(getattr(self, name), flag_of(name))
         if self.stage1_epochs >= self.epochs and not self.skip_stage1:
             raise SettingsError(
                 "--stage1-epochs",
