@@ -17,7 +17,14 @@ import decamo
 from decamo.cli import COMMANDS
 from decamo.flags import Parser, write_json
 
-__all__ = ["add_arguments", "doubled_modules", "doubled_names", "packages_of_help", "run"]
+__all__ = [
+    "add_arguments",
+    "doubled_modules",
+    "doubled_names",
+    "packages_of_help",
+    "run",
+    "source_files",
+]
 
 SOURCE = Path(decamo.__file__).parent
 

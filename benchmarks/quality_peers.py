@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from decamo.errors import SettingsError
-from decamo.nn import Architecture, Prediction, Segmenter
+from decamo.nn import Architecture, NetworkOutput, Segmenter
 from decamo.nn.magnify import magnified
 from decamo.nn.parameter_groups import let_learn
 from decamo.nn.weights import load_weights_file
@@ -72,7 +72,9 @@ class Peer(nn.Module):
         """The encoder."""
         return cast(nn.Module, self.network.encoder)
 
-    def forward(self, image: Tensor, side_outputs: bool = False, scale: float = 1.0) -> Prediction:
+    def forward(
+        self, image: Tensor, side_outputs: bool = False, scale: float = 1.0
+    ) -> NetworkOutput:
         """Predict; ``side_outputs`` changes nothing.
 
         Args:
@@ -89,7 +91,7 @@ class Peer(nn.Module):
         if scale != 1:
             logits = F.interpolate(logits, size=size, mode="bilinear", antialias=scale > 1)
         gates = torch.ones(1, images, 1, device=image.device)
-        return Prediction(logits=logits, side=(), gates=gates, usage=self.usage())
+        return NetworkOutput(logits=logits, side=(), gates=gates, usage=self.usage())
 
     def normalise(self, image: Tensor) -> Tensor:
         """As :meth:`decamo.nn.Segmenter.normalise`.

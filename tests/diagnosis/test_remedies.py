@@ -4,7 +4,15 @@ from typing import Any
 import pytest
 
 from decamo.diagnosis import Remedy, RunState, SymptomKind
-from decamo.diagnosis.remedies import BEYOND, Situation, escape, larger, lower, plan_option, rung
+from decamo.diagnosis.remedies import (
+    BEYOND,
+    Situation,
+    escape_remedy,
+    larger,
+    lower,
+    plan_option,
+    rung,
+)
 from decamo.settings import TrainSettings
 
 RUN = RunState(
@@ -59,23 +67,26 @@ def test_options_have_the_action_plans_numbers(
 
 def test_a_run_with_higher_rates_has_its_options_scaled() -> None:
     spent = case(top=0.003, rate=0.00001)
-    assert value(escape(spent), "stage2_lr") == 0.002
-    assert value(escape(spent), "min_lr") == 0.0001
-    assert "scaled to this run" in escape(spent).title
-    assert "scaled" not in escape(case()).title
+    assert value(escape_remedy(spent), "stage2_lr") == 0.002
+    assert value(escape_remedy(spent), "min_lr") == 0.0001
+    assert "scaled to this run" in escape_remedy(spent).title
+    assert "scaled" not in escape_remedy(case()).title
 
 
 def test_a_rate_at_which_it_rose_before_counts_as_the_runs_own() -> None:
     low = case(top=0.00003, rate=0.00003, learned=0.003)
-    rate = next(c for c in escape(low).changes if c.name == "stage2_lr")
+    rate = next(c for c in escape_remedy(low).changes if c.name == "stage2_lr")
     assert rate.value == 0.002
     assert "rose at 0.003 before" in rate.why
-    assert value(escape(case(top=0.00003, rate=0.00003, learned=0.00025)), "stage2_lr") == 0.0002
+    assert (
+        value(escape_remedy(case(top=0.00003, rate=0.00003, learned=0.00025)), "stage2_lr")
+        == 0.0002
+    )
 
 
 def test_a_rate_that_is_said_to_be_too_low_is_always_raised() -> None:
     for rate in (0.00001, 0.0002, 0.0003, 0.001, 0.005):
-        remedy = escape(case(rate=rate, top=rate))
+        remedy = escape_remedy(case(rate=rate, top=rate))
         assert value(remedy, "stage2_lr") >= 1.49 * rate
 
 

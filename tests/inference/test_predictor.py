@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from decamo.inference.predictor import Predictor, evaluating
 from decamo.inference.views import Views
-from decamo.nn import Prediction, Segmenter
+from decamo.nn import NetworkOutput, Segmenter
 
 Images = list[npt.NDArray[np.uint8]]
 
@@ -137,10 +137,10 @@ class Brightness(torch.nn.Module):
     def normalise(self, image: torch.Tensor) -> torch.Tensor:
         return image.float() / 255
 
-    def forward(self, image: torch.Tensor, scale: float = 1.0) -> Prediction:
+    def forward(self, image: torch.Tensor, scale: float = 1.0) -> NetworkOutput:
         self.shown.append(image.shape[0])
         logits = 20 * image.mean(1, keepdim=True) - 10
-        return Prediction(logits, (), torch.ones(1, image.shape[0], 1), torch.ones(1, 1))
+        return NetworkOutput(logits, (), torch.ones(1, image.shape[0], 1), torch.ones(1, 1))
 
 
 def test_a_closer_look_is_finer_where_there_is_something_to_see() -> None:

@@ -12,7 +12,7 @@ from decamo.losses import (
     region_loss,
     teaching_loss,
 )
-from decamo.nn import Prediction
+from decamo.nn import NetworkOutput
 
 VOID = 255
 NAMES = {"bce", "iou", "boundary", "side", "balance"}
@@ -29,13 +29,13 @@ def mask_of(kind: str, size: int = 64) -> Tensor:
     return mask
 
 
-def predict(batch: int = 1, size: int = 64, seed: int = 0) -> Prediction:
+def predict(batch: int = 1, size: int = 64, seed: int = 0) -> NetworkOutput:
     generator = torch.Generator().manual_seed(seed)
 
     def draw(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator).requires_grad_()
 
-    return Prediction(
+    return NetworkOutput(
         logits=draw(batch, 1, size, size),
         side=tuple(draw(batch, 1, size // s, size // s) for s in (8, 16, 32)),
         gates=draw(4, batch, 7).softmax(2),
@@ -106,7 +106,7 @@ def test_any_mask_gives_a_finite_loss_with_a_gradient_the_right_way(
     logits = torch.full((1, 1, 64, 64), level, requires_grad=True)
     even = predict()
     mask = mask_of(kind)
-    losses = Criterion(False)(Prediction(logits, (), even.gates, even.usage), mask)
+    losses = Criterion(False)(NetworkOutput(logits, (), even.gates, even.usage), mask)
     losses.total.backward()
     assert logits.grad is not None
     assert losses.total.isfinite()
@@ -123,7 +123,7 @@ def test_a_batch_is_the_mean_of_its_images() -> None:
     masks = torch.cat([mask_of(kind) for kind in ("block", "empty", "pixel")])
     whole, criterion = predict(3), Criterion(True)
     single = [
-        Prediction(
+        NetworkOutput(
             whole.logits[i : i + 1],
             tuple(s[i : i + 1] for s in whole.side),
             whole.gates[:, i : i + 1],
@@ -137,7 +137,7 @@ def test_a_batch_is_the_mean_of_its_images() -> None:
 
 def test_half_precision_logits_under_autocast_give_float32_losses() -> None:
     prediction, mask = predict(), mask_of("block")
-    half = Prediction(prediction.logits.half(), (), prediction.gates, prediction.usage)
+    half = NetworkOutput(prediction.logits.half(), (), prediction.gates, prediction.usage)
     with torch.autocast("cpu", torch.bfloat16):
         losses = Criterion(False)(half, mask)
     assert losses.total.dtype == torch.float32
@@ -150,7 +150,7 @@ def test_mistakes_are_named() -> None:
         Criterion(False, {"edge": 1.0})
     with pytest.raises(ValueError, match="negative"):
         Criterion(False, {"iou": -1.0})
-    bare = Prediction(predict().logits, (), predict().gates, predict().usage)
+    bare = NetworkOutput(predict().logits, (), predict().gates, predict().usage)
     with pytest.raises(ValueError, match="side_outputs=True"):
         Criterion(True)(bare, mask_of("block"))
     with pytest.raises(ValueError, match="mask"):
@@ -193,13 +193,13 @@ def test_void_moves_no_term_and_gets_no_gradient(kind: str) -> None:
     # the boundary's cells of 2 x 2 px see the logits of void beside them, and must not count them
     assert torch.equal(gradient[void], torch.zeros_like(gradient[void]))
     noise = torch.where(void, torch.full_like(mask, 7.0), 0.0)
-    moved = Prediction(prediction.logits + noise, prediction.side, *_rest(prediction))
+    moved = NetworkOutput(prediction.logits + noise, prediction.side, *_rest(prediction))
     again = criterion(moved, mask, taught + noise)
     for name, part in losses.parts.items():
         assert torch.equal(part, again.parts[name]), name
 
 
-def _rest(prediction: Prediction) -> tuple[Tensor, Tensor]:
+def _rest(prediction: NetworkOutput) -> tuple[Tensor, Tensor]:
     return prediction.gates, prediction.usage
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from decamo.nn import Prediction
+from decamo.nn import NetworkOutput
 from decamo.nn.gate_recorder import GateRecorder, Routing, entropy_share, routing_of
 
 WEIGHTS = st.lists(st.floats(0, 1), min_size=2, max_size=9).filter(lambda w: sum(w) > 0.1)
@@ -51,8 +51,8 @@ def test_of_no_image_nothing_is_known() -> None:
 class Told(nn.Module):
     """Its gates are its input."""
 
-    def forward(self, gates: Tensor) -> Prediction:
-        return Prediction(logits=gates, side=(), gates=gates, usage=gates.mean(1))
+    def forward(self, gates: Tensor) -> NetworkOutput:
+        return NetworkOutput(logits=gates, side=(), gates=gates, usage=gates.mean(1))
 
 
 def test_each_image_is_heard_within_the_block_only() -> None:

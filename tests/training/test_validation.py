@@ -16,7 +16,7 @@ from decamo.evaluation.scoring import ImageScores, Pixels
 from decamo.history import MemoryRanOut, Validating
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores
-from decamo.nn import Prediction
+from decamo.nn import NetworkOutput
 from decamo.training.runtime import open_runtime
 from decamo.training.validation import ValidationSummary, Validator, summarize_scores
 from tests.training.conftest import Make
@@ -31,12 +31,12 @@ class Gated(nn.Module):
         super().__init__()
         self.seen = 0
 
-    def forward(self, image: Tensor) -> Prediction:
+    def forward(self, image: Tensor) -> NetworkOutput:
         turns = (torch.arange(len(image)) + self.seen) % 2
         self.seen += len(image)
         first = torch.nn.functional.one_hot(turns, 2).float()
         gates = torch.stack((first, torch.full_like(first, 0.5)))
-        return Prediction(logits=image, side=(), gates=gates, usage=gates.mean(1))
+        return NetworkOutput(logits=image, side=(), gates=gates, usage=gates.mean(1))
 
 
 class Small(Predictor):

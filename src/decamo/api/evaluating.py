@@ -53,7 +53,14 @@ from decamo.report.score_tables import (
 from decamo.settings.duration import seconds_of
 from decamo.settings.option import one_of
 
-__all__ = ["EvaluateResult", "ScoreOptions", "Scoring", "evaluate", "prepare_scoring", "score"]
+__all__ = [
+    "EvaluateResult",
+    "ScoreOptions",
+    "Scoring",
+    "evaluate",
+    "prepare_scoring",
+    "score_prepared",
+]
 
 _WORTH = 50  # images for each process; starting them takes about as long as scoring those
 
@@ -242,7 +249,7 @@ def evaluate(
         dataset_path=[Path(one) for one in sets],
         **options,
     )
-    return score(prepare_scoring(asked))
+    return score_prepared(prepare_scoring(asked))
 
 
 def prepare_scoring(options: ScoreOptions) -> Scoring:
@@ -276,7 +283,7 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
     return Scoring(options, [*networks, *folders], sets, rules, met)
 
 
-def score(scoring: Scoring) -> EvaluateResult:
+def score_prepared(scoring: Scoring) -> EvaluateResult:
     """Score every method on every data set.
 
     Raises:

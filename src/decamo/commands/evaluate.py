@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from decamo import __version__
-from decamo.api.evaluating import EvaluateResult, ScoreOptions, prepare_scoring, score
+from decamo.api.evaluating import EvaluateResult, ScoreOptions, prepare_scoring, score_prepared
 from decamo.data.rules import MAX_PIXELS
 from decamo.errors import SettingsError
 from decamo.evaluation import (
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     scoring = prepare_scoring(_options(args, expected))
     pictures = _pictures(args.atlas, scoring.methods, scoring.sets)
     _check_outputs(args, pictures.values())
-    result = score(scoring)
+    result = score_prepared(scoring)
     print(result)
     _warn(scoring.met)
     report = result.to_plain() | {"decamo": __version__}

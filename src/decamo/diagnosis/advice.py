@@ -7,7 +7,15 @@ from decamo.diagnosis.causes import Cause, Suspicion, suspicions
 from decamo.diagnosis.claims import Claim
 from decamo.diagnosis.expectations import noted
 from decamo.diagnosis.forecast import Forecast
-from decamo.diagnosis.remedies import BEYOND, Situation, escape, larger, lower, plan_option, rung
+from decamo.diagnosis.remedies import (
+    BEYOND,
+    Situation,
+    escape_remedy,
+    larger,
+    lower,
+    plan_option,
+    rung,
+)
 from decamo.diagnosis.remedies_beside import (
     anneal,
     bigger_network,
@@ -30,7 +38,7 @@ from decamo.history import Past
 __all__ = ["REMEDIES", "Advice", "Counsel", "advise"]
 
 REMEDIES: Mapping[Cause, Callable[[Situation], Remedy]] = {
-    Cause.RATE_TOO_LOW: escape,
+    Cause.RATE_TOO_LOW: escape_remedy,
     Cause.RATE_TOO_HIGH: lower,
     Cause.SCHEDULE: anneal,
     Cause.AVERAGE_LAGS: quicker_average,
@@ -129,7 +137,7 @@ def _noted(remedy: Remedy, situation: Situation) -> Remedy:
 def _ladder(situation: Situation, cause: Cause) -> tuple[Remedy, ...]:
     """The options above the one that is advised, in the plan's order."""
     if situation.verdict == SymptomKind.SLOW and cause == Cause.TIME:
-        return (escape(situation),)
+        return (escape_remedy(situation),)
     if situation.verdict not in _STUCK or cause not in (
         Cause.RATE_TOO_LOW, Cause.FROZEN, Cause.SCHEDULE, Cause.RESOLUTION,
     ):  # fmt: skip

@@ -11,7 +11,16 @@ from decamo.diagnosis.remedy import Remedy, remedy_of
 from decamo.diagnosis.run_state import OPTIONS, RunState
 from decamo.diagnosis.symptom import SymptomKind
 
-__all__ = ["BEYOND", "Situation", "escape", "larger", "lower", "plan_option", "rung", "stopping"]
+__all__ = [
+    "BEYOND",
+    "Situation",
+    "escape_remedy",
+    "larger",
+    "lower",
+    "plan_option",
+    "rung",
+    "stopping",
+]
 
 BEYOND = 4
 """The rung after option 3: the plan's "still stuck after 20 epochs"."""
@@ -87,7 +96,7 @@ def stopping(standing: RunState) -> list[str]:
     return [] if standing.ended else ["stop the present run first, if it is still going"]
 
 
-def escape(situation: Situation) -> Remedy:
+def escape_remedy(situation: Situation) -> Remedy:
     """A higher learning rate: the next option that has one."""
     return plan_option(situation, rung(situation))
 

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from decamo.diagnosis.command import Change, evaluation, fresh_run, resumed
 from decamo.diagnosis.expectations import NO_FIGURE
 from decamo.diagnosis.rates import rounded
-from decamo.diagnosis.remedies import Situation, escape, lower, stopping
+from decamo.diagnosis.remedies import Situation, escape_remedy, lower, stopping
 from decamo.diagnosis.remedy import Remedy, remedy_of
 from decamo.diagnosis.run_state import RunState
 from decamo.diagnosis.symptom import SymptomKind
@@ -27,7 +27,7 @@ def anneal(situation: Situation) -> Remedy:
     s = situation.standing
     rate = s.rate or s.top
     if rate is None or rate < 0.0002 or s.stage == 1:
-        return escape(situation)
+        return escape_remedy(situation)
     changes = [
         Change("stage2_lr", rounded(rate), "the present rate, to begin with"),
         Change("scheduler", "cosine", "falls smoothly instead of standing still"),
@@ -41,7 +41,7 @@ def anneal(situation: Situation) -> Remedy:
 
 def thaw(situation: Situation) -> Remedy:
     """Open the backbone: option 1, which skips what is left of stage 1."""
-    return escape(situation)
+    return escape_remedy(situation)
 
 
 def quicker_average(situation: Situation) -> Remedy:

@@ -13,7 +13,7 @@ from decamo.losses.load_balance import balance_loss
 from decamo.losses.pixel import pixel_loss, pixel_weights
 from decamo.losses.region import region_loss
 from decamo.losses.teaching import teaching_loss
-from decamo.nn import Prediction
+from decamo.nn import NetworkOutput
 
 __all__ = ["DEFAULT_WEIGHTS", "Criterion", "Losses"]
 
@@ -73,7 +73,7 @@ class Criterion:
             del self.weights["teacher"]
 
     def __call__(
-        self, prediction: Prediction, mask: Tensor, taught: Tensor | None = None
+        self, prediction: NetworkOutput, mask: Tensor, taught: Tensor | None = None
     ) -> Losses:
         """Compare a prediction with the truth.
 
@@ -106,7 +106,7 @@ class Criterion:
             return Losses(torch.stack(list(parts.values())).sum(), parts)
 
     def _terms(
-        self, prediction: Prediction, mask: Tensor, known: Tensor | None
+        self, prediction: NetworkOutput, mask: Tensor, known: Tensor | None
     ) -> dict[str, Tensor]:
         logits = _full_precision(prediction.logits)
         weights = pixel_weights(mask, known)

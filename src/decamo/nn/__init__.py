@@ -8,7 +8,7 @@ from decamo.nn.backbone import STRIDES, Backbone, create_backbone
 from decamo.nn.build import build_segmenter, from_architecture
 from decamo.nn.calibrate import calibrate_batchnorm, needs_calibration
 from decamo.nn.cost import Cost, measure_cost
-from decamo.nn.prediction import Prediction
+from decamo.nn.prediction import NetworkOutput
 from decamo.nn.segmenter import Architecture, Segmenter
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "Architecture",
     "Backbone",
     "Cost",
-    "Prediction",
+    "NetworkOutput",
     "Segmenter",
     "build_segmenter",
     "calibrate_batchnorm",

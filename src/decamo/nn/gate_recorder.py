@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from decamo.nn.prediction import Prediction
+from decamo.nn.prediction import NetworkOutput
 
 __all__ = ["GateRecorder", "Routing", "entropy_share", "routing_of"]
 
@@ -71,7 +71,7 @@ class GateRecorder:
     They stay on the device until asked for: listening never waits for it.
 
     Args:
-        model: returns a :class:`Prediction`.
+        model: returns a :class:`NetworkOutput`.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -101,7 +101,7 @@ class GateRecorder:
             return []
         return list(torch.cat(self._passes, dim=1).float().cpu().unbind(1))
 
-    def _hear(self, _: nn.Module, __: object, said: Prediction) -> None:
+    def _hear(self, _: nn.Module, __: object, said: NetworkOutput) -> None:
         self._passes.append(said.gates.detach())
 
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-__all__ = ["Prediction"]
+__all__ = ["NetworkOutput"]
 
 
 @dataclass(frozen=True)
-class Prediction:
+class NetworkOutput:
     """The network's answer to one batch.
 
     Attributes:

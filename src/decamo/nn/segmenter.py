@@ -14,7 +14,7 @@ from decamo.nn.heads import Lateral, LogitHead
 from decamo.nn.magnify import magnified, magnified_side
 from decamo.nn.mixture import Mixture
 from decamo.nn.parameter_groups import let_learn
-from decamo.nn.prediction import Prediction
+from decamo.nn.prediction import NetworkOutput
 from decamo.nn.router import Router
 
 __all__ = ["Architecture", "Segmenter", "completed"]
@@ -85,7 +85,9 @@ class Segmenter(nn.Module):
         self._backbone_learns = True
         self.train()
 
-    def forward(self, image: Tensor, side_outputs: bool = False, scale: float = 1.0) -> Prediction:
+    def forward(
+        self, image: Tensor, side_outputs: bool = False, scale: float = 1.0
+    ) -> NetworkOutput:
         """Predict; the logits have the image's size at every zoom and scale.
 
         Args:
@@ -104,7 +106,7 @@ class Segmenter(nn.Module):
         finest, *deeper = self.decoder(pyramid)
         logits = F.interpolate(self.head(finest), size=image.shape[-2:], mode="bilinear")
         pairs = zip(self.sides, deeper, strict=True) if side_outputs else ()
-        return Prediction(
+        return NetworkOutput(
             logits=logits,
             side=tuple(side(level) for side, level in pairs),
             gates=torch.stack(gates),

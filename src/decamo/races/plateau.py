@@ -9,13 +9,13 @@ from decamo.history import EpochDone, EpochRecord, Event, Past
 from decamo.history.carried import past_of_records
 from decamo.schedule import Ledger, Position, was_raced
 
-__all__ = ["TRIAL_EPOCHS", "PlateauWatch", "Run", "plateau_symptom"]
+__all__ = ["TRIAL_EPOCHS", "PlateauWatch", "WatchedRun", "plateau_symptom"]
 
 TRIAL_EPOCHS = 3
 """Epochs of a trial, unless a person says otherwise."""
 
 
-class Run(Protocol):
+class WatchedRun(Protocol):
     """What a watch reads of a run; it changes while the run goes on."""
 
     position: Position
@@ -48,7 +48,7 @@ class PlateauWatch:
         why: to end it; empty while there is no reason.
     """
 
-    run: Run
+    run: WatchedRun
     settings: Mapping[str, Mapping[str, Any]]
     act: str
     trial: int = TRIAL_EPOCHS

@@ -9,7 +9,7 @@ from torch import nn
 
 from decamo.data.loader import Batch
 from decamo.losses import Criterion, Losses
-from decamo.nn import Prediction, Segmenter
+from decamo.nn import NetworkOutput, Segmenter
 from decamo.training.ema import Ema
 from decamo.training.generators import generator_states, restore_generators
 from decamo.training.out_of_memory import OutOfMemory, is_out_of_memory
@@ -108,7 +108,7 @@ class Stepper:
         _, losses = self._forward(batch.to(self.runtime.device), scale=1.0)
         return math.isfinite(float(losses.total))
 
-    def _forward(self, batch: Batch, scale: float) -> tuple[Prediction, Losses]:
+    def _forward(self, batch: Batch, scale: float) -> tuple[NetworkOutput, Losses]:
         image, mask = self.model.normalise(batch.image), batch.mask.float()
         with self.runtime.autocast():
             taught = None if self.teacher is None else self.teacher(batch.image)
