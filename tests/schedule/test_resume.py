@@ -246,3 +246,10 @@ def test_unfreezing_by_thirds_means_nothing_where_all_has_learned(epochs: int, w
     went = go_on(replace(STUCK, epochs=epochs, progressive_unfreeze=True))
     assert went.word == word
     assert went.ledger.plan.learning(went.position.step) == LEDGER.plan.learning(860)
+
+
+def test_where_a_constant_rate_counts_from_is_nothing_to_branch_for() -> None:
+    branched = go_on(replace(STUCK, stage2_lr=0.0001)).ledger
+    here = at(86, branched)
+    wanted = replace(branched.last.schedule, schedule_origin="stage")
+    assert resume(branched, wanted, here, images=40).word == "continue"

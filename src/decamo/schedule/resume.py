@@ -155,8 +155,8 @@ def _ahead(segment: Segment, position: Position) -> tuple[Stage, ...]:
 def _in_effect(stage: Stage, now: int) -> Stage:
     """The stage, written in one way wherever flags can say the same thing in several."""
     curve = stage.curve
-    if curve.kind == "none" and not curve.warmup:
-        curve = replace(curve, floor=curve.peak)
+    if curve.kind == "none" and not curve.warmup:  # the same wherever it counts from
+        curve, stage = replace(curve, floor=curve.peak, steps=stage.steps), replace(stage, offset=0)
     if curve.kind == "cosine_restart" and curve.cycles == 1:
         curve = replace(curve, kind="cosine", t_mult=1.0)
     if curve.kind == "onecycle":
