@@ -11,10 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from decamo.nn import Segmenter, build_segmenter
 from decamo.nn.experts import make_expert
-from decamo.nn.mixture import Mixture
-from decamo.nn.router import Router
+from decamo.nn.mixture import Mixture, Router
 from decamo.settings import ModelSettings
-from decamo.settings.expert_names import EXPERT_KINDS
+from decamo.settings.words import EXPERT_KINDS
 
 __all__ = ["CHANGES", "build_changed"]
 

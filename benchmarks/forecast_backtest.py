@@ -7,7 +7,7 @@ import numpy as np
 
 from decamo.diagnosis.case import series_of
 from decamo.diagnosis.fan import LEVELS, WIDENING, fan_ahead
-from decamo.diagnosis.growth_forms import logit
+from decamo.diagnosis.growth import logit
 from decamo.history import Past
 
 __all__ = ["CUTS", "HORIZONS", "Bet", "Trial", "bets", "coverage", "trials", "widening_for"]

@@ -20,7 +20,7 @@ from torchvision.transforms import v2
 from decamo.data import Pair, find_pairs
 from decamo.data.augment import Augmentation
 from decamo.data.cache import side_of
-from decamo.data.cache.memory_cache import open_in_memory
+from decamo.data.cache.sample_sources import open_in_memory
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.reading import read_pair
 from decamo.errors import SettingsError

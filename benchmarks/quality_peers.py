@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from decamo.errors import SettingsError
 from decamo.nn import Architecture, NetworkOutput, Segmenter
-from decamo.nn.magnify import magnified
+from decamo.nn.decoder import magnified
 from decamo.nn.parameter_groups import let_learn
 from decamo.nn.weights import load_weights_file
-from decamo.schedule.stage import HEAD, backbone_group
+from decamo.schedule.timeline import HEAD, backbone_group
 from decamo.settings import ModelSettings
 
 __all__ = ["PEERS", "Peer", "build_peer"]

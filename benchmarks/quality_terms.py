@@ -37,7 +37,7 @@ class Terms:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: number format of the forward pass.
         views: that each network is shown of a test image.
-        decision: of :data:`decamo.inference.decision.DECISIONS`.
+        decision: of :data:`decamo.inference.closer.DECISIONS`.
     """
 
     dataset_path: tuple[Path, ...]

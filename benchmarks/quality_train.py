@@ -11,7 +11,7 @@ from decamo.data.cache.opening import Pool
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, EpochRecord
 from decamo.nn import Segmenter
-from decamo.nn.fitting import load_fitting
+from decamo.nn.weights import load_fitting
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder, make_folder, previous_of
 from decamo.storage.owner import own

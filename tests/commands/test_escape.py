@@ -84,7 +84,7 @@ def test_a_mistake_is_one_line(
 def test_a_budget_that_is_spent_says_how_to_go_on(
     stuck: Path, scenes: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("decamo.training.budget.Budget.over", lambda _self: "")  # not while looking
+    monkeypatch.setattr("decamo.training.stops.Budget.over", lambda _self: "")  # not while looking
     assert escape(scenes, stuck, "--only", "moments", "--budget", "1s") == 75
     assert "the budget of 1s is spent; to go on: the same command" in capsys.readouterr().out
 

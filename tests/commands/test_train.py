@@ -23,8 +23,8 @@ from decamo.report.console import Console
 from decamo.storage.owner import Holder
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.system import stop_signals
-from decamo.training.budget import Budget
 from decamo.training.choosing import choose_settings
+from decamo.training.stops import Budget
 from tests.commands.conftest import STUCK_FLAGS
 
 EPOCH = re.compile(

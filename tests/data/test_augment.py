@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from decamo.data.augment import Augmentation, apply, apply_stored, draw_augmentation
-from decamo.data.cache.pixels import square_of
+from decamo.data.cache.identity import square_of
 from decamo.data.pairs import Pair
 from decamo.data.rules import VOID, MaskMeaning, Plane, ReadingRule, Rest
 from decamo.geometry import Squash

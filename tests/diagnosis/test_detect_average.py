@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from decamo.diagnosis.detect_average import age, ema_lag, initial_share
+from decamo.diagnosis.detect_network import age, ema_lag, initial_share
 from decamo.history import Past, Point, Stretch
 from decamo.training.ema import decay_at
 from tests.diagnosis.build import seen

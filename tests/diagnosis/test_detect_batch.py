@@ -4,7 +4,7 @@ import pytest
 import timm
 from torch import nn
 
-from decamo.diagnosis.detect_batch import noisy_statistics
+from decamo.diagnosis.detect_network import noisy_statistics
 from tests.diagnosis.build import past, seen
 
 

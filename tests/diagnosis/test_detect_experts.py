@@ -1,7 +1,7 @@
 import math
 
 from decamo.diagnosis import SymptomKind
-from decamo.diagnosis.detect_experts import experts
+from decamo.diagnosis.detect_network import experts
 from decamo.history import Past, Point
 from tests.diagnosis.build import seen
 

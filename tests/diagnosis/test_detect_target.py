@@ -1,6 +1,6 @@
 import pytest
 
-from decamo.diagnosis.detect_target import near_target, target_reached
+from decamo.diagnosis.detect_schedule import near_target, target_reached
 from tests.diagnosis.build import past, seen
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from decamo.diagnosis.fan import LEVELS, Fan, fan_ahead
-from decamo.diagnosis.growth_forms import logit
+from decamo.diagnosis.growth import logit
 from decamo.history import Past, Point
 from tests.diagnosis.build import past
 

@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_t
 
-from decamo.diagnosis.growth import PRIOR, TEMPER, Growth, fit_growth
-from decamo.diagnosis.growth_forms import GrowthForm, Spread, expit, forms, logit, spreads
+from decamo.diagnosis.growth import (
+    PRIOR,
+    TEMPER,
+    Growth,
+    GrowthForm,
+    Spread,
+    expit,
+    fit_growth,
+    forms,
+    logit,
+    spreads,
+)
 from decamo.diagnosis.noise import Array
 
 NOISE, WEIGHT = 0.004, 4.0

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decamo.diagnosis.growth_forms import expit, forms, logit, spreads
+from decamo.diagnosis.growth import expit, forms, logit, spreads
 from decamo.diagnosis.noise import Array
 
 EPOCHS: Array = np.arange(3, 43, dtype=np.float64)

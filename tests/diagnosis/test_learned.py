@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from decamo.diagnosis import RunView
-from decamo.diagnosis.learned import Learned, learned_before, learned_rate
+from decamo.diagnosis.rates import Learned, learned_before, learned_rate
 from decamo.history import Past, Stretch
 from tests.diagnosis.build import T, past
 

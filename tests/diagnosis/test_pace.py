@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from decamo.diagnosis import RunView, Thresholds
-from decamo.diagnosis.pace import WINDOWS, pace_now, paces
+from decamo.diagnosis.rates import WINDOWS, pace_now, paces
 from decamo.history import Past, Point
 from tests.diagnosis.build import T, past
 

@@ -3,7 +3,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from decamo.diagnosis.rates_ahead import plan_ahead, rates_of
+from decamo.diagnosis.rates import plan_ahead, rates_of
 from decamo.history import Past, Point, Stretch
 from decamo.schedule import Segment, plan_of
 from decamo.settings import ScheduleSettings

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from decamo.diagnosis import Remedy, RunState, SymptomKind
-from decamo.diagnosis.detect_average import age
+from decamo.diagnosis.detect_network import age
 from decamo.diagnosis.remedies import Situation
 from decamo.diagnosis.remedies_beside import (
     anneal,

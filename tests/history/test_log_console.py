@@ -1,5 +1,5 @@
 from decamo.history import past_of_text
-from decamo.history.log_console import baseline_of, setting_out
+from decamo.history.log_lines import baseline_of, setting_out
 
 SET_OUT = (
     "branch: epoch 87 to 150, step 710 to 1349, LR 0.000300 -> 0.000020"

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from decamo.history.log_json import object_of, sighting_of_object
+from decamo.history.log_tables import object_of, sighting_of_object
 
 
 def test_nested_values_are_found_by_their_path() -> None:

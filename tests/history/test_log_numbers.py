@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decamo.history.log_numbers import NUMBER, number_of
+from decamo.history.log_names import NUMBER, number_of
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["r", "e", "f"]))

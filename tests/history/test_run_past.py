@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decamo.diagnosis.rates_ahead import plan_ahead
+from decamo.diagnosis.rates import plan_ahead
 from decamo.history import (
     Baseline,
     EpochDone,

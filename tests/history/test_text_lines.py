@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from decamo.history.text_lines import LONGEST, lines_of, split_lines
+from decamo.history.log_names import LONGEST, lines_of, split_lines
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

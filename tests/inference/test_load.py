@@ -10,8 +10,7 @@ import torch
 
 from decamo.errors import CheckpointMissing
 from decamo.history import EpochRecord
-from decamo.inference.load import load_model
-from decamo.inference.predictor import Predictor
+from decamo.inference.predictor import Predictor, load_model
 from decamo.nn import Segmenter
 from decamo.schedule import Ledger, Position, Segment
 from decamo.settings import ScheduleSettings, TrainSettings

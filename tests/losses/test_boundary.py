@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from decamo.losses.boundary import boundary_loss, soft_outline
+from decamo.losses.terms import boundary_loss, soft_outline
 
 
 def disc(size: int = 32, centre: tuple[int, int] = (16, 16), radius: int = 8) -> Tensor:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from decamo.losses.load_balance import balance_loss
-from decamo.nn.router import Router
+from decamo.losses.terms import balance_loss
+from decamo.nn.mixture import Router
 
 
 def test_by_hand() -> None:

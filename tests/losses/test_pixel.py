@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decamo.losses.pixel import pixel_loss, pixel_weights
+from decamo.losses.terms import pixel_loss, pixel_weights
 
 
 def naive_weights(mask: torch.Tensor, k: int) -> torch.Tensor:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from decamo.losses.region import region_loss
+from decamo.losses.terms import region_loss
 
 
 def draw(seed: int, share: float = 0.4) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from decamo.losses.teaching import teaching_loss
+from decamo.losses.terms import teaching_loss
 
 
 def test_it_is_the_divergence_of_two_bernoulli_distributions() -> None:

@@ -3,8 +3,7 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from decamo.metrics import distances as room
-from decamo.metrics.distances import REACH, SQUARES, distances
-from decamo.metrics.nearness import box_of
+from decamo.metrics.distances import REACH, SQUARES, box_of, distances
 
 
 def assert_exact(mask: np.ndarray, wanted: np.ndarray) -> None:

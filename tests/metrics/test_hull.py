@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from decamo.metrics import hull
-from decamo.metrics.hull import lower_hull
+from decamo.metrics import distances as hull
+from decamo.metrics.distances import lower_hull
 
 
 def corners(x: list[int], y: list[int]) -> list[int]:

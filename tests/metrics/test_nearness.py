@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from decamo.metrics.nearness import Box, box_of, fill_rim
+from decamo.metrics.distances import Box, box_of, fill_rim
 
 
 def test_the_rim_takes_what_the_nearest_object_pixel_has() -> None:

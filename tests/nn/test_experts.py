@@ -18,7 +18,7 @@ from decamo.nn.experts import (
     local_mean,
 )
 from decamo.nn.experts import make_expert as make
-from decamo.settings.expert_names import level_name
+from decamo.settings.words import level_name
 
 WIDTH = 4
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from decamo.errors import CheckpointMismatch
-from decamo.nn.fitting import load_fitting, named
+from decamo.nn.weights import load_fitting, named
 
 
 def network() -> nn.Module:

@@ -1,6 +1,6 @@
 import torch
 
-from decamo.nn.heads import Lateral, LogitHead
+from decamo.nn.decoder import Lateral, LogitHead
 
 
 def test_an_untrained_head_predicts_nothing() -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from decamo.nn.magnify import magnified
+from decamo.nn.decoder import magnified
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from decamo.races import standard_branches
-from decamo.races.estimate import race_seconds
+from decamo.races.heats import race_seconds
 from decamo.races.horizon import full_settings
 from tests.history.test_records import RECORD
 from tests.races.build import standing

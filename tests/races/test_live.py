@@ -21,7 +21,7 @@ from decamo.races.results import read_result, write_result
 from decamo.schedule import Ledger, Segment
 from decamo.settings import ScheduleSettings
 from decamo.storage.sealed import load_sealed, save_sealed
-from decamo.training.budget import Budget
+from decamo.training.stops import Budget
 from tests.commands.conftest import STUCK_FLAGS
 
 EPOCHS = 22  # of the plan; 20 of them are done

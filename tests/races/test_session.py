@@ -10,8 +10,8 @@ from decamo.races.trial import Course
 from decamo.report.console import Console
 from decamo.schedule import Position
 from decamo.storage.sealed import load_sealed
-from decamo.training.budget import Budget
 from decamo.training.runtime import open_runtime
+from decamo.training.stops import Budget
 from decamo.training.supply import find_supply
 from tests.history.test_records import RECORD
 from tests.races.build import BRANCHES, settings_of

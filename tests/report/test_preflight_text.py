@@ -1,6 +1,6 @@
 import pytest
 
-from decamo.report.preflight_text import preflight_text
+from decamo.report.plan_text import preflight_text
 from decamo.schedule import Preflight, Rehearsed
 
 FLIGHT = Preflight(

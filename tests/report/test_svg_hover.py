@@ -1,9 +1,8 @@
 import math
 import re
 
-from decamo.report.svg_hover import strips
-from decamo.report.svg_parts import Chart, ChartFan, Line
-from decamo.report.svg_scale import AxisScale
+from decamo.report.svg_chart import strips
+from decamo.report.svg_parts import AxisScale, Chart, ChartFan, Line
 
 Y = AxisScale(0, 1, 200, 10)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from decamo.report.svg_scale import AxisScale, decimal_ticks, fit, label, log_ticks, whole_ticks
+from decamo.report.svg_parts import AxisScale, decimal_ticks, fit, label, log_ticks, whole_ticks
 
 NUMBERS = st.floats(-1e9, 1e9, allow_subnormal=False)
 POSITIVE = st.floats(1e-9, 1e9)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from decamo.settings.counting import counted, verb
+from decamo.settings.words import counted, verb
 
 
 @pytest.mark.parametrize(

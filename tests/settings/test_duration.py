@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decamo.errors import SettingsError
-from decamo.settings.duration import duration, seconds_of
+from decamo.settings.words import duration, seconds_of
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from decamo.settings.expert_names import EXPERT_KINDS, expert_name, level_name
+from decamo.settings.words import EXPERT_KINDS, expert_name, level_name
 
 
 def test_later_turns_are_told_by_their_scale() -> None:

@@ -30,13 +30,13 @@ from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import from_plain
 from decamo.storage import RunFolder
 from decamo.storage.recover import Recovered
-from decamo.training.account import run_line
 from decamo.training.feed import Feed
 from decamo.training.health import Health, Unhealthy
 from decamo.training.keeper import Keeper
 from decamo.training.out_of_memory import OutOfMemory
 from decamo.training.prepare import Parts, Prepared, prepare
 from decamo.training.rescue import GoBack
+from decamo.training.run_summary import run_line
 from decamo.training.runtime import Runtime
 from decamo.training.state import TrainState
 from decamo.training.step import StepOutcome, Stepper

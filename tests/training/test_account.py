@@ -2,8 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from decamo.schedule import raced
-from decamo.training.account import run_line, run_outcome
 from decamo.training.prepare import Prepared
+from decamo.training.run_summary import run_line, run_outcome
 from tests.training.test_introduction import prepared  # noqa: F401
 
 

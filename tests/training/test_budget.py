@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from decamo.history import Saved
 from decamo.schedule import Position
-from decamo.training.budget import Budget
+from decamo.training.stops import Budget
 
 
 @dataclass

@@ -1,6 +1,6 @@
 import torch
 
-from decamo.training.generators import generator_states, restore_generators
+from decamo.training.state import generator_states, restore_generators
 
 
 def test_what_is_drawn_after_restoring_is_what_was_drawn_before() -> None:

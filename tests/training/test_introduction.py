@@ -5,8 +5,8 @@ import pytest
 
 from decamo.data.census import BadFile
 from decamo.storage import RunFolder
-from decamo.training.introduction import introduction
 from decamo.training.prepare import Prepared, prepare
+from decamo.training.run_summary import introduction
 from decamo.training.runtime import open_runtime
 from decamo.training.supply import find_supply
 from tests.training.conftest import tiny_settings

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from benchmarks.host_waits import HostWaits
 from decamo.data.loader import Batch
 from decamo.losses import Criterion
-from decamo.losses.pixel import _window
+from decamo.losses.terms import _window
 from decamo.nn import build_segmenter
 from decamo.nn.mixture import Mixture
 from decamo.settings import ModelSettings

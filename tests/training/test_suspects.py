@@ -6,7 +6,7 @@ from PIL import Image
 
 from decamo.data.loader import Batch
 from decamo.storage import RunFolder
-from decamo.training.suspects import keep_suspects, suspects_among
+from decamo.training.health import keep_suspects, suspects_among
 from tests.training.conftest import Make
 
 

@@ -50,8 +50,8 @@ from decamo.report.score_tables import (
     protocol_text,
     score_text,
 )
-from decamo.settings.duration import seconds_of
 from decamo.settings.option import one_of
+from decamo.settings.words import seconds_of
 
 __all__ = [
     "EvaluateResult",

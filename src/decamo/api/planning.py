@@ -13,8 +13,7 @@ from decamo.schedule import Ledger, Position, Resumption, Spending, review
 from decamo.settings import TrainSettings
 from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training import expected_spending, is_complete, resumption_of
-from decamo.training.choosing import Config, Given, choose_settings, given_of
-from decamo.training.run_files import reads_of
+from decamo.training.choosing import Config, Given, choose_settings, given_of, reads_of
 
 __all__ = ["PlanResult", "plan", "plan_given"]
 

@@ -12,8 +12,8 @@ from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
 from decamo.nn.build import refuse_foreign
 from decamo.races import Branch, StartPoint, standard_branches
+from decamo.races.departure import original_of
 from decamo.races.finish import begin_winner, race_outcome, write_outcome
-from decamo.races.original import original_of
 from decamo.races.outcome_table import RaceOutcome, outcome_text
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.races.race import Race
@@ -22,17 +22,15 @@ from decamo.races.trial_claims import take
 from decamo.races.written import branches_of, only
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
-from decamo.settings.duration import seconds_of
 from decamo.settings.plain import merged
+from decamo.settings.words import seconds_of
 from decamo.storage import RunFolder, make_folder
 from decamo.storage.outputs import Read, Written
 from decamo.storage.owner import own
-from decamo.training.budget import Budget
-from decamo.training.choosing import Given, choose_settings, given_of
+from decamo.training.choosing import Given, check_run_outputs, choose_settings, given_of
 from decamo.training.prepare import ear_of
-from decamo.training.run_files import check_run_outputs
 from decamo.training.runtime import close_runtime, open_runtime
-from decamo.training.stops import StopRequests, stop_requests
+from decamo.training.stops import Budget, StopRequests, stop_requests
 from decamo.training.supply import find_supply
 
 __all__ = ["EscapeResult", "RaceChoice", "escape", "escape_checkpoint", "train_winner"]

@@ -14,7 +14,7 @@ from decamo.diagnosis import Advice, Diagnosis
 from decamo.errors import DataError, DecamoError
 from decamo.history import Past
 from decamo.report.gallery_section import Gallery
-from decamo.report.race_files import outcomes_in
+from decamo.report.race_section import outcomes_in
 from decamo.report.run_charts import best_point
 from decamo.report.run_page import Findings, run_page, standing
 from decamo.settings.plain import from_plain
@@ -128,8 +128,7 @@ def cases_of(past: Past, dataset_path: Sequence[Path], device: str) -> tuple[Gal
 def _drawn(checkpoint: Path, folders: Sequence[Path], device: str) -> Gallery:
     """Cases of a checkpoint on the validation images that its settings hold out."""
     # torch and Pillow, for the gallery alone: decisions/0007
-    from decamo.inference.load import load_model
-    from decamo.inference.predictor import Predictor
+    from decamo.inference.predictor import Predictor, load_model
     from decamo.report.run_gallery import make_gallery
     from decamo.storage.sealed import load_sealed
     from decamo.training.runtime import open_runtime

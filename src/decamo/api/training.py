@@ -23,28 +23,25 @@ from decamo.nn.build import refuse_foreign
 from decamo.races.live import Live
 from decamo.races.plateau import PlateauWatch
 from decamo.report.console import Console
-from decamo.report.preflight_text import preflight_text
+from decamo.report.plan_text import preflight_text
 from decamo.report.tensorboard import TensorBoard
 from decamo.schedule import Preflight
 from decamo.settings import TrainSettings
-from decamo.settings.duration import seconds_of
 from decamo.settings.plain import merged, to_plain
+from decamo.settings.words import seconds_of
 from decamo.storage import (
     RunFolder,
     make_folder,
 )
 from decamo.storage.outputs import Read, Written
 from decamo.storage.owner import Ownership
-from decamo.training.account import run_line, run_outcome
-from decamo.training.budget import Budget
-from decamo.training.choosing import Config, Given, choose_settings, given_of
-from decamo.training.introduction import introduction
+from decamo.training.choosing import Config, Given, check_run_outputs, choose_settings, given_of
 from decamo.training.preflight import rehearse
 from decamo.training.prepare import Prepared, ear_of, prepare
 from decamo.training.resumption import is_complete
-from decamo.training.run_files import check_run_outputs
+from decamo.training.run_summary import introduction, run_line, run_outcome
 from decamo.training.runtime import Runtime
-from decamo.training.stops import StopRequests, stop_requests
+from decamo.training.stops import Budget, StopRequests, stop_requests
 from decamo.training.supply import Supply, find_supply
 
 __all__ = ["Callback", "TrainResult", "train", "train_given"]

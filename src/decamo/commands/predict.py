@@ -25,9 +25,7 @@ from decamo.inference.views import Views
 from decamo.metrics import THRESHOLD
 from decamo.nn.firing import ActivationRecorder, Firing
 from decamo.nn.gate_recorder import entropy_share
-from decamo.settings.counting import counted
-from decamo.settings.duration import seconds_of
-from decamo.settings.expert_names import expert_name, level_name
+from decamo.settings.words import counted, expert_name, level_name, seconds_of
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs
 

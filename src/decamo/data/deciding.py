@@ -15,7 +15,7 @@ from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, Readin
 from decamo.data.survey import Sight, decide_rule
 from decamo.data.waiting import NOBODY, Ear, patient_read
 from decamo.errors import DataStalled, SettingsError, UnreadableImage
-from decamo.settings.counting import counted
+from decamo.settings.words import counted
 
 __all__ = [
     "ImagesRule",

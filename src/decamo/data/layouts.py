@@ -27,7 +27,7 @@ from decamo.data.halves import Half, half_of
 from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
-from decamo.settings.counting import counted, verb
+from decamo.settings.words import counted, verb
 
 __all__ = ["ANYTHING", "Listing", "Wanted", "as_said", "find_pairs", "halves_said", "no_data_set"]
 

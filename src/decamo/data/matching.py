@@ -11,7 +11,7 @@ from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, files_by_stem, oth
 from decamo.data.finding import PairSource, glimpse
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
-from decamo.settings.counting import counted
+from decamo.settings.words import counted
 
 __all__ = [
     "IMAGE_SUFFIXES",

@@ -11,7 +11,7 @@ from PIL import Image
 
 from decamo.data.rules import PixelScale
 from decamo.data.wide_files import greatest_value
-from decamo.settings.counting import counted
+from decamo.settings.words import counted
 
 __all__ = [
     "WideLook",

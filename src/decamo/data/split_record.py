@@ -22,7 +22,7 @@ from decamo.data.census import Entry
 from decamo.data.fingerprints import difference_hash
 from decamo.data.holdout import Split, hold_out
 from decamo.errors import DataError
-from decamo.settings.counting import verb
+from decamo.settings.words import verb
 
 __all__ = ["Followed", "Known", "SplitRecord", "follow", "former_names", "record_of"]
 

@@ -19,7 +19,7 @@ from decamo.data.mask_values import (
 )
 from decamo.data.pixel_range import WideLook, decide_scale, fitting_scale, scale_words
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
-from decamo.settings.counting import counted, verb
+from decamo.settings.words import counted, verb
 
 __all__ = ["Decided", "Sight", "decide_rule"]
 

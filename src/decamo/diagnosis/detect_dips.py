@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from decamo.diagnosis.case import RunView
 from decamo.diagnosis.noise import Array, robust_scale, running_median
-from decamo.diagnosis.pace import pace_now
+from decamo.diagnosis.rates import pace_now
 from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from decamo.diagnosis.case import RunView
 from decamo.diagnosis.noise import Array, Trend, fit_trend, running_median
-from decamo.diagnosis.pace import pace_now, paces
+from decamo.diagnosis.rates import pace_now, paces
 from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 from decamo.diagnosis.case import RunView
 from decamo.diagnosis.detect_rate import lr_exhausted
-from decamo.diagnosis.learned import Learned, learned_before
 from decamo.diagnosis.noise import Trend
-from decamo.diagnosis.pace import paces
-from decamo.diagnosis.rates import told
+from decamo.diagnosis.rates import Learned, learned_before, paces, told
 from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from decamo.diagnosis.case import series_of
-from decamo.diagnosis.growth import Growth, fit_growth
-from decamo.diagnosis.growth_forms import expit
+from decamo.diagnosis.growth import Growth, expit, fit_growth
 from decamo.diagnosis.noise import Array
-from decamo.diagnosis.rates_ahead import rates_of
+from decamo.diagnosis.rates import rates_of
 from decamo.diagnosis.smooth import without_outliers
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.history import Past

@@ -9,7 +9,7 @@ import numpy as np
 from decamo.diagnosis.case import series_of
 from decamo.diagnosis.fan import LEVELS, Fan, branch_start, fan_ahead
 from decamo.diagnosis.noise import Array
-from decamo.diagnosis.rates_ahead import plan_ahead
+from decamo.diagnosis.rates import plan_ahead
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.history import Past
 

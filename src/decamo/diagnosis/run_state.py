@@ -8,9 +8,7 @@ from statistics import median
 from typing import Any
 
 from decamo.diagnosis.case import RunView
-from decamo.diagnosis.learned import learned_rate
-from decamo.diagnosis.pace import pace_now
-from decamo.diagnosis.rates import told
+from decamo.diagnosis.rates import learned_rate, pace_now, told
 from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.diagnosis.verdict import Diagnosis

@@ -4,16 +4,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from decamo.diagnosis.case import RunView, open_case
-from decamo.diagnosis.detect_average import ema_lag
-from decamo.diagnosis.detect_batch import noisy_statistics
 from decamo.diagnosis.detect_dips import temporary_dip
-from decamo.diagnosis.detect_experts import experts
 from decamo.diagnosis.detect_loss import explosion, non_finite
+from decamo.diagnosis.detect_network import ema_lag, experts, noisy_statistics
 from decamo.diagnosis.detect_overfit import overfit
 from decamo.diagnosis.detect_pace import pace
 from decamo.diagnosis.detect_rate import lr_exhausted, lr_rising, never_anneals, schedule_idle
-from decamo.diagnosis.detect_schedule import behind_schedule, still_stuck
-from decamo.diagnosis.detect_target import near_target, target_reached
+from decamo.diagnosis.detect_schedule import (
+    behind_schedule,
+    near_target,
+    still_stuck,
+    target_reached,
+)
 from decamo.diagnosis.detect_validation import one_sided_validation, saturated, thin_validation
 from decamo.diagnosis.symptom import SEVERITIES, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import SITUATION, TARGET, Thresholds

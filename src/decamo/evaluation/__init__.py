@@ -3,15 +3,20 @@
 What needs torch (`network`, `scoring`) or scipy (`atlas`, `contrast`) is taken from its own module.
 """
 
-from decamo.evaluation.bootstrap import MEASURES, RESAMPLES, interval, resampled, resamples
+from decamo.evaluation.bootstrap import (
+    MEASURES,
+    RESAMPLES,
+    Comparison,
+    compare,
+    interval,
+    resampled,
+    resamples,
+)
 from decamo.evaluation.cases import Case, CaseSet, sets_of_masks, sets_of_pairs
-from decamo.evaluation.compare import Comparison, compare
 from decamo.evaluation.convention import Convention, NonCam
 from decamo.evaluation.expect import convention_of, differences, read_report
-from decamo.evaluation.groupings import GROUPINGS, grouped
 from decamo.evaluation.lost import BAND_SHARE, ERROR_KINDS, Loss, band_of, mean_loss
 from decamo.evaluation.map_files import Channel, Values, to_bytes
-from decamo.evaluation.mask_rules import RuledSets, rule_sets
 from decamo.evaluation.measurer import Measurer
 from decamo.evaluation.measuring import (
     Dropped,
@@ -22,11 +27,10 @@ from decamo.evaluation.measuring import (
     measure_job,
 )
 from decamo.evaluation.methods import MapMethod, Method, MethodOutcome, run_method
-from decamo.evaluation.names import method_names, named_path
-from decamo.evaluation.predictions import MapFolder, fitted, match_maps
+from decamo.evaluation.predictions import MapFolder, fitted, match_maps, method_names, named_path
 from decamo.evaluation.protocol import Protocol, head_of, prints_of
-from decamo.evaluation.set_scores import Group, SetScore, plain_score, score_set
-from decamo.evaluation.truth import Truth, read_truth
+from decamo.evaluation.set_scores import GROUPINGS, Group, SetScore, grouped, plain_score, score_set
+from decamo.evaluation.truth import RuledSets, Truth, read_truth, rule_sets
 
 __all__ = [
     "BAND_SHARE",

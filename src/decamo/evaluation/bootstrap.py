@@ -1,14 +1,23 @@
-"""Confidence intervals by resampling images (Efron 1979): percentile, seeded, vectorised."""
+"""Intervals by resampling images, and whether one method is better than another."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics import ImageMeasures, SetMeasures
+from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures
 
-__all__ = ["CURVES", "MEASURES", "RESAMPLES", "interval", "resampled", "resamples"]
+__all__ = [
+    "CURVES",
+    "MEASURES",
+    "RESAMPLES",
+    "Comparison",
+    "compare",
+    "interval",
+    "resampled",
+    "resamples",
+]
 
 RESAMPLES = 2000  # the 2.5 % point then rests on 50 resamples
 CURVES = ("precision", "recall", "f", "e", "iou_curve", "dice_curve")
@@ -75,3 +84,70 @@ def _statistic(name: str, images: Sequence[ImageMeasures], weights: _Floats) -> 
     if kind == "mean":
         return np.asarray(weights @ curves.mean(axis=1))
     return np.asarray((weights @ curves).max(axis=1))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The difference of two methods in one measure, over the same images.
+
+    Attributes:
+        dataset: name of the set.
+        first: name of method A.
+        second: name of method B.
+        measure: a field of ``SetMeasures``.
+        difference: how much better B is; for MAE, how much lower.
+        low: lower end of the 95 % interval of the difference.
+        high: its upper end.
+        images: how many were compared.
+    """
+
+    dataset: str
+    first: str
+    second: str
+    measure: str
+    difference: float
+    low: float
+    high: float
+    images: int
+
+    @property
+    def verdict(self) -> str:
+        """``first``, ``second``, or empty where the interval holds 0."""
+        if self.low > 0:
+            return self.second
+        return self.first if self.high < 0 else ""
+
+
+def compare(
+    dataset: str,
+    first: tuple[str, Sequence[ImageMeasures]],
+    second: tuple[str, Sequence[ImageMeasures]],
+    *,
+    seed: int = 0,
+    count: int = RESAMPLES,
+) -> list[Comparison]:
+    """Compare each measure by a paired bootstrap: both methods see the same resamples of images.
+
+    Args:
+        dataset: name of the set.
+        first: name and measures of method A.
+        second: name and measures of method B, of the same images in the same order.
+        seed: of the resamples.
+        count: of resamples.
+
+    Raises:
+        ValueError: the two do not have the same number of images, or none.
+    """
+    (a, ones), (b, others) = first, second
+    if len(ones) != len(others) or not ones:
+        raise ValueError(f"want as many images of both, at least 1; got {len(ones)}, {len(others)}")
+    weights = resamples(len(ones), count=count, seed=seed)
+    was, now = summarize_measures(ones), summarize_measures(others)
+    before, after = resampled(ones, weights), resampled(others, weights)
+    made = []
+    for name in MEASURES:
+        sign = -1 if name == "mae" else 1
+        low, high = interval(sign * (after[name] - before[name]))
+        gain = sign * (getattr(now, name) - getattr(was, name))
+        made.append(Comparison(dataset, a, b, name, gain, low, high, len(ones)))
+    return made

@@ -1,4 +1,4 @@
-"""Folders of anyone's prediction maps, matched to the masks by name; none silently left out."""
+"""Folders of anyone's maps: what they are called, and which map belongs to which mask."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,44 @@ from PIL import Image
 from decamo.data.files import ARRAY_SUFFIXES, files_by_stem, image_files
 from decamo.data.finding import glimpse
 from decamo.data.reading import read_mask
-from decamo.errors import DataError
+from decamo.errors import DataError, SettingsError
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.convention import Convention, NonCam
 from decamo.evaluation.map_files import Values, to_bytes
-from decamo.settings.counting import verb
+from decamo.settings.words import verb
 
-__all__ = ["MapFolder", "fitted", "match_maps"]
+__all__ = [
+    "MapFolder",
+    "fitted",
+    "match_maps",
+    "method_names",
+    "named_path",
+]
+
+
+def named_path(text: str) -> tuple[str, Path]:
+    """``NAME=PATH`` apart; the name is empty where there is none or the whole is a path."""
+    name, equals, path = text.partition("=")
+    if not equals or "/" in name or Path(text).exists():
+        return "", Path(text)
+    return name, Path(path)
+
+
+def method_names(named: Sequence[tuple[str, Path]]) -> list[str]:
+    """Names given, else the path's stem, with its folder's name where two would be alike.
+
+    Raises:
+        SettingsError: two are still alike.
+    """
+    plain = [name or path.absolute().stem for name, path in named]
+    names = [
+        n if plain.count(n) == 1 or given else f"{path.absolute().parent.name}/{n}"
+        for n, (given, path) in zip(plain, named, strict=True)
+    ]
+    twice = [n for n in names if names.count(n) > 1]
+    if twice:
+        raise SettingsError(twice[0], "two methods have this name", "give names: NAME=PATH")
+    return names
 
 
 @dataclass(frozen=True)

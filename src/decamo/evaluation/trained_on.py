@@ -9,7 +9,7 @@ from decamo.data.census import DIGITS
 from decamo.data.split_record import SplitRecord
 from decamo.data.waiting import NOBODY, Ear, patient_map
 from decamo.evaluation.cases import CaseSet
-from decamo.settings.counting import verb
+from decamo.settings.words import verb
 
 __all__ = ["TrainedOn", "trained_on"]
 

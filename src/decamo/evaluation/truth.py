@@ -1,17 +1,145 @@
-"""A mask as both conventions read it."""
+"""Masks as they are scored: read by the rule of their data set, fitted to the map."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from decamo.data.reading import read_labelled, read_labels
-from decamo.data.rules import MaskMeaning, Plane, Rest
-from decamo.evaluation.cases import Case
+from decamo.data.deciding import refuse_unknown, words_for
+from decamo.data.mask_look import MaskLook
+from decamo.data.mask_values import MaskForm, form_of
+from decamo.data.pixel_range import WideLook
+from decamo.data.reading import read_labelled, read_labels, see_image, see_mask
+from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
+from decamo.data.survey import Decided, Sight, decide_rule
+from decamo.data.waiting import NOBODY, Ear, patient_map
+from decamo.errors import UnreadableImage
+from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.convention import Convention
 
-__all__ = ["Truth", "read_truth"]
+__all__ = [
+    "RuledSets",
+    "Truth",
+    "read_truth",
+    "rule_sets",
+]
+
+_EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".gif", ".webp")  # need no look for greater numbers
+_HALF = 128
+
+
+@dataclass(frozen=True)
+class RuledSets:
+    """Sets whose cases know how their files are read.
+
+    Attributes:
+        sets: with the rule of each in its cases.
+        lines: what was decided and what does not fit, for people.
+    """
+
+    sets: tuple[CaseSet, ...]
+    lines: tuple[str, ...]
+
+
+def rule_sets(
+    sets: Sequence[CaseSet],
+    *,
+    given: Sequence[str] = (),
+    images: bool = False,
+    ranges: Mapping[str, PixelScale] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    threads: int = 4,
+    ear: Ear = NOBODY,
+) -> RuledSets:
+    """Decide for each set how its files are read; what cannot be read is left to scoring.
+
+    Args:
+        sets: to be scored against.
+        given: words of ``--mask-values``.
+        images: whether a network will see the images, so that their numbers count too.
+        ranges: of numbers of more than 8 bits that the networks were trained on, by data set.
+        max_pixels: the most that a file may have.
+        threads: that look at files.
+        ear: listened to meanwhile.
+
+    Raises:
+        DataStalled: a file is not read to its end.
+        SettingsError: ``given`` cannot be meant, or names a set that is not there.
+        DataError: no mask has a value that ``given`` calls object.
+    """
+    refuse_unknown(given, [one.name for one in sets])
+    bound = ReadingRule(max_pixels=max_pixels)
+    made, lines = [], []
+    for one in sets:
+        seen = patient_map(
+            lambda case: _sight(case, bound, images),
+            one.cases,
+            ear,
+            threads=threads,
+            name=lambda case: case.mask,
+        )
+        sights = [sight for sight in seen if sight is not None]
+        words = words_for(one.name, given)
+        decided = decide_rule(one.name, sights, given=words, ranges=ranges, max_pixels=max_pixels)
+        made.append(_ruled(one, seen, decided, said=bool(words)))
+        lines += [*decided.lines, *decided.warnings]
+    return RuledSets(tuple(made), tuple(lines))
+
+
+def _sight(case: Case, rule: ReadingRule, images: bool) -> Sight | None:
+    try:
+        return Sight(case.mask.name, see_mask(case.mask, rule), _numbers(case, rule, images))
+    except UnreadableImage:
+        return None
+
+
+def _numbers(case: Case, rule: ReadingRule, images: bool) -> WideLook | None:
+    if not images or case.pair is None or case.pair.image.suffix.lower() in _EIGHT_BIT:
+        return None
+    return see_image(case.pair.image, rule)
+
+
+def _ruled(one: CaseSet, seen: Sequence[Sight | None], decided: Decided, *, said: bool) -> CaseSet:
+    rule, cases = decided.rule, []
+    # the field's tools cut at 128 even where the object's grey is no white and half of it is less
+    faint = not said and _is_faint(rule.mask)
+    for case, sight in zip(one.cases, seen, strict=True):
+        pair = None if case.pair is None else replace(case.pair, rule=rule)
+        look = None if sight is None else sight.mask
+        # what is said of a value, by all files or by the user, holds; a file read by itself is cut
+        alone = rule.mask.plane is Plane.EACH and look is not None and _has_half(look)
+        brightest = 0 if look is None else _brightest(look)
+        cases.append(replace(case, pair=pair, rule=rule, half=alone or faint, brightest=brightest))
+    ones = any(sight is not None and form_of(sight.mask) is MaskForm.ONES for sight in seen)
+    alike = (rule.mask.plane is Plane.EACH and not ones) or not decided.lines
+    meaning = "" if alike else decided.lines[0]
+    return replace(one, cases=tuple(cases), meaning=meaning)
+
+
+def _is_faint(meaning: MaskMeaning) -> bool:
+    """Whether masks have soft edges and an object that is grey, yet above 128."""
+    levels = meaning.plane is Plane.LEVELS and meaning.rest is Rest.NEAREST
+    return levels and meaning.ground == (0,) and _HALF < min(meaning.object, default=0) < 255
+
+
+def _has_half(look: MaskLook) -> bool:
+    """Whether a mask of grey levels has a pixel of 128."""
+    grey = look.plane is Plane.LEVELS and look.top == 255
+    return grey and (look.half > 0 or _HALF in look.codes)
+
+
+def _brightest(look: MaskLook) -> int:
+    """The greatest level of a mask, or of its colours' channels; of very many levels about it."""
+    if look.bins:
+        width = (look.top + 1) // len(look.bins)
+        return max(i for i, n in enumerate(look.bins) if n) * width + width - 1
+    codes = look.codes
+    if look.plane is not Plane.COLOUR:
+        return max(codes)
+    return max(max(code >> shift & 255 for shift in (16, 8, 0)) for code in codes)
+
 
 _DARK = MaskMeaning(Plane.LEVELS, object=tuple(range(129)), rest=Rest.GROUND)
 _Picture = npt.NDArray[np.uint8]

@@ -1,14 +1,41 @@
-"""A line of a log for people: which epoch it speaks of and what it says of it."""
+"""Printed lines of a training log, from any program."""
 
 import math
 import re
 from dataclasses import dataclass, replace
 
-from decamo.history.log_names import blocks, column_meaning, scope_of
-from decamo.history.log_numbers import NUMBER, number_of
+from decamo.history.log_names import NUMBER, blocks, column_meaning, number_of, scope_of
+from decamo.history.series import Stretch
 from decamo.history.sightings import Said, Sighting
 
-__all__ = ["LONGEST_LINE", "cleaned", "headline", "sighting_of"]
+__all__ = [
+    "LONGEST_LINE",
+    "baseline_of",
+    "cleaned",
+    "headline",
+    "setting_out",
+    "sighting_of",
+]
+
+_SET_OUT = re.compile(
+    r"(start|continue|extend|branch): epoch (\d{1,7}) to (\d{1,7}), step \d.*?\((.*)\)\s*"
+)
+_BASELINE = re.compile(r"before epoch \d{1,7}, on the held-out images: IoU ([01]\.\d+)\b")
+
+
+def setting_out(line: str) -> Stretch | None:
+    """The stretch that a line such as ``branch: epoch 87 to 150, step 710 to ...`` begins."""
+    match = _SET_OUT.fullmatch(line.strip())
+    if match is None or not 1 <= int(match[2]) <= int(match[3]):
+        return None
+    return Stretch(int(match[2]), match[1], match[4], planned_end=int(match[3]))
+
+
+def baseline_of(line: str) -> float | None:
+    """The IoU, in [0, 1], of the weights set out from, where a line tells it."""
+    match = _BASELINE.match(line.strip())
+    return float(match[1]) if match and float(match[1]) <= 1 else None
+
 
 LONGEST_LINE = 4096  # characters looked at; what says an epoch's scores is shorter
 

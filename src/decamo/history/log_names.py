@@ -1,9 +1,87 @@
-"""What names in other tools' logs mean: ``val_iou``, ``mIoU``, ``Jaccard index``, ``lr-AdamW``."""
+"""Lines, numbers and names of other people's logs, and what the names mean."""
 
+import codecs
+import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
-__all__ = ["ColumnMeaning", "blocks", "column_meaning", "is_epoch", "is_step", "scope_of"]
+__all__ = [
+    "LONGEST",
+    "NUMBER",
+    "ColumnMeaning",
+    "blocks",
+    "column_meaning",
+    "is_epoch",
+    "is_step",
+    "lines_of",
+    "number_of",
+    "scope_of",
+    "split_lines",
+]
+
+# Separators within are judged by `number_of`; possessive, so that no text makes it slow.
+NUMBER = (
+    r"[-+]?(?:(?:\d++(?:[.,]\d++)*+\.?|\.\d++)(?:[eE][-+]?\d++)?+|(?i:nan|inf(?:inity)?))"
+    r"(?![A-Za-z0-9_])"
+)
+
+_PLAIN = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?i:nan|inf(?:inity)?)")
+_COMMA = re.compile(r"([-+]?)(\d+),(\d+)((?:[eE][-+]?\d+)?)")
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text is, or None if it is none or could be two.
+
+    A comma counts as the decimal point unless it could separate thousands (``1,234``).
+    An infinity becomes NaN: both say that something broke.
+    """
+    text = text.strip()
+    match = _COMMA.fullmatch(text)
+    if match and (match[2].strip("0") == "" or len(match[3]) != 3):
+        text = f"{match[1]}{match[2]}.{match[3]}{match[4]}"
+    if not _PLAIN.fullmatch(text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else math.nan
+
+
+LONGEST = 1 << 20  # characters kept of a line; the rest is dropped
+_CHUNK = 1 << 20
+# A progress bar returns the carriage; each of its states is a line.
+_BREAKS = re.compile(r"\r\n|[\r\n]")
+_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+def lines_of(stream: BinaryIO) -> Iterator[str]:
+    """Lines of a file that may hold anything; memory does not grow with the length of a line.
+
+    UTF-8 or, by its mark, UTF-16, as PowerShell writes it; what cannot be decoded is replaced.
+    """
+    chunk = stream.read(_CHUNK)
+    name = next((n for mark, n in _UTF16.items() if chunk.startswith(mark)), "utf-8-sig")
+    decoder = codecs.getincrementaldecoder(name)(errors="replace")
+    return split_lines(_decoded(stream, chunk, decoder))
+
+
+def _decoded(stream: BinaryIO, chunk: bytes, decoder: codecs.IncrementalDecoder) -> Iterator[str]:
+    while chunk:
+        yield decoder.decode(chunk).removeprefix("\ufeff")
+        chunk = stream.read(_CHUNK)
+    yield decoder.decode(b"", final=True)
+
+
+def split_lines(pieces: Iterator[str]) -> Iterator[str]:
+    """Lines of a text that comes in pieces, each cut to :data:`LONGEST` characters."""
+    tail = ""
+    for piece in pieces:
+        *whole, last = _BREAKS.split(tail + piece)
+        for line in whole:
+            yield line[:LONGEST]
+        tail = last[:LONGEST]  # a line that goes on for longer is cut here and now
+    if tail:
+        yield tail
 
 
 def _words(text: str) -> frozenset[str]:

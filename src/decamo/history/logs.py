@@ -5,13 +5,11 @@ from itertools import chain
 from typing import Any
 
 from decamo.history.gathering import Gathering
-from decamo.history.log_console import baseline_of, setting_out
-from decamo.history.log_json import object_of, sighting_of_object
-from decamo.history.log_lines import cleaned, headline, sighting_of
-from decamo.history.log_tables import Table, table_of
+from decamo.history.log_lines import baseline_of, cleaned, headline, setting_out, sighting_of
+from decamo.history.log_names import split_lines
+from decamo.history.log_tables import Table, object_of, sighting_of_object, table_of
 from decamo.history.run_past import KINDS, past_of_entries
 from decamo.history.series import Past
-from decamo.history.text_lines import split_lines
 
 __all__ = ["past_of_text"]
 

@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 from decamo.errors import DataError
 from decamo.history.event_files import past_of_events
+from decamo.history.log_names import lines_of
 from decamo.history.logs import past_of_text
 from decamo.history.run_past import join, past_of_journal
 from decamo.history.series import Past
-from decamo.history.text_lines import lines_of
 from decamo.storage.run_folder import RunFolder
 
 __all__ = ["STANDARD_INPUT", "read_past"]

@@ -1,20 +1,72 @@
-"""Files or arrays in, probability maps at native size out."""
+"""A checkpoint or a network as what makes probability maps at native size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
+from decamo.data.rules import ReadingRule, rules_from_plain
+from decamo.data.split_record import SplitRecord
 from decamo.geometry import Squash
-from decamo.inference.closer import blended, finer, window_of
-from decamo.inference.decision import decided
+from decamo.inference.closer import blended, decided, finer, window_of
 from decamo.inference.views import Views, seen_through
-from decamo.nn import Segmenter
+from decamo.nn import Segmenter, from_architecture
+from decamo.nn.weights import load_fitting
+from decamo.storage.sealed import load_sealed
 
-__all__ = ["Predictor", "evaluating"]
+__all__ = [
+    "Loaded",
+    "Predictor",
+    "evaluating",
+    "load_model",
+]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network and how it was trained.
+
+    Attributes:
+        model: in evaluation mode, on the CPU; the moving average where the run had one.
+        img_size: side of the training images, in px.
+        weights: ``average`` or ``raw``.
+        epoch: epochs behind it.
+        rules: how the files of each data set were read that it was trained on.
+        images: those it has met; none where its checkpoint remembers none.
+    """
+
+    model: Segmenter
+    img_size: int
+    weights: str
+    epoch: int
+    rules: Mapping[str, ReadingRule] = field(default_factory=dict)
+    images: SplitRecord = SplitRecord()
+
+
+def load_model(path: Path) -> Loaded:
+    """Build the network of a checkpoint and load its weights.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or foreign, or its weights are not those of
+            the network that it describes.
+    """
+    plain = load_sealed(path)
+    model = from_architecture(plain["architecture"], path)
+    average = plain["ema"]
+    load_fitting(model, plain["model"] if average is None else average["weights"], path)
+    history = plain["history"]
+    size = history[-1]["img_size"] if history else plain["settings"]["schedule"]["img_size"]
+    weights = "raw" if average is None else "average"
+    rules = rules_from_plain(plain.get("rules"))
+    held = plain.get("images")
+    images = SplitRecord() if held is None else SplitRecord.from_plain(held)
+    return Loaded(model.eval(), size, weights, plain["position"]["epoch"], rules, images)
+
 
 ONE_VIEW = Views()
 
@@ -28,7 +80,7 @@ class Predictor:
         device: where the model lives.
         dtype: half-precision type for the forward pass under autocast, or None for float32.
         views: of each image, whose maps are averaged.
-        decision: ``half``, or ``iou`` for maps moved by :func:`decamo.inference.decision.decided`.
+        decision: ``half``, or ``iou`` for maps moved by :func:`decamo.inference.closer.decided`.
     """
 
     def __init__(

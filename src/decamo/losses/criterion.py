@@ -8,11 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from decamo.losses.boundary import boundary_loss
-from decamo.losses.load_balance import balance_loss
-from decamo.losses.pixel import pixel_loss, pixel_weights
-from decamo.losses.region import region_loss
-from decamo.losses.teaching import teaching_loss
+from decamo.losses.terms import (
+    balance_loss,
+    boundary_loss,
+    pixel_loss,
+    pixel_weights,
+    region_loss,
+    teaching_loss,
+)
 from decamo.nn import NetworkOutput
 
 __all__ = ["DEFAULT_WEIGHTS", "Criterion", "Losses"]

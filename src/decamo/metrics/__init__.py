@@ -1,12 +1,8 @@
 """Scalars to publish: one file a measure, ``suite`` joins them."""
 
 from decamo.metrics.boundary_iou import boundary_iou
-from decamo.metrics.e_measure import e_measure
-from decamo.metrics.f_measure import f_measure
-from decamo.metrics.mae import mae
+from decamo.metrics.map_measures import dice, e_measure, f_measure, iou, mae, s_measure
 from decamo.metrics.measures import ImageMeasures, SetMeasures, summarize_measures
-from decamo.metrics.overlap import dice, iou
-from decamo.metrics.s_measure import s_measure
 from decamo.metrics.suite import THRESHOLD, Scores, binarise, mean_scores, measure, score
 from decamo.metrics.weighted_f import weighted_f
 

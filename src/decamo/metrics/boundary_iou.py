@@ -6,7 +6,7 @@ CVPR 2021, pages 15334 to 15342.
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.nearness import box_of
+from decamo.metrics.distances import box_of
 
 __all__ = ["boundary_iou", "inner_boundary"]
 

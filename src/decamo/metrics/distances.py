@@ -1,31 +1,168 @@
-"""Offsets to the nearest object pixels, exactly, as far as anything depends on them.
+"""Exact distances to the nearest pixel of a mask, and which pixel that is."""
 
-The distances along columns come first. In each row they are heights of parabolas, one a column,
-whose lower envelope is the squared distance (Felzenszwalb and Huttenlocher, "Distance transforms
-of sampled functions", 2012). There it is found by a scan; here, for all rows at once: most of what
-lies above a chord is dropped, and the rest is on a convex hull or not.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.hull import lower_hull
-from decamo.metrics.nearness import Box, along_columns, box_of
+__all__ = [
+    "REACH",
+    "SQUARES",
+    "Box",
+    "along_columns",
+    "box_of",
+    "distances",
+    "fill_rim",
+    "lower_hull",
+]
 
-__all__ = ["REACH", "SQUARES", "distances"]
+Indices = npt.NDArray[np.intp]
+Reals = npt.NDArray[np.float64]
+# Slopes, widths and room for the starts of blocks to the slopes pooled, the widths pooled, the
+# starts, and how many blocks there are; all may be changed in place.
+Pool = Callable[[Reals, Reals, Indices], tuple[Reals, Reals, Indices, int]]
+
+
+def lower_hull(x: Reals, y: Reals) -> tuple[Indices, Reals]:
+    """Corners of the greatest convex function that lies nowhere above the points.
+
+    Args:
+        x: float64 ``[N]``, rising; N at least 1.
+        y: float64 ``[N]``.
+
+    Returns:
+        Which points are corners, intp ``[K]``, rising; and the slopes from one to the next,
+        float64 ``[K - 1]``, rising, rounded. A point on the line between two others is no corner,
+        but for rounding.
+    """
+    if len(x) == 1:
+        return np.zeros(1, dtype=np.intp), np.empty(0)
+    width = np.diff(x)
+    slope, _, start, count = _pool(np.diff(y) / width, width, np.empty(len(x), dtype=np.intp))
+    corner = start[: count + 1]
+    return corner, slope[corner[:-1]]
+
+
+def _public_pool(slope: Reals, width: Reals, _: Indices) -> tuple[Reals, Reals, Indices, int]:
+    """By the documented function, whose package takes 0.7 s to load."""
+    found = import_module("scipy.optimize").isotonic_regression(slope, weights=width)
+    return found.x, found.weights, found.blocks, len(found.weights)
+
+
+def _load() -> Pool:
+    """The compiled part of that function alone, 0.4 ms, where SciPy keeps it; else the function.
+
+    Every process that scores maps loads this, and needs nothing else of SciPy.
+    """
+    package = find_spec("scipy")
+    places = package.submodule_search_locations if package else None
+    part = PathFinder.find_spec("_pava_pybind", [str(Path(p) / "optimize") for p in places or ()])
+    if part is None or part.loader is None:
+        return _public_pool
+    module: Any = module_from_spec(part)
+    part.loader.exec_module(module)
+    return cast(Pool, module.pava)
+
+
+_pool = _load()
+
+
+RIM = 3  # pixels around the object
+
+Binary = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+
+# Columns in which a rim pixel's nearest object pixel can lie, and what each adds to a rank: nine
+# times the squared distance, and the column's number, for ties.
+_SIDE = np.arange(-4, 5)
+_SIDE_RANK = (9 * _SIDE**2 + _SIDE + 4).astype(np.uint16)
+
+
+@dataclass(frozen=True)
+class Box:
+    """The least rectangle around an object: rows ``top`` to ``bottom``, the latter outside."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def box_of(mask: npt.NDArray[Any]) -> Box | None:
+    """The box of what is not 0 in a mask ``[H, W]`` of any type; None where nothing is."""
+    height, width = mask.shape
+    if mask.size and all(edge.any() for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1])):
+        return Box(0, height, 0, width)  # as a grey ground is, at a fourth of the price
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return None
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
+    return Box(top, bottom, int(columns[0]), int(columns[-1]) + 1)
+
+
+def fill_rim(values: npt.NDArray[Any], mask: Binary, inside: Binary) -> None:
+    """Give pixels within 3 of the object, by chessboard distance, their nearest object pixel's.
+
+    Args:
+        values: of any type, ``[H, W]``, changed in place.
+        mask: bool ``[H, W]``, the object; nothing of it within 7 pixels of the edge.
+        inside: bool ``[H, W]``, the pixels that may be filled.
+    """
+    along = along_columns(mask, RIM + 1, 2 * RIM)
+    rim = along <= RIM
+    for step in (1, 2):
+        rim = _widen(rim, step)
+    flat, objects, width = values.reshape(-1), mask.reshape(-1), mask.shape[1]
+    waiting = np.flatnonzero((rim > mask) & inside)
+    rank = along.astype(np.uint16)
+    rank *= 9 * rank
+    best = (rank.take(waiting + _SIDE[:, None]) + _SIDE_RANK[:, None]).min(axis=0)
+    # Among equally near ones the reference's distance transform takes the leftmost, then the
+    # topmost, and scores depend on it.
+    column = waiting + _SIDE[best % 9]
+    away = along.take(column) * np.intp(width)
+    above = column - away
+    flat[waiting] = flat[np.where(objects[above], above, column + away)]
+
+
+def _widen(mask: Binary, step: int) -> Binary:
+    """OR with itself ``step`` columns to either side; steps 1 and 2 in turn make 3."""
+    wide = mask.copy()
+    wide[:, :-step] |= mask[:, step:]
+    wide[:, step:] |= mask[:, :-step]
+    return wide
+
+
+def along_columns(mask: Binary, reach: int, far: int) -> Bytes:
+    """Distances to the object along columns, up to ``reach``; beyond it from ``reach`` to ``far``.
+
+    Args:
+        mask: bool ``[H, W]``, the object.
+        reach: pixels, below 128.
+        far: more than ``reach``, at most 191.
+    """
+    distance = np.logical_not(mask).view(np.uint8)
+    distance *= np.uint8(far)
+    step = 1
+    while step <= min(reach, len(mask) - 1):  # by doubling: 1 + 2 + ... + 64 is enough
+        np.minimum(distance[step:], distance[:-step] + np.uint8(step), out=distance[step:])
+        np.minimum(distance[:-step], distance[step:] + np.uint8(step), out=distance[:-step])
+        step *= 2
+    return distance
+
 
 REACH = 105  # pixels; leaving out all weights beyond it changes F by 2 ** (-105 / 5) / 8 = 6e-8
 FAR = 150  # stands for "farther than REACH"; squared, twice it and some more still fit uint16
 SPANS = (1, 2, 4, 8, 16)  # half the chords tried on all columns; a hull is made of what remains
 STRIP = 150_000  # pixels handled at once: 384 x 384; many more would not stay in the cache
 
-Binary = npt.NDArray[np.bool_]
-Bytes = npt.NDArray[np.uint8]
-Indices = npt.NDArray[np.intp]
 
 # Squared distances of the offsets within reach, row by row, and of what is farther.
 SIDE = 2 * REACH + 1

@@ -17,7 +17,7 @@ class ImageMeasures:
     At threshold ``t`` the pixels of grey level ``t`` and above are object (see
     :class:`~decamo.metrics.counts.Counts`). ``adaptive`` is at twice the mean of the prediction,
     at most 1, pixels on it being object. All but ``e`` lie in [0, 1]; see
-    :func:`~decamo.metrics.e_measure`.
+    :func:`~decamo.metrics.map_measures`.
 
     On an empty mask ``weighted_f``, ``f_*``, the recall and the curves of IoU and Dice are 0, as
     in the field; ``iou``, ``dice`` and ``boundary_iou`` are 1 where the prediction is empty

@@ -13,12 +13,8 @@ import numpy.typing as npt
 
 from decamo.metrics.boundary_iou import boundary_iou
 from decamo.metrics.counts import Counts, Curve
-from decamo.metrics.e_measure import e_measure
-from decamo.metrics.f_measure import f_measure
-from decamo.metrics.mae import mae
+from decamo.metrics.map_measures import dice, e_measure, f_measure, iou, mae, s_measure
 from decamo.metrics.measures import ImageMeasures
-from decamo.metrics.overlap import dice, iou
-from decamo.metrics.s_measure import s_measure
 from decamo.metrics.tally import Cut
 from decamo.metrics.tally_bytes import scale_of, tally_bytes
 from decamo.metrics.tally_floats import Floats, tally_floats

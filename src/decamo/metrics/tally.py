@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.metrics.counts import Counts
-from decamo.metrics.nearness import box_of
+from decamo.metrics.distances import box_of
 
 __all__ = ["Cut", "Part", "Quarter", "Tally", "quarters_of"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.metrics.counts import Counts
-from decamo.metrics.nearness import Box, box_of
+from decamo.metrics.distances import Box, box_of
 from decamo.metrics.tally import Cut, Part, Quarter, Tally, quarters_of
 
 __all__ = ["ByteScale", "scale_of", "tally_bytes"]

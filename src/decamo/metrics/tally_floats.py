@@ -25,11 +25,11 @@ def tally_floats(
     """
     slices = quarters_of(mask)
     if known is None:
-        first, second, third, fourth = (_quarter(value[s], mask[s]) for s in slices)
+        first, second, third, fourth = (_float_quarter(value[s], mask[s]) for s in slices)
         inside, outside, mean = value[mask], value[~mask], value.mean()
     else:
         first, second, third, fourth = (
-            _quarter(value[s][known[s]][None], mask[s][known[s]][None]) for s in slices
+            _float_quarter(value[s][known[s]][None], mask[s][known[s]][None]) for s in slices
         )
         inside, outside, mean = value[mask], value[~mask & known], value[known].mean()
     threshold = min(2 * mean, 1)
@@ -61,7 +61,7 @@ def _part(value: Floats) -> Part:
     return Part(value.size, mean, std)
 
 
-def _quarter(value: Floats, mask: npt.NDArray[np.bool_]) -> Quarter:
+def _float_quarter(value: Floats, mask: npt.NDArray[np.bool_]) -> Quarter:
     if value.size == 0:
         return Quarter(0, 0, 0.0, 0.0, 0.0)
     # The mean in the prediction's own precision, as the reference takes it: whether equal values

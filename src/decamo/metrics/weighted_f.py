@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.distances import REACH, SQUARES, distances
-from decamo.metrics.nearness import Box, box_of, fill_rim
+from decamo.metrics.distances import REACH, SQUARES, Box, box_of, distances, fill_rim
 
 __all__ = ["weighted_f"]
 

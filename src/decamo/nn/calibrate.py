@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.errors import ModelError
-from decamo.nn.magnify import magnified
+from decamo.nn.decoder import magnified
 from decamo.nn.segmenter import Segmenter
 
 __all__ = ["calibrate_batchnorm", "needs_calibration"]

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from decamo.settings.expert_names import expert_name
+from decamo.settings.words import expert_name
 
 __all__ = [
     "KINDS",

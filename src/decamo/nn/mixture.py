@@ -4,9 +4,57 @@ import torch
 from torch import Tensor, nn
 
 from decamo.nn.experts import make_expert
-from decamo.nn.router import Router
 
-__all__ = ["Mixture"]
+__all__ = [
+    "Mixture",
+    "Router",
+]
+
+# Share of the gates dealt out evenly, so that an expert nobody chose still learns, and can return.
+FLOOR = 0.05
+# The average looks back about 1 / (1 - momentum) optimiser steps.
+MOMENTUM = 0.99
+
+
+class Router(nn.Module):
+    """Gates per image from the mean and the deviation of each channel.
+
+    Attributes:
+        usage: float32 ``[E]``, running average of the gates, even at first. It lets a balance
+            term see the data set where the micro-batch is 1. :meth:`follow` moves it, once an
+            optimiser step, so that it does not depend on how a step is cut into micro-batches.
+
+    Args:
+        width: channels C of the level.
+        num_experts: number of experts E.
+        temperature: above 1 evens the gates out, below 1 sharpens them.
+    """
+
+    usage: Tensor
+
+    def __init__(self, width: int, num_experts: int, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.norm = nn.LayerNorm(2 * width)
+        self.score = nn.Linear(2 * width, num_experts)
+        nn.init.normal_(self.score.weight, std=0.01)  # all experts start about even
+        nn.init.zeros_(self.score.bias)
+        self.register_buffer("usage", torch.full((num_experts,), 1 / num_experts))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B,C,h,w]`` -> gates, float32 ``[B,E]``, each at least 0.05/E, rows sum to 1."""
+        x = x.float()  # under autocast: a sum of squares over a level leaves the range of float16
+        mean = x.mean((2, 3))
+        variance = x.square().mean((2, 3)) - mean.square()
+        deviation = (variance.clamp_min(0) + 1e-5).sqrt()
+        scores = self.score(self.norm(torch.cat((mean, deviation), dim=1)))
+        gates = (scores.float() / self.temperature).softmax(1)
+        return (1 - FLOOR) * gates + FLOOR / gates.shape[1]
+
+    @torch.no_grad()
+    def follow(self, gates: Tensor) -> None:
+        """Move the running average towards the mean gates of a step, float32 ``[E]``."""
+        self.usage.lerp_(gates.to(self.usage), 1 - MOMENTUM)
 
 
 class Mixture(nn.Module):

@@ -9,13 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from decamo.nn.backbone import STRIDES, Backbone
-from decamo.nn.decoder import Decoder
-from decamo.nn.heads import Lateral, LogitHead
-from decamo.nn.magnify import magnified, magnified_side
-from decamo.nn.mixture import Mixture
+from decamo.nn.decoder import Decoder, Lateral, LogitHead, magnified, magnified_side
+from decamo.nn.mixture import Mixture, Router
 from decamo.nn.parameter_groups import let_learn
 from decamo.nn.prediction import NetworkOutput
-from decamo.nn.router import Router
 
 __all__ = ["Architecture", "Segmenter", "completed"]
 

@@ -14,7 +14,7 @@ from decamo.races.outcome_table import RaceOutcome, answer, plain_outcome
 from decamo.races.race import Race
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import departure_of
-from decamo.report.race_files import OUTCOME
+from decamo.report.race_section import OUTCOME
 from decamo.schedule import Ledger, raced
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain

@@ -1,13 +1,52 @@
-"""Who trains how far next: a pure function of what the trials have found so far."""
+"""Successive halving: how long the rounds of a race are, and what they will take."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from decamo.races.branch import CONTROL, TWIN
+from decamo.errors import SettingsError
+from decamo.history import EpochRecord
+from decamo.races.branch import CONTROL, TWIN, standard_branches
+from decamo.races.horizon import full_settings
 from decamo.races.judge import Verdict, judge, luck_of, surely_worse
 from decamo.races.results import Result, Rung, matrix
+from decamo.races.start_point import StartPoint
 
-__all__ = ["Heat", "heat_of", "verdict_of"]
+__all__ = [
+    "Heat",
+    "heat_of",
+    "race_seconds",
+    "verdict_of",
+]
+
+_LOOK_BACK = 5  # epochs, as a plan's expected time does
+
+
+def race_seconds(standing: StartPoint, epochs: int, records: Sequence[EpochRecord]) -> float | None:
+    """Seconds of a race of the standard branches, none of them dropped on the way.
+
+    Training takes time by the number of pixels; each branch is validated once more than it has
+    epochs, before its first.
+
+    Args:
+        standing: where it would set out from.
+        epochs: of a trial.
+        records: of the run's own epochs, ascending.
+
+    Returns:
+        None where no epoch of this kind was timed, or a branch's plan cannot be laid.
+    """
+    stage = standing.ledger.plan.stage_of_epoch(standing.done).number
+    past = [r for r in records if r.stage == stage][-_LOOK_BACK:]
+    if not past:
+        return None
+    validation = fmean(r.val_seconds for r in past)
+    pixel = fmean(r.train_seconds / r.img_size**2 for r in past)
+    try:
+        sizes = [full_settings(b, standing).schedule.img_size for b in standard_branches(standing)]
+    except SettingsError:
+        return None
+    return sum(epochs * (pixel * size**2 + validation) + validation for size in sizes)
 
 
 @dataclass(frozen=True)

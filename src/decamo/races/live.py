@@ -9,9 +9,9 @@ from pathlib import Path
 from decamo.errors import MemoryExhausted, SettingsError, StorageError, TrainingDiverged
 from decamo.history import EpochRecord, Event, StepDone
 from decamo.races.branch import standard_branches
-from decamo.races.estimate import race_seconds
+from decamo.races.departure import digest_of, held_race
 from decamo.races.finish import begin_winner, race_outcome, stay, write_outcome
-from decamo.races.original import digest_of, held_race
+from decamo.races.heats import race_seconds
 from decamo.races.outcome_table import outcome_text
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.races.race import Race
@@ -21,13 +21,13 @@ from decamo.races.written import only
 from decamo.report.console import Console
 from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
-from decamo.settings.duration import duration
+from decamo.settings.words import duration
 from decamo.storage import RunFolder
 from decamo.storage.sealed import load_sealed
-from decamo.training.budget import Budget
 from decamo.training.out_of_memory import release
 from decamo.training.prepare import ear_of
 from decamo.training.runtime import Runtime
+from decamo.training.stops import Budget
 from decamo.training.supply import Supply
 
 __all__ = ["After", "Live"]

@@ -12,7 +12,7 @@ from decamo.races.results import Result, plain_of
 from decamo.races.start_point import StartPoint
 from decamo.report import epoch_rows
 from decamo.settings import shown
-from decamo.settings.duration import duration
+from decamo.settings.words import duration
 
 __all__ = ["RaceOutcome", "answer", "outcome_text", "plain_outcome"]
 

@@ -11,9 +11,9 @@ from typing import Any
 from decamo.errors import SettingsError
 from decamo.history import Event
 from decamo.races.branch import Branch
+from decamo.races.departure import RACE, digest_of, held_race
 from decamo.races.heats import Heat, heat_of
 from decamo.races.horizon import ledger_of, trial_settings
-from decamo.races.original import RACE, digest_of, held_race
 from decamo.races.results import Result, read_result
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course, advance

@@ -17,16 +17,15 @@ from decamo.history import (
     Validating,
 )
 from decamo.races.branch import Branch, standard_branches
-from decamo.races.departure import averageable, has_batchnorm
-from decamo.races.original import held_race
+from decamo.races.departure import averageable, has_batchnorm, held_race
 from decamo.races.race import Race, open_race
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
 from decamo.report.console import Console
 from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings, shown
-from decamo.training.budget import Budget
 from decamo.training.runtime import Runtime
+from decamo.training.stops import Budget
 from decamo.training.supply import Supply
 
 __all__ = ["begin_race", "course_of"]

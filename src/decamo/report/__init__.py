@@ -4,8 +4,7 @@ Here is what a plan needs; tables of scores, pictures, pages, console and Tensor
 their own modules, each of which loads what it draws with.
 """
 
-from decamo.report.plan_text import epoch_rows, plan_text, rates_by_epoch
-from decamo.report.spending_text import spending_text
+from decamo.report.plan_text import epoch_rows, plan_text, rates_by_epoch, spending_text
 
 __all__ = [
     "epoch_rows",

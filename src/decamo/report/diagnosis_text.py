@@ -19,7 +19,7 @@ from decamo.diagnosis import (
     SymptomKind,
 )
 from decamo.report.plan_text import epoch_rows
-from decamo.settings.duration import duration
+from decamo.settings.words import duration
 
 __all__ = ["CAUSES", "Block", "cost_of", "diagnosis_blocks", "diagnosis_text", "gain_of", "tell"]
 

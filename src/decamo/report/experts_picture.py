@@ -17,7 +17,7 @@ from decamo.inference import mask_outline, overlay
 from decamo.metrics import THRESHOLD
 from decamo.nn.firing import Firing
 from decamo.nn.gate_recorder import entropy_share
-from decamo.settings.expert_names import expert_name, level_name
+from decamo.settings.words import expert_name, level_name
 from decamo.storage.outputs import PREDICTION_MARK, write_output
 
 __all__ = ["draw_experts", "write_experts"]

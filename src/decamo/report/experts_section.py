@@ -8,7 +8,7 @@ from decamo.report.page import escaped, plot, table
 from decamo.report.svg_chart import draw_chart
 from decamo.report.svg_heat import heat_map
 from decamo.report.svg_parts import Chart, Line, key
-from decamo.settings.expert_names import expert_name, level_name
+from decamo.settings.words import expert_name, level_name
 
 __all__ = ["EXPERTS_STYLE", "Sheet", "experts_section"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from decamo.evaluation import Convention, MethodOutcome
-from decamo.settings.counting import counted, verb
+from decamo.settings.words import counted, verb
 
 __all__ = ["outcome_notes"]
 

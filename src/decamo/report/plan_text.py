@@ -1,10 +1,77 @@
-"""A plan in words: the table of stages, learning rates by epoch, a plot for the terminal."""
+"""A plan, its cost and its dry run as text."""
 
+import math
 from collections.abc import Iterator, Sequence
 
-from decamo.schedule import HEAD, Ledger, Position, Stage
+from decamo.schedule import HEAD, Ledger, Position, Preflight, Spending, Stage
+from decamo.settings.words import duration
 
-__all__ = ["epoch_rows", "plan_text", "rates_by_epoch"]
+__all__ = [
+    "epoch_rows",
+    "plan_text",
+    "preflight_text",
+    "rates_by_epoch",
+    "spending_text",
+]
+
+
+def preflight_text(flight: Preflight, budget: float | None) -> str:
+    """Time and memory of each stage, of a save and of the whole plan.
+
+    Args:
+        flight: what was seen.
+        budget: seconds of a session, to tell how many it will take; None for no such limit.
+    """
+    rows = [
+        [
+            str(s.stage),
+            str(s.epochs),
+            f"{s.step_seconds:.2f} s",
+            duration(s.steps * s.step_seconds),
+            duration(s.epochs * s.steps * s.step_seconds),
+            f"{s.memory_bytes / 2**30:.2f} GiB",
+            "whole" if s.pieces == 1 else f"in {s.pieces} pieces",
+        ]
+        for s in flight.stages
+    ]
+    header = ["stage", "epochs left", "a step", "an epoch", "in all", "memory", "micro-batch"]
+    lines = [
+        epoch_rows(header, rows),
+        f"a validation {duration(flight.val_seconds)}; a save {flight.save_seconds:.1f} s, read"
+        f" back and compared in {flight.load_seconds:.1f} s",
+        f"a checkpoint {flight.file_bytes / 1e6:.0f} MB; the folder may need"
+        f" {flight.disk_bytes / 1e9:.1f} GB more, which are free",
+        f"the whole plan: {duration(flight.seconds)}{_sessions(flight.seconds, budget)}",
+    ]
+    return "\n".join(lines)
+
+
+def _sessions(seconds: float, budget: float | None) -> str:
+    if budget is None:
+        return ""
+    count = math.ceil(seconds / budget)
+    return f", {count} session{'s' * (count > 1)} of {duration(budget)}"
+
+
+def spending_text(spending: Sequence[Spending]) -> str:
+    """A table of time and memory by stage; without numbers, how to get them."""
+    if all(s.seconds_per_epoch is None for s in spending):
+        return "time and memory: not measured yet; --measure times each stage on this machine"
+    rows = []
+    for s in spending:
+        known = s.seconds_per_epoch is not None
+        rows.append(
+            [
+                str(s.stage),
+                str(s.epochs),
+                duration(s.seconds_per_epoch or 0) if known else "?",
+                duration((s.seconds_per_epoch or 0) * s.epochs) if known else "?",
+                f"{s.memory_bytes / 2**30:.2f} GiB" if s.memory_bytes else "?",
+                s.source,
+            ]
+        )
+    return epoch_rows(["stage", "epochs left", "an epoch", "in all", "memory", "from"], rows)
+
 
 _HERE = "◀ you are here"
 _HEIGHT, _WIDTH = 10, 72

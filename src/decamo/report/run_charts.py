@@ -9,7 +9,7 @@ from decamo.history import Past, Point
 from decamo.report.page import plot
 from decamo.report.svg_chart import draw_chart
 from decamo.report.svg_parts import Band, Chart, ChartFan, Dot, Line, Mark, key
-from decamo.settings.duration import duration
+from decamo.settings.words import duration
 
 __all__ = ["best_point", "run_charts"]
 

@@ -19,7 +19,7 @@ from decamo.report.run_tables import epoch_table, file_table, lineage_table, set
 from decamo.report.svg_heat import HEAT_STYLE
 from decamo.report.svg_parts import CHART_STYLE, ChartFan
 from decamo.report.verdict_section import VERDICT_STYLE, verdict_section
-from decamo.settings.duration import duration
+from decamo.settings.words import duration
 from decamo.storage.contents import Content
 
 __all__ = ["Findings", "part", "run_page", "standing"]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from decamo.report.svg_scale import AxisScale, label, whole_ticks
+from decamo.report.svg_parts import AxisScale, label, whole_ticks
 
 __all__ = ["HEAT_STYLE", "heat_map"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from decamo.history import EpochDone, Event, StepDone
-from decamo.settings.expert_names import level_name
+from decamo.settings.words import level_name
 
 __all__ = ["TensorBoard"]
 

@@ -6,8 +6,7 @@ from decamo.schedule.mend import brought_back, raced, rolled_back, split, was_ra
 from decamo.schedule.resume import Resumption, opened_before, resume
 from decamo.schedule.review import review
 from decamo.schedule.spending import Preflight, Rehearsed, Spending
-from decamo.schedule.stage import HEAD, Opening, Stage, backbone_group
-from decamo.schedule.timeline import Plan, Position
+from decamo.schedule.timeline import HEAD, Opening, Plan, Position, Stage, backbone_group
 
 __all__ = [
     "HEAD",

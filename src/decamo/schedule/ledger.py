@@ -7,8 +7,7 @@ from typing import Any
 
 from decamo.errors import SettingsError
 from decamo.schedule.curves import Curve
-from decamo.schedule.stage import HEAD, Opening, Stage, backbone_group
-from decamo.schedule.timeline import Plan
+from decamo.schedule.timeline import HEAD, Opening, Plan, Stage, backbone_group
 from decamo.settings.schedule import ScheduleSettings
 
 __all__ = ["Ledger", "Segment", "plan_of", "steps_per_epoch"]

@@ -6,8 +6,7 @@ from typing import Any
 
 from decamo.errors import SettingsError
 from decamo.schedule.ledger import Ledger, Segment, plan_of
-from decamo.schedule.stage import Opening, Stage
-from decamo.schedule.timeline import Position
+from decamo.schedule.timeline import Opening, Position, Stage
 from decamo.settings.option import flag_of, shown
 from decamo.settings.schedule import ScheduleSettings
 

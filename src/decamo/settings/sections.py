@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from decamo.errors import SettingsError
-from decamo.settings.duration import seconds_of
 from decamo.settings.option import at_least, one_of, option, within
 from decamo.settings.schedule import ScheduleSettings
+from decamo.settings.words import seconds_of
 
 __all__ = ["DataSettings", "ModelSettings", "OptimiseSettings", "RunSettings", "TrainSettings"]
 

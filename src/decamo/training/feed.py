@@ -13,7 +13,7 @@ from decamo.data.stream import BatchStream
 from decamo.data.waiting import Patience
 from decamo.schedule import Stage
 from decamo.settings import TrainSettings
-from decamo.settings.duration import seconds_of
+from decamo.settings.words import seconds_of
 from decamo.training.runtime import Runtime
 
 __all__ = ["Feed"]

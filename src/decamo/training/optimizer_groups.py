@@ -8,7 +8,7 @@ from torch import nn
 
 from decamo.errors import CheckpointMismatch
 from decamo.nn import Segmenter
-from decamo.nn.fitting import named
+from decamo.nn.weights import named
 from decamo.schedule import Plan
 
 __all__ = ["build_optimiser", "load_optimiser_state", "optimiser_state", "set_rates"]

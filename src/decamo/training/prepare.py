@@ -20,7 +20,7 @@ from decamo.nn.build import check_sizes, refuse_foreign
 from decamo.nn.segmenter import completed
 from decamo.schedule import Ledger, Resumption, opened_before
 from decamo.settings import TrainSettings, flag_of, shown
-from decamo.settings.duration import seconds_of
+from decamo.settings.words import seconds_of
 from decamo.storage import RunFolder
 from decamo.training.cached_samples import sources_of
 from decamo.training.ema import Ema

@@ -1,4 +1,4 @@
-"""All that changes while a run trains, as one object that goes into a checkpoint and comes back."""
+"""All that changes while a run trains, in memory and as plain values."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -11,17 +11,35 @@ from decamo.data.rules import ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.history import EpochRecord
 from decamo.nn import Segmenter
-from decamo.nn.fitting import load_fitting
+from decamo.nn.weights import load_fitting
 from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage.formats import FORMAT
 from decamo.training.ema import Ema
-from decamo.training.generators import generator_states, restore_generators
 from decamo.training.optimizer_groups import load_optimiser_state, optimiser_state
 from decamo.training.scaler import GuardedScaler
 
-__all__ = ["Best", "EpochSums", "TrainState"]
+__all__ = [
+    "Best",
+    "EpochSums",
+    "TrainState",
+    "generator_states",
+    "restore_generators",
+]
+
+
+def generator_states() -> dict[str, Any]:
+    """The state of the CPU's generator and of each GPU's, as tensors."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def restore_generators(states: dict[str, Any]) -> None:
+    """The inverse of :func:`generator_states`; the GPUs' only where there are as many."""
+    torch.set_rng_state(states["cpu"])
+    if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from decamo.data.loader import Batch
 from decamo.losses import Criterion, Losses
 from decamo.nn import NetworkOutput, Segmenter
 from decamo.training.ema import Ema
-from decamo.training.generators import generator_states, restore_generators
 from decamo.training.out_of_memory import OutOfMemory, is_out_of_memory
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
+from decamo.training.state import generator_states, restore_generators
 from decamo.training.teacher import Teacher
 
 __all__ = ["StepOutcome", "Stepper"]

@@ -24,7 +24,7 @@ from decamo.data.rules import ReadingRule, rules_from_plain
 from decamo.data.split_record import Followed, SplitRecord, follow, former_names, record_of
 from decamo.data.waiting import NOBODY, Ear
 from decamo.settings import DataSettings
-from decamo.settings.counting import verb
+from decamo.settings.words import verb
 
 __all__ = ["Supply", "find_supply", "wanted_of"]
 

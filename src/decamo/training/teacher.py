@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from decamo.errors import CheckpointError
-from decamo.inference.load import load_model
+from decamo.inference.predictor import load_model
 from decamo.nn import Segmenter
 
 __all__ = ["Teacher", "load_teacher"]

@@ -11,7 +11,7 @@ import torch
 
 from decamo.data.cache import cache_identity, disk
 from decamo.data.cache.disk import free_on, open_on_disk, whole_file
-from decamo.data.cache.pixels import square_of
+from decamo.data.cache.identity import square_of
 from decamo.data.pairs import Pair
 from decamo.errors import StorageError
 

@@ -9,7 +9,7 @@ import torch
 
 from decamo.data.cache import filling
 from decamo.data.cache.filling import fill
-from decamo.data.cache.pixels import square_of
+from decamo.data.cache.identity import square_of
 from decamo.data.cache.sample_sources import Stored
 from decamo.data.pairs import Pair
 from decamo.data.waiting import Ear, StopAsked

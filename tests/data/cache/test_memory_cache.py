@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from decamo.data.cache.memory_cache import open_in_memory
-from decamo.data.cache.pixels import square_of
+from decamo.data.cache.identity import square_of
+from decamo.data.cache.sample_sources import open_in_memory
 from decamo.data.pairs import Pair
 from decamo.errors import StorageError
 

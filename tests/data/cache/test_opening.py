@@ -131,7 +131,7 @@ def test_memory_that_runs_out_while_it_is_filled_reads_the_files(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("decamo.data.cache.memory_cache.fill", full)
+    monkeypatch.setattr("decamo.data.cache.sample_sources.fill", full)
     said: list[str] = []
     assert _opened("ram", pairs, tmp_path, said) == Fresh(pairs, 64)
     assert said[1] == (

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import torch
 
-from decamo.data.cache.pixels import CHANNELS, channels_of, square_of
+from decamo.data.cache.identity import CHANNELS, channels_of, square_of
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_pair
 from decamo.data.rules import MaskMeaning, Plane, ReadingRule, Rest

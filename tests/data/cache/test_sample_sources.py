@@ -6,9 +6,8 @@ import torch
 
 from decamo.data.cache import side_of
 from decamo.data.cache.disk import open_on_disk
-from decamo.data.cache.memory_cache import open_in_memory
-from decamo.data.cache.pixels import square_of
-from decamo.data.cache.sample_sources import Fresh, SampleSource, Stored, bytes_of
+from decamo.data.cache.identity import square_of
+from decamo.data.cache.sample_sources import Fresh, SampleSource, Stored, bytes_of, open_in_memory
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.loader import EpochSampler
 from decamo.data.pairs import Pair

@@ -1,6 +1,6 @@
 import numpy as np
 
-from decamo.data.scenes.palettes import Palette, draw_palette, paint
+from decamo.data.scenes.ground import Palette, draw_palette, paint
 
 
 def test_brighter_tones_are_brighter_in_every_channel_and_palette() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from decamo.data.scenes.parts import Distance, chain, limb, lobe, union
+from decamo.data.scenes.ground import Distance, chain, limb, lobe, union
 
 
 def at(part: Distance, u: float, v: float) -> float:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from decamo.data.arena import reserve
 from decamo.data.cache.filling import fill
-from decamo.data.cache.identity import cache_identity
-from decamo.data.cache.pixels import CHANNELS, channels_of
+from decamo.data.cache.identity import CHANNELS, cache_identity, channels_of
 from decamo.data.cache.sample_sources import Stored, bytes_of
 from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear

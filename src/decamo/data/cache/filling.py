@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from decamo.data.audit.workers import Lost, in_processes
-from decamo.data.cache.pixels import channels_of, square_of
+from decamo.data.cache.identity import channels_of, square_of
 from decamo.data.pairs import Pair
 from decamo.data.rules import ReadingRule
 from decamo.data.waiting import NOBODY, Ear, Patience, ReadAhead

@@ -7,14 +7,12 @@ from pathlib import Path
 
 from decamo.data.arena import free_memory
 from decamo.data.cache.disk import free_on, open_on_disk, whole_file
-from decamo.data.cache.identity import cache_identity, side_of
-from decamo.data.cache.memory_cache import open_in_memory
-from decamo.data.cache.pixels import channels_of
-from decamo.data.cache.sample_sources import Fresh, SampleSource, bytes_of
+from decamo.data.cache.identity import cache_identity, channels_of, side_of
+from decamo.data.cache.sample_sources import Fresh, SampleSource, bytes_of, open_in_memory
 from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import StorageError
-from decamo.settings.counting import counted
+from decamo.settings.words import counted
 
 __all__ = ["Choice", "Pool", "choose_cache", "default_folder", "open_cache"]
 

@@ -1,6 +1,7 @@
-"""Where squares come from: read anew each time, or mapped into memory."""
+"""Where cached samples come from: memory or the disk."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from decamo.data.cache.pixels import CHANNELS, channels_of, square_of
+from decamo.data.arena import nameless
+from decamo.data.cache.filling import fill
+from decamo.data.cache.identity import CHANNELS, channels_of, square_of
 from decamo.data.pairs import Pair
+from decamo.data.waiting import NOBODY, Ear
+from decamo.errors import StorageError
 
-__all__ = ["Fresh", "SampleSource", "Stored", "bytes_of"]
+__all__ = [
+    "Fresh",
+    "SampleSource",
+    "Stored",
+    "bytes_of",
+    "open_in_memory",
+]
 
 
 class SampleSource(Protocol):
@@ -55,7 +66,7 @@ class Stored:
         count: squares.
         side: of each, in px.
         start: bytes before the first.
-        channels: bytes of a pixel, as :func:`~decamo.data.cache.pixels.channels_of` has it.
+        channels: bytes of a pixel, as :func:`~decamo.data.cache.identity.channels_of` has it.
         owner: kept as long as this is, such as the open file whose name ``path`` is; it does not
             travel to other processes.
     """
@@ -83,3 +94,44 @@ class Stored:
 def bytes_of(pairs: Sequence[Pair], side: int) -> int:
     """Bytes that the squares of ``pairs`` take up."""
     return len(pairs) * side * side * channels_of(pairs)
+
+
+def open_in_memory(
+    pairs: Sequence[Pair],
+    side: int,
+    *,
+    workers: int,
+    on_progress: Callable[[int, int], None],
+    ear: Ear = NOBODY,
+) -> Stored:
+    """The squares of ``pairs`` in memory that other processes share.
+
+    On Linux that is a file without a name on any disk (memfd): no limit of ``/dev/shm`` holds for
+    it, and a kill leaves nothing behind. Other processes open it through the ``/proc`` of this one,
+    so that it needs neither fork nor luck. Elsewhere it is a temporary file, which the page cache
+    holds in memory.
+
+    Args:
+        pairs: in the order in which the squares are numbered.
+        side: of each square, in px.
+        workers: processes that decode; 0 decodes in this one.
+        on_progress: called in this thread with (squares made, squares in all).
+        ear: listened to meanwhile.
+
+    Raises:
+        StorageError: there is no such memory.
+        UnreadableImage: a file cannot be decoded.
+        DataStalled: one is not read to its end.
+        StopAsked: there was a reason.
+    """
+    try:
+        owner = nameless("squares")
+        os.truncate(owner.path, bytes_of(pairs, side))
+        fill(
+            owner.path, pairs, side, start=0, workers=workers, on_progress=on_progress,
+            ear=ear,
+        )  # fmt: skip
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise StorageError("--cache ram", said, "give --cache disk or --cache off") from error
+    return Stored(owner.path, len(pairs), side, channels=channels_of(pairs), owner=owner)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from decamo.data.scenes.ground import Ground, draw_ground
+from decamo.data.scenes.ground import Ground, draw_ground, paint
 from decamo.data.scenes.outlines import KINDS, OutlineKind, draw_outline
-from decamo.data.scenes.palettes import paint
 from decamo.data.scenes.textures import Field, kin_of, relief, slow_noise
 from decamo.settings.option import within
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decamo.data.scenes.parts import Distance, chain, limb, lobe, union
+from decamo.data.scenes.ground import Distance, chain, limb, lobe, union
 from decamo.data.scenes.textures import Field, slow_noise
 
 __all__ = ["KINDS", "OutlineKind", "draw_outline"]
