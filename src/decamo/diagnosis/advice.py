@@ -27,8 +27,8 @@ from decamo.diagnosis.remedies_beside import (
     wake_experts,
     wider_batch,
 )
-from decamo.diagnosis.remedy_time import go_on
 from decamo.diagnosis.remedy import Remedy
+from decamo.diagnosis.remedy_time import go_on
 from decamo.diagnosis.run_state import RunState, standing_of
 from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds

@@ -1,4 +1,20 @@
-"""Many models of growth, weighted by what they foretold."""
+"""How a score grows: many models fitted at once, each weighted by how well it foretold the run.
+
+A model is ``logit(IoU) = level + gain * form(time) + drift + noise``. The forms over time are those
+of the literature on learning curves (Domhan et al. 2015, IJCAI; Viering & Loog 2023, IEEE TPAMI
+45:7799): flat, saturating exponential, power law with an asymptote, logarithm. A step moves the
+weights by no more than its learning rate, so the exponential is taken over the rate spent as well;
+and two forms take the annealing itself for a second cause (Tissue et al. 2024, arXiv:2408.11029). A
+last one grows up to now and no further: that is what many a run does and what its own past cannot
+rule out.
+
+What is not linear (the form's bend; how the noise correlates, how fast a random walk drifts) lies
+on a grid; level, gains and the noise's variance are integrated out under weak conjugate priors
+(Rasmussen & Williams 2006, sections 2.7 and 5.4). So nothing is searched and nothing can diverge,
+and a model's evidence is the probability that it gave to each score in turn before that was seen:
+its own record as a forecaster of this run. The drift owns up to what no form explains, and grows
+with the horizon. The logit keeps forecasts within [0, 1] and no interval has to be cut.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,13 @@
-"""Exact distances to the nearest pixel of a mask, and which pixel that is."""
+"""Offsets to the nearest object pixels, exactly, as far as anything depends on them.
+
+The distances along columns come first. In each row they are heights of parabolas, one a column,
+whose lower envelope is the squared distance (Felzenszwalb and Huttenlocher, "Distance transforms
+of sampled functions", 2012). There it is found by a scan; here, for all rows at once: most of what
+lies above a chord is dropped, and the rest is on a convex hull or not. Seen as a function, the
+hull's slope is the isotonic regression of the slopes from point to point, weighted by their widths
+(Barlow, Bartholomew, Bremner and Brunk, "Statistical inference under order restrictions", 1972),
+which SciPy finds by pooling adjacent violators.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,11 @@
-"""The measures of a map against a mask from counts of pixels: MAE, IoU, Dice, F, E and S."""
+"""The measures of a map against a mask that need no neighbourhoods: MAE, IoU, Dice, F, E and S.
+
+MAE: Perazzi et al., CVPR 2012. IoU (Jaccard 1912) = TP / (TP + FP + FN); Dice (Dice 1945) =
+2 TP / (2 TP + FP + FN). F-measure: Achanta et al., "Frequency-tuned salient region detection", CVPR
+2009. E-measure: Fan et al., "Enhanced-alignment measure for binary foreground map evaluation",
+IJCAI 2018, pages 698 to 704. S-measure: Fan et al., "Structure-measure: a new way to evaluate
+foreground maps", ICCV 2017.
+"""
 
 import numpy as np
 import numpy.typing as npt
