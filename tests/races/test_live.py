@@ -147,7 +147,7 @@ def test_stopped_anywhere_the_same_command_goes_on_and_trains_nothing_twice(
 
     monkeypatch.setattr(Budget, "spent", spent)
     monkeypatch.setattr(Race, "clear", lambda _race, _spare: None)
-    monkeypatch.setattr("decamo.races.live.outcome_of", partial(won, "moments"))
+    monkeypatch.setattr("decamo.races.live.race_outcome", partial(won, "moments"))
     sessions = [main(words("escape", "--budget", "1h"))]
     while sessions[-1] == 75:
         sessions.append(main(words("escape", "--budget", "1h")))
@@ -172,7 +172,7 @@ def test_the_same_flags_mean_the_winner_and_other_flags_mean_another_plan(
 ) -> None:
     """Though ``--stage2-lr`` stands among them, which the winner has ten times as high."""
 
-    monkeypatch.setattr("decamo.races.live.outcome_of", partial(won, "rate-x10"))
+    monkeypatch.setattr("decamo.races.live.race_outcome", partial(won, "rate-x10"))
     small = partial(Live, epochs=1, names=("rate-x10",))
     monkeypatch.setattr("decamo.api.training.Live", small)
     command = words("escape", "--keep-every", "1")

@@ -42,7 +42,7 @@ def test_a_run_goes_on_bit_equal_when_another_cache_holds_its_images(
     first = make("first", data=disk, stop_after=after)
     assert all(isinstance(source, Stored) for source in first.feed.sources.values())
     trained(first)
-    monkeypatch.setattr(opening, "choose", full)
+    monkeypatch.setattr(opening, "choose_cache", full)
     last = tmp_path / "first" / "last.pth"
     again = make("first", data={"cache": "auto"}, resume_from=last)
     assert again.state.ledger.last.word == "start", "the same segment: it continues"
