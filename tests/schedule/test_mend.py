@@ -108,6 +108,12 @@ def test_going_back_beyond_a_resume_lays_its_plan_anew_from_there(
     again = resume(LEDGER, cut.last.schedule, found, images=50).ledger
     for step in range(earlier, ledger.plan.end_step):
         assert ledger.plan.lr(step) == pytest.approx(again.plan.lr(step) / 2, rel=1e-12)
+    # and once more, from the same damaged file to the same one before it
+    slower = rolled_back(ledger, position, "20 bad steps")
+    once_more, same = brought_back(slower, LEDGER, found)
+    assert same == position
+    assert once_more.last.scale == 0.25
+    assert once_more.plan.end_step == ledger.plan.end_step
 
 
 def test_a_split_changes_neither_steps_nor_rates_nor_other_stages() -> None:

@@ -51,8 +51,15 @@ def brought_back(ledger: Ledger, found: Ledger, position: Position) -> tuple[Led
     went = resume(
         found, now.schedule, position, images=now.images, world=now.world, other_changes=again
     )
+    before = went.ledger.segments
+    if went.word != "continue":  # what laid the plan stays to be seen: the run may go back again
+        anew = replace(before[-1], word=laid.word, reason=laid.reason, asked=laid.asked)
+        before = (*before[:-1], anew)
+        if now == laid:
+            same = replace(anew, scale=now.scale, pieces=now.pieces)
+            return Ledger((*before[:-1], same)), went.position
     decided = replace(
-        went.ledger.last,
+        before[-1],
         word=now.word,
         at_epoch=position.epoch,
         at_step=position.step,
@@ -61,7 +68,6 @@ def brought_back(ledger: Ledger, found: Ledger, position: Position) -> tuple[Led
         pieces=now.pieces,
         asked=now.asked,
     )
-    before = went.ledger.segments[: None if went.word == "continue" else -1]
     return Ledger((*before, decided)), went.position
 
 
