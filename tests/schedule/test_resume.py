@@ -248,8 +248,15 @@ def test_unfreezing_by_thirds_means_nothing_where_all_has_learned(epochs: int, w
     assert went.ledger.plan.learning(went.position.step) == LEDGER.plan.learning(860)
 
 
-def test_where_a_constant_rate_counts_from_is_nothing_to_branch_for() -> None:
-    branched = go_on(replace(STUCK, stage2_lr=0.0001)).ledger
-    here = at(86, branched)
-    wanted = replace(branched.last.schedule, schedule_origin="stage")
-    assert resume(branched, wanted, here, images=40).word == "continue"
+@pytest.mark.parametrize("warmup", [0, 2])
+@pytest.mark.parametrize(("first", "then"), [("resume", "stage"), ("stage", "resume")])
+def test_where_a_constant_rate_counts_from_is_nothing_to_branch_for(
+    first: str, then: str, warmup: int
+) -> None:
+    flags = replace(STUCK, stage2_lr=0.0001, warmup_epochs=warmup, schedule_origin=first)
+    branched = go_on(flags).ledger
+    other = replace(branched.last.schedule, schedule_origin=then)
+    assert resume(branched, other, at(87, branched), images=40).word == "continue"
+    again = go_on(other).ledger.plan
+    steps = range(860, again.end_step)
+    assert [branched.plan.lr(k) for k in steps] == [again.lr(k) for k in steps]

@@ -154,8 +154,11 @@ def _ahead(segment: Segment, position: Position) -> tuple[Stage, ...]:
 def _in_effect(stage: Stage, now: int) -> Stage:
     """The stage, written in one way wherever flags can say the same thing in several."""
     curve = stage.curve
-    if curve.kind == "none" and not curve.warmup:  # the same wherever it counts from
-        curve, stage = replace(curve, floor=curve.peak, steps=stage.steps), replace(stage, offset=0)
+    risen = not curve.warmup or (stage.rewarm and stage.offset >= curve.warmup)
+    if curve.kind == "none" and risen:  # the same wherever it counts from
+        floor = curve.floor if stage.rewarm else curve.peak
+        curve = replace(curve, floor=floor, warmup=stage.rewarm, steps=stage.steps)
+        stage = replace(stage, offset=0, rewarm=0)
     if curve.kind == "cosine_restart" and curve.cycles == 1:
         curve = replace(curve, kind="cosine", t_mult=1.0)
     if curve.kind == "onecycle":
