@@ -12,13 +12,14 @@ from hypothesis import given, settings
 
 import decamo
 from decamo.errors import CheckpointMissing, SettingsError, StorageError
-from decamo.flags import Parser, add_settings, chosen_settings, write_json
+from decamo.flags import Parser, add_settings, write_json
 from decamo.recipes import RECIPES
 from decamo.settings import TrainSettings, flag_of
 from decamo.settings.plain import SECTIONS, section_of, to_plain
 from decamo.storage import previous_of
 from decamo.storage.formats import FORMAT
 from decamo.storage.sealed import save_sealed
+from tests.choices import chosen_settings
 from tests.settings.strategies import train_settings
 from tests.storage.format_1 import state_of_format_1
 

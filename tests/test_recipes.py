@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from decamo.flags import Parser, add_settings, chosen_settings
+from decamo.flags import Parser, add_settings
 from decamo.recipes import RECIPES
 from decamo.settings import TrainSettings
 from decamo.settings.plain import SECTIONS, from_plain, to_plain
+from tests.choices import chosen_settings
 
 # The commands of the action plan, letter for letter.
 HEAD = """train \

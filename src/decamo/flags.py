@@ -12,10 +12,10 @@ from decamo import __version__
 from decamo.errors import SettingsError
 from decamo.history.past_reader import STANDARD_INPUT
 from decamo.recipes import RECIPES
-from decamo.settings import Option, TrainSettings, flag_of, shown
+from decamo.settings import Option, flag_of, shown
 from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merged
 from decamo.storage.outputs import Read, write_output
-from decamo.training.choosing import Given, choose_settings, read_config
+from decamo.training.choosing import Given, read_config
 
 __all__ = [
     "Parser",
@@ -23,7 +23,6 @@ __all__ = [
     "add_settings",
     "add_views",
     "add_wanted",
-    "chosen_settings",
     "given_by",
     "options_given",
     "reads_of_past",
@@ -147,11 +146,6 @@ def given_by(args: argparse.Namespace) -> Given:
     config = read_config(args.config) if args.config else {}
     recipe = RECIPES[args.recipe] if args.recipe else {}
     return merged(config, recipe, options_given(args))
-
-
-def chosen_settings(args: argparse.Namespace) -> tuple[TrainSettings, dict[str, Any] | None]:
-    """The settings in force and the checkpoint to go on from: ``choose_settings`` of the flags."""
-    return choose_settings(given_by(args))
 
 
 def options_given(args: argparse.Namespace) -> dict[str, dict[str, Any]]:

@@ -9,12 +9,13 @@ import pytest
 
 from decamo.commands import evaluate, train
 from decamo.diagnosis import Remedy
-from decamo.flags import Parser, chosen_settings
+from decamo.flags import Parser
 from decamo.schedule import Ledger, Plan, Resumption, Segment
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage.recover import Recovered
 from decamo.training import resumption_of
+from tests.choices import chosen_settings
 
 IMAGES = 40
 
