@@ -42,7 +42,9 @@ class Gathering:
         self._unnumbered: list[Sighting] = []
         self._stray: dict[int, tuple[Said, ...]] = {}  # rates alone on lines without an epoch
         self._highest = -1
-        self._again_from: tuple[int, SeenEpoch] | None = None  # steps of an epoch before that one
+        self._again_from: tuple[int, SeenEpoch, int | None] | None = (
+            None  # steps of an epoch before that one
+        )
         self._planned: int | None = None  # epochs that settings at the head name
 
     def see(self, sighting: Sighting) -> None:
@@ -114,7 +116,7 @@ class Gathering:
     def _see(self, number: int, sighting: Sighting) -> None:
         said = (*sighting.said, *sighting.parts)
         steps = sighting.running or all(one.meaning.running for one in said)
-        if steps and self._steps_back(number, said):
+        if steps and self._steps_back(number, said, sighting.total):
             return
         seen = self._epochs.get(number)
         again = self._again_from is not None and self._again_from[0] == number
@@ -137,13 +139,13 @@ class Gathering:
             self._left.discard(number)
             self._again.add(number)
 
-    def _steps_back(self, number: int, said: Iterable[Said]) -> bool:
+    def _steps_back(self, number: int, said: Iterable[Said], total: int | None) -> bool:
         """Steps of an epoch before the latest are kept apart: they may tell of a resume.
 
         Two processes that write into one log overlap by an epoch; a resume goes on to the next one.
         """
         if self._again_from is not None:
-            begin, seen = self._again_from
+            begin, seen, _ = self._again_from
             if number == begin + 1 <= self._highest:
                 self._resume(begin)
                 return False
@@ -152,9 +154,9 @@ class Gathering:
                 return True
         if number >= self._highest or number not in self._epochs:
             return False
-        self._again_from = number, SeenEpoch()
+        self._again_from = number, SeenEpoch(), total
         self._again_from[1].take(said, running=True)
-        self._current = number
+        self._current, self._announced = number, total
         return True
 
     def _resume(self, number: int) -> None:
@@ -168,7 +170,9 @@ class Gathering:
         self._told = {n: told for n, told in self._told.items() if n < number}
         self._starts[number] = "the log goes back to this epoch"
         if self._again_from is not None and self._again_from[0] == number:
-            self._epochs[number] = self._again_from[1]
+            _, self._epochs[number], end = self._again_from
+            if end is not None:
+                self._ends[number] = end
         self._again_from = None
         self._highest = max(self._epochs, default=-1)
 

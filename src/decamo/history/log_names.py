@@ -20,7 +20,7 @@ __all__ = [
     "part_of_loss",
     "scope_of",
     "split_lines",
-    "words_of",
+    "word_set",
 ]
 
 # Separators within are judged by `number_of`; possessive, so that no text makes it slow.
@@ -86,14 +86,14 @@ def split_lines(pieces: Iterator[str]) -> Iterator[str]:
         yield tail
 
 
-def words_of(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
     """The words of a text, each once."""
     return frozenset(text.split())
 
 
-_VAL = words_of("val va valid validation validate validating eval evaluation evaluating dev")
-_TEST = words_of("test testing tst")
-_TRAIN = words_of("train tr training trn")
+_VAL = word_set("val va valid validation validate validating eval evaluation evaluating dev")
+_TEST = word_set("test testing tst")
+_TRAIN = word_set("train tr training trn")
 _SCOPES = dict.fromkeys(_VAL, "val") | dict.fromkeys(_TEST, "test") | dict.fromkeys(_TRAIN, "train")
 
 _SCORES = {
@@ -101,20 +101,20 @@ _SCORES = {
     **dict.fromkeys(("dice", "dsc", "mdice", "f1", "dicescore", "f1score", "dicecoef"), "dice"),
     "mae": "mae",
 }
-_FILLERS = words_of(
+_FILLERS = word_set(
     "mean avg average m score index coef coefficient binary metric metrics epoch overall total"
     " fg foreground object smoothed step all sum"
 )
 # A name with one of these speaks of another number than this epoch's.
-_BLOCKERS = words_of(
+_BLOCKERS = word_set(
     "best max min maximum minimum target goal ema final previous prev last old initial init base"
     " peak gain delta boundary threshold improvement if from than ratio decay factor"
 )
-_OF_FLAGS = words_of("stage1 stage2 stage3 start end scheduler mult warmup finder")
+_OF_FLAGS = word_set("stage1 stage2 stage3 start end scheduler mult warmup finder")
 _KNOWN = (
     frozenset(_SCORES) | _FILLERS | _BLOCKERS | frozenset(_SCOPES) | {"loss", "lr", "grad", "norm"}
 )
-_NO_LOSS = words_of(
+_NO_LOSS = word_set(
     "weight weights scale scaler type fn func function name names mode ratio coef coefficient"
     " lambda reduction thr threshold best min max prev previous last target ema decay"
 )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from decamo.history.log_names import column_meaning, words_of
+from decamo.history.log_names import column_meaning, word_set
 
 __all__ = ["SettingsFilter", "is_settings", "planned_epochs"]
 
@@ -18,7 +18,7 @@ _OF_EPOCHS = re.compile(
 _ONE_OF = re.compile(r"\b(?:epoch|ep)\W{0,4}\d{1,7}\W{0,3}\s?(?:/|of)\s?\d", re.IGNORECASE)
 
 # Nobody prints these with an epoch's results.
-_STRONG = words_of(
+_STRONG = word_set(
     "batch batchsize trainbatchsize valbatchsize bs trainsize testsize imgsize imagesize"
     " inputsize cropsize decayrate decayepoch lrdecay lrdecayepoch weightdecay wd"
     " momentum seed randomseed optimizer optim clip gradclip clipgrad gpu gpuid gpuids"
@@ -30,7 +30,7 @@ _STRONG = words_of(
     " evalfreq valfreq saveinterval loginterval valinterval evalinterval nesterov"
     " accumulationsteps gradaccum weightinit clipvalue poly lrmode expname logdir channel"
 )
-_WEAK = words_of(
+_WEAK = word_set(
     "epoch epochs epochnum numepoch numepochs maxepoch maxepochs nepoch nepochs"
     " totalepoch totalepochs endepoch startepoch trainepochs lr lr0 lrf learningrate"
     " baselr initlr minlr maxlr maxiter maxiters iterations iternum type"
