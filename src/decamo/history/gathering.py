@@ -115,8 +115,9 @@ class Gathering:
 
     def _see(self, number: int, sighting: Sighting) -> None:
         said = (*sighting.said, *sighting.parts)
+        total = sighting.total or (self._announced if number == self._current else None)
         steps = sighting.running or all(one.meaning.running for one in said)
-        if steps and self._steps_back(number, said, sighting.total):
+        if steps and self._steps_back(number, said, total):
             return
         seen = self._epochs.get(number)
         again = self._again_from is not None and self._again_from[0] == number
@@ -129,7 +130,6 @@ class Gathering:
         self._highest = max(self._highest, number)
         if self._again_from is not None and self._again_from[0] == number:
             self._again_from[1].take(said, sighting.running)
-        total = sighting.total or (self._announced if number == self._current else None)
         self._current, self._announced = number, total
         if total is not None and number <= total <= MOST_EPOCHS:
             self._ends[number] = total
@@ -151,6 +151,7 @@ class Gathering:
                 return False
             if number == begin:
                 seen.take(said, running=True)
+                self._current, self._announced = number, total
                 return True
         if number >= self._highest or number not in self._epochs:
             return False
