@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from decamo.data.rules import ReadingRule, rules_from_plain
 from decamo.data.split_record import SplitRecord
 from decamo.geometry import Squash
 from decamo.inference.closer import blended, decided, finer, window_of
 from decamo.inference.views import Views, seen_through
-from decamo.nn import Segmenter, from_architecture
+from decamo.nn import SegmentationNetwork, network_of
+from decamo.nn.segmentation_network import TorchModule
 from decamo.nn.weights import load_fitting
 from decamo.storage.sealed import load_sealed
 
@@ -40,7 +40,7 @@ class Loaded:
         images: those it has met; none where its checkpoint remembers none.
     """
 
-    model: Segmenter
+    model: SegmentationNetwork
     img_size: int
     weights: str
     epoch: int
@@ -48,19 +48,23 @@ class Loaded:
     images: SplitRecord = SplitRecord()
 
 
-def load_model(path: Path) -> Loaded:
+def load_model(path: Path, network: str = "") -> Loaded:
     """Build the network of a checkpoint and load its weights.
+
+    Args:
+        path: of the checkpoint.
+        network: ``FILE.py:FUNCTION``, where its network comes from a file; else passed over.
 
     Raises:
         CheckpointError: the file is missing, damaged or foreign, or its weights are not those of
             the network that it describes.
     """
     plain = load_sealed(path)
-    model = from_architecture(plain["architecture"], path)
-    average = plain["ema"]
-    load_fitting(model, plain["model"] if average is None else average["weights"], path)
     history = plain["history"]
     size = history[-1]["img_size"] if history else plain["settings"]["schedule"]["img_size"]
+    model = network_of(plain["architecture"], path, network=network, size=size)
+    average = plain["ema"]
+    load_fitting(model, plain["model"] if average is None else average["weights"], path)
     weights = "raw" if average is None else "average"
     rules = rules_from_plain(plain.get("rules"))
     held = plain.get("images")
@@ -85,7 +89,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Segmenter,
+        model: SegmentationNetwork,
         size: int,
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
@@ -159,7 +163,7 @@ class Predictor:
 class evaluating:  # noqa: N801 - reads as a statement: `with evaluating(model):`
     """Evaluation mode within the block, the mode from before after it."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: TorchModule) -> None:
         self._model = model
         self._before = model.training
 
