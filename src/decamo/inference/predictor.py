@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from decamo.data.rules import ReadingRule, rules_from_plain
+from decamo.checkpoint.load_save import load_checkpoint
+from decamo.data.rules import ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.geometry import Squash
 from decamo.inference.closer import blended, decided, finer, window_of
@@ -17,7 +18,6 @@ from decamo.inference.views import Views, seen_through
 from decamo.nn import SegmentationNetwork, network_of
 from decamo.nn.segmentation_network import TorchModule
 from decamo.nn.weights import load_fitting
-from decamo.storage.sealed import load_sealed
 
 __all__ = [
     "Loaded",
@@ -59,17 +59,13 @@ def load_model(path: Path, network: str = "") -> Loaded:
         CheckpointError: the file is missing, damaged or foreign, or its weights are not those of
             the network that it describes.
     """
-    plain = load_sealed(path)
-    history = plain["history"]
-    size = history[-1]["img_size"] if history else plain["settings"]["schedule"]["img_size"]
-    model = network_of(plain["architecture"], path, network=network, size=size)
-    average = plain["ema"]
-    load_fitting(model, plain["model"] if average is None else average["weights"], path)
-    weights = "raw" if average is None else "average"
-    rules = rules_from_plain(plain.get("rules"))
-    held = plain.get("images")
-    images = SplitRecord() if held is None else SplitRecord.from_plain(held)
-    return Loaded(model.eval(), size, weights, plain["position"]["epoch"], rules, images)
+    held = load_checkpoint(path)
+    size = held.history[-1].img_size if held.history else held.settings.schedule.img_size
+    model = network_of(held.architecture, path, network=network, size=size)
+    load_fitting(model, held.weights if held.ema is None else held.ema.weights, path)
+    weights = "raw" if held.ema is None else "average"
+    images = SplitRecord() if held.images is None else held.images
+    return Loaded(model.eval(), size, weights, held.position.epoch, held.rules, images)
 
 
 ONE_VIEW = Views()

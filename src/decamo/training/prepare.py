@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from decamo.checkpoint import Best, Checkpoint
 from decamo.data.augment import draw_augmentation
 from decamo.data.cache.opening import Pool
 from decamo.data.dataset import CamouflageDataset, Draw
@@ -25,7 +26,7 @@ from decamo.nn.build import check_sizes, refuse_unbuildable
 from decamo.nn.calibrate import is_fresh
 from decamo.nn.networks import differences_in
 from decamo.nn.segmenter import completed
-from decamo.schedule import Ledger, Resumption, opened_before
+from decamo.schedule import Resumption, opened_before
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.network_names import OWN_NETWORK
 from decamo.settings.words import seconds_of
@@ -39,7 +40,7 @@ from decamo.training.optimizer_groups import build_optimiser
 from decamo.training.resumption import resumption_of
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
-from decamo.training.state import Best, TrainState
+from decamo.training.state import TrainState
 from decamo.training.step import Stepper
 from decamo.training.supply import Supply
 from decamo.training.teacher import load_teacher
@@ -82,7 +83,7 @@ def prepare(
     folder: RunFolder,
     runtime: Runtime,
     supply: Supply,
-    checkpoint: dict[str, Any] | None,
+    checkpoint: Checkpoint | None,
     *,
     stop: Callable[[], str],
     clock: Callable[[], float],
@@ -99,7 +100,7 @@ def prepare(
         folder: the run folder, open.
         runtime: device and ranks.
         supply: the images.
-        checkpoint: what :func:`decamo.storage.load_sealed` gave, or None for a new run.
+        checkpoint: to go on from; None for a new run.
         stop: asked between steps; a reason saves and ends the run.
         clock: seconds from any fixed moment, only ever rising.
         waiting: asked while files are awaited; a reason ends the wait.
@@ -195,14 +196,14 @@ def _is_newest(settings: TrainSettings, folder: RunFolder, resumption: Resumptio
 
 
 def check_architecture(
-    settings: TrainSettings, model: SegmentationNetwork, checkpoint: dict[str, Any]
+    settings: TrainSettings, model: SegmentationNetwork, checkpoint: Checkpoint
 ) -> None:
     """Refuse to put a checkpoint's weights into another network.
 
     Raises:
         CheckpointMismatch: names the flags that differ.
     """
-    held, built = completed(checkpoint["architecture"]), completed(model.architecture)
+    held, built = completed(checkpoint.architecture), completed(model.architecture)
     what = settings.run.resume_from or "--resume-from"
     if "network" not in built:
         refuse_unbuildable(held, what)
@@ -249,7 +250,7 @@ def _state(
     runtime: Runtime,
     model: SegmentationNetwork,
     resumption: Resumption,
-    checkpoint: dict[str, Any] | None,
+    checkpoint: Checkpoint | None,
     supply: Supply,
 ) -> TrainState:
     model.to(runtime.device)
@@ -276,7 +277,7 @@ def _state(
             state.without_moments = _unexpected(without, settings, state, checkpoint)
         state.load_past(checkpoint)
         if resumption.position.micro:
-            state.load_epoch_under_way(checkpoint)
+            state.sums = checkpoint.sums  # its record is the one it would have had
     return state
 
 
@@ -284,11 +285,10 @@ def _unexpected(
     without: tuple[str, ...],
     settings: TrainSettings,
     state: TrainState,
-    checkpoint: dict[str, Any],
+    checkpoint: Checkpoint,
 ) -> tuple[str, ...]:
     """Of the parameters without moments those that have learned, and go on learning."""
-    ledger = Ledger.from_plain(checkpoint["ledger"])
-    opened = opened_before(ledger, checkpoint["position"]["step"])
+    opened = opened_before(checkpoint.lineage, checkpoint.position.step)
     learned = {name for group in opened for name in state.model.groups()[group]}
     idle = () if settings.optimise.deep_supervision else ("sides.",)
     return tuple(n for n in without if n in learned and not n.startswith(idle))
@@ -298,11 +298,11 @@ def _built(
     parts: Parts,
     settings: TrainSettings,
     sizes: Sequence[int],
-    checkpoint: dict[str, Any] | None,
+    checkpoint: Checkpoint | None,
 ) -> SegmentationNetwork:
     how: dict[str, Any] = {"initialise": checkpoint is None, "seed": settings.run.seed}
     if checkpoint is not None and parts.build is build_network:
-        how["described"] = checkpoint["architecture"]
+        how["described"] = checkpoint.architecture
     return parts.build(settings.model, sizes=sizes, **how)
 
 
