@@ -12,7 +12,7 @@ from decamo.checkpoint.recover import newest_of
 from decamo.data.cache.opening import Pool
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, EpochRecord
-from decamo.nn import Segmenter
+from decamo.nn import SegmentationNetwork
 from decamo.nn.weights import load_fitting
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder, make_folder, previous_of
@@ -61,7 +61,7 @@ class Trained:
         weights: ``raw`` or ``average``.
     """
 
-    model: Segmenter
+    model: SegmentationNetwork
     epochs: int
     seconds: float
     checkpoint: Path

@@ -20,7 +20,8 @@ from decamo.data.cache.opening import Pool
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
 from decamo.history import EpochDone, Event, Interrupted, Journal, StepDone
-from decamo.nn.build import refuse_foreign
+from decamo.nn.build import refuse_unbuildable
+from decamo.nn.networks import check_network
 from decamo.races.live import Live
 from decamo.races.plateau import PlateauWatch
 from decamo.report.console import Console
@@ -36,7 +37,14 @@ from decamo.storage import (
 )
 from decamo.storage.outputs import Read, Written
 from decamo.storage.owner import Ownership
-from decamo.training.choosing import Config, Given, check_run_outputs, choose_settings, given_of
+from decamo.training.choosing import (
+    Config,
+    Given,
+    check_run_outputs,
+    choose_settings,
+    given_of,
+    insist_on_named_code,
+)
 from decamo.training.preflight import rehearse
 from decamo.training.prepare import Prepared, ear_of, prepare
 from decamo.training.resumption import is_complete
@@ -183,7 +191,9 @@ def train_given(
     if checkpoint is not None and is_complete(settings, checkpoint):
         return TrainResult(folder, complete=settings.run.resume_from)
     if checkpoint is not None:
-        refuse_foreign(checkpoint.architecture, settings.run.resume_from)
+        refuse_unbuildable(checkpoint.architecture, settings.run.resume_from)
+    insist_on_named_code(given, to_plain(settings), settings.run.resume_from)
+    check_network(settings.model)
     check_run_outputs(settings, reads, writes)
     make_folder(folder.root)
     runtime = runtime_of(settings)
