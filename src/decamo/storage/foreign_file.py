@@ -199,7 +199,8 @@ def _tensors(value: Mapping[str, Any]) -> dict[str, Tensor]:
 
 def _weights_in(content: Any, depth: int = 0) -> tuple[str, dict[str, Tensor]]:
     """Where the weights lie, and they; names known for it come before others, and large before
-    small."""
+    small.
+    """
     if _is_state_dict(content):
         return "", _tensors(content)
     if not isinstance(content, Mapping) or depth == _MOST_DEEP:
@@ -213,7 +214,9 @@ def _weights_in(content: Any, depth: int = 0) -> tuple[str, dict[str, Tensor]]:
         found = [(key, *_weights_in(content[key], depth + 1)) for key in keys]
         found = [one for one in found if one[2]]
         if found:
-            key, below, weights = max(found, key=lambda one: sum(t.numel() for t in one[2].values()))
+            key, below, weights = max(
+                found, key=lambda one: sum(t.numel() for t in one[2].values())
+            )
             return ".".join(filter(None, (key, below))), weights
     return "", {}
 

@@ -23,8 +23,7 @@ __all__ = ["look_through"]
 
 _MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")  # numpy 1 and 2
 _KINDS = frozenset(
-    "float64 float32 float16 bfloat16 complex64 complex128 int64 int32 int16 int8 uint8 bool"
-    " double float half long int short strided contiguous_format preserve_format".split()
+    ["float64", "float32", "float16", "bfloat16", "complex64", "complex128", "int64", "int32", "int16", "int8", "uint8", "bool", "double", "float", "half", "long", "int", "short", "strided", "contiguous_format", "preserve_format"]
 )
 _NUMBERS = frozenset("bifucSU")  # kinds of numpy's numbers and texts; O is any object at all
 
@@ -56,7 +55,9 @@ class _Kind:
 
 def _kind(code: Any, *_flags: Any) -> _Kind:
     known = isinstance(code, str) and code[:1] in _NUMBERS and code[1:].isdecimal()
-    demand(known, f"it holds more than tensors and plain values: numpy objects of kind {code!r:.40}")
+    demand(
+        known, f"it holds more than tensors and plain values: numpy objects of kind {code!r:.40}"
+    )
     return _Kind(code)
 
 

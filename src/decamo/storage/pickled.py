@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = ["MOST_BYTES", "PlainReader", "SuspiciousError", "TensorOutline", "demand", "outline_of_pickle", "outline_of_tensor"]
+__all__ = [
+    "MOST_BYTES",
+    "PlainReader",
+    "SuspiciousError",
+    "TensorOutline",
+    "demand",
+    "outline_of_pickle",
+    "outline_of_tensor",
+]
 
 # A run of thousands of epochs describes itself in some 10 MB and 100,000 containers.
 MOST_BYTES = 64 * 2**20
