@@ -245,7 +245,7 @@ class _Scribe:
 def _run_line(prepared: Prepared, settings: TrainSettings) -> dict[str, Any]:
     ledger = prepared.resumption.ledger
     return {
-        "word": ledger.last.word,
+        "word": ledger.last.kind.value,
         "reason": ledger.last.reason,
         "settings": to_plain(settings),
         "ledger": ledger.to_plain(),
