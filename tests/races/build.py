@@ -10,7 +10,7 @@ from decamo.checkpoint.load_save import load_checkpoint
 from decamo.history import Event
 from decamo.races.branch import CONTROL, TWIN, Branch
 from decamo.races.race import Race
-from decamo.races.results import Result, Rung
+from decamo.races.results import LostTrial, Result, Rung
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
 from decamo.schedule import Ledger, Position, Segment, SegmentKind
@@ -56,7 +56,9 @@ def turned_down(at: StartPoint, rate: float) -> StartPoint:
     return replace(at, settings=settings, ledger=ledger, position=position)
 
 
-def result(name: str, rungs: Mapping[int, Sequence[float]], lost: str = "") -> Result:
+def result(
+    name: str, rungs: Mapping[int, Sequence[float]], lost: LostTrial | None = None
+) -> Result:
     """A trial with these scores of images after so many epochs."""
     made = {
         n: Rung(86 + n, n, sum(ious) / len(ious), {f"i{k}": v for k, v in enumerate(ious)}, 1, 1, 1)

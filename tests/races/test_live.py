@@ -66,7 +66,7 @@ def run(young: Path, tmp_path: Path) -> Path:
 def words(scenes: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
     """The command, whose races are one epoch of three branches."""
     small = partial(Live, epochs=1, names=("moments",))
-    monkeypatch.setattr("decamo.api.training.Live", small)
+    monkeypatch.setattr("decamo.api.legs.Live", small)
     place = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(run)]
 
     def given(act: str = "escape", *more: str) -> list[str]:
@@ -176,7 +176,7 @@ def test_the_same_flags_mean_the_winner_and_other_flags_mean_another_plan(
 
     monkeypatch.setattr("decamo.races.live.race_outcome", partial(won, "rate-x10"))
     small = partial(Live, epochs=1, names=("rate-x10",))
-    monkeypatch.setattr("decamo.api.training.Live", small)
+    monkeypatch.setattr("decamo.api.legs.Live", small)
     command = words("escape", "--keep-every", "1")
     assert main(command) == 0
     assert " LR: 0.000500" in capsys.readouterr().out
