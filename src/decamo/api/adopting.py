@@ -21,7 +21,7 @@ from decamo.nn.foreign import ForeignNetwork
 from decamo.nn.name_fitting import FittedWeights, fit_names
 from decamo.nn.networks import build_network
 from decamo.nn.weights import named
-from decamo.schedule import HEAD, Ledger, Position, Segment
+from decamo.schedule import HEAD, Ledger, Position, Segment, SegmentKind
 from decamo.settings import TrainSettings, flag_of
 from decamo.settings.foreign_names import options_named_elsewhere
 from decamo.settings.network_names import OWN_NETWORK
@@ -290,7 +290,9 @@ def _checkpoint(
         images = s.batch_size * s.accumulation_steps
         notes.append("an epoch counts as one step, since nobody said how many images it had")
     reason = f"adopted from {foreign.path.name} (sha256 {foreign.sha256[:12]})"
-    lineage = Ledger((Segment("start", 0, 0, 0, 0, settings.schedule, images, reason=reason),))
+    lineage = Ledger(
+        (Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, images, reason=reason),)
+    )
     step = lineage.plan.epoch_start(done) if done else 0
     if done:
         step += lineage.plan.stage_of_epoch(done).steps_per_epoch
@@ -394,7 +396,7 @@ def _journal(folder: RunFolder, checkpoint: Checkpoint) -> None:
         journal.write(
             "run",
             {
-                "word": "start",
+                "word": segment.kind.value,
                 "reason": segment.reason,
                 "settings": to_plain(checkpoint.settings),
                 "ledger": checkpoint.lineage.to_plain(),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from decamo.errors import DataError
 from decamo.report import plan_text, rates_by_epoch, spending_text
-from decamo.schedule import Resumption, Spending, review
+from decamo.schedule import Resumption, SegmentKind, Spending, review
 from decamo.settings import TrainSettings
 from decamo.settings.sections import DataSettings
 from decamo.storage.outputs import Read, Written, check_outputs
@@ -59,8 +59,8 @@ class PlanResult:
     def __str__(self) -> str:
         if self.complete:
             return f"complete: {self._end}"
-        word, reason = self.resumption.told
-        parts = [f"{word}: {reason}; {self.images} training images"]
+        kind, reason = self.resumption.told
+        parts = [f"{kind}: {reason}; {self.images} training images"]
         parts.append(plan_text(self.resumption.ledger, self.resumption.position))
         parts += [f"warning: {warning}" for warning in self.warnings]
         return "\n\n".join([*parts, spending_text(self.spending)])
@@ -107,7 +107,7 @@ def plan(
 
     Example:
         >>> laid = decamo.plan(images=100, epochs=120, stage1_epochs=30, scheduler="cosine")
-        >>> laid.resumption.word, laid.resumption.ledger.plan.last_epoch
+        >>> str(laid.resumption.kind), laid.resumption.ledger.plan.last_epoch
         ('start', 120)
     """
     given = given_of(config, recipe=recipe, **options)
@@ -139,7 +139,7 @@ def plan_given(
     images = images or _images(settings, checkpoint)
     if checkpoint is not None and is_complete(settings, checkpoint):
         here = checkpoint.position
-        end = Resumption("continue", checkpoint.lineage, here, "nothing lies ahead")
+        end = Resumption(SegmentKind.CONTINUE, checkpoint.lineage, here, "nothing lies ahead")
         return PlanResult(end, images, (), (), settings.run.resume_from)
     resumption = resumption_of(settings, checkpoint, images=images, world=devices)
     return PlanResult(
@@ -177,9 +177,9 @@ def count_images(data: DataSettings) -> int:
 
 def _report(resumption: Resumption) -> dict[str, Any]:
     plan = resumption.ledger.plan
-    word, reason = resumption.told
+    kind, reason = resumption.told
     return {
-        "word": word,
+        "word": kind.value,
         "reason": reason,
         "position": asdict(resumption.position),
         "stages": [

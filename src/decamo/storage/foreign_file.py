@@ -42,6 +42,9 @@ _DONE = frozenset(("start_epoch", "epochs_done", "epochs"))  # of the epochs, ho
 _STEPS = ("global_step", "step", "iter", "iteration", "iterations", "n_iter")
 _BEST = re.compile(r"(?:^|_)best(?:_|$)", re.IGNORECASE)
 _NO_SCORE = re.compile(r"epoch|step|iter|path|file|loss", re.IGNORECASE)
+# What torch needs to make numpy's numbers; arrays are made by another function.
+_NUMPYS: list[Any] = [np.float64(0).__reduce__()[0], np.dtype]
+_NUMPYS += {type(np.dtype(code)) for code in "?bBhHiIlLqQefdFD"}
 _COMPILED = "_orig_mod"
 _MOST_DEEP = 3  # dicts within dicts in which weights are looked for
 _MOST_SHOWN = 6
@@ -157,10 +160,8 @@ def _content(path: Path) -> Any:
     if zipfile.is_zipfile(path):
         with path.open("rb") as file:
             outline_of(path, file, look_through, _REMEDY)
-    numbers: list[Any] = [np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefdFD"}]
-    scalar = type(np.float64(0)).__reduce__(np.float64(0))[0]
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals([*numbers, scalar]):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPYS):
             # torch muses about pickle protocols before it refuses a foreign pickle
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)

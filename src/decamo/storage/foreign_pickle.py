@@ -23,8 +23,9 @@ __all__ = ["look_through"]
 
 _MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")  # numpy 1 and 2
 _KINDS = frozenset(
-    ["float64", "float32", "float16", "bfloat16", "complex64", "complex128", "int64", "int32", "int16", "int8", "uint8", "bool", "double", "float", "half", "long", "int", "short", "strided", "contiguous_format", "preserve_format"]
-)
+    ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
+     "bool", "strided", "contiguous_format", "preserve_format")
+)  # fmt: skip
 _NUMBERS = frozenset("bifucSU")  # kinds of numpy's numbers and texts; O is any object at all
 
 
@@ -129,6 +130,7 @@ class _ForeignReader(PlainReader):
 
     @staticmethod
     def opcodes() -> dict[int, Callable[[Any], None]]:
+        """Those of plain values, and of later protocols."""
         known = pickle._Unpickler.dispatch
         further = (
             pickle.FRAME + pickle.MEMOIZE + pickle.SHORT_BINUNICODE + pickle.BINUNICODE8

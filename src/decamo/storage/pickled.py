@@ -206,6 +206,7 @@ class PlainReader(pickle._Unpickler):
 
     @staticmethod
     def opcodes() -> dict[int, Callable[[Any], None]]:
+        """What each opcode does; one that is not here is an error."""
         plain = (
             pickle.PROTO + pickle.STOP + pickle.BINPUT + pickle.LONG_BINPUT + pickle.BINGET
             + pickle.LONG_BINGET + pickle.BININT + pickle.BININT1 + pickle.BININT2 + pickle.LONG1
