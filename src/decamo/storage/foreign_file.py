@@ -192,16 +192,14 @@ def _is_state_dict(value: Any) -> bool:
 
 def _tensors(value: Mapping[str, Any]) -> dict[str, Tensor]:
     return {
-        ".".join(part for part in name.split(".") if part != _COMPILED): one
+        ".".join(part for part in name.split(".") if part != _COMPILED): one.detach()
         for name, one in value.items()
         if isinstance(one, Tensor)
     }
 
 
 def _weights_in(content: Any, depth: int = 0) -> tuple[str, dict[str, Tensor]]:
-    """Where the weights lie, and they; names known for it come before others, and large before
-    small.
-    """
+    """Where the weights lie, and they: known names come before others, large before small."""
     if _is_state_dict(content):
         return "", _tensors(content)
     if not isinstance(content, Mapping) or depth == _MOST_DEEP:

@@ -26,7 +26,7 @@ _KINDS = frozenset(
     ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
      "bool", "strided", "contiguous_format", "preserve_format")
 )  # fmt: skip
-_NUMBERS = frozenset("bifucSU")  # kinds of numpy's numbers and texts; O is any object at all
+_NUMBERS = frozenset("bifuc")  # kinds of numpy's numbers; O is any object at all
 
 
 def look_through(data: bytes, storages: Mapping[str, int]) -> Any:
