@@ -9,7 +9,7 @@ import pytest
 
 from decamo.cli import main
 from decamo.history import EpochRecord, Journal
-from decamo.schedule import Ledger, Segment
+from decamo.schedule import Ledger, Segment, SegmentKind
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import to_plain
 
@@ -127,7 +127,7 @@ def stalled(tmp_path: Path) -> Path:
         (folder / name).touch()
     schedule = ScheduleSettings(stage1_epochs=30, scheduler="none", stage2_lr=0.00005)
     plain = to_plain(replace(TrainSettings(), schedule=schedule))
-    ledger = Ledger((Segment("start", 0, 0, 0, 0, schedule, 40),)).to_plain()
+    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, 40),)).to_plain()
     with Journal(folder / "journal.jsonl") as journal:
         journal.write("run", {"word": "start", "reason": "a new run", "settings": plain,
                               "ledger": ledger, "train_images": 40, "val_images": 400})  # fmt: skip
@@ -213,10 +213,16 @@ def test_mistakes_are_one_line(
     assert err.count("\n") == 1
 
 
-def test_a_log_that_says_nothing_is_too_early(
+def test_what_is_no_log_is_refused_and_a_log_that_has_just_begun_is_too_early(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = tmp_path / "log.txt"
     log.write_text("hello\n")
+    assert main(["diagnose", str(log)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "is not a log: no line names an epoch with a loss, a score" in told.err
+    assert told.err.count("\n") == 1
+    log.write_text("Epoch 1/100\n")
     assert main(["diagnose", str(log)]) == 0
     assert capsys.readouterr().out.startswith("TOO EARLY TO SAY")

@@ -81,8 +81,8 @@ class _Block(nn.Module):
 
 
 def adapted(net: nn.Module, **how: Any) -> ForeignNetwork:
-    how = {"size": 64, "mean": (0.5,) * 3, "std": (0.5,) * 3} | how
-    return ForeignNetwork(net, {"network": "theirs", "kind": "registered"}, **how)
+    given: dict[str, Any] = {"size": 64, "mean": (0.5,) * 3, "std": (0.5,) * 3} | how
+    return ForeignNetwork(net, {"network": "theirs", "kind": "registered"}, **given)
 
 
 def pixels(images: int = 2, size: int = 64) -> Tensor:
