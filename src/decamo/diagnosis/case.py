@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from decamo.diagnosis.measure import IOU, Measure
 from decamo.diagnosis.noise import Array
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.history import Past, Point, Stretch
@@ -34,12 +35,14 @@ class RunView:
             unknown, or where the run trains under its first schedule.
         baseline_source: where the baseline comes from, for people; empty without one.
         target: the IoU to reach, or None.
+        measure: what stands in the past's IoU.
     """
 
     past: Past
     baseline: Point | None = None
     baseline_source: str = ""
     target: float | None = None
+    measure: Measure = IOU
 
     @cached_property
     def present(self) -> tuple[Point, ...]:
