@@ -12,10 +12,11 @@ from decamo.diagnosis.noise import Array
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.history import Past, Point, Stretch
 
-__all__ = ["RunView", "open_case", "series_of"]
+__all__ = ["ABSURD", "RunView", "open_case", "series_of"]
 
 
-ABSURD = 1e12  # squares of it are still finite
+ABSURD = 1e12
+"""What is beyond it is cut to it; squares of it are still finite."""
 
 LONGEST = 64
 """Epochs of the action plan's longest option, 86 to 150."""
