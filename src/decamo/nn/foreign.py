@@ -1,7 +1,8 @@
 """Any module that gives logits, as a network that is trained, resumed, raced and shipped."""
 
-from collections.abc import Collection, Iterator
-from typing import Any, Self, cast
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -286,8 +287,8 @@ class ForeignNetwork(nn.Module):
         """That it takes no image of this side; tries for the sizes next to it that it takes."""
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         for step in (32, 64, 128, 256):
-            near = sorted({max(side // step, 1) * step, (side // step + 1) * step})
-            fit = [str(one) for one in near if one != side and self._takes(one)]
+            near = (side - 1) // step * step, (side // step + 1) * step
+            fit = [str(one) for one in near if one and self._takes(one)]
             if fit:
                 remedy = f"give --img-size {' or '.join(fit)}"
                 break
@@ -314,17 +315,15 @@ class ForeignNetwork(nn.Module):
     def _checkpointing_method(self) -> Any:
         """A function of on or off, from whichever module has one; None where none has."""
         for module in self.net.modules():
-            if hasattr(module, "gradient_checkpointing_enable"):  # transformers
-                if not getattr(module, "supports_gradient_checkpointing", True):
-                    continue
-                how = {"use_reentrant": False}
-                on, off = (
-                    module.gradient_checkpointing_enable,
-                    module.gradient_checkpointing_disable,
-                )
-                return lambda enable: (
-                    cast(Any, on)(gradient_checkpointing_kwargs=how) if enable else cast(Any, off)()
-                )
+            for word in ("activation", "gradient"):  # transformers from 5 on, and before
+                on = getattr(module, f"{word}_checkpointing_enable", None)
+                off = getattr(module, f"{word}_checkpointing_disable", None)
+                if on is not None and off is not None:
+                    return partial(_switched, on, off)
             if hasattr(module, "set_grad_checkpointing"):  # timm
                 return module.set_grad_checkpointing
         return None
+
+
+def _switched(on: Callable[[], Any], off: Callable[[], Any], enable: bool) -> None:
+    (on if enable else off)()

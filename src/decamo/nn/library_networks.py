@@ -54,7 +54,7 @@ def encoder_name(backbone: str) -> str:
         return backbone
     if timm.is_model(bare.partition(".")[0]):
         return f"tu-{bare}"
-    near = difflib.get_close_matches(bare, [*own, *timm.list_models()], n=3, cutoff=0.4)
+    near = difflib.get_close_matches(bare, list({*own, *timm.list_models()}), n=3, cutoff=0.4)
     raise UnknownBackbone(
         "--backbone",
         f"neither segmentation-models-pytorch nor timm has {backbone!r}",

@@ -79,8 +79,8 @@ def register_network(name: str, build: Callable[[], Any]) -> None:
     Example:
         >>> import torch
         >>> decamo.register_network("one-convolution", lambda: torch.nn.Conv2d(3, 1, 3, padding=1))
-        >>> decamo.TrainSettings(model=ModelSettings(network="one-convolution")).model.network
-        'one-convolution'
+        >>> decamo.plan(images=80, epochs=2, network="one-convolution").resumption.word
+        'start'
     """
     if name == OWN_NETWORK or not _WORD.fullmatch(name):
         raise SettingsError(
@@ -137,7 +137,7 @@ def network_spec(text: str, flag: object = "--network") -> NetworkSpec:
             return NetworkSpec(NetworkKind.SMP, name)
         if library == "transformers":
             return NetworkSpec(NetworkKind.TRANSFORMERS, name, source)
-    if _WORD.fullmatch(text):
+    if _WORD.fullmatch(text) and not text.endswith(".py"):
         return NetworkSpec(NetworkKind.REGISTERED, text)
     raise SettingsError(
         flag,
