@@ -63,7 +63,8 @@ _SENTENCES: Mapping[Cause, str] = {
     Cause.DATA: "too few or too uniform images: it learns them by heart",
     Cause.EXPERTS: "the router has given most experts up",
     Cause.STATISTICS: "batches of one image: their statistics are noise",
-    Cause.VALIDATION: "the score cannot show the gain: too few validation images, or its ceiling",
+    Cause.VALIDATION: "the score cannot show the gain: none was logged, too few validation images,"
+    " or its ceiling",
     Cause.NUMBERS: "numbers overflow, or an image is broken",
     Cause.TIME: "it only needs time",
     Cause.NOTHING: "nothing is wrong",
@@ -113,6 +114,7 @@ WEIGHTS: Mapping[SymptomKind | Sign, Mapping[Cause, float]] = {
     SymptomKind.NEAR_TARGET: {C.TIME: 15, C.NOTHING: 6},
     SymptomKind.SLOW: {C.TIME: 15, C.RATE_TOO_LOW: 1.5},
     SymptomKind.HEALTHY: {C.NOTHING: 30, C.TIME: 3},
+    SymptomKind.UNSCORED: {C.VALIDATION: 120, C.TIME: 0.5, C.NOTHING: 0.5},
     SymptomKind.TOO_EARLY: {C.TIME: 12, C.NOTHING: 3},
     SymptomKind.LR_EXHAUSTED: {C.RATE_TOO_LOW: 2},
     SymptomKind.SCHEDULE_IDLE: {C.SCHEDULE: 40},
