@@ -19,7 +19,7 @@ from decamo.training.choosing import Config, Given, choose_settings, given_of, r
 if TYPE_CHECKING:  # numpy and Pillow: decisions/0007
     from decamo.checkpoint import Checkpoint
 
-__all__ = ["PlanResult", "plan", "plan_given"]
+__all__ = ["PlanResult", "count_images", "plan", "plan_given"]
 
 
 @dataclass(frozen=True)
