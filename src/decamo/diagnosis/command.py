@@ -156,7 +156,7 @@ def adoption(standing: RunState) -> Order:
 def race(standing: RunState) -> Order:
     """Short trials of several ways on, from the same weights."""
     words = ("decamo", "escape", standing.checkpoint, "--dataset-path", DATASET)
-    return Order(words, ())
+    return Order((*words, *_flags(_network_again())), ())
 
 
 def fresh_run(standing: RunState, changes: Sequence[Change], suffix: str) -> Order:
