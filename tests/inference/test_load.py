@@ -10,7 +10,8 @@ import torch
 
 from decamo.errors import CheckpointMissing
 from decamo.history import EpochRecord
-from decamo.inference.predictor import Predictor, load_model
+from decamo.inference.load_model import load_model
+from decamo.inference.predictor import Predictor
 from decamo.nn import Segmenter
 from decamo.schedule import Ledger, Position, Segment, SegmentKind
 from decamo.settings import ScheduleSettings, TrainSettings

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.progress import Progress
 
@@ -52,6 +52,9 @@ from decamo.report.score_tables import (
 )
 from decamo.settings.option import one_of
 from decamo.settings.words import seconds_of
+
+if TYPE_CHECKING:
+    from decamo.api.model import Model
 
 __all__ = [
     "EvaluateResult",
@@ -223,14 +226,16 @@ class EvaluateResult:
 
 
 def evaluate(
-    method: str | Path | Sequence[str | Path],
+    method: "str | Path | Model | Sequence[str | Path]",
     dataset_path: str | Path | Sequence[str | Path],
     **options: Any,
 ) -> EvaluateResult:
     """Score a network or a folder of any method's maps on data sets.
 
     Args:
-        method: a checkpoint, or a folder of maps; a list of such; each also as ``NAME=PATH``.
+        method: a checkpoint, or a folder of maps; a list of such; each also as ``NAME=PATH``. A
+            loaded :class:`decamo.Model` is scored as it predicts: its size, views, decision and
+            device are those of the score.
         dataset_path: folders of data sets.
         options: other fields of :class:`ScoreOptions`, such as ``protocol="plain"``.
 
@@ -242,8 +247,11 @@ def evaluate(
         >>> 0 <= scored.iou <= 1
         True
     """
+    if not isinstance(method, str | Path | Sequence):
+        options = {**method.score_options(), **options}
+        method = method.path
     methods = [str(one) for one in ([method] if isinstance(method, str | Path) else method)]
-    folders = [one for one in methods if named_path(one)[1].is_dir()]
+    folders = [one for one in methods if _holds_maps(named_path(one)[1])]
     sets = [dataset_path] if isinstance(dataset_path, str | Path) else dataset_path
     asked = ScoreOptions(
         checkpoint=[one for one in methods if one not in folders],
@@ -252,6 +260,11 @@ def evaluate(
         **options,
     )
     return score_prepared(prepare_scoring(asked))
+
+
+def _holds_maps(path: Path) -> bool:
+    """Whether a folder is one of maps, not a network that was made to be given away."""
+    return path.is_dir() and not (path / "model.safetensors").is_file()
 
 
 def prepare_scoring(options: ScoreOptions) -> Scoring:

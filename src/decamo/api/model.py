@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image, ImageOps
 
 from decamo.data.deciding import rule_for_images
@@ -19,7 +20,10 @@ from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
 from decamo.errors import DataError
 from decamo.inference.inputs import images_under
-from decamo.inference.predictor import Loaded, Predictor, load_model
+from decamo.inference.load_model import load_model
+from decamo.inference.loaded import Loaded
+from decamo.inference.predictor import Predictor
+from decamo.inference.pretrained_folder import HUB, from_hub, save_folder
 from decamo.inference.views import Views
 from decamo.inference.writer import overlay, write_overlay, write_probability
 from decamo.metrics import THRESHOLD
@@ -115,14 +119,58 @@ class Model:
     """
 
     def __init__(
-        self, path: Path, loaded: Loaded, predictor: Predictor, max_pixels: int = MAX_PIXELS
+        self,
+        path: Path,
+        loaded: Loaded,
+        predictor: Predictor,
+        max_pixels: int = MAX_PIXELS,
+        network: str = "",
     ) -> None:
         self.path, self.loaded, self.predictor = path, loaded, predictor
-        self._max_pixels = max_pixels
+        self._max_pixels, self._network = max_pixels, network
 
     def __repr__(self) -> str:
         where = f"{self.loaded.weights} weights of epoch {self.loaded.epoch}"
         return f"Model({str(self.path)!r}: {where}, at {self.predictor.size} px)"
+
+    def score_options(self) -> dict[str, Any]:
+        """Options of :func:`decamo.evaluate` under which it is scored as it predicts."""
+        by, views = self.predictor, self.predictor.views
+        names = {torch.float16: "fp16", torch.bfloat16: "bf16"}
+        return {
+            "device": str(by.device),
+            "precision": "fp32" if by.dtype is None else names[by.dtype],
+            "img_size": by.size,
+            "flips": views.flips,
+            "scales": tuple(views.scales),
+            "look_closer": views.closer,
+            "decide": by.decision,
+            "network": self._network,
+            "max_pixels": self._max_pixels,
+        }
+
+    def save_pretrained(self, folder: str | Path, *, name: str = "", licence: str = "") -> Path:
+        """Write the network for others: ``model.safetensors``, ``config.json``, a model card.
+
+        Args:
+            folder: made where it is missing.
+            name: of the model, for its card (default: the folder's).
+            licence: identifier such as ``apache-2.0``, for its card; not stated where empty.
+
+        Returns:
+            the folder, which :func:`decamo.load` takes.
+
+        Raises:
+            StorageError: a file cannot be written.
+
+        Example:
+            >>> folder = decamo.load(checkpoint).save_pretrained("shared", licence="apache-2.0")
+            >>> decamo.load(folder).predict(photo).mask.dtype
+            dtype('bool')
+        """
+        home = Path(folder)
+        save_folder(self.loaded, home, name=name or home.name, licence=licence, source=self.path)
+        return home
 
     def predict(
         self, images: ImageSource | Iterable[ImageSource]
@@ -197,7 +245,8 @@ def load(
     """Load a trained network.
 
     Args:
-        checkpoint: such as ``best_model.pth``.
+        checkpoint: such as ``best_model.pth``; a folder that :meth:`Model.save_pretrained` wrote;
+            or ``hf://USER/NAME`` for such a folder on the Hugging Face hub.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
         img_size: px that the network sees (default: as trained).
@@ -215,7 +264,7 @@ def load(
         >>> decamo.load(checkpoint).predict(photo).object_share <= 1
         True
     """
-    path = Path(checkpoint)
+    path = from_hub(str(checkpoint)) if str(checkpoint).startswith(HUB) else Path(checkpoint)
     loaded = load_model(path, network)
     for note in loaded.model.notes():
         if note.startswith("warning: "):
@@ -225,7 +274,7 @@ def load(
     runtime = open_runtime(device, precision)
     loaded.model.to(runtime.device)
     predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, decide)
-    return Model(path, loaded, predictor, max_pixels)
+    return Model(path, loaded, predictor, max_pixels, network)
 
 
 def predict(

@@ -130,7 +130,8 @@ def _drawn(checkpoint: Path, folders: Sequence[Path], device: str, network: str)
     """Cases of a checkpoint on the validation images that its settings hold out."""
     # torch and Pillow, for the gallery alone: decisions/0007
     from decamo.checkpoint.load_save import load_checkpoint
-    from decamo.inference.predictor import Predictor, load_model
+    from decamo.inference.load_model import load_model
+    from decamo.inference.predictor import Predictor
     from decamo.report.run_gallery import make_gallery
     from decamo.training.runtime import open_runtime
     from decamo.training.supply import find_supply

@@ -1,71 +1,22 @@
 """A checkpoint or a network as what makes probability maps at native size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from decamo.checkpoint.load_save import load_checkpoint
-from decamo.data.rules import ReadingRule
-from decamo.data.split_record import SplitRecord
 from decamo.geometry import Squash
 from decamo.inference.closer import blended, decided, finer, window_of
 from decamo.inference.views import Views, seen_through
-from decamo.nn import SegmentationNetwork, network_of
+from decamo.nn import SegmentationNetwork
 from decamo.nn.segmentation_network import TorchModule
-from decamo.nn.weights import load_fitting
 
 __all__ = [
-    "Loaded",
     "Predictor",
     "evaluating",
-    "load_model",
 ]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A network and how it was trained.
-
-    Attributes:
-        model: in evaluation mode, on the CPU; the moving average where the run had one.
-        img_size: side of the training images, in px.
-        weights: ``average`` or ``raw``.
-        epoch: epochs behind it.
-        rules: how the files of each data set were read that it was trained on.
-        images: those it has met; none where its checkpoint remembers none.
-    """
-
-    model: SegmentationNetwork
-    img_size: int
-    weights: str
-    epoch: int
-    rules: Mapping[str, ReadingRule] = field(default_factory=dict)
-    images: SplitRecord = SplitRecord()
-
-
-def load_model(path: Path, network: str = "") -> Loaded:
-    """Build the network of a checkpoint and load its weights.
-
-    Args:
-        path: of the checkpoint.
-        network: ``FILE.py:FUNCTION``, where its network comes from a file; else passed over.
-
-    Raises:
-        CheckpointError: the file is missing, damaged or foreign, or its weights are not those of
-            the network that it describes.
-    """
-    held = load_checkpoint(path)
-    size = held.history[-1].img_size if held.history else held.settings.schedule.img_size
-    model = network_of(held.architecture, path, network=network, size=size)
-    load_fitting(model, held.weights if held.ema is None else held.ema.weights, path)
-    weights = "raw" if held.ema is None else "average"
-    images = SplitRecord() if held.images is None else held.images
-    return Loaded(model.eval(), size, weights, held.position.epoch, held.rules, images)
 
 
 ONE_VIEW = Views()

@@ -14,7 +14,7 @@ from decamo.errors import CheckpointForeign, SettingsError
 from decamo.settings import ScheduleSettings
 from decamo.settings.plain import from_plain, kinds
 
-__all__ = ["validate_state"]
+__all__ = ["validate_architecture", "validate_state"]
 
 Check = Callable[[str, Any], None]
 
@@ -35,8 +35,17 @@ def validate_state(path: Path, state: Mapping[str, Any]) -> None:
     Raises:
         CheckpointForeign: names the first field that is not as it should be.
     """
+    _validate(path, _STATE, "", state)
+
+
+def validate_architecture(path: Path, architecture: Any) -> None:
+    """Check what a file says of its network, as :func:`validate_state` does."""
+    _validate(path, _architecture, "architecture", architecture)
+
+
+def _validate(path: Path, check: Check, field: str, value: Any) -> None:
     try:
-        _STATE("", state)
+        check(field, value)
     except _WrongFieldError as error:
         raise CheckpointForeign(
             path,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from decamo.errors import CheckpointError, CheckpointMismatch
-from decamo.inference.predictor import load_model
+from decamo.inference.load_model import load_model
 from decamo.nn import SegmentationNetwork
 
 __all__ = ["Teacher", "load_teacher"]
