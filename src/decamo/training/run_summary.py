@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from decamo.data.stream import batch_bytes, reading_line
+from decamo.nn import Segmenter
 from decamo.nn.weights import named
 from decamo.schedule import review
 from decamo.settings import TrainSettings
@@ -100,6 +101,8 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
         f" {parameters / 1e6:.2f} M parameters, on {trainer.runtime.device}"
         f" in {trainer.runtime.dtype or 'torch.float32'}"
     )
+    if isinstance(model, Segmenter) and (note := model.backbone.note):
+        yield note
     plan = resumption.ledger.plan
     first, last = resumption.position.step, plan.end_step - 1
     word, reason = resumption.told
