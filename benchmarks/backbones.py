@@ -15,9 +15,8 @@ import torch.nn.functional as F
 
 from decamo.errors import DecamoError
 from decamo.flags import Parser, write_json
-from decamo.nn import Segmenter, build_segmenter
+from decamo.nn import Segmenter, create_backbone
 from decamo.nn.backbone_facts import FACTS_FILE, FACTS_SIZES, facts_of
-from decamo.settings import ModelSettings
 
 __all__ = ["NAMES_FILE", "Trial", "add_arguments", "run", "try_backbone"]
 
@@ -97,8 +96,7 @@ def try_backbone(name: str, sizes: Sequence[int] = FACTS_SIZES) -> list[Trial]:
         start, reason = time.monotonic(), ""
         try:
             if model is None or "img_size" in model.architecture:
-                chosen = ModelSettings(backbone=name, num_experts=1, pretrained=False)
-                model = build_segmenter(chosen, sizes=[size], seed=0)
+                model = _narrow(name, size)
             _train_one_step(model, size)
         except (DecamoError, AssertionError) as error:
             reason = str(error)
@@ -107,6 +105,12 @@ def try_backbone(name: str, sizes: Sequence[int] = FACTS_SIZES) -> list[Trial]:
         reason = " ".join(reason.split())[:240]
         found.append(Trial(name, size, reason, round(time.monotonic() - start, 1)))
     return found
+
+
+def _narrow(name: str, size: int) -> Segmenter:
+    """Few channels behind the backbone: what is tried here is the backbone."""
+    backbone = create_backbone(name, pretrained=False, size=size)
+    return Segmenter(backbone, num_experts=1, width=8, mean=backbone.mean, std=backbone.std)
 
 
 def _train_one_step(model: Segmenter, size: int) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import timm.layers
 import torch.nn.functional as F
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 __all__ = ["STRIDES", "SimplePyramid", "Source", "nearest_stride", "sources_of"]
@@ -103,7 +103,7 @@ def _resampling(channels: int, doublings: int) -> nn.Module:
     layers: list[nn.Module] = []
     for i in range(doublings):
         if i:
-            layers += [timm.layers.LayerNorm2d(channels), nn.GELU()]
+            layers += [LayerNorm2d(channels), nn.GELU()]
         layers.append(nn.ConvTranspose2d(channels, channels // 2, 2, stride=2))
         channels //= 2
     return nn.Sequential(*layers)
