@@ -146,8 +146,8 @@ def _ledger(args: argparse.Namespace, settings: TrainSettings, study: Study) -> 
         "stalled": [
             {
                 "seed": t.seed,
-                "iou": round(t.history[-1]["iou"], 6),
-                "gained": round(t.history[-1]["iou"] - t.history[-2]["iou"], 6),
+                "iou": round(t.history[-1].iou, 6),
+                "gained": round(t.history[-1].iou - t.history[-2].iou, 6),
             }
             for t in trained
         ],

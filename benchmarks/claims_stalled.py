@@ -4,15 +4,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from decamo.checkpoint import Checkpoint
+from decamo.checkpoint.load_save import load_checkpoint, read_outline
+from decamo.checkpoint.recover import newest_of
 from decamo.errors import CheckpointError
 from decamo.history import Event, Journal
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, make_folder
-from decamo.storage.recover import newest_of
-from decamo.storage.sealed import load_sealed, sealed_outline
 from decamo.training.prepare import prepare
 from decamo.training.runtime import Runtime
 from decamo.training.supply import Supply
@@ -31,7 +31,7 @@ class Stalled:
     """
 
     path: Path
-    checkpoint: dict[str, Any]
+    checkpoint: Checkpoint
     settings: TrainSettings
 
 
@@ -42,15 +42,15 @@ def held_stall(settings: TrainSettings) -> Stalled | None:
         CheckpointError: it cannot be read, nor the one before it.
     """
     folder = RunFolder(settings.run.checkpoint_dir)
-    with suppress(CheckpointError, KeyError, TypeError):  # asked often while another trains it
-        outline = sealed_outline(folder.last, check=False)
-        if outline["position"]["epoch"] < settings.schedule.last_epoch:
+    with suppress(CheckpointError):  # asked often while another trains it
+        outline = read_outline(folder.last, check=False)
+        if outline.position.epoch < settings.schedule.last_epoch:
             return None
     newest = newest_of(folder) if folder.last.exists() else None
     if newest is None:
         return None
-    checkpoint = load_sealed(newest)
-    if checkpoint["position"]["epoch"] < settings.schedule.last_epoch:
+    checkpoint = load_checkpoint(newest)
+    if checkpoint.position.epoch < settings.schedule.last_epoch:
         return None
     return Stalled(newest, checkpoint, settings)
 
@@ -86,7 +86,7 @@ def stall(
     folder = RunFolder(settings.run.checkpoint_dir)
     make_folder(folder.root)
     newest = newest_of(folder) if folder.last.exists() else None
-    checkpoint = None if newest is None else load_sealed(newest)
+    checkpoint = None if newest is None else load_checkpoint(newest)
     if checkpoint is None:
         folder.open(None)
     at = replace(settings, run=replace(settings.run, resume_from=newest))

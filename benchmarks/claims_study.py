@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from benchmarks.claims_stalled import Stalled, held_stall, stall
 from decamo.errors import SettingsError
-from decamo.history import Event
+from decamo.history import EpochRecord, Event
 from decamo.races.branch import Branch
 from decamo.races.departure import has_batchnorm
 from decamo.races.race import open_race
@@ -19,7 +18,6 @@ from decamo.races.results import Result, read_result
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course, advance
 from decamo.races.trial_claims import ClaimLost, TrialClaim, take
-from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import make_folder, write_whole
@@ -43,7 +41,7 @@ class Trained:
     """
 
     seed: int
-    history: Sequence[Mapping[str, Any]]
+    history: Sequence[EpochRecord]
     results: Mapping[str, Result]
 
 
@@ -111,7 +109,7 @@ class Study:
             base = held_stall(self._settings_of(seed))
             if base is not None:
                 results = {b.name: read_result(self._trials(seed), b.name) for b in self.branches}
-                done.append(Trained(seed, tuple(base.checkpoint["history"]), results))
+                done.append(Trained(seed, base.checkpoint.history, results))
         return tuple(done)
 
     def _seed(self, seed: int) -> tuple[bool, str]:
@@ -184,8 +182,8 @@ class Study:
     def _course(self, seed: int, base: Stalled) -> Course:
         standing = StartPoint(
             settings=base.settings,
-            ledger=Ledger.from_plain(base.checkpoint["ledger"]),
-            position=Position(**base.checkpoint["position"]),
+            ledger=base.checkpoint.lineage,
+            position=base.checkpoint.position,
             images=len(self.supply.train),
             batchnorm=has_batchnorm(base.checkpoint),
         )

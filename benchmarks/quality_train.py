@@ -7,6 +7,8 @@ from pathlib import Path
 from benchmarks.quality_peers import PEERS
 from benchmarks.quality_recipes import Entry
 from benchmarks.quality_terms import Terms
+from decamo.checkpoint.load_save import load_checkpoint, read_outline
+from decamo.checkpoint.recover import newest_of
 from decamo.data.cache.opening import Pool
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, EpochRecord
@@ -15,8 +17,6 @@ from decamo.nn.weights import load_fitting
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder, make_folder, previous_of
 from decamo.storage.owner import own
-from decamo.storage.recover import newest_of
-from decamo.storage.sealed import load_sealed
 from decamo.training.prepare import prepare
 from decamo.training.runtime import Runtime
 from decamo.training.supply import Supply
@@ -90,7 +90,7 @@ def train_entry(ground: Ground, entry: Entry, seed: int, epochs: int) -> Trained
     newest = newest_of(folder, ground.say) if folder.root.exists() else None
     if newest is not None:
         settings = replace(settings, run=replace(settings.run, resume_from=newest))
-    done = 0 if newest is None else load_sealed(newest)["position"]["epoch"]
+    done = 0 if newest is None else read_outline(newest).position.epoch
     if done < settings.schedule.last_epoch:
         make_folder(folder.root)
         with own(folder.root, say=ground.say):
@@ -119,7 +119,7 @@ def _run(ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolde
         folder,
         ground.runtime,
         ground.supply,
-        None if resume_from is None else load_sealed(resume_from),
+        None if resume_from is None else load_checkpoint(resume_from),
         stop=ground.stop,
         clock=ground.clock,
         parts=entry.parts,
@@ -145,16 +145,15 @@ def _line(entry: Entry, settings: TrainSettings, record: EpochRecord) -> str:
 
 
 def _at_end(ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolder) -> Trained:
-    state = load_sealed(folder.last)
+    state = load_checkpoint(folder.last)
     sizes = [settings.schedule.img_size]
     model = entry.build(settings.model, sizes=sizes, initialise=False, seed=settings.run.seed)
-    average = state["ema"]
-    weights = state["model"] if average is None else average["weights"]
+    weights = state.weights if state.ema is None else state.ema.weights
     load_fitting(model, weights, folder.last)
     return Trained(
         model.to(ground.runtime.device).eval(),
-        state["position"]["epoch"],
-        sum(record["train_seconds"] for record in state["history"]),
+        state.position.epoch,
+        sum(record.train_seconds for record in state.history),
         folder.last,
-        "raw" if average is None else "average",
+        "raw" if state.ema is None else "average",
     )

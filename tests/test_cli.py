@@ -1,6 +1,7 @@
 import os
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,8 @@ def test_nothing_shows_the_usage_and_is_a_mistake(capsys: pytest.CaptureFixture[
         (["evaluate", "nowhere.pth", "--dataset-path", "x"], "nowhere.pth"),
         (["evaluate"], "decamo evaluate"),
         (["bench"], "bench"),
+        (["completion"], "decamo completion"),
+        (["completion", "ksh"], "shell"),
     ],
 )
 def test_a_mistake_is_one_line_on_stderr_and_2(
@@ -188,3 +191,32 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         err = process.stderr.read()
 
     assert (process.returncode, err) == (0, b"")
+
+
+def bash_completes(script: Path, *words: str) -> list[str]:
+    """What bash offers behind ``words``, by the script itself."""
+    ask = f"source {script}; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; "
+    done = subprocess.run(
+        ["bash", "-c", ask + '_shtab_decamo; printf "%s\\n" "${COMPREPLY[@]}"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_a_shell_completes_commands_flags_choices_and_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["completion", "bash"]) == 0
+    script = tmp_path / "completion.bash"
+    script.write_text(capsys.readouterr().out)
+    checkpoint = tmp_path / "best_model.pth"
+    checkpoint.touch()
+
+    assert bash_completes(script, "decamo", "ev") == ["evaluate"]
+    assert "--backbone-lr-ratio" in bash_completes(script, "decamo", "train", "--backbone-lr")
+    assert "cosine" in bash_completes(script, "decamo", "train", "--scheduler", "''")
+    beginning = str(tmp_path / "best")
+    assert str(checkpoint) in bash_completes(script, "decamo", "plan", "--resume-from", beginning)

@@ -103,7 +103,7 @@ class TestFlagsOfTheActionPlan:
 
         assert settings.run.resume_from == checkpoint
         assert held is not None
-        assert held["format"] == FORMAT
+        assert held.format == FORMAT
 
     def test_a_damaged_one_gives_way_to_the_one_before_it_out_loud(
         self, checkpoint: Path, capsys: pytest.CaptureFixture[str]

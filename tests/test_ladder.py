@@ -19,7 +19,7 @@ LADDER: list[set[str]] = [
     {"settings"},
     {"recipes", "geometry", "storage", "schedule", "metrics"},
     {"data", "nn", "history"},
-    {"losses", "diagnosis"},
+    {"losses", "diagnosis", "checkpoint"},
     {"inference"},
     {"evaluation"},
     {"training", "report"},
@@ -52,6 +52,7 @@ TORCH = {"torch", "timm", "huggingface_hub", "safetensors"}
 MAY_LOAD = {
     "metrics": NUMPY,
     "data": NUMPY,
+    "checkpoint": NUMPY,
     "inference": NUMPY,
     "evaluation": NUMPY,
     "races": NUMPY,

@@ -29,6 +29,7 @@ COMMANDS = {
     "predict": "write probability maps and overlays for images",
     "data": "audit data sets; make procedural camouflage scenes",
     "report": "make one page of a run: verdict, curves, validation cases, settings",
+    "completion": "print the completion of commands and flags for a shell",
 }
 
 # What goes on without its output, and where what it would have said can be read.
@@ -92,7 +93,7 @@ class Program:
 
     def _dispatch(self, words: list[str]) -> int:
         if not words or words[0] in ("-h", "--help", "help"):
-            lines = "\n".join(f"  {name:10}{line}" for name, line in self.commands.items())
+            lines = "\n".join(f"  {name:12}{line}" for name, line in self.commands.items())
             print(_USAGE.format(name=self.name, about=self.about, commands=lines), end="")
             return 0 if words else 2
         if words[0] == "--version":

@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +19,7 @@ from decamo.training.choosing import Given, read_config
 
 __all__ = [
     "Parser",
+    "actions_of",
     "add_data_timeout",
     "add_settings",
     "add_views",
@@ -61,11 +62,17 @@ class Parser(argparse.ArgumentParser):
         raise SettingsError(what.split("/")[0], got, f"see {self.prog} --help")
 
 
+def actions_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Every flag and argument of a parser and of its verbs."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                yield from actions_of(verb)
+
+
 def _flags_of(parser: argparse.ArgumentParser) -> list[str]:
-    """Every flag of a parser and of its verbs."""
-    flags = [flag for action in parser._actions for flag in action.option_strings]
-    verbs = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    return flags + [f for a in verbs for verb in a.choices.values() for f in _flags_of(verb)]
+    return [flag for action in actions_of(parser) for flag in action.option_strings]
 
 
 def add_views(add: Callable[..., Any]) -> None:

@@ -10,6 +10,7 @@ from benchmarks.claims_promises import Promise
 from benchmarks.claims_study import Trained
 from decamo.races import CONTROL, Branch
 from decamo.races.results import Result, Rung
+from tests.history.test_records import RECORD
 from tests.races.build import result
 
 PROMISE = Promise("gain-high", "a higher rate", "high", CONTROL, (0.02, 0.04))
@@ -28,7 +29,7 @@ def seed(number: int, high: Sequence[float], worst: Sequence[float] = (0.5, 0.5)
     control = result(CONTROL, {0: [0.3, 0.5], 1: [0.4, 0.5], 2: [0.4, 0.6]})
     arm = result("high", {0: [0.3, 0.5], 1: worst, 2: high})
     trials = {CONTROL: timed(control, 2.0), "high": timed(arm, 3.0)}
-    return Trained(number, [{"iou": 0.4}], trials)
+    return Trained(number, [replace(RECORD, iou=0.4)], trials)
 
 
 def account(*trained: Trained) -> Account:

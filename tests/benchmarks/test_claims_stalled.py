@@ -3,7 +3,6 @@ from pathlib import Path
 
 from benchmarks.claims_stalled import held_stall, stall
 from decamo.history import EpochDone, EpochRecord, Event
-from decamo.schedule import Ledger
 from decamo.settings import TrainSettings
 from decamo.training.runtime import open_runtime
 from decamo.training.supply import find_supply
@@ -44,7 +43,7 @@ def test_it_ends_at_a_low_constant_rate_and_bit_exact_where_it_was_stopped(
     assert [r.lr["head"] for r in records] == [0.002, 0.00001]
     found = held_stall(whole)
     assert found is not None
-    assert Ledger.from_plain(found.checkpoint["ledger"]).plan.last_epoch == 2
+    assert found.checkpoint.lineage.plan.last_epoch == 2
 
     parts = settings(scenes, tmp_path / "parts")
     asked: list[bool] = []
@@ -58,8 +57,8 @@ def test_it_ends_at_a_low_constant_rate_and_bit_exact_where_it_was_stopped(
     assert train(parts, lambda: "")[0] == ""
     again = held_stall(parts)
     assert again is not None
-    for name, weights in found.checkpoint["model"].items():
-        assert weights.equal(again.checkpoint["model"][name])
+    for name, weights in found.checkpoint.weights.items():
+        assert weights.equal(again.checkpoint.weights[name])
 
 
 def test_a_folder_without_a_run_holds_none(scenes: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
         assert control.rungs[1].rate == pytest.approx(0.00001)
         assert len(trained.history) == 2
     # The seed is one of the stalled run, and so of all after it.
-    assert found[0].history[0]["loss"] != found[1].history[0]["loss"]
+    assert found[0].history[0].loss != found[1].history[0].loss
     assert not (tmp_path / "study" / "seed-0" / "trials" / "high").exists()
     other = replace(same, settings=replace(same.settings, model=replace(
         same.settings.model, num_experts=4)))  # fmt: skip

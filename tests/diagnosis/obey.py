@@ -3,33 +3,28 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from decamo.checkpoint import Checkpoint
+from decamo.checkpoint.recover import Recovered
 from decamo.commands import evaluate, train
 from decamo.diagnosis import Remedy
 from decamo.flags import Parser
-from decamo.schedule import Ledger, Plan, Resumption, Segment
+from decamo.schedule import Ledger, Plan, Position, Resumption, Segment
 from decamo.settings import TrainSettings
-from decamo.settings.plain import to_plain
-from decamo.storage.recover import Recovered
 from decamo.training import resumption_of
+from tests.checkpoints import checkpoint_with
 from tests.choices import chosen_settings
 
 IMAGES = 40
 
 
-def state(settings: TrainSettings, epoch: int) -> dict[str, Any]:
-    """What a checkpoint with so many epochs behind it holds, as far as a resume reads it."""
+def state(settings: TrainSettings, epoch: int) -> Checkpoint:
+    """A checkpoint with so many epochs behind it, as far as a resume reads it."""
     ledger = Ledger((Segment("start", 0, 0, 0, 0, settings.schedule, IMAGES),))
-    position = {"epoch": epoch, "step": ledger.plan.epoch_start(epoch + 1), "micro": 0}
-    return {
-        "settings": to_plain(settings),
-        "ledger": ledger.to_plain(),
-        "position": position,
-        "history": [],
-    }
+    position = Position(epoch, ledger.plan.epoch_start(epoch + 1))
+    return checkpoint_with(settings=settings, lineage=ledger, position=position, history=())
 
 
 @cache
@@ -58,7 +53,7 @@ def obey_words(
         return None
     found = state(settings, epoch)
     patch.setattr(
-        "decamo.storage.recover.load_or_previous", lambda path: Recovered(found, Path(path))
+        "decamo.checkpoint.recover.load_or_previous", lambda path: Recovered(found, Path(path))
     )
     chosen, checkpoint = chosen_settings(parser.parse(list(words[2:])))
     return resumption_of(chosen, checkpoint, images=IMAGES, world=1)

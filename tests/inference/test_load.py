@@ -36,7 +36,7 @@ def plain_run(
         position=Position(12, 24),
         history=list(history),
     )
-    return state.to_plain(settings)
+    return state.checkpoint(settings).to_plain()
 
 
 def saved(folder: Path, run: dict[str, Any]) -> Path:

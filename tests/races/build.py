@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from decamo.checkpoint import Checkpoint
+from decamo.checkpoint.load_save import load_checkpoint
 from decamo.history import Event
 from decamo.races.branch import CONTROL, TWIN, Branch
 from decamo.races.race import Race
@@ -13,8 +15,7 @@ from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
 from decamo.schedule import Ledger, Position, Segment
 from decamo.settings import TrainSettings
-from decamo.settings.plain import from_plain, merged
-from decamo.storage.sealed import load_sealed
+from decamo.settings.plain import from_plain, merged, to_plain
 from decamo.training.runtime import open_runtime
 from decamo.training.supply import find_supply
 from tests.training.conftest import tiny_settings
@@ -83,24 +84,21 @@ def course(
 ) -> Course:
     """Of a race of a tiny run's checkpoint."""
     root.parent.mkdir(exist_ok=True)
-    state = load_sealed(checkpoint)
+    state = load_checkpoint(checkpoint)
     settings = settings_of(scenes, state, checkpoint, **changes)
     supply = find_supply(settings.data, root.parent / "census.json", lambda _done, _of: None)
-    at = StartPoint(
-        settings, Ledger.from_plain(state["ledger"]), Position(**state["position"]),
-        len(supply.train),
-    )  # fmt: skip
+    at = StartPoint(settings, state.lineage, state.position, len(supply.train))
     return Course(
         root, checkpoint, state, at, supply, open_runtime("cpu", "fp32"), epochs, stop, lambda: 0.0
     )
 
 
 def settings_of(
-    scenes: Path, state: Mapping[str, Any], checkpoint: Path, **changes: Mapping[str, Any]
+    scenes: Path, state: Checkpoint, checkpoint: Path, **changes: Mapping[str, Any]
 ) -> TrainSettings:
     """The checkpoint's own, with other values."""
     settings = tiny_settings(scenes, checkpoint.parent)
-    own = from_plain(merged(state["settings"], changes))
+    own = from_plain(merged(to_plain(state.settings), changes))
     return replace(own, data=settings.data, run=replace(own.run, resume_from=checkpoint))
 
 

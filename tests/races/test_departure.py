@@ -1,12 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from decamo.checkpoint import Checkpoint
 from decamo.races.departure import averageable, averaged, depart, has_batchnorm, recalibrated
 from decamo.races.horizon import ledger_of, trial_settings
 from decamo.storage.checkpoint_structure import validate_state
 from decamo.storage.sealed import load_sealed, save_sealed
+from tests.checkpoints import checkpoint_with
 from tests.races.build import BRANCHES, course
 
 
@@ -17,14 +20,14 @@ def test_what_departs_is_a_checkpoint_and_leaves_the_original_alone(
     fresh = BRANCHES[3]
     settings = trial_settings(fresh, at.standing, 2)
     ledger = ledger_of(fresh, settings, at.standing, "why")
-    middle = at.checkpoint | {"position": at.checkpoint["position"] | {"micro": 3}}
+    middle = replace(at.checkpoint, position=replace(at.checkpoint.position, micro=3))
     state = depart(middle, settings, ledger, fresh.before, {})
-    validate_state(tmp_path, state)
-    assert state["position"]["micro"] == 0
-    assert state["optimiser"] == {}
-    assert middle["optimiser"]
-    assert state["ledger"][-1]["reason"].startswith("why")
-    assert state["model"] is middle["model"]
+    validate_state(tmp_path, state.to_plain())
+    assert state.position.micro == 0
+    assert state.moments == {}
+    assert middle.moments
+    assert state.lineage.last.reason.startswith("why")
+    assert state.weights is middle.weights
 
 
 def test_earlier_checkpoints_of_the_folder_are_averaged_and_no_later_ones(
@@ -40,9 +43,9 @@ def test_earlier_checkpoints_of_the_folder_are_averaged_and_no_later_ones(
     (tmp_path / "last.pth").write_bytes(b"PK damaged")
     raced = tmp_path / "epoch-0002.pth"
     save_sealed(raced, state)
-    assert averageable(state, raced) == [raced, tmp_path / "epoch-0001.pth"]
+    assert averageable(Checkpoint.from_plain(state), raced) == [raced, tmp_path / "epoch-0001.pth"]
     far = state | {"position": state["position"] | {"epoch": 50}}
-    assert averageable(far, raced) == [raced]
+    assert averageable(Checkpoint.from_plain(far), raced) == [raced]
 
 
 def test_an_average_is_the_mean_of_what_can_be_averaged(stalled: Path, tmp_path: Path) -> None:
@@ -51,12 +54,13 @@ def test_an_average_is_the_mean_of_what_can_be_averaged(stalled: Path, tmp_path:
     other = {n: t + 3 if t.is_floating_point() else t + 1 for n, t in state["model"].items()}
     path = tmp_path / "other.pth"
     save_sealed(path, state | {"model": other})
-    mean = averaged(state | {"ema": ema}, [path, path])
+    mean = averaged(Checkpoint.from_plain(state | {"ema": ema}), [path, path])
     for name, tensor in state["model"].items():
         moved = tensor + 2 if tensor.is_floating_point() else tensor
-        assert torch.allclose(mean["model"][name], moved, atol=1e-5), name
-        assert mean["model"][name].dtype == tensor.dtype
-        assert mean["ema"]["weights"][name] is mean["model"][name]
+        assert torch.allclose(mean.weights[name], moved, atol=1e-5), name
+        assert mean.weights[name].dtype == tensor.dtype
+        assert mean.ema is not None
+        assert mean.ema.weights[name] is mean.weights[name]
 
 
 def test_only_statistics_of_the_backbone_are_re_estimated(
@@ -64,17 +68,19 @@ def test_only_statistics_of_the_backbone_are_re_estimated(
 ) -> None:
     at = course(scenes, stalled, tmp_path / "escape")
     assert has_batchnorm(at.checkpoint)
-    assert not has_batchnorm({"model": {"head.running_mean": 0, "backbone.weight": 0}})
+    assert not has_batchnorm(
+        checkpoint_with(weights={"head.running_mean": 0, "backbone.weight": 0})
+    )
     state = recalibrated(at.checkpoint, at.supply.train, 32)
     moved = {
         name
-        for name, tensor in state["model"].items()
-        if not torch.equal(tensor, at.checkpoint["model"][name])
+        for name, tensor in state.weights.items()
+        if not torch.equal(tensor, at.checkpoint.weights[name])
     }
     assert moved
     assert all(n.startswith("backbone.") and ("running" in n or "num_b" in n) for n in moved)
     again = recalibrated(at.checkpoint, at.supply.train, 32)
-    assert all(torch.equal(again["model"][n], state["model"][n]) for n in moved)
+    assert all(torch.equal(again.weights[n], state.weights[n]) for n in moved)
 
 
 @pytest.mark.parametrize("name", ["average", "batchnorm"])
@@ -84,6 +90,6 @@ def test_what_is_done_before_is_asked_for_by_name(
     at = course(scenes, stalled, tmp_path / "escape")
     done = depart(
         at.checkpoint, at.standing.settings, at.standing.ledger, name,
-        {name: lambda state: state | {"bad_steps": 7}},
+        {name: lambda state: replace(state, bad_steps=7)},
     )  # fmt: skip
-    assert done["bad_steps"] == 7
+    assert done.bad_steps == 7

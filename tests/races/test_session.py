@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from decamo.checkpoint.load_save import load_checkpoint
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, Event, Saved
 from decamo.races.session import begin_race, course_of
 from decamo.races.trial import Course
 from decamo.report.console import Console
 from decamo.schedule import Position
-from decamo.storage.sealed import load_sealed
 from decamo.training.runtime import open_runtime
 from decamo.training.stops import Budget
 from decamo.training.supply import find_supply
@@ -18,7 +18,7 @@ from tests.races.build import BRANCHES, settings_of
 
 
 def put_together(scenes: Path, stalled: Path, root: Path) -> Course:
-    state = load_sealed(stalled)
+    state = load_checkpoint(stalled)
     settings = settings_of(scenes, state, stalled)
     root.parent.mkdir(parents=True, exist_ok=True)
     supply = find_supply(settings.data, root.parent / "census.json", lambda _done, _of: None)

@@ -55,9 +55,9 @@ def test_rungs_one_by_one_end_where_both_at_once_do(
 def test_the_control_is_the_run_left_alone(scenes: Path, stalled: Path, tmp_path: Path) -> None:
     at = course(scenes, stalled, tmp_path / "escape")
     found, _ = advance(at, CONTROL, 1, quiet)
-    own = departure_of(at, CONTROL, at.standing.settings, "")["history"]
+    own = departure_of(at, CONTROL, at.standing.settings, "").history
     assert len(own) == 2
-    assert found.rungs[0].iou == pytest.approx(own[-1]["iou"])
+    assert found.rungs[0].iou == pytest.approx(own[-1].iou)
     assert found.rungs[1].rate == at.standing.rate
 
 

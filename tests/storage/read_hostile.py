@@ -8,8 +8,8 @@ import resource
 import sys
 from pathlib import Path
 
+from decamo.checkpoint.recover import load_or_previous
 from decamo.errors import DecamoError
-from decamo.storage.recover import load_or_previous
 
 SPARE = 3 * 2**29  # bytes of address space beyond what the libraries have taken
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from decamo.checkpoint.load_save import load_checkpoint
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged
 from decamo.storage import RunFolder
-from decamo.storage.sealed import load_sealed
 from decamo.training.prepare import Parts, prepare
 from decamo.training.runtime import Runtime, open_runtime
 from decamo.training.supply import find_supply
@@ -76,7 +76,7 @@ def build(
     settings = tiny_settings(scenes, place / name, **changes)
     folder = RunFolder(settings.run.checkpoint_dir)
     folder.root.mkdir(exist_ok=True)
-    checkpoint = load_sealed(resume_from) if resume_from else None
+    checkpoint = load_checkpoint(resume_from) if resume_from else None
     images = find_supply(
         settings.data, folder.census, lambda _done, _of: None, checkpoint=checkpoint
     )
@@ -113,7 +113,7 @@ def make(scenes: Path, tmp_path: Path) -> Make:
 
 def everything(trainer: Trainer) -> dict[str, Any]:
     """All that a run is, as plain values, without what is allowed to differ."""
-    plain = trainer.state.to_plain(trainer.settings)
+    plain = trainer.state.checkpoint(trainer.settings).to_plain()
     del plain["settings"]  # the run folder's path
     return plain
 

@@ -18,6 +18,8 @@ from unittest import mock
 import torch
 from torch import nn
 
+from decamo.checkpoint import Checkpoint
+from decamo.checkpoint.recover import Recovered
 from decamo.data.loader import Batch
 from decamo.data.pairs import Pair
 from decamo.data.stream import BatchStream
@@ -29,7 +31,6 @@ from decamo.schedule import Stage
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import from_plain
 from decamo.storage import RunFolder
-from decamo.storage.recover import Recovered
 from decamo.training.feed import Feed
 from decamo.training.health import Health, Unhealthy
 from decamo.training.keeper import Keeper
@@ -142,19 +143,22 @@ class Shelf:
 
     @property
     def held(self) -> State:
-        """The newest checkpoint, read anew."""
+        """The plain values of the newest checkpoint, read anew."""
         return cast(State, pickle.loads(self.pickled))
 
     def save(self, state: TrainState, *, best: bool = False, epoch: int = 0) -> Iterator[Event]:
         """As the keeper's."""
-        self.previous, self.pickled = self.pickled, pickle.dumps(state.to_plain(self.settings))
+        self.previous, self.pickled = (
+            self.pickled,
+            pickle.dumps(state.checkpoint(self.settings).to_plain()),
+        )
         yield Saved(self.folder.last, state.position, 0.0)
 
     def load_last(self) -> Recovered:
         """As the keeper's."""
         if self.worn and self.previous:
             self.pickled, self.previous = self.previous, b""
-        return Recovered(self.held, self.folder.last)
+        return Recovered(Checkpoint.from_plain(self.held), self.folder.last)
 
 
 @dataclass
@@ -304,7 +308,7 @@ def command(
         RunFolder(root),
         Machines(torch.device("cpu"), None, 0, world),
         Supply(pairs[:-1], pairs[-1:], (), (), (), 0),
-        copy.deepcopy(checkpoint),
+        Checkpoint.from_plain(copy.deepcopy(checkpoint)) if checkpoint else None,
         stop=stop,
         clock=lambda: 0.0,
         parts=Parts(build=build),

@@ -1,10 +1,13 @@
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
+from decamo.checkpoint import Checkpoint
 from decamo.schedule import Ledger, Position, Resumption, Segment
 from decamo.settings import ModelSettings, ScheduleSettings, TrainSettings
 from decamo.training import expected_spending
+from tests.checkpoints import checkpoint_with
+from tests.history.test_records import RECORD
 
 SCHEDULE = ScheduleSettings(epochs=10, stage1_epochs=4, batch_size=2, img_size=64)
 SETTINGS = TrainSettings(
@@ -17,9 +20,9 @@ def resumption(epoch: int) -> Resumption:
     return Resumption("continue", ledger, Position(epoch, ledger.plan.epoch_start(epoch + 1)), "")
 
 
-def history(seconds: float, size: int) -> dict[str, Any]:
-    record = {"stage": 2, "train_seconds": seconds, "val_seconds": 5.0, "img_size": size}
-    return {"history": [record]}
+def past(seconds: float, size: int) -> Checkpoint:
+    record = replace(RECORD, stage=2, train_seconds=seconds, val_seconds=5.0, img_size=size)
+    return checkpoint_with(history=(record,))
 
 
 def test_without_a_past_nothing_is_claimed() -> None:
@@ -31,6 +34,6 @@ def test_without_a_past_nothing_is_claimed() -> None:
 
 
 def test_past_epochs_are_scaled_by_pixels() -> None:
-    (spending,) = expected_spending(SETTINGS, resumption(7), history(40.0, 32), measure=False)
+    (spending,) = expected_spending(SETTINGS, resumption(7), past(40.0, 32), measure=False)
     assert spending.epochs == 3
     assert spending.seconds_per_epoch == pytest.approx(40 * 4 + 5)

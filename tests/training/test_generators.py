@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from decamo.training.state import generator_states, restore_generators
@@ -12,5 +14,5 @@ def test_what_is_drawn_after_restoring_is_what_was_drawn_before() -> None:
 
 
 def test_states_of_other_gpus_are_passed_over() -> None:
-    states = generator_states() | {"cuda": [torch.zeros(16, dtype=torch.uint8)] * 9}
+    states = replace(generator_states(), cuda=(torch.zeros(16, dtype=torch.uint8),) * 9)
     restore_generators(states)

@@ -1,10 +1,10 @@
 from pathlib import Path
 
+from decamo.checkpoint import Best
 from decamo.history import Saved
 from decamo.schedule import Position
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.training.keeper import keep_former_best
-from decamo.training.state import Best
 from tests.training.conftest import Make
 
 
@@ -20,7 +20,7 @@ def test_the_best_is_the_newest_and_each_has_the_one_before_it(make: Make) -> No
     ]
     state.position = Position(epoch=1, step=2)
     assert [e.path for e in keeper.save(state)] == [keeper.folder.last]
-    assert keeper.load_last().state["position"]["step"] == 2
+    assert keeper.load_last().checkpoint.position.step == 2
     assert load_sealed(keeper.folder.best)["position"]["step"] == 0
     assert load_sealed(keeper.folder.root / "last.previous.pth")["position"]["step"] == 0
 
@@ -48,7 +48,7 @@ def test_where_the_newest_is_damaged_the_one_before_it_is_taken(make: Make) -> N
     list(keeper.save(state))
     keeper.folder.last.write_bytes(keeper.folder.last.read_bytes()[:-1000])
     found = keeper.load_last()
-    assert found.state["position"]["step"] == 0
+    assert found.checkpoint.position.step == 0
     assert "last.previous.pth is taken instead" in found.notes[0]
 
 

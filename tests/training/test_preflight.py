@@ -1,4 +1,5 @@
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,10 +83,10 @@ def test_a_disk_that_gives_back_something_else_is_found(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = make("run", schedule=PLAN)
-    plain = trainer.state.to_plain(trainer.settings)
-    name = next(iter(plain["model"]))
-    plain["model"] = plain["model"] | {name: plain["model"][name] + 1}
-    monkeypatch.setattr("decamo.training.preflight.load_sealed", lambda _: plain)
+    state = trainer.state.checkpoint(trainer.settings)
+    name = next(iter(state.weights))
+    other = replace(state, weights={**state.weights, name: state.weights[name] + 1})
+    monkeypatch.setattr("decamo.training.preflight.load_checkpoint", lambda _: other)
     with pytest.raises(StorageError, match="what was read is not what was written"):
         rehearse(trainer)
 

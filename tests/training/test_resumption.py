@@ -1,27 +1,24 @@
-"""The words of a resume, from the plain values that a checkpoint holds."""
+"""The words of a resume, from settings and a checkpoint."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from decamo.checkpoint import Checkpoint
 from decamo.schedule import Ledger, Position, Segment
 from decamo.settings import ScheduleSettings, TrainSettings
-from decamo.settings.plain import to_plain
 from decamo.training import resumption_of
+from tests.checkpoints import checkpoint_with
 
 SCHEDULE = ScheduleSettings(epochs=10, stage1_epochs=4, batch_size=2)
 SETTINGS = TrainSettings(schedule=SCHEDULE)
 LEDGER = Ledger((Segment("start", 0, 0, 0, 0, SCHEDULE, 20),))
 
 
-def checkpoint(epoch: int) -> dict[str, Any]:
+def checkpoint(epoch: int, settings: TrainSettings = SETTINGS) -> Checkpoint:
     position = Position(epoch, LEDGER.plan.epoch_start(epoch + 1))
-    return {
-        "ledger": LEDGER.to_plain(),
-        "position": asdict(position),
-        "settings": to_plain(SETTINGS),
-    }
+    return checkpoint_with(lineage=LEDGER, position=position, settings=settings)
 
 
 def word(settings: TrainSettings) -> tuple[str, str]:
@@ -88,7 +85,7 @@ def test_what_masks_mean_counts_and_not_the_words(
 
 def test_the_same_words_in_another_way_continue_where_nobody_looked() -> None:
     one, other = ("object=1-3", "void=255"), ("void=255", "object=3,1,2")
-    plain = checkpoint(6)
-    plain["settings"]["data"]["mask_values"] = list(one)
-    changed = replace(SETTINGS, data=replace(SETTINGS.data, mask_values=other))
-    assert resumption_of(changed, plain, images=20, world=1).word == "continue"
+    before, changed = (
+        replace(SETTINGS, data=replace(SETTINGS.data, mask_values=words)) for words in (one, other)
+    )
+    assert resumption_of(changed, checkpoint(6, before), images=20, world=1).word == "continue"

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from decamo.checkpoint import Best, EpochSums
 from decamo.errors import CheckpointMismatch
 from decamo.schedule import Segment
 from decamo.storage.formats import FORMAT, upgraded
 from decamo.storage.sealed import load_sealed, save_sealed
-from decamo.training.state import Best, EpochSums
 from tests.storage.format_1 import sealed_1, state_of_format_1
 from tests.training.conftest import Make
 

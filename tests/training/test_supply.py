@@ -1,6 +1,6 @@
 import json
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from decamo.checkpoint import Best, Checkpoint
+from decamo.checkpoint.load_save import load_checkpoint
 from decamo.cli import main
 from decamo.data.holdout import fingerprint
 from decamo.data.reading import read_labelled
-from decamo.data.rules import PixelScale, rules_from_plain
+from decamo.data.rules import PixelScale
 from decamo.errors import DataError
-from decamo.settings import DataSettings
-from decamo.storage.sealed import load_sealed
+from decamo.settings import DataSettings, TrainSettings
 from decamo.training.supply import Supply, find_supply
+from tests.checkpoints import checkpoint_with
 
 
 def quiet(done: int, of: int) -> None:
@@ -83,19 +85,18 @@ def test_how_many_are_held_out_is_told_where_it_is_not_what_was_asked_for(
     assert len(supply.val) % each == 0
 
 
-def begun(scenes: Path, place: Path, **other: Any) -> tuple[Supply, dict[str, Any]]:
-    """The images of a run, and as much of a checkpoint of it as they are known by."""
+def begun(scenes: Path, place: Path, **other: Any) -> tuple[Supply, Checkpoint]:
+    """The images of a run, and a checkpoint that knows them."""
     settings = DataSettings(dataset_path=(scenes,), val_fraction=0.2, num_workers=1, **other)
     supply = find_supply(settings, place / "census.json", quiet)
-    data = asdict(settings) | {"dataset_path": [str(scenes)]}
-    return supply, {
-        "settings": {"data": data},
-        "best": {"iou": 0.5, "epoch": 3, "images": supply.val_print},
-        "images": supply.record.to_plain(),
-    }
+    return supply, checkpoint_with(
+        settings=TrainSettings(data=settings),
+        best=Best(0.5, 3, supply.val_print),
+        images=supply.record,
+    )
 
 
-def again(root: Path, place: Path, checkpoint: dict[str, Any]) -> Supply:
+def again(root: Path, place: Path, checkpoint: Checkpoint) -> Supply:
     settings = DataSettings(dataset_path=(root,), val_fraction=0.2, num_workers=1)
     return find_supply(settings, place / "census.json", quiet, checkpoint=checkpoint)
 
@@ -109,14 +110,14 @@ def test_a_renamed_and_moved_set_is_the_same(scenes: Path, tmp_path: Path) -> No
     assert [p.key for p in after.train] == [p.key for p in before.train]
     assert [p.key for p in after.val] == [p.key for p in before.val]
     assert after.val_print == before.val_print
-    assert checkpoint["best"]["images"] in after.known_as
+    assert checkpoint.best.images in after.known_as
     assert all(other in p.image.parents for p in after.train)
 
 
 def test_a_checkpoint_of_names_alone_keeps_its_split(scenes: Path, tmp_path: Path) -> None:
     before, checkpoint = begun(scenes, tmp_path)
     names = fingerprint(before.val)
-    checkpoint |= {"images": None, "best": {"iou": 0.5, "epoch": 3, "images": names}}
+    checkpoint = replace(checkpoint, images=None, best=Best(0.5, 3, names))
     other = tmp_path / "b"
     shutil.copytree(scenes, other)
     for root in (scenes, other):  # under the same name, and under another
@@ -127,8 +128,9 @@ def test_a_checkpoint_of_names_alone_keeps_its_split(scenes: Path, tmp_path: Pat
     by_path = again(other, tmp_path, checkpoint)
     assert names in by_path.known_as
     (tmp_path / "census.json").unlink()
-    checkpoint["settings"]["data"]["dataset_path"] = ["unknown"]
-    lost = again(other, tmp_path, checkpoint)
+    elsewhere = replace(checkpoint.settings.data, dataset_path=(Path("unknown"),))
+    settings = replace(checkpoint.settings, data=elsewhere)
+    lost = again(other, tmp_path, replace(checkpoint, settings=settings))
     assert names not in lost.known_as
     assert "remembers its images by names alone" in str(lost.notes)
 
@@ -141,7 +143,7 @@ def test_a_held_out_file_that_changed_is_another_image(scenes: Path, tmp_path: P
         picture.convert("RGB").save(before.val[0].image, quality=50)
     after = again(other, tmp_path, checkpoint)
     assert [p.key for p in after.val] == [p.key for p in before.val]
-    assert checkpoint["best"]["images"] not in after.known_as
+    assert checkpoint.best.images not in after.known_as
     assert "1 saved anew" in str(after.notes)
 
 
@@ -228,15 +230,14 @@ def test_a_run_with_void_and_deep_images_trains_goes_on_and_keeps_its_rules(
              "--skip-stage1", "--num-workers", "0", "--batch-size", "4", "--val-fraction", "0.3",
              "--device", "cpu", "--deep-supervision", "--cache", "ram"]  # fmt: skip
     assert main(words) == 0
-    held = load_sealed(run / "last.pth")
-    (rule,) = rules_from_plain(held["rules"]).values()
+    held = load_checkpoint(run / "last.pth")
+    (rule,) = held.rules.values()
     assert rule.mask.void == (255,)
     assert rule.scale is not None
-    assert all(0 <= record["iou"] <= 1 and record["loss"] < 9 for record in held["history"])
+    assert all(0 <= record.iou <= 1 and record.loss < 9 for record in held.history)
     # what trained by one rule goes on by it, though the files now would say otherwise
-    changed = rules_from_plain(held["rules"])
-    changed = {n: replace(r, scale=PixelScale(0, 9999)) for n, r in changed.items()}
-    held["rules"] = {name: one.to_plain() for name, one in changed.items()}
+    changed = {n: replace(r, scale=PixelScale(0, 9999)) for n, r in held.rules.items()}
+    held = replace(held, rules=changed)
     settings = DataSettings(dataset_path=(data,), num_workers=1, val_fraction=0.3)
     images = find_supply(settings, tmp_path / "census.json", quiet, checkpoint=held)
     assert dict(images.rules) == changed

@@ -5,15 +5,18 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from decamo.errors import DataError
 from decamo.report import plan_text, rates_by_epoch, spending_text
-from decamo.schedule import Ledger, Position, Resumption, Spending, review
+from decamo.schedule import Resumption, Spending, review
 from decamo.settings import TrainSettings
 from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training import expected_spending, is_complete, resumption_of
 from decamo.training.choosing import Config, Given, choose_settings, given_of, reads_of
+
+if TYPE_CHECKING:  # numpy and Pillow: decisions/0007
+    from decamo.checkpoint import Checkpoint
 
 __all__ = ["PlanResult", "plan", "plan_given"]
 
@@ -134,8 +137,8 @@ def plan_given(
     check_outputs([*reads_of(settings), *reads, place], writes)
     images = images or _images(settings, checkpoint)
     if checkpoint is not None and is_complete(settings, checkpoint):
-        ledger, position = Ledger.from_plain(checkpoint["ledger"]), checkpoint["position"]
-        end = Resumption("continue", ledger, Position(**position), "nothing lies ahead")
+        here = checkpoint.position
+        end = Resumption("continue", checkpoint.lineage, here, "nothing lies ahead")
         return PlanResult(end, images, (), (), settings.run.resume_from)
     resumption = resumption_of(settings, checkpoint, images=images, world=devices)
     return PlanResult(
@@ -146,9 +149,9 @@ def plan_given(
     )
 
 
-def _images(settings: TrainSettings, checkpoint: dict[str, Any] | None) -> int:
+def _images(settings: TrainSettings, checkpoint: "Checkpoint | None") -> int:
     if checkpoint is not None:
-        return int(checkpoint["ledger"][-1]["images"])
+        return checkpoint.lineage.last.images
     if not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name a data set, or give --images N")
     from decamo.data.layouts import Wanted, find_pairs  # numpy and Pillow: decisions/0007

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from decamo.api.training import TrainResult, train_given
+from decamo.checkpoint import Checkpoint
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
 from decamo.nn.build import refuse_foreign
@@ -164,7 +165,7 @@ def escape_checkpoint(
     began = time.monotonic()
     settings, held = _chosen(checkpoint, given)
     given = merged(given, {"run": {"checkpoint_dir": settings.run.checkpoint_dir}})
-    refuse_foreign(held["architecture"], checkpoint)
+    refuse_foreign(held.architecture, checkpoint)
     branches_file = [Read("--branches", choice.branches)] if choice.branches else []
     check_run_outputs(settings, [Read("CHECKPOINT", checkpoint), *branches_file, *reads], writes)
     runtime = open_runtime(settings.run.device, settings.run.precision)
@@ -218,7 +219,7 @@ def _waiting(asked: StopRequests, budget: Budget | None) -> Callable[[], str]:
     return lambda: asked.why() or (budget.over() if budget else "")
 
 
-def _chosen(checkpoint: Path, given: Given) -> tuple[TrainSettings, dict[str, Any]]:
+def _chosen(checkpoint: Path, given: Given) -> tuple[TrainSettings, Checkpoint]:
     home = given.get("run", {}).get("checkpoint_dir", checkpoint.parent)
     path = original_of(checkpoint, RunFolder(Path(home)).races)
     settings, held = choose_settings(

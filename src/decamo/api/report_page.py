@@ -17,7 +17,6 @@ from decamo.report.gallery_section import Gallery
 from decamo.report.race_section import outcomes_in
 from decamo.report.run_charts import best_point
 from decamo.report.run_page import Findings, run_page, standing
-from decamo.settings.plain import from_plain
 from decamo.storage import RunFolder
 from decamo.storage.contents import contents
 from decamo.storage.outputs import write_output
@@ -128,14 +127,14 @@ def cases_of(past: Past, dataset_path: Sequence[Path], device: str) -> tuple[Gal
 def _drawn(checkpoint: Path, folders: Sequence[Path], device: str) -> Gallery:
     """Cases of a checkpoint on the validation images that its settings hold out."""
     # torch and Pillow, for the gallery alone: decisions/0007
+    from decamo.checkpoint.load_save import load_checkpoint
     from decamo.inference.predictor import Predictor, load_model
     from decamo.report.run_gallery import make_gallery
-    from decamo.storage.sealed import load_sealed
     from decamo.training.runtime import open_runtime
     from decamo.training.supply import find_supply
 
-    state = load_sealed(checkpoint)
-    data = from_plain(state["settings"]).data
+    held = load_checkpoint(checkpoint)
+    data = held.settings.data
     data = replace(data, dataset_path=tuple(folders) or data.dataset_path)
     if not data.dataset_path:
         raise DataError("--dataset-path", "not given", "name the data set of the run")
@@ -146,7 +145,7 @@ def _drawn(checkpoint: Path, folders: Sequence[Path], device: str) -> Gallery:
             progress.update(task, completed=done, total=total)
 
         census = RunFolder(checkpoint.parent).census
-        supply = find_supply(data, census, tell, keep=False, checkpoint=state)
+        supply = find_supply(data, census, tell, keep=False, checkpoint=held)
         loaded = load_model(checkpoint)
         runtime = open_runtime(device, "fp32")
         predictor = Predictor(loaded.model.to(runtime.device), loaded.img_size, runtime.device)

@@ -9,6 +9,8 @@ from typing import Any
 
 import tomli_w
 
+from decamo.checkpoint import Checkpoint
+from decamo.checkpoint.load_save import read_outline
 from decamo.errors import DecamoError, SettingsError
 from decamo.report.console import Console
 from decamo.report.plan_picture import draw_plan
@@ -16,7 +18,6 @@ from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, check_space, file_bytes, run_bytes, write_whole
 from decamo.storage.owner import Ownership, own
-from decamo.storage.sealed import sealed_outline
 from decamo.training.choosing import Given, choose_settings
 from decamo.training.keeper import keep_former_best
 from decamo.training.prepare import Prepared
@@ -53,15 +54,15 @@ def owned_folder(folder: RunFolder, runtime: Runtime, con: Console) -> Iterator[
 
 
 def as_it_is_now(
-    given: Given, settings: TrainSettings, checkpoint: dict[str, Any] | None
-) -> tuple[TrainSettings, dict[str, Any] | None]:
+    given: Given, settings: TrainSettings, checkpoint: Checkpoint | None
+) -> tuple[TrainSettings, Checkpoint | None]:
     """Both, read again if the run has moved on since they were: its owner has ended only now."""
     path = settings.run.resume_from
     if checkpoint is None or path is None:
         begun = any(settings.run.checkpoint_dir.glob("*.pth"))
         moved = begun and settings.run.resume == "auto"
     else:
-        moved = sealed_outline(path, check=False).get("position") != checkpoint["position"]
+        moved = read_outline(path, check=False).position != checkpoint.position
     return choose_settings(given) if moved else (settings, checkpoint)
 
 

@@ -15,6 +15,7 @@ from decamo.api.run_place import (
     owned_folder,
     runtime_of,
 )
+from decamo.checkpoint import Checkpoint
 from decamo.data.cache.opening import Pool
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
@@ -182,7 +183,7 @@ def train_given(
     if checkpoint is not None and is_complete(settings, checkpoint):
         return TrainResult(folder, complete=settings.run.resume_from)
     if checkpoint is not None:
-        refuse_foreign(checkpoint["architecture"], settings.run.resume_from)
+        refuse_foreign(checkpoint.architecture, settings.run.resume_from)
     check_run_outputs(settings, reads, writes)
     make_folder(folder.root)
     runtime = runtime_of(settings)
@@ -222,7 +223,7 @@ def train_given(
 
 def _supply(
     settings: TrainSettings,
-    checkpoint: dict[str, Any] | None,
+    checkpoint: Checkpoint | None,
     folder: RunFolder,
     runtime: Runtime,
     con: Console,
@@ -249,7 +250,7 @@ def _best_line(ended: _Ended, folder: RunFolder) -> str:
     return f"no validation yet, so no best weights{newest}"
 
 
-def _legs(session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None) -> _Ended:
+def _legs(session: _Session, settings: TrainSettings, checkpoint: Checkpoint | None) -> _Ended:
     """Train, race where the run stands still if that is asked for, and train what comes of it."""
     live = Live(
         session.folder, session.supply, session.runtime, session.con, session.budget, session.stop,
@@ -282,7 +283,7 @@ def _onward(session: _Session, start: Path) -> Given:
 
 
 def _leg(
-    session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None, live: Live
+    session: _Session, settings: TrainSettings, checkpoint: Checkpoint | None, live: Live
 ) -> _Ended:
     """Train to the end of the plan, or to where the run is stopped or stands still."""
     watch: PlateauWatch | None = None
@@ -317,7 +318,7 @@ def _leg(
 def _prepared(
     session: _Session,
     settings: TrainSettings,
-    checkpoint: dict[str, Any] | None,
+    checkpoint: Checkpoint | None,
     stop: Callable[[], str],
 ) -> Prepared:
     return prepare(
@@ -348,7 +349,7 @@ def _too_short(budget: Budget | None) -> SettingsError:
 
 
 def _rehearse(
-    session: _Session, settings: TrainSettings, checkpoint: dict[str, Any] | None
+    session: _Session, settings: TrainSettings, checkpoint: Checkpoint | None
 ) -> Preflight:
     prepared = _prepared(session, settings, checkpoint, session.stop)
     for line in introduction(settings, prepared, session.folder.journal):

@@ -10,14 +10,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from decamo.data.rules import ReadingRule, rules_from_plain
+from decamo.checkpoint.load_save import load_checkpoint
+from decamo.data.rules import ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.geometry import Squash
 from decamo.inference.closer import blended, decided, finer, window_of
 from decamo.inference.views import Views, seen_through
 from decamo.nn import Segmenter, from_architecture
 from decamo.nn.weights import load_fitting
-from decamo.storage.sealed import load_sealed
 
 __all__ = [
     "Loaded",
@@ -55,17 +55,13 @@ def load_model(path: Path) -> Loaded:
         CheckpointError: the file is missing, damaged or foreign, or its weights are not those of
             the network that it describes.
     """
-    plain = load_sealed(path)
-    model = from_architecture(plain["architecture"], path)
-    average = plain["ema"]
-    load_fitting(model, plain["model"] if average is None else average["weights"], path)
-    history = plain["history"]
-    size = history[-1]["img_size"] if history else plain["settings"]["schedule"]["img_size"]
-    weights = "raw" if average is None else "average"
-    rules = rules_from_plain(plain.get("rules"))
-    held = plain.get("images")
-    images = SplitRecord() if held is None else SplitRecord.from_plain(held)
-    return Loaded(model.eval(), size, weights, plain["position"]["epoch"], rules, images)
+    held = load_checkpoint(path)
+    model = from_architecture(held.architecture, path)
+    load_fitting(model, held.weights if held.ema is None else held.ema.weights, path)
+    size = held.history[-1].img_size if held.history else held.settings.schedule.img_size
+    weights = "raw" if held.ema is None else "average"
+    images = SplitRecord() if held.images is None else held.images
+    return Loaded(model.eval(), size, weights, held.position.epoch, held.rules, images)
 
 
 ONE_VIEW = Views()

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from decamo.checkpoint import Checkpoint, EpochSums
+from decamo.checkpoint.load_save import load_checkpoint, read_outline
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.pairs import Pair
 from decamo.data.stream import squashed_images
@@ -18,10 +20,7 @@ from decamo.nn import calibrate_batchnorm
 from decamo.nn.build import from_architecture
 from decamo.schedule import Ledger
 from decamo.settings import TrainSettings
-from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, snapshots_in
-from decamo.storage.sealed import load_sealed, sealed_outline
-from decamo.training.state import EpochSums
 
 __all__ = [
     "RACE",
@@ -73,8 +72,6 @@ def original_of(path: Path, root: Path) -> Path:
     return next((copy for copy in copies if digest_of(copy) == digest), path)
 
 
-State = dict[str, Any]
-
 _MOST_AVERAGED = 5  # the newest
 _MOST_BACK = 10  # epochs; older weights lie farther off than noise scatters them
 _IMAGES = 64  # as many as a new run estimates its statistics from
@@ -82,12 +79,12 @@ _BATCH = 8
 
 
 def depart(
-    checkpoint: State,
+    checkpoint: Checkpoint,
     settings: TrainSettings,
     ledger: Ledger,
     before: str,
-    transforms: Mapping[str, Callable[[State], State]],
-) -> State:
+    transforms: Mapping[str, Callable[[Checkpoint], Checkpoint]],
+) -> Checkpoint:
     """The state in which a branch begins, as a checkpoint: ``resume`` calls it ``continue``.
 
     An epoch under way begins anew, for all branches alike.
@@ -99,19 +96,20 @@ def depart(
         before: a key of ``transforms``, ``forget moments``, or empty.
         transforms: what can be done to a state first.
     """
-    state = checkpoint | {
-        "settings": to_plain(settings),
-        "ledger": ledger.to_plain(),
-        "position": checkpoint["position"] | {"micro": 0},
-        "sums": asdict(EpochSums()),
-        "bad_steps": 0,
-    }
+    state = replace(
+        checkpoint,
+        settings=settings,
+        lineage=ledger,
+        position=replace(checkpoint.position, micro=0),
+        sums=EpochSums(),
+        bad_steps=0,
+    )
     if before == "forget moments":
-        return state | {"optimiser": {}}
+        return replace(state, moments={})
     return transforms[before](state) if before else state
 
 
-def averageable(checkpoint: State, path: Path) -> list[Path]:
+def averageable(checkpoint: Checkpoint, path: Path) -> list[Path]:
     """Checkpoints beside ``path`` that can be averaged with it: of the same network, none later.
 
     Later ones have trained on more; the control has not. Of several at one step, one counts.
@@ -119,23 +117,22 @@ def averageable(checkpoint: State, path: Path) -> list[Path]:
     Returns:
         the newest few, ``path`` first; itself alone where there is no other.
     """
-    at, network = checkpoint["position"]["step"], checkpoint["architecture"]
-    oldest = checkpoint["position"]["epoch"] - _MOST_BACK
+    at = checkpoint.position.step
+    oldest = checkpoint.position.epoch - _MOST_BACK
     folder = RunFolder(path.parent)
     found = {at: path}
     for other in (*snapshots_in(folder.root).values(), folder.last, folder.best):
         try:
-            outline = sealed_outline(other, check=False)
-            step, same = outline["position"]["step"], outline["architecture"] == network
-            same = same and outline["position"]["epoch"] >= oldest
-        except (CheckpointError, KeyError, TypeError):
+            outline = read_outline(other, check=False)
+        except CheckpointError:
             continue
-        if same and step < at:
-            found.setdefault(step, other)
+        same, there = outline.architecture == checkpoint.architecture, outline.position
+        if same and there.epoch >= oldest and there.step < at:
+            found.setdefault(there.step, other)
     return [found[step] for step in sorted(found, reverse=True)[:_MOST_AVERAGED]]
 
 
-def averaged(state: State, others: Sequence[Path]) -> State:
+def averaged(state: Checkpoint, others: Sequence[Path]) -> Checkpoint:
     """The state with the mean of its weights and those of other checkpoints (arXiv:1803.05407).
 
     A moving average is set to that mean too. Counts and other whole numbers stay.
@@ -143,19 +140,21 @@ def averaged(state: State, others: Sequence[Path]) -> State:
     Raises:
         CheckpointError: one of them cannot be read.
     """
-    sums = {name: t.double() for name, t in state["model"].items() if t.is_floating_point()}
+    sums = {name: t.double() for name, t in state.weights.items() if t.is_floating_point()}
     for path in others:
-        weights = load_sealed(path)["model"]
+        weights = load_checkpoint(path).weights
         for name in sums:
             sums[name] += weights[name].double()
     mean = {
         name: (sums[name] / (1 + len(others))).to(t.dtype) if name in sums else t
-        for name, t in state["model"].items()
+        for name, t in state.weights.items()
     }
     return _with_weights(state, mean)
 
 
-def recalibrated(state: State, pairs: Sequence[Pair], size: int, ear: Ear = NOBODY) -> State:
+def recalibrated(
+    state: Checkpoint, pairs: Sequence[Pair], size: int, ear: Ear = NOBODY
+) -> Checkpoint:
     """The state with the backbone's BatchNorm statistics re-estimated from training images.
 
     Args:
@@ -164,8 +163,8 @@ def recalibrated(state: State, pairs: Sequence[Pair], size: int, ear: Ear = NOBO
         size: of the network's input, in px.
         ear: listened to while they are read.
     """
-    model = from_architecture(state["architecture"])
-    model.load_state_dict(state["model"])
+    model = from_architecture(state.architecture)
+    model.load_state_dict(state.weights)
     model.eval()
     data = CamouflageDataset(pairs[:_IMAGES], size, seed=0, augment=False)
     images = torch.stack(squashed_images(data, ear))
@@ -173,12 +172,12 @@ def recalibrated(state: State, pairs: Sequence[Pair], size: int, ear: Ear = NOBO
     return _with_weights(state, model.state_dict())
 
 
-def has_batchnorm(checkpoint: State) -> bool:
+def has_batchnorm(checkpoint: Checkpoint) -> bool:
     """Whether the backbone keeps running statistics."""
-    names: list[str] = list(checkpoint["model"])
+    names = checkpoint.weights
     return any(n.startswith("backbone.") and n.endswith("running_mean") for n in names)
 
 
-def _with_weights(state: State, weights: Mapping[str, Any]) -> State:
-    ema = None if state["ema"] is None else state["ema"] | {"weights": dict(weights)}
-    return state | {"model": dict(weights), "ema": ema}
+def _with_weights(state: Checkpoint, weights: Mapping[str, Any]) -> Checkpoint:
+    ema = None if state.ema is None else replace(state.ema, weights=dict(weights))
+    return replace(state, weights=dict(weights), ema=ema)

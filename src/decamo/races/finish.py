@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from decamo.checkpoint import Checkpoint
+from decamo.checkpoint.load_save import load_checkpoint, save_checkpoint
 from decamo.errors import CheckpointError
 from decamo.races.branch import CONTROL, TWIN
 from decamo.races.heats import heat_of, verdict_of
@@ -19,7 +21,6 @@ from decamo.schedule import Ledger, raced
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, previous_of, write_whole
-from decamo.storage.sealed import save_sealed, sealed_outline
 
 __all__ = ["begin_winner", "race_outcome", "stay", "write_outcome"]
 
@@ -34,7 +35,7 @@ def race_outcome(race: Race) -> RaceOutcome:
     heat = heat_of(results, race.course.epochs)
     verdict = verdict_of(results, heat)
     control = results[CONTROL]
-    before = [float(record["loss"]) for record in race.course.checkpoint["history"]]
+    before = [record.loss for record in race.course.checkpoint.history]
     since = [rung.loss for rung in control.rungs.values() if rung.loss is not None]
     lost = {name: result.lost for name, result in results.items() if result.lost}
     facts = RaceFacts(
@@ -80,14 +81,14 @@ def begin_winner(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path | 
         settings, run=replace(settings.run, checkpoint_dir=folder.root, resume_from=start)
     )
     state = departure_of(course, branch, settings, _why(race, outcome))
-    state["ledger"][-1]["asked"] = _asked(course.standing, settings)
+    segments = state.lineage.segments
+    chosen = replace(segments[-1], asked=_asked(course.standing, settings))
     for path in (folder.last, previous_of(folder.last)):
-        held = _outline(path)
-        if held is not None and _segment(state) in held["ledger"]:
-            done: int = held["position"]["epoch"]
-            return path if done < Ledger.from_plain(held["ledger"]).plan.last_epoch else None
+        held = _held(path)
+        if held is not None and chosen in held.lineage.segments:
+            return path if held.position.epoch < held.lineage.plan.last_epoch else None
     folder.protect(course.path, course.standing.done)
-    save_sealed(start, state)
+    save_checkpoint(start, replace(state, lineage=Ledger((*segments[:-1], chosen))))
     return start
 
 
@@ -107,7 +108,7 @@ def stay(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path:
     """
     state, standing = race.course.checkpoint, race.course.standing
     ledger = raced(standing.ledger, standing.position, _why(race, outcome))
-    save_sealed(folder.last, state | {"ledger": ledger.to_plain()})
+    save_checkpoint(folder.last, replace(state, lineage=ledger))
     return folder.last
 
 
@@ -134,13 +135,8 @@ def _asked(standing: StartPoint, chosen: TrainSettings) -> dict[str, dict[str, A
     return asked
 
 
-def _segment(state: dict[str, Any]) -> dict[str, Any]:
-    segment: dict[str, Any] = state["ledger"][-1]
-    return segment
-
-
-def _outline(path: Path) -> dict[str, Any] | None:
+def _held(path: Path) -> Checkpoint | None:
     try:
-        return sealed_outline(path)
+        return load_checkpoint(path)
     except CheckpointError:
         return None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from decamo.checkpoint.load_save import load_checkpoint
 from decamo.errors import MemoryExhausted, SettingsError, StorageError, TrainingDiverged
 from decamo.history import EpochRecord, Event, StepDone
 from decamo.races.branch import standard_branches
@@ -23,7 +24,6 @@ from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
 from decamo.settings.words import duration
 from decamo.storage import RunFolder
-from decamo.storage.sealed import load_sealed
 from decamo.training.out_of_memory import release
 from decamo.training.prepare import ear_of
 from decamo.training.runtime import Runtime
@@ -142,8 +142,8 @@ class Live:
 
     def _open(self, settings: TrainSettings) -> Race:
         last = self.folder.last
-        checkpoint = load_sealed(last)
-        root = self._root(checkpoint["position"]["epoch"])
+        checkpoint = load_checkpoint(last)
+        root = self._root(checkpoint.position.epoch)
         if held_race(root).get("checkpoint") not in (None, digest_of(last)):
             shutil.rmtree(root, ignore_errors=True)  # the run has come to this epoch another way
         settings = replace(settings, run=replace(settings.run, resume_from=last))

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+from decamo.checkpoint import Checkpoint
 from decamo.data.cache.opening import Pool
 from decamo.data.waiting import NOBODY, Ear
 from decamo.history import (
@@ -22,7 +22,6 @@ from decamo.races.race import Race, open_race
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
 from decamo.report.console import Console
-from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings, shown
 from decamo.training.runtime import Runtime
 from decamo.training.stops import Budget
@@ -35,7 +34,7 @@ def course_of(
     root: Path,
     path: Path,
     settings: TrainSettings,
-    checkpoint: dict[str, Any],
+    checkpoint: Checkpoint,
     supply: Supply,
     runtime: Runtime,
     *,
@@ -65,8 +64,8 @@ def course_of(
     known = held_race(root).get("number of checkpoints averaged")
     standing = StartPoint(
         settings=settings,
-        ledger=Ledger.from_plain(checkpoint["ledger"]),
-        position=Position(**checkpoint["position"]),
+        ledger=checkpoint.lineage,
+        position=checkpoint.position,
         images=len(supply.train),
         snapshots=known if isinstance(known, int) else len(averageable(checkpoint, path)),
         batchnorm=has_batchnorm(checkpoint),

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from decamo.checkpoint import Checkpoint
+from decamo.checkpoint.load_save import load_checkpoint
+from decamo.checkpoint.recover import newest_of
 from decamo.data.cache.opening import Pool
 from decamo.data.waiting import NOBODY, Ear, StopAsked
 from decamo.errors import CheckpointError, DataStalled, MemoryExhausted, TrainingDiverged
@@ -18,8 +21,6 @@ from decamo.races.start_point import StartPoint
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder
-from decamo.storage.recover import newest_of
-from decamo.storage.sealed import load_sealed
 from decamo.training.prepare import Prepared, prepare
 from decamo.training.runtime import Runtime
 from decamo.training.state import TrainState
@@ -28,7 +29,6 @@ from decamo.training.supply import Supply
 __all__ = ["Course", "advance", "departure_of"]
 
 _HERE = "the rung is reached"
-State = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Course:
 
     root: Path
     path: Path
-    checkpoint: State
+    checkpoint: Checkpoint
     standing: StartPoint
     supply: Supply
     runtime: Runtime
@@ -89,7 +89,7 @@ def advance(
     target = course.standing.done + rung
     try:
         state, settings = under_way or _begin(course, folder, branch)
-        if state["position"]["epoch"] >= target:
+        if state.position.epoch >= target:
             return result, ""
         prepared = _prepared(course, folder, settings, state, target)
     except (StopAsked, DataStalled) as stopped:
@@ -116,7 +116,7 @@ def advance(
     return scribe.result, "" if reached else why or "asked to stop"
 
 
-def departure_of(course: Course, branch: Branch, settings: TrainSettings, why: str) -> State:
+def departure_of(course: Course, branch: Branch, settings: TrainSettings, why: str) -> Checkpoint:
     """The checkpoint as the branch leaves it, under the settings of its trial or of its whole way.
 
     Raises:
@@ -126,7 +126,7 @@ def departure_of(course: Course, branch: Branch, settings: TrainSettings, why: s
     ledger = ledger_of(branch, settings, course.standing, why)
     others = averageable(course.checkpoint, course.path)[1:]
     size = ledger.plan.stages[0].img_size
-    transforms: dict[str, Callable[[State], State]] = {
+    transforms: dict[str, Callable[[Checkpoint], Checkpoint]] = {
         "average": lambda state: averaged(state, others),
         "batchnorm": lambda state: recalibrated(state, course.supply.train, size, course.ear),
     }
@@ -135,7 +135,7 @@ def departure_of(course: Course, branch: Branch, settings: TrainSettings, why: s
 
 def _where(
     course: Course, folder: RunFolder, branch: Branch
-) -> tuple[Result, tuple[State, TrainSettings] | None]:
+) -> tuple[Result, tuple[Checkpoint, TrainSettings] | None]:
     """What a trial found so far, and the state and settings it goes on with.
 
     Where its folder is damaged, or has come farther than its results, it begins anew.
@@ -143,11 +143,11 @@ def _where(
     result = read_result(course.root, branch.name)
     try:
         newest = newest_of(folder)
-        state = None if newest is None else load_sealed(newest)
+        state = None if newest is None else load_checkpoint(newest)
     except CheckpointError:
         newest, state = None, None
     if state is not None and newest is not None:
-        done = state["position"]["epoch"] - course.standing.done
+        done = state.position.epoch - course.standing.done
         if set(range(done + 1)) - {0} <= result.rungs.keys():
             settings = trial_settings(branch, course.standing, course.epochs)
             return result, (state, _placed(settings, folder, newest))
@@ -156,7 +156,7 @@ def _where(
     return Result(branch.name, {}), None
 
 
-def _begin(course: Course, folder: RunFolder, branch: Branch) -> tuple[State, TrainSettings]:
+def _begin(course: Course, folder: RunFolder, branch: Branch) -> tuple[Checkpoint, TrainSettings]:
     settings = trial_settings(branch, course.standing, course.epochs)
     folder.open(None)
     settings = _placed(settings, folder, course.path)
@@ -178,7 +178,7 @@ def _placed(settings: TrainSettings, folder: RunFolder, path: Path) -> TrainSett
 
 
 def _prepared(
-    course: Course, folder: RunFolder, settings: TrainSettings, state: State, target: int
+    course: Course, folder: RunFolder, settings: TrainSettings, state: Checkpoint, target: int
 ) -> Prepared:
     made: list[Prepared] = []
 

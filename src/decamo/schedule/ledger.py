@@ -143,7 +143,7 @@ class Ledger:
 
 def _segment(plain: dict[str, Any]) -> Segment:
     schedule = ScheduleSettings(**plain["schedule"])
-    values = plain | {"schedule": schedule, "opened": tuple(plain["opened"])}
+    values = plain | {"schedule": schedule, "opened": tuple(plain.get("opened", ()))}
     if "pieces" in plain:  # not in checkpoints of 0.1.0
         values["pieces"] = tuple(plain["pieces"])
     return Segment(**values)

@@ -1,6 +1,6 @@
 """The run folder, durable atomic writes, room on the disk.
 
-Checkpoints need torch: they are in `sealed`, `formats`, `structure` and `recover`.
+Checkpoints need torch: they are in `sealed`, `archive` and `checkpoint_structure`.
 """
 
 from decamo.storage.durable import (

@@ -4,17 +4,19 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from decamo.errors import SettingsError
 from decamo.recipes import RECIPES
-from decamo.schedule import Ledger
 from decamo.settings import RunSettings, TrainSettings, flag_of
 from decamo.settings.option import one_of
 from decamo.settings.plain import SECTIONS, by_section, from_plain, kinds, merged, to_plain
 from decamo.storage import RunFolder
 from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training.resumption import resumption_of
+
+if TYPE_CHECKING:  # numpy and Pillow, which a plan needs not: decisions/0007
+    from decamo.checkpoint import Checkpoint
 
 __all__ = [
     "Config",
@@ -100,7 +102,7 @@ def given_of(config: Config = None, *, recipe: str | None = None, **options: Any
     return merged(sections, by_section(named), chosen, by_section(options))
 
 
-def choose_settings(given: Given) -> tuple[TrainSettings, dict[str, Any] | None]:
+def choose_settings(given: Given) -> "tuple[TrainSettings, Checkpoint | None]":
     """The settings in force, and the checkpoint to go on from, if any.
 
     What is given wins over the checkpoint's own settings, and those over the defaults. With
@@ -127,11 +129,11 @@ def choose_settings(given: Given) -> tuple[TrainSettings, dict[str, Any] | None]
 
 def _of_this_run(
     folder: RunFolder, upper: dict[str, dict[str, Any]]
-) -> tuple[TrainSettings, dict[str, Any]] | None:
+) -> "tuple[TrainSettings, Checkpoint] | None":
     """The run folder's newest checkpoint under these flags; None where the folder holds none."""
     if not any(folder.root.glob("*.pth")):
         return None
-    from decamo.storage.recover import newest_of  # torch, for a resume alone: decisions/0007
+    from decamo.checkpoint.recover import newest_of  # torch, for a resume alone: decisions/0007
 
     newest = newest_of(folder, _warn)
     if newest is None:
@@ -140,24 +142,27 @@ def _of_this_run(
     return _over(newest, merged(upper, {"optimise": {"reset_moments": False}}))
 
 
-def _over(path: Path, upper: dict[str, dict[str, Any]]) -> tuple[TrainSettings, dict[str, Any]]:
+def _over(path: Path, upper: dict[str, dict[str, Any]]) -> "tuple[TrainSettings, Checkpoint]":
     """A checkpoint, and its own settings under those given now."""
-    from decamo.storage.recover import load_or_previous  # torch, for a resume alone: decisions/0007
+    from decamo.checkpoint.recover import (
+        load_or_previous,  # torch, for a resume alone: decisions/0007
+    )
 
     found = load_or_previous(path)
     for note in found.notes:
         _warn(note)
-    upper = _without_answered(upper, found.state, found.path)
+    held = found.checkpoint
+    upper = _without_answered(upper, held, found.path)
     home = {"run": {"checkpoint_dir": str(found.path.parent)}}
-    lower = merged(_carried(found.state["settings"]), home)
-    return from_plain(merged(lower, upper, {"run": {"resume_from": found.path}})), found.state
+    lower = merged(_carried(to_plain(held.settings)), home)
+    return from_plain(merged(lower, upper, {"run": {"resume_from": found.path}})), held
 
 
 def _without_answered(
-    upper: dict[str, dict[str, Any]], checkpoint: dict[str, Any], path: Path
+    upper: dict[str, dict[str, Any]], checkpoint: "Checkpoint", path: Path
 ) -> dict[str, dict[str, Any]]:
     """Without what was asked for in the same words before a race of this run found better."""
-    asked = Ledger.from_plain(checkpoint["ledger"]).last.asked
+    asked = checkpoint.lineage.last.asked
     answered = [
         (section, name)
         for section, values in asked.items()
@@ -175,9 +180,9 @@ def _without_answered(
     }
 
 
-def _goes_on(settings: TrainSettings, checkpoint: dict[str, Any]) -> bool:
+def _goes_on(settings: TrainSettings, checkpoint: "Checkpoint") -> bool:
     """Whether a run under these settings is the checkpoint's own, so far as flags decide."""
-    last = Ledger.from_plain(checkpoint["ledger"]).last
+    last = checkpoint.lineage.last
     try:
         went = resumption_of(settings, checkpoint, images=last.images, world=last.world)
     except SettingsError:  # it is at its end, or its plan cannot be laid

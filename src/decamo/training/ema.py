@@ -1,10 +1,10 @@
 """Exponential moving average of the weights, right from the first step."""
 
 import copy
-from typing import Any
 
 import torch
 
+from decamo.checkpoint import EmaWeights
 from decamo.nn import Segmenter
 
 __all__ = ["Ema", "decay_at"]
@@ -44,11 +44,11 @@ class Ema:
             mine.copy_(theirs)
         self.updates += 1
 
-    def state(self) -> dict[str, Any]:
-        """Tensors and plain values for a checkpoint."""
-        return {"weights": self.model.state_dict(), "updates": self.updates}
+    def state(self) -> EmaWeights:
+        """For a checkpoint."""
+        return EmaWeights(self.model.state_dict(), self.updates)
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: EmaWeights) -> None:
         """The inverse of :meth:`state`."""
-        self.model.load_state_dict(state["weights"])
-        self.updates = state["updates"]
+        self.model.load_state_dict(state.weights)
+        self.updates = state.updates

@@ -1,9 +1,12 @@
 """What a plan will take: time from the run's own past, or from a timed step (``probe``)."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from decamo.schedule import Resumption, Spending, Stage
 from decamo.settings import TrainSettings
+
+if TYPE_CHECKING:  # numpy and Pillow, which a plan needs not: decisions/0007
+    from decamo.checkpoint import Checkpoint
 
 __all__ = ["expected_spending"]
 
@@ -11,7 +14,7 @@ __all__ = ["expected_spending"]
 def expected_spending(
     settings: TrainSettings,
     resumption: Resumption,
-    checkpoint: dict[str, Any] | None,
+    checkpoint: "Checkpoint | None",
     *,
     measure: bool,
 ) -> list[Spending]:
@@ -37,15 +40,13 @@ def _epochs_left(stage: Stage, done: int) -> int:
     return stage.last_epoch - max(done, stage.first_epoch - 1)
 
 
-def _remembered(stage: Stage, done: int, checkpoint: dict[str, Any] | None) -> Spending:
+def _remembered(stage: Stage, done: int, checkpoint: "Checkpoint | None") -> Spending:
     """Time of past epochs of the same kind, scaled by the number of pixels."""
-    past = checkpoint["history"] if checkpoint else []
-    same = [r for r in past if min(r["stage"], 2) == min(stage.number, 2)][-5:]
+    past = checkpoint.history if checkpoint else ()
+    same = [r for r in past if min(r.stage, 2) == min(stage.number, 2)][-5:]
     if not same:
         return Spending(stage.number, _epochs_left(stage, done), None, None, "not measured yet")
-    seconds = [
-        r["train_seconds"] * (stage.img_size / r["img_size"]) ** 2 + r["val_seconds"] for r in same
-    ]
+    seconds = [r.train_seconds * (stage.img_size / r.img_size) ** 2 + r.val_seconds for r in same]
     source = f"the last {len(same)} epochs of this kind, by pixels"
     mean = sum(seconds) / len(seconds)
     return Spending(stage.number, _epochs_left(stage, done), mean, None, source)

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from decamo.checkpoint.load_save import read_outline, save_checkpoint
+from decamo.checkpoint.recover import Recovered, load_or_previous
 from decamo.errors import CheckpointError
 from decamo.history import Saved
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder, previous_of, replace_by_copy
-from decamo.storage.recover import Recovered, load_or_previous
-from decamo.storage.sealed import save_sealed, sealed_outline
 from decamo.training.state import TrainState
 
 __all__ = ["Keeper", "keep_former_best"]
@@ -29,7 +29,7 @@ def keep_former_best(folder: RunFolder, state: TrainState) -> Path | None:
     if state.best_before is None or not folder.best.exists():
         return None
     try:
-        epoch: int = sealed_outline(folder.best, check=False)["position"]["epoch"]
+        epoch = read_outline(folder.best, check=False).position.epoch
     except CheckpointError:
         epoch = state.best_before.epoch
     return folder.protect(folder.best, epoch)
@@ -65,7 +65,7 @@ class Keeper:
         if not self.writes:
             return
         began = self.clock()
-        save_sealed(self.folder.last, state.to_plain(self.settings))
+        save_checkpoint(self.folder.last, state.checkpoint(self.settings))
         yield Saved(self.folder.last, state.position, self.clock() - began)
         if best:
             yield self._promote(state)
@@ -86,10 +86,10 @@ class Keeper:
 
     def _best_is(self, state: TrainState) -> bool:
         try:
-            held = sealed_outline(self.folder.best, check=False)
+            held = read_outline(self.folder.best, check=False)
         except CheckpointError:
             return False
-        return bool(held["position"]["step"] == state.position.step)
+        return held.position.step == state.position.step
 
     def load_last(self) -> Recovered:
         """The newest checkpoint; the one before it where that is damaged.

@@ -7,13 +7,13 @@ from statistics import fmean
 
 import torch
 
+from decamo.checkpoint.load_save import load_checkpoint, save_checkpoint
 from decamo.data.loader import Batch
 from decamo.data.waiting import StopAsked
 from decamo.errors import MemoryExhausted, StorageError
 from decamo.inference.predictor import Predictor
 from decamo.schedule import Preflight, Rehearsed, Stage
 from decamo.storage import check_space, run_bytes
-from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.system import peak_memory
 from decamo.training.out_of_memory import OutOfMemory, release
 from decamo.training.trainer import Trainer
@@ -118,15 +118,15 @@ def _validation(trainer: Trainer, stage: Stage) -> float:
 def _round_trip(trainer: Trainer) -> tuple[float, float, int]:
     """Seconds to save and to load, and bytes."""
     path = trainer.folder.rehearsal
-    plain = trainer.state.to_plain(trainer.settings)
+    state = trainer.state.checkpoint(trainer.settings)
     try:
         began = time.perf_counter()
-        save_sealed(path, plain)
+        save_checkpoint(path, state)
         saved = time.perf_counter()
-        back = load_sealed(path)
+        back = load_checkpoint(path)
         loaded = time.perf_counter()
-        same = all(torch.equal(t.cpu(), back["model"][name]) for name, t in plain["model"].items())
-        if not same or back["position"] != plain["position"]:
+        same = all(torch.equal(t.cpu(), back.weights[name]) for name, t in state.weights.items())
+        if not same or back.position != state.position:
             raise StorageError(path, "what was read is not what was written", "use another disk")
         return saved - began, loaded - saved, path.stat().st_size
     finally:

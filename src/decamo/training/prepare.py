@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from decamo.checkpoint import Best, Checkpoint
 from decamo.data.augment import draw_augmentation
 from decamo.data.cache.opening import Pool
 from decamo.data.dataset import CamouflageDataset, Draw
@@ -18,7 +19,7 @@ from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
 from decamo.nn.build import check_sizes, refuse_foreign
 from decamo.nn.segmenter import completed
-from decamo.schedule import Ledger, Resumption, opened_before
+from decamo.schedule import Resumption, opened_before
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.words import seconds_of
 from decamo.storage import RunFolder
@@ -31,7 +32,7 @@ from decamo.training.optimizer_groups import build_optimiser
 from decamo.training.resumption import resumption_of
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
-from decamo.training.state import Best, TrainState
+from decamo.training.state import TrainState
 from decamo.training.step import Stepper
 from decamo.training.supply import Supply
 from decamo.training.teacher import load_teacher
@@ -75,7 +76,7 @@ def prepare(
     folder: RunFolder,
     runtime: Runtime,
     supply: Supply,
-    checkpoint: dict[str, Any] | None,
+    checkpoint: Checkpoint | None,
     *,
     stop: Callable[[], str],
     clock: Callable[[], float],
@@ -92,7 +93,7 @@ def prepare(
         folder: the run folder, open.
         runtime: device and ranks.
         supply: the images.
-        checkpoint: what :func:`decamo.storage.load_sealed` gave, or None for a new run.
+        checkpoint: to go on from; None for a new run.
         stop: asked between steps; a reason saves and ends the run.
         clock: seconds from any fixed moment, only ever rising.
         waiting: asked while files are awaited; a reason ends the wait.
@@ -188,15 +189,13 @@ def _is_newest(settings: TrainSettings, folder: RunFolder, resumption: Resumptio
     return same and resumption.word == "continue"
 
 
-def check_architecture(
-    settings: TrainSettings, model: Segmenter, checkpoint: dict[str, Any]
-) -> None:
+def check_architecture(settings: TrainSettings, model: Segmenter, checkpoint: Checkpoint) -> None:
     """Refuse to put a checkpoint's weights into another network.
 
     Raises:
         CheckpointMismatch: names the flags that differ.
     """
-    held, built = completed(checkpoint["architecture"]), completed(model.architecture)
+    held, built = completed(checkpoint.architecture), completed(model.architecture)
     if "network" not in built:
         refuse_foreign(held, settings.run.resume_from or "--resume-from")
     differing = {k: held.get(k) for k in built if held.get(k) != built[k]}
@@ -219,7 +218,7 @@ def _state(
     runtime: Runtime,
     model: Segmenter,
     resumption: Resumption,
-    checkpoint: dict[str, Any] | None,
+    checkpoint: Checkpoint | None,
     supply: Supply,
 ) -> TrainState:
     model.to(runtime.device)
@@ -246,7 +245,7 @@ def _state(
             state.without_moments = _unexpected(without, settings, state, checkpoint)
         state.load_past(checkpoint)
         if resumption.position.micro:
-            state.load_epoch_under_way(checkpoint)
+            state.sums = checkpoint.sums  # its record is the one it would have had
     return state
 
 
@@ -254,11 +253,10 @@ def _unexpected(
     without: tuple[str, ...],
     settings: TrainSettings,
     state: TrainState,
-    checkpoint: dict[str, Any],
+    checkpoint: Checkpoint,
 ) -> tuple[str, ...]:
     """Of the parameters without moments those that have learned, and go on learning."""
-    ledger = Ledger.from_plain(checkpoint["ledger"])
-    opened = opened_before(ledger, checkpoint["position"]["step"])
+    opened = opened_before(checkpoint.lineage, checkpoint.position.step)
     learned = {name for group in opened for name in state.model.groups()[group]}
     idle = () if settings.optimise.deep_supervision else ("sides.",)
     return tuple(n for n in without if n in learned and not n.startswith(idle))

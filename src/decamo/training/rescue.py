@@ -39,7 +39,7 @@ def return_to_checkpoint(
     from_step = state.position.step
     with runtime.main_first():  # which wrote it
         found = keeper.load_last()
-    position = Position(**found.state["position"])
+    held, position = found.checkpoint, found.checkpoint.position
     if position.step > from_step:  # the run was resumed from further back than this one stood
         raise CheckpointDamaged(
             keeper.folder.last,
@@ -47,10 +47,9 @@ def return_to_checkpoint(
             f" this run, now at step {from_step}, has not been",
             "go on from another checkpoint of the run folder, such as the one resumed from",
         )
-    held = Ledger.from_plain(found.state["ledger"])
-    ledger, position = brought_back(state.ledger, held, position)
+    ledger, position = brought_back(state.ledger, held.lineage, position)
     ledger = rolled_back(ledger, position, back.why) if back.slower else _at(ledger, position)
-    state.go_back(found.state, ledger, position)
+    state.go_back(held, ledger, position)
     reason = "; ".join((ledger.last.reason, *found.notes))
     return RolledBack(from_step, position, reason, back.samples, ledger)
 

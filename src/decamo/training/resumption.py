@@ -1,19 +1,21 @@
-"""How a run starts or goes on, from settings and a checkpoint's plain values; no torch."""
+"""How a run starts or goes on, from settings and a checkpoint; no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING
 
 from decamo.schedule import Ledger, Position, Resumption, Segment, plan_of, resume
 from decamo.settings import TrainSettings, flag_of, shown
-from decamo.settings.plain import from_plain
+
+if TYPE_CHECKING:  # numpy and Pillow, which a plan needs not: decisions/0007
+    from decamo.checkpoint import Checkpoint
 
 __all__ = ["is_complete", "resumption_of"]
 
 
 def resumption_of(
     settings: TrainSettings,
-    checkpoint: dict[str, Any] | None,
+    checkpoint: "Checkpoint | None",
     *,
     images: int,
     world: int,
@@ -23,7 +25,7 @@ def resumption_of(
 
     Args:
         settings: what the user chose; on a resume already laid over the checkpoint's own.
-        checkpoint: its plain values, or None for a new run.
+        checkpoint: None for a new run.
         images: training images in an epoch now.
         world: devices now.
         other_masks: data sets whose masks mean something else than in the checkpoint; None where
@@ -34,18 +36,18 @@ def resumption_of(
         plan_of(segment)
         return Resumption("start", Ledger((segment,)), Position(), "a new run")
     return resume(
-        Ledger.from_plain(checkpoint["ledger"]),
+        checkpoint.lineage,
         settings.schedule,
-        Position(**checkpoint["position"]),
+        checkpoint.position,
         images=images,
         world=world,
-        other_changes=_other_changes(from_plain(checkpoint["settings"]), settings, other_masks),
+        other_changes=_other_changes(checkpoint.settings, settings, other_masks),
     )
 
 
-def is_complete(settings: TrainSettings, checkpoint: Mapping[str, Any]) -> bool:
+def is_complete(settings: TrainSettings, checkpoint: "Checkpoint") -> bool:
     """Whether nothing is left of a run that is to go on by itself."""
-    done: int = checkpoint["position"]["epoch"]
+    done = checkpoint.position.epoch
     return settings.run.resume == "auto" and done >= settings.schedule.last_epoch
 
 

@@ -8,7 +8,6 @@ here.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
@@ -68,11 +67,11 @@ class GuardedScaler:
                 state["scale"] = grown
             state["_growth_tracker"] = 0
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, float]:
         """Plain values for a checkpoint, named as torch's GradScaler names them."""
         return dict(self._state) if self._enabled else {}
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Mapping[str, float]) -> None:
         """The inverse of :meth:`state`; a state from a run without float16 is passed over."""
         if state and self._enabled:
             self._state = {name: state[name] for name in _FRESH}

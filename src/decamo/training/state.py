@@ -1,12 +1,12 @@
-"""All that changes while a run trains, in memory and as plain values."""
+"""All that changes while a run trains."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from decamo import __version__
+from decamo.checkpoint import Best, Checkpoint, EpochSums, Generators
 from decamo.data.rules import ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.history import EpochRecord
@@ -14,74 +14,24 @@ from decamo.nn import Segmenter
 from decamo.nn.weights import load_fitting
 from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
-from decamo.settings.plain import to_plain
-from decamo.storage.formats import FORMAT
 from decamo.training.ema import Ema
 from decamo.training.optimizer_groups import load_optimiser_state, optimiser_state
 from decamo.training.scaler import GuardedScaler
 
-__all__ = [
-    "Best",
-    "EpochSums",
-    "TrainState",
-    "generator_states",
-    "restore_generators",
-]
+__all__ = ["TrainState", "generator_states", "restore_generators"]
 
 
-def generator_states() -> dict[str, Any]:
-    """The state of the CPU's generator and of each GPU's, as tensors."""
+def generator_states() -> Generators:
+    """The state of the CPU's generator and of each GPU's."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+    return Generators(torch.get_rng_state(), tuple(cuda))
 
 
-def restore_generators(states: dict[str, Any]) -> None:
+def restore_generators(states: Generators) -> None:
     """The inverse of :func:`generator_states`; the GPUs' only where there are as many."""
-    torch.set_rng_state(states["cpu"])
-    if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best validation score so far, and the images it was taken on."""
-
-    iou: float = -1.0
-    epoch: int = 0
-    images: str = ""
-
-
-@dataclass(frozen=True)
-class EpochSums:
-    """What the epoch under way has added up, for its record: sums over images.
-
-    ``lr`` has what the optimiser had at the epoch's first step, by group.
-    """
-
-    images: int = 0
-    parts: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    skipped: int = 0
-    lr: dict[str, float] = field(default_factory=dict)
-
-    def add(
-        self, images: int, parts: dict[str, float], seconds: float, skipped: bool = False
-    ) -> "EpochSums":
-        """These sums and one more step; ``parts`` are means over its images.
-
-        The loss of a step that was left out does not count: it may not be finite.
-        """
-        if skipped:
-            return replace(self, seconds=self.seconds + seconds, skipped=self.skipped + 1)
-        names = self.parts.keys() | parts.keys()
-        summed = {n: self.parts.get(n, 0.0) + parts.get(n, 0.0) * images for n in sorted(names)}
-        return replace(
-            self, images=self.images + images, parts=summed, seconds=self.seconds + seconds
-        )
-
-    def means(self) -> dict[str, float]:
-        """Means over the images."""
-        return {name: total / max(self.images, 1) for name, total in self.parts.items()}
+    torch.set_rng_state(states.cpu)
+    if states.cuda and len(states.cuda) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states.cuda)
 
 
 @dataclass
@@ -117,44 +67,41 @@ class TrainState:
         """The weights that are validated and shipped: the average where there is one."""
         return self.ema.model if self.ema is not None else self.model
 
-    def to_plain(self, settings: TrainSettings) -> dict[str, Any]:
-        """Tensors and plain values only: loadable with ``weights_only=True``."""
-        return {
-            "format": FORMAT,
-            "decamo": __version__,
-            "architecture": self.model.architecture,
-            "settings": to_plain(settings),
-            "model": self.model.state_dict(),
-            "ema": self.ema.state() if self.ema is not None else None,
-            "optimiser": optimiser_state(self.model, self.optimiser),
-            "scaler": self.scaler.state(),
-            "generators": generator_states(),
-            "ledger": self.ledger.to_plain(),
-            "position": asdict(self.position),
-            "sums": asdict(self.sums),
-            "history": [record.to_plain() for record in self.history],
-            "best": asdict(self.best),
-            "bad_steps": self.bad_steps,
-            "images": self.images.to_plain(),
-            "rules": {name: rule.to_plain() for name, rule in self.rules.items()},
-        }
+    def checkpoint(self, settings: TrainSettings) -> Checkpoint:
+        """This state as a checkpoint that shares its tensors."""
+        return Checkpoint(
+            architecture=self.model.architecture,
+            settings=settings,
+            weights=self.model.state_dict(),
+            ema=self.ema.state() if self.ema is not None else None,
+            moments=optimiser_state(self.model, self.optimiser),
+            scaler=self.scaler.state(),
+            generators=generator_states(),
+            lineage=self.ledger,
+            position=self.position,
+            sums=self.sums,
+            history=tuple(self.history),
+            best=self.best,
+            bad_steps=self.bad_steps,
+            images=self.images,
+            rules=self.rules,
+            written_by=__version__,
+        )
 
-    def load_weights(self, plain: dict[str, Any], what: object = "--resume-from") -> None:
+    def load_weights(self, held: Checkpoint, what: object = "--resume-from") -> None:
         """Weights of the model and, where both have one, of its average.
 
         Raises:
             CheckpointMismatch: they are those of another network.
         """
-        load_fitting(self.model, plain["model"], what)
+        load_fitting(self.model, held.weights, what)
         if self.ema is not None:
-            load_fitting(self.ema.model, plain["model"], what)
-            if plain["ema"] is not None:
-                load_fitting(self.ema.model, plain["ema"]["weights"], what)
-                self.ema.load(plain["ema"])
+            load_fitting(self.ema.model, held.weights, what)
+            if held.ema is not None:
+                load_fitting(self.ema.model, held.ema.weights, what)
+                self.ema.load(held.ema)
 
-    def load_moments(
-        self, plain: dict[str, Any], what: object = "--resume-from"
-    ) -> tuple[str, ...]:
+    def load_moments(self, held: Checkpoint, what: object = "--resume-from") -> tuple[str, ...]:
         """Adam's moments and the loss scale.
 
         Returns:
@@ -163,22 +110,22 @@ class TrainState:
         Raises:
             CheckpointMismatch: moments of another network.
         """
-        without = load_optimiser_state(self.model, self.optimiser, plain["optimiser"], what)
-        self.scaler.load(plain["scaler"])
+        without = load_optimiser_state(self.model, self.optimiser, held.moments, what)
+        self.scaler.load(held.scaler)
         return without
 
-    def load_past(self, plain: dict[str, Any]) -> None:
+    def load_past(self, held: Checkpoint) -> None:
         """History, best score (if it was taken on the same images) and generators."""
-        self.history = [EpochRecord.from_plain(r) for r in plain["history"]]
-        best = Best(**plain["best"])
+        self.history = list(held.history)
+        best = held.best
         same = best.images in self.known_as or best.images == self.best.images
         if same:
             self.best = replace(best, images=self.best.images)
         else:
             self.best = Best(images=self.best.images)
             self.best_before = best if best.epoch else None
-        self.bad_steps = plain["bad_steps"]
-        restore_generators(plain["generators"])
+        self.bad_steps = held.bad_steps
+        restore_generators(held.generators)
 
     def not_finite(self) -> list[str]:
         """Names of weights, averages and moments that hold a NaN or an infinity."""
@@ -191,25 +138,20 @@ class TrainState:
         finite = torch.stack([t.isfinite().all() for t in tensors.values()])  # one wait for all
         return [name for name, good in zip(tensors, finite.tolist(), strict=True) if not good]
 
-    def go_back(self, plain: dict[str, Any], ledger: Ledger, position: Position) -> None:
+    def go_back(self, held: Checkpoint, ledger: Ledger, position: Position) -> None:
         """Be again what a checkpoint of this run holds, under another ledger.
 
         Args:
-            plain: the checkpoint.
+            held: the checkpoint.
             ledger: in force from now on.
             position: the checkpoint's, or the begin of the epoch that was under way there.
         """
         self.optimiser.zero_grad(set_to_none=True)
         self.optimiser.state.clear()  # what had no moments then has none now
-        self.load_weights(plain)
-        self.load_moments(plain)
-        self.load_past(plain)
-        self.sums = EpochSums()
-        if position.micro:
-            self.load_epoch_under_way(plain)
+        self.load_weights(held)
+        self.load_moments(held)
+        self.load_past(held)
+        # an interrupted epoch ends with the record that it would have had
+        self.sums = held.sums if position.micro else EpochSums()
         self.position, self.ledger = position, ledger
         self.bad_steps = 0
-
-    def load_epoch_under_way(self, plain: dict[str, Any]) -> None:
-        """Sums of an interrupted epoch, to end it with the record it would have had."""
-        self.sums = replace(EpochSums(), **plain["sums"])

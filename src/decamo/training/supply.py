@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from decamo.checkpoint import Checkpoint
 from decamo.data.census import (
     BadFile,
     Entry,
@@ -20,7 +20,7 @@ from decamo.data.holdout import Split, content_fingerprint, hold_out
 from decamo.data.layouts import Wanted, find_pairs
 from decamo.data.neighbours import Neighbours, find_neighbours
 from decamo.data.pairs import Pair
-from decamo.data.rules import ReadingRule, rules_from_plain
+from decamo.data.rules import ReadingRule
 from decamo.data.split_record import Followed, SplitRecord, follow, former_names, record_of
 from decamo.data.waiting import NOBODY, Ear
 from decamo.settings import DataSettings
@@ -75,7 +75,7 @@ def find_supply(
     on_progress: Callable[[int, int], None],
     *,
     keep: bool = True,
-    checkpoint: Mapping[str, Any] | None = None,
+    checkpoint: Checkpoint | None = None,
     ear: Ear = NOBODY,
 ) -> Supply:
     """Find, check and split the training images.
@@ -105,16 +105,15 @@ def find_supply(
     )
     if keep:
         save_cache(cache, census)
-    held = rules_from_plain(checkpoint.get("rules")) if checkpoint else {}
-    if held and checkpoint and checkpoint.get("images") is not None:
-        record = SplitRecord.from_plain(checkpoint["images"])
-        former = former_names(census.entries, record)
+    held = dict(checkpoint.rules) if checkpoint else {}
+    if held and checkpoint and checkpoint.images is not None:
+        former = former_names(census.entries, checkpoint.images)
         held = {name: held[old] for name, old in former.items() if old in held} | {**held}
     ruled = apply_rules(
         census,
         given=settings.mask_values,
         held=held,
-        before=checkpoint["settings"]["data"].get("mask_values", ()) if checkpoint else (),
+        before=checkpoint.settings.data.mask_values if checkpoint else (),
         max_pixels=settings.max_pixels,
     )
     census = ruled.census
@@ -143,7 +142,7 @@ def find_supply(
         ruled.warnings,
         followed.record,
         now,
-        frozenset({now, checkpoint["best"]["images"]} if same and checkpoint else {now}),
+        frozenset({now, checkpoint.best.images} if same and checkpoint else {now}),
         ruled.others if held else None,
     )
 
@@ -182,24 +181,24 @@ def _unasked(split: Split, fraction: float, found: Neighbours) -> tuple[str, ...
 def _followed(
     entries: Sequence[Entry],
     settings: DataSettings,
-    checkpoint: Mapping[str, Any],
+    checkpoint: Checkpoint,
     seen: Mapping[str, object],
     found: Neighbours,
 ) -> Followed:
     """The split of a run that goes on."""
-    data = checkpoint["settings"]["data"]
-    before = data.get("val_fraction", DataSettings().val_fraction)
+    data = checkpoint.settings.data
+    before = data.val_fraction
     proven = True
-    if checkpoint.get("images") is not None:
-        record = SplitRecord.from_plain(checkpoint["images"])
+    if checkpoint.images is not None:
+        record = checkpoint.images
     else:
         record, proven = earlier_record(
             entries,
             before,
-            checkpoint["best"]["images"],
+            checkpoint.best.images,
             seen=seen,
-            roots=[str(path) for path in data.get("dataset_path", ())],
-            noncam=data.get("noncam", DataSettings().noncam),
+            roots=[str(path) for path in data.dataset_path],
+            noncam=data.noncam,
         )
     followed = follow(entries, record, settings.val_fraction, before=before, groups=found.groups)
     lines = followed.lines

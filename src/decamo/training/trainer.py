@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from decamo.checkpoint import Best, EpochSums
 from decamo.data.loader import Batch
 from decamo.data.stream import BatchStream
 from decamo.data.waiting import LISTEN_S, StopAsked
@@ -32,7 +33,7 @@ from decamo.training.optimizer_groups import set_rates
 from decamo.training.out_of_memory import OutOfMemory, release
 from decamo.training.rescue import GoBack, make_room, return_to_checkpoint
 from decamo.training.runtime import Runtime
-from decamo.training.state import Best, EpochSums, TrainState
+from decamo.training.state import TrainState
 from decamo.training.step import StepOutcome, Stepper
 from decamo.training.validation import ValidationSummary, Validator
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from decamo.checkpoint.recover import load_or_previous, newest_of
 from decamo.errors import CheckpointDamaged, CheckpointForeign, CheckpointMissing
+from decamo.schedule import Position
 from decamo.storage import RunFolder, previous_of, replace_by_copy
-from decamo.storage.recover import load_or_previous, newest_of
 from decamo.storage.sealed import load_sealed, save_sealed
 from tests.storage.faults import state_at
 from tests.storage.format_1 import sealed_1
@@ -50,7 +51,7 @@ class TestLoadOrPrevious:
         recovered = load_or_previous(folder.last)
 
         assert (recovered.path, recovered.notes) == (folder.last, ())
-        assert recovered.state["position"]["epoch"] == 4
+        assert recovered.checkpoint.position.epoch == 4
 
     @pytest.mark.parametrize("damage", [flip, cut, blank, remove])
     def test_a_damaged_or_missing_one_gives_way_to_the_one_before_it(
@@ -61,7 +62,7 @@ class TestLoadOrPrevious:
         recovered = load_or_previous(folder.last)
 
         assert recovered.path == previous_of(folder.last)
-        assert recovered.state["position"] == {"epoch": 3, "step": 30, "micro": 0}
+        assert recovered.checkpoint.position == Position(3, 30)
         (note,) = recovered.notes
         assert len(note.splitlines()) == 1
         assert f"{folder.last} cannot be used" in note
@@ -124,7 +125,7 @@ class TestDamageAnywhere:
     def recovers(self, folder: RunFolder, data: bytes) -> None:
         folder.last.write_bytes(data)
         recovered = load_or_previous(folder.last)
-        assert recovered.state["position"]["epoch"] == 3
+        assert recovered.checkpoint.position.epoch == 3
         assert recovered.path == previous_of(folder.last)
         assert len(recovered.notes) == 1
 

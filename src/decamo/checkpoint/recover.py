@@ -4,17 +4,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from decamo.errors import (
-    CheckpointDamaged,
-    CheckpointError,
-    CheckpointForeign,
-    CheckpointMissing,
-)
-from decamo.storage.durable import previous_of
-from decamo.storage.run_folder import RunFolder
-from decamo.storage.sealed import load_sealed, sealed_outline
+from decamo.checkpoint.load_save import load_checkpoint, read_outline
+from decamo.checkpoint.typed import Checkpoint
+from decamo.errors import CheckpointDamaged, CheckpointError, CheckpointMissing
+from decamo.schedule import Position
+from decamo.storage import RunFolder, previous_of
 
 __all__ = ["Recovered", "load_or_previous", "newest_of"]
 
@@ -24,12 +19,12 @@ class Recovered:
     """A checkpoint that could be read.
 
     Attributes:
-        state: what :func:`decamo.storage.load_sealed` gives.
+        checkpoint: what it holds.
         path: the file that it came from.
         notes: a sentence for people where this is not the file asked for; else empty.
     """
 
-    state: dict[str, Any]
+    checkpoint: Checkpoint
     path: Path
     notes: tuple[str, ...] = ()
 
@@ -45,19 +40,19 @@ def load_or_previous(path: Path) -> Recovered:
         CheckpointForeign: not written by decamo.
     """
     try:
-        return Recovered(load_sealed(path), path)
+        return Recovered(load_checkpoint(path), path)
     except (CheckpointDamaged, CheckpointMissing) as error:
         previous = previous_of(path)
         try:
-            state = load_sealed(previous)
+            checkpoint = load_checkpoint(previous)
         except CheckpointMissing:
             raise error from None
         except CheckpointError as second:
             got = f"{error.got}; and {previous.name}, the one before it: {second.got}"
             remedy = "use another checkpoint of the run folder, such as best_model.pth"
             raise type(error)(path, got, remedy) from error
-        note = _note(path, error.got, previous, state)
-        return Recovered(state, previous, (note,))
+        note = _note(path, error.got, previous, checkpoint.position)
+        return Recovered(checkpoint, previous, (note,))
 
 
 def newest_of(folder: RunFolder, say: Callable[[str], object] = lambda note: None) -> Path | None:
@@ -84,13 +79,12 @@ def newest_of(folder: RunFolder, say: Callable[[str], object] = lambda note: Non
     failures: list[tuple[Path, CheckpointError]] = []
     for path in ranked:
         try:
-            outline = sealed_outline(path)
-            _step(path, outline)
+            outline = read_outline(path)
         except CheckpointError as failure:
             failures.append((path, failure))
             continue
         for bad, why in failures:
-            say(_note(bad, why.got, path, outline))
+            say(_note(bad, why.got, path, outline.position))
         return path
     if failures:
         raise failures[0][1]
@@ -103,27 +97,18 @@ def _claimed_step(path: Path) -> float:
     It could be the farthest, so it is to be found wanting, and told, before another is taken.
     """
     try:
-        return _step(path, sealed_outline(path, check=False))
+        return read_outline(path, check=False).position.step
     except CheckpointError:
         return math.inf
 
 
-def _step(path: Path, state: dict[str, Any]) -> int:
-    position = state.get("position")
-    if isinstance(position, dict) and all(type(position.get(k)) is int for k in ("epoch", "step")):
-        return int(position["step"])
-    raise CheckpointForeign(path, "it has no position in a run", "use another checkpoint")
-
-
-def _note(bad: Path, got: str, taken: Path, state: dict[str, Any]) -> str:
+def _note(bad: Path, got: str, taken: Path, position: Position) -> str:
     """What was wrong with one file, which is taken instead, and how far back that is."""
-    position = state["position"]
-    stands = f"it stands at epoch {position['epoch']}, step {position['step']}"
+    stands = f"it stands at epoch {position.epoch}, step {position.step}"
     try:
-        claimed = sealed_outline(bad, check=False)["position"]
-        epochs = claimed["epoch"] - position["epoch"]
-        steps = claimed["step"] - position["step"]
-    except (CheckpointError, KeyError, TypeError):
+        claimed = read_outline(bad, check=False).position
+    except CheckpointError:
         return f"warning: {bad} cannot be used ({got}); {taken} is taken instead: {stands}"
+    epochs, steps = claimed.epoch - position.epoch, claimed.step - position.step
     back = f"{epochs} epochs and {steps} steps before what the damaged file says of itself"
     return f"warning: {bad} cannot be used ({got}); {taken} is taken instead: {stands}, {back}"
