@@ -11,8 +11,8 @@ from decamo.nn import Segmenter, build_segmenter, from_architecture
 from decamo.nn.backbone import STRIDES
 from decamo.nn.backbone_by_name import create_backbone
 from decamo.nn.feature_maps import FeatureMaps
-from decamo.nn.resampling import resampled
-from decamo.nn.simple_pyramid import SimplePyramid, sources_of
+from decamo.nn.resampling import fit_tables
+from decamo.nn.simple_pyramid import SimplePyramid, level_sources
 from decamo.settings import ModelSettings
 
 
@@ -61,7 +61,7 @@ def test_networks_of_before_stay_bit_equal(name: str) -> None:
 def test_levels_come_from_the_next_coarser_map(
     strides: tuple[int, ...], expected: list[tuple[int, int]]
 ) -> None:
-    assert [(s.map, s.doublings) for s in sources_of(strides)] == expected
+    assert [(s.map, s.doublings) for s in level_sources(strides)] == expected
     pyramid = SimplePyramid(strides, [64] * len(strides))
     maps = [torch.zeros(1, 64, 96 // s, 64 // s) for s in strides]
     levels = pyramid(maps, (96, 64))
@@ -117,8 +117,6 @@ def test_a_plain_vit_takes_any_size(side: int) -> None:
 
 
 def test_patches_of_14_px_see_the_nearest_multiple(monkeypatch: pytest.MonkeyPatch) -> None:
-    backbone = create_backbone("vit_tiny_r_s16_p8_224", pretrained=False)
-    assert backbone.maps.patch == 1
     small = create_backbone("eva02_tiny_patch14_224", pretrained=False)
     seen: list[tuple[int, ...]] = []
     original = small.net.forward
@@ -148,7 +146,7 @@ def test_a_network_of_windows_is_built_for_the_size_and_says_so() -> None:
 
 def test_windows_that_do_not_divide_an_image_are_no_hindrance() -> None:
     backbone = create_backbone("swin_tiny_patch4_window7_224", pretrained=False, size=96)
-    assert backbone.opening.built_for is None
+    assert backbone.variant.built_for is None
     with torch.no_grad():
         levels = backbone(torch.zeros(1, 3, 96, 160))
     assert [tuple(f.shape[2:]) for f in levels] == [(96 // s, 160 // s) for s in STRIDES]
@@ -157,7 +155,7 @@ def test_windows_that_do_not_divide_an_image_are_no_hindrance() -> None:
 def test_relative_positions_are_interpolated_between_their_ends() -> None:
     table = torch.linspace(0, 1, 7)[:, None].repeat(1, 2)
     biases = torch.arange(9.0).reshape(1, 9)
-    found = resampled(
+    found = fit_tables(
         {"rel_pos_h": table, "attention_biases": biases, "weight": torch.zeros(2, 3)},
         {
             "rel_pos_h": torch.zeros(13, 2),

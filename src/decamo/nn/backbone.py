@@ -10,7 +10,7 @@ import torch.utils.checkpoint
 from torch import Tensor, nn
 
 from decamo.errors import ModelError
-from decamo.nn.feature_maps import AS_IS, FeatureMaps, Opening, layout_of, unfit
+from decamo.nn.feature_maps import AS_IS, BackboneVariant, FeatureMaps, layout_of, unfit
 from decamo.nn.kept_tensors import KeptTensors
 from decamo.nn.simple_pyramid import STRIDES, SimplePyramid
 
@@ -24,7 +24,7 @@ class Backbone(nn.Module):
 
     Attributes:
         name: timm's name of it.
-        opening: how timm was asked for it.
+        variant: how timm was asked for it.
         channels: channels of each level, shallowest first.
         levels: names of the parameters of each level, as in :meth:`named_parameters`. A
             parameter belongs to the first level whose gradient reaches it, because that is the
@@ -40,7 +40,7 @@ class Backbone(nn.Module):
     Args:
         name: timm's name.
         net: timm's ``features_only`` model; returns a list of feature maps.
-        opening: how timm was asked for it.
+        variant: how timm was asked for it.
         levels: as in the attribute, where another copy of the network was looked through.
         probe: height and width, in px, of the image that it is looked through with otherwise.
 
@@ -52,14 +52,14 @@ class Backbone(nn.Module):
         self,
         name: str,
         net: nn.Module,
-        opening: Opening = AS_IS,
+        variant: BackboneVariant = AS_IS,
         *,
         levels: tuple[tuple[str, ...], ...] | None = None,
         probe: int = PROBE_SIZE,
     ) -> None:
         super().__init__()
         self.name = name
-        self.opening = opening
+        self.variant = variant
         self.net = net.eval()
         config: dict[str, Any] = getattr(net, "pretrained_cfg", {})
         self.mean: tuple[float, ...] = tuple(config.get("mean", timm.data.IMAGENET_DEFAULT_MEAN))
@@ -117,8 +117,8 @@ class Backbone(nn.Module):
             )
         if self.maps.patch > 1:
             parts.append(f"images are resized to multiples of its patch of {self.maps.patch} px")
-        if self.opening.built_for is not None:
-            parts.append(f"{self.name} is built for images of {self.opening.built_for} px")
+        if self.variant.built_for is not None:
+            parts.append(f"{self.name} is built for images of {self.variant.built_for} px")
         return "; ".join(parts)
 
     def set_checkpointing(self, enable: bool) -> None:

@@ -9,7 +9,7 @@ from decamo.errors import ModelError, UnknownBackbone
 from decamo.nn.backbone import Backbone
 from decamo.nn.feature_maps import (
     AS_IS,
-    Opening,
+    BackboneVariant,
     any_size,
     for_size,
     is_plain,
@@ -35,7 +35,7 @@ def create_backbone(
         pretrained: load the weights that timm publishes.
         size: largest image that it will see, in px. A network that takes other sizes than that
             of its weights only when it is built for them is built for this one.
-        built_for: what :attr:`Opening.built_for` of the same network was, where it is not None.
+        built_for: as the same network's variant had it, where that was not None.
 
     Raises:
         UnknownBackbone: timm has no model of that name.
@@ -48,19 +48,19 @@ def create_backbone(
         raise UnknownBackbone("--backbone", f"timm knows no model {name!r}", remedy)
     backbone = _built(name, built_for) if built_for is not None else _found(name, size)
     if pretrained:
-        load_pretrained(backbone.net, name, backbone.opening.options)
+        load_pretrained(backbone.net, name, backbone.variant.options)
     return backbone
 
 
 def _found(name: str, size: int | None) -> Backbone:
     """The first way that suits every size, else the one for ``size``."""
     backbone, refused = None, unfit(name, "gives no feature maps")
-    for opening in (AS_IS, *any_size(name)):
+    for variant in (AS_IS, *any_size(name)):
         try:
-            backbone = _as_is(name) if opening is AS_IS else _opened(name, opening, _PROBES)
+            backbone = _as_is(name) if variant is AS_IS else _opened(name, variant, _PROBES)
             break
         except ModelError as error:
-            refused = error if opening is AS_IS else refused
+            refused = error if variant is AS_IS else refused
     if backbone is not None:
         try:
             if size is not None:
@@ -76,10 +76,10 @@ def _found(name: str, size: int | None) -> Backbone:
         raise refused from None
 
 
-def _sketch(name: str, opening: Opening) -> nn.Module | None:
+def _sketch(name: str, variant: BackboneVariant) -> nn.Module | None:
     """The network without values; None where timm cannot make it so."""
     try:
-        return open_network(name, opening, "meta")
+        return open_network(name, variant, "meta")
     except ModelError:
         return None
 
@@ -98,19 +98,19 @@ def _built(name: str, size: int) -> Backbone:
     return backbone
 
 
-def _opened(name: str, opening: Opening, sizes: tuple[int, ...]) -> Backbone:
+def _opened(name: str, variant: BackboneVariant, sizes: tuple[int, ...]) -> Backbone:
     """Looked through at its real sizes on a copy without values, which costs next to nothing."""
-    twin = _sketch(name, opening)
+    twin = _sketch(name, variant)
     if twin is not None:
         try:
-            seen = Backbone(name, twin, opening, probe=sizes[0])
+            seen = Backbone(name, twin, variant, probe=sizes[0])
             for size in sizes[1:]:
                 seen.check_size(size)
-            return Backbone(name, open_network(name, opening), opening, levels=seen.levels)
+            return Backbone(name, open_network(name, variant), variant, levels=seen.levels)
         except ModelError as error:
             if "meta" not in str(error):
                 raise
-    backbone = Backbone(name, open_network(name, opening), opening, probe=sizes[0])
+    backbone = Backbone(name, open_network(name, variant), variant, probe=sizes[0])
     for size in sizes[1:]:
         backbone.check_size(size)
     return backbone

@@ -47,7 +47,7 @@ def build_segmenter(
         largest = magnified_side(max(wanted), settings.zoom)
         backbone = create_backbone(settings.backbone, pretrained=from_hub, size=largest)
         if initialise and settings.backbone_weights is not None:
-            options = backbone.opening.options
+            options = backbone.variant.options
             load_weights_file(backbone.net, settings.backbone_weights, settings.backbone, options)
         segmenter = Segmenter(
             backbone,

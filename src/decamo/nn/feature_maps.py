@@ -11,14 +11,15 @@ from timm.models import efficientformer
 from torch import nn
 
 from decamo.errors import ModelError
-from decamo.nn.simple_pyramid import STRIDES, nearest_stride, sources_of
+from decamo.nn.simple_pyramid import STRIDES, level_sources, nearest_stride
 
 __all__ = [
     "AS_IS",
+    "BackboneVariant",
     "FeatureMaps",
-    "Opening",
     "any_size",
     "for_size",
+    "is_plain",
     "layout_of",
     "open_network",
     "unfit",
@@ -26,7 +27,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Opening:
+class BackboneVariant:
     """How timm is asked for a network.
 
     Attributes:
@@ -38,7 +39,7 @@ class Opening:
     built_for: int | None = None
 
 
-AS_IS = Opening()
+AS_IS = BackboneVariant()
 
 # A network that takes any size by one of these needs no rebuilding for another --img-size.
 _ANY_SIZE: tuple[Mapping[str, Any], ...] = (
@@ -118,7 +119,9 @@ def layout_of(name: str, net: Any) -> FeatureMaps:
         raise unfit(name, f"has no feature map of strides 4 to 32, only {reductions}")
     # Of several maps of one stride the deepest.
     taken = tuple(max(i for i, r in enumerate(reductions) if r == s) for s in strides)
-    return FeatureMaps(taken, strides, taken, tuple(source.map for source in sources_of(strides)))
+    return FeatureMaps(
+        taken, strides, taken, tuple(source.map for source in level_sources(strides))
+    )
 
 
 def is_plain(net: Any) -> bool:
@@ -127,23 +130,23 @@ def is_plain(net: Any) -> bool:
     return len(set(reductions)) == 1
 
 
-def any_size(name: str) -> Iterator[Opening]:
+def any_size(name: str) -> Iterator[BackboneVariant]:
     """Ways to open a network that leave its shapes as they are at every image size."""
     for options in _ANY_SIZE:
-        yield Opening(_with_depths(name, options))
+        yield BackboneVariant(_with_depths(name, options))
 
 
-def for_size(name: str, size: int) -> Opening:
+def for_size(name: str, size: int) -> BackboneVariant:
     """The way to open a network for images of ``size`` px alone, or up to it."""
-    return Opening(_with_depths(name, {"img_size": size}), built_for=size)
+    return BackboneVariant(_with_depths(name, {"img_size": size}), built_for=size)
 
 
-def open_network(name: str, opening: Opening, device: str = "cpu") -> nn.Module:
+def open_network(name: str, variant: BackboneVariant, device: str = "cpu") -> nn.Module:
     """Timm's feature extractor; random weights come from torch's global CPU generator.
 
     Args:
         name: timm's name.
-        opening: how to ask for it.
+        variant: how to ask for it.
         device: ``meta`` makes one without values, which draws no random number.
 
     Raises:
@@ -151,17 +154,17 @@ def open_network(name: str, opening: Opening, device: str = "cpu") -> nn.Module:
     """
     try:
         if device == "cpu":
-            return _created(name, opening)
+            return _created(name, variant)
         with torch.random.fork_rng(devices=[]), torch.device(device):
-            return _created(name, opening)
+            return _created(name, variant)
     except Exception as error:  # timm says no in several ways, some of them an assertion
         raise unfit(name, f"gives no feature maps ({error})") from error
 
 
-def _created(name: str, opening: Opening) -> nn.Module:
-    net: nn.Module = timm.create_model(name, features_only=True, **opening.options)
-    if opening.built_for is not None:
-        _fit_biases(net, -(-opening.built_for // STRIDES[-1]))
+def _created(name: str, variant: BackboneVariant) -> nn.Module:
+    net: nn.Module = timm.create_model(name, features_only=True, **variant.options)
+    if variant.built_for is not None:
+        _fit_biases(net, -(-variant.built_for // STRIDES[-1]))
     return net
 
 
@@ -181,7 +184,7 @@ def _fit_biases(net: nn.Module, side: int) -> None:
 def _with_depths(name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Ask a plain network for the maps at the end of each quarter of its blocks."""
     try:
-        net: Any = open_network(name, Opening(options), "meta")
+        net: Any = open_network(name, BackboneVariant(options), "meta")
     except ModelError:
         return options
     blocks = len(getattr(getattr(net, "model", None), "feature_info", ()))

@@ -1,5 +1,6 @@
 """Weights that timm publishes: whether they can be had, and loading them."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from torch import nn
 
 from decamo.errors import WeightsUnavailable
-from decamo.nn.resampling import resampled
+from decamo.nn.resampling import fit_tables
 from decamo.nn.weights import REMEDY
 
 __all__ = ["check_pretrained", "load_pretrained", "published"]
@@ -63,8 +64,11 @@ def load_pretrained(net: nn.Module, name: str, options: Mapping[str, Any]) -> No
     """
     check_pretrained(name)
     try:
-        source = _source(name, options)
-        net.load_state_dict(resampled(source.state_dict(), net.state_dict()))
+        with warnings.catch_warnings():
+            # timm interpolates with an indexing that torch calls deprecated
+            warnings.simplefilter("ignore", UserWarning)
+            source = _source(name, options)
+        net.load_state_dict(fit_tables(source.state_dict(), net.state_dict()))
     except Exception as error:  # network, disk, hub and archive have a family of errors each
         raise WeightsUnavailable(
             "--pretrained", f"the weights of {name} cannot be had ({error})", REMEDY

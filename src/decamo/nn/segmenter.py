@@ -68,8 +68,8 @@ class Segmenter(nn.Module):
         }
         if zoom != 1:  # left out otherwise: the networks of earlier versions stay the same
             self.architecture["zoom"] = zoom
-        if backbone.opening.built_for is not None:
-            self.architecture["img_size"] = backbone.opening.built_for
+        if backbone.variant.built_for is not None:
+            self.architecture["img_size"] = backbone.variant.built_for
         self.zoom = zoom
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)

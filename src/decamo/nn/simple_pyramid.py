@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
-__all__ = ["STRIDES", "SimplePyramid", "Source", "nearest_stride", "sources_of"]
+__all__ = ["STRIDES", "SimplePyramid", "Source", "level_sources", "nearest_stride"]
 
 STRIDES = (4, 8, 16, 32)
 
@@ -30,7 +30,7 @@ def nearest_stride(reduction: int) -> int:
     return min(STRIDES, key=lambda stride: abs(stride - reduction))
 
 
-def sources_of(strides: Sequence[int]) -> tuple[Source, ...]:
+def level_sources(strides: Sequence[int]) -> tuple[Source, ...]:
     """For each of the strides 4, 8, 16 and 32 the map that it is made from.
 
     A level that the network has is that map. One that it lacks comes from the next coarser map,
@@ -67,7 +67,7 @@ class SimplePyramid(nn.Module):
     def __init__(self, strides: Sequence[int], channels: Sequence[int]) -> None:
         super().__init__()
         self.strides = tuple(strides)
-        self.sources = sources_of(strides)
+        self.sources = level_sources(strides)
         self.steps = nn.ModuleList(_resampling(channels[s.map], s.doublings) for s in self.sources)
         self.channels = tuple(channels[s.map] >> max(s.doublings, 0) for s in self.sources)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from decamo.errors import CheckpointMismatch, WeightsUnavailable
-from decamo.nn.resampling import resampled
+from decamo.nn.resampling import fit_tables
 
 __all__ = [
     "REMEDY",
@@ -98,7 +98,7 @@ def load_weights_file(
     found = _by_name(content)
     absent, misfit = _differing(found, wanted)
     if (absent or misfit) and name:
-        other = resampled(_by_name(_remapped(content, name, options or {})), wanted)
+        other = fit_tables(_by_name(_remapped(content, name, options or {})), wanted)
         if not any(_differing(other, wanted)):
             found, absent, misfit = other, [], []
     if wrong := misfit + absent:
@@ -137,7 +137,10 @@ def _remapped(
     if remap is None:
         return content
     try:
-        return _tensors(remap(dict(content), whole))
+        with warnings.catch_warnings():
+            # timm interpolates with an indexing that torch calls deprecated
+            warnings.simplefilter("ignore", UserWarning)
+            return _tensors(remap(dict(content), whole))
     except Exception:  # names of something else; what lacks is said by the caller
         return content
 
