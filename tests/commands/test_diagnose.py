@@ -213,10 +213,16 @@ def test_mistakes_are_one_line(
     assert err.count("\n") == 1
 
 
-def test_a_log_that_says_nothing_is_too_early(
+def test_what_is_no_log_is_refused_and_a_log_that_has_just_begun_is_too_early(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = tmp_path / "log.txt"
     log.write_text("hello\n")
+    assert main(["diagnose", str(log)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "is not a log: no line names an epoch with a loss, a score" in told.err
+    assert told.err.count("\n") == 1
+    log.write_text("Epoch 1/100\n")
     assert main(["diagnose", str(log)]) == 0
     assert capsys.readouterr().out.startswith("TOO EARLY TO SAY")

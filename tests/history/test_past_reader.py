@@ -67,12 +67,19 @@ def test_event_files_alone(tmp_path: Path) -> None:
         assert read_past([path]).points[0].iou == 0.5
 
 
-def test_binary_and_empty_files_are_pasts_with_a_note(tmp_path: Path) -> None:
-    for content in (b"", bytes(range(256)) * 100):
+def test_what_is_no_log_is_refused_in_a_line_that_says_what_was_looked_for(tmp_path: Path) -> None:
+    for content in (b"", b"hello\n", bytes(range(256)) * 100):
         (tmp_path / "x").write_bytes(content)
-        past = read_past([tmp_path / "x"])
-        assert past.points == ()
-        assert past.notes == ("no epoch found",)
+        with pytest.raises(DataError, match="not a log: no line names an epoch with a loss"):
+            read_past([tmp_path / "x"])
+        with pytest.raises(DataError, match="standard input: is not a log"):
+            read_past(["-"], io.BytesIO(content))
+
+
+def test_a_log_that_has_just_begun_is_one(tmp_path: Path) -> None:
+    for line in ("Epoch 1/100", "start: epoch 1 to 86, step 0 to 709, LR 0.1 -> 0.2 (a new run)"):
+        (tmp_path / "x.log").write_text(f"{line}\n")
+        assert read_past([tmp_path / "x.log"]).notes == ("no epoch found",)
 
 
 def test_what_is_missing_has_a_nearest_remedy(run: Path, tmp_path: Path) -> None:

@@ -4,7 +4,16 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from decamo.history.log_names import NUMBER, blocks, column_meaning, number_of, scope_of
+from decamo.history.log_counters import counters_in
+from decamo.history.log_names import (
+    NUMBER,
+    ColumnMeaning,
+    blocks,
+    column_meaning,
+    number_of,
+    part_of_loss,
+    scope_of,
+)
 from decamo.history.series import Stretch
 from decamo.history.sightings import Said, Sighting
 
@@ -69,6 +78,13 @@ _STEP = re.compile(
 )
 _STEP_ALONE = re.compile(r"\b(?:step|iter|iteration|batch)\b\s?[:=]?\s*\d", re.IGNORECASE)
 _OF_BAR = re.compile(r"\b(\d{1,9})/(\d{1,9})\b\s*[\[(━]")
+_RATE = r"(?:\d{1,9}\.\d{0,19}(?:[eE][-+]?\d{1,3})?|\d{1,9}[eE][-+]?\d{1,3})"
+_RATES = re.compile(rf"{_RATE}(?:[,/;]{_RATE})+(?![\w.])")
+_SPACED_RATES = re.compile(rf"{_RATE}(?:[,/;]?\s?{_RATE})+(?![\w.])")
+_BETWEEN_RATES = re.compile(r"[,/;\s]+")
+# The mean of an epoch so far and the loss of this step.
+_MEAN_AND_NOW = re.compile(r"\bM:\d+\.\d+\s?/\s?C:(\d+\.\d+)")
+_RUNNING_LOSS = ColumnMeaning("loss", 2, running=True)
 _FEW_WORDS = 6  # a line of a log has hardly more beside its names and values; prose has
 
 
@@ -90,17 +106,22 @@ def cleaned(line: str) -> str:
 def sighting_of(line: str) -> Sighting | None:
     """What a (cleaned) line says, or None if it says nothing or is prose."""
     epoch = _epoch_of(line)
-    said, taken = _pairs(line, epoch)
-    if not said:
+    said, parts, taken = _pairs(line, epoch)
+    now = _MEAN_AND_NOW.search(line)
+    if now is not None and not any(one.meaning.name == "loss" for one in said):
+        said += (Said(_RUNNING_LOSS, float(now[1])),)
+    if not said and not parts:
         return None
     words = len(_WORD.findall(line)) - taken
     if epoch is None:
         # Without a number of its own a line must look like a log, sign and all.
-        return _judged(line, Sighting(None, said)) if words <= _FEW_WORDS else None
+        if words > _FEW_WORDS:
+            return None
+        return _judged(line, Sighting(None, said, parts=parts, counters=counters_in(line)))
     before = len(_WORD.findall(line[: epoch.begin]))
     if before > _FEW_WORDS and words > 2 * _FEW_WORDS:
         return None
-    return _judged(line, Sighting(epoch.number, said, epoch.total), part=epoch.part)
+    return _judged(line, Sighting(epoch.number, said, epoch.total, parts=parts), part=epoch.part)
 
 
 def headline(line: str) -> tuple[int, int | None] | None:
@@ -126,10 +147,11 @@ def _epoch_of(line: str) -> _Epoch | None:
     return None
 
 
-def _pairs(line: str, epoch: _Epoch | None) -> tuple[tuple[Said, ...], int]:
-    """Values with what they mean, and how many words of the line belong to them."""
+def _pairs(line: str, epoch: _Epoch | None) -> tuple[tuple[Said, ...], tuple[Said, ...], int]:
+    """Values and terms of a loss, and how many words of the line belong to them."""
     scope, end, taken = (epoch.scope if epoch else ""), 0, 0
     said: list[Said] = []
+    parts: list[Said] = []
     for match in _PAIR.finditer(line):
         if epoch and match.start() < epoch.end and match.end() > epoch.begin:
             end = match.end()
@@ -138,11 +160,40 @@ def _pairs(line: str, epoch: _Epoch | None) -> tuple[tuple[Said, ...], int]:
         for word in before if not epoch or match.start() > epoch.end else ():
             scope = scope_of(word) or scope
         end = match.end()
+        several = _several_rates(line, match)
         one = _said(line, match, before, scope, numbered=epoch is not None)
-        if one is not None:
+        part = _part(match, before, scope) if one is None else None
+        if several:
+            said += several
+        elif one is not None:
             said.append(one)
+        elif part is not None:
+            parts.append(part)
+        if several or one is not None or part is not None:
             taken += len(_WORD.findall(match[0])) + (len(before[-1:]) if _second(match) else 0)
-    return tuple(said), taken + (1 if epoch else 0)
+    return tuple(said), tuple(parts), taken + (1 if epoch else 0)
+
+
+def _several_rates(line: str, match: re.Match[str]) -> list[Said]:
+    """Learning rates of several groups: ``LR: 1.00e-05,1.00e-04`` or ``lr: [1e-5, 1e-4]``."""
+    meaning = column_meaning(match["name"])
+    if meaning is None or meaning.name != "lr" or meaning.group:
+        return []
+    begin = match.start("number")
+    listed = (_SPACED_RATES if line[begin - 1] in "[(" else _RATES).match(line, begin)
+    if listed is None:
+        return []
+    values = [float(cell) for cell in _BETWEEN_RATES.split(listed[0])]
+    return [Said(replace(meaning, group=str(i)), value) for i, value in enumerate(values)]
+
+
+def _part(match: re.Match[str], before: list[str], scope: str) -> Said | None:
+    """A term of a loss."""
+    meaning = part_of_loss(match["name"], scope)
+    value = number_of(match["number"])
+    if meaning is None or value is None or not match["sign"] or match["percent"]:
+        return None
+    return None if any(blocks(word) for word in before[-2:]) else Said(meaning, value)
 
 
 def _second(match: re.Match[str]) -> bool:
@@ -186,7 +237,11 @@ def _judged(line: str, seen: Sighting, *, part: bool = False) -> Sighting:
     if bar:
         return replace(seen, redrawn=True)
     if step or part or (_STEP_ALONE.search(line) and not scored):
-        return replace(seen, said=tuple(_of_step(one) for one in seen.said))
+        return replace(
+            seen,
+            said=tuple(_of_step(one) for one in seen.said),
+            parts=tuple(_of_step(one) for one in seen.parts),
+        )
     return seen
 
 

@@ -17,8 +17,10 @@ __all__ = [
     "is_step",
     "lines_of",
     "number_of",
+    "part_of_loss",
     "scope_of",
     "split_lines",
+    "word_set",
 ]
 
 # Separators within are judged by `number_of`; possessive, so that no text makes it slow.
@@ -84,13 +86,14 @@ def split_lines(pieces: Iterator[str]) -> Iterator[str]:
         yield tail
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, each once."""
     return frozenset(text.split())
 
 
-_VAL = _words("val va valid validation validate validating eval evaluation evaluating dev")
-_TEST = _words("test testing tst")
-_TRAIN = _words("train tr training trn")
+_VAL = word_set("val va valid validation validate validating eval evaluation evaluating dev")
+_TEST = word_set("test testing tst")
+_TRAIN = word_set("train tr training trn")
 _SCOPES = dict.fromkeys(_VAL, "val") | dict.fromkeys(_TEST, "test") | dict.fromkeys(_TRAIN, "train")
 
 _SCORES = {
@@ -98,19 +101,25 @@ _SCORES = {
     **dict.fromkeys(("dice", "dsc", "mdice", "f1", "dicescore", "f1score", "dicecoef"), "dice"),
     "mae": "mae",
 }
-_FILLERS = _words(
+_FILLERS = word_set(
     "mean avg average m score index coef coefficient binary metric metrics epoch overall total"
-    " fg foreground object smoothed step"
+    " fg foreground object smoothed step all sum"
 )
 # A name with one of these speaks of another number than this epoch's.
-_BLOCKERS = _words(
+_BLOCKERS = word_set(
     "best max min maximum minimum target goal ema final previous prev last old initial init base"
     " peak gain delta boundary threshold improvement if from than ratio decay factor"
 )
-_OF_FLAGS = _words("stage1 stage2 stage3 start end scheduler mult warmup finder")
+_OF_FLAGS = word_set("stage1 stage2 stage3 start end scheduler mult warmup finder")
 _KNOWN = (
     frozenset(_SCORES) | _FILLERS | _BLOCKERS | frozenset(_SCOPES) | {"loss", "lr", "grad", "norm"}
 )
+_NO_LOSS = word_set(
+    "weight weights scale scaler type fn func function name names mode ratio coef coefficient"
+    " lambda reduction thr threshold best min max prev previous last target ema decay"
+)
+_NUMBERED = re.compile(r"(?<=loss)(?=\d)")
+_NUMBERED_RATE = re.compile(r"lr(\d{1,2})")
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])|\d+")
 _LONGEST = 100
 
@@ -156,6 +165,26 @@ def column_meaning(name: str, scope: str = "") -> ColumnMeaning | None:
     return _score(tokens, own, scope, running)
 
 
+def part_of_loss(name: str, scope: str = "") -> ColumnMeaning | None:
+    """The meaning of a term of a loss, such as ``loss_bce`` or ``Loss2``; None for anything else.
+
+    It stands in for the loss where no total is written down.
+
+    Args:
+        name: as written.
+        scope: as for :func:`column_meaning`.
+    """
+    tokens = [t for token in _tokens(name) for t in _NUMBERED.split(token) if t]
+    if "loss" not in tokens or _NO_LOSS & set(tokens):
+        return None
+    own = next((_SCOPES[t] for t in tokens if t in _SCOPES), "") or scope
+    group = ".".join(t for t in tokens if t != "loss" and t not in _SCOPES and t != "step")
+    if not group or group.replace(".", "") == "":
+        return None
+    field = "val_part" if own in ("val", "test") else "part"
+    return ColumnMeaning(field, 1, group, running="step" in tokens)
+
+
 def scope_of(word: str) -> str:
     """``train``, ``val`` or ``test`` for a word that says so, else nothing."""
     return _SCOPES.get(word.lower(), "")
@@ -194,6 +223,8 @@ def _score(tokens: list[str], own: str, scope: str, running: bool) -> ColumnMean
 
 def _rate(tokens: list[str]) -> str | None:
     """The group of a learning rate, empty for the only one; None for anything else."""
+    if len(tokens) == 1 and (numbered := _NUMBERED_RATE.fullmatch(tokens[0])):
+        return numbered[1]
     if "lr" in tokens:
         rest = [t for t in tokens if t != "lr"]
     elif "learningrate" in tokens or {"learning", "rate"} <= set(tokens):

@@ -8,7 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from decamo.history.log_names import ColumnMeaning, column_meaning, is_epoch, is_step, number_of
+from decamo.history.log_names import (
+    ColumnMeaning,
+    column_meaning,
+    is_epoch,
+    is_step,
+    number_of,
+    part_of_loss,
+)
 from decamo.history.sightings import MOST_EPOCHS, Said, Sighting
 
 __all__ = [
@@ -19,6 +26,7 @@ __all__ = [
 ]
 
 _DEEPEST = 4
+_MOST_GROUPS = 64
 
 
 def object_of(line: str) -> dict[str, Any] | None:
@@ -37,6 +45,7 @@ def sighting_of_object(entry: dict[str, Any]) -> Sighting | None:
     """What an object says, whatever the depth of its values."""
     epoch: int | None = None
     said: list[Said] = []
+    parts: list[Said] = []
     by_step = False
     for name, value in _leaves(entry, "", 0):
         if is_epoch(name):
@@ -47,23 +56,38 @@ def sighting_of_object(entry: dict[str, Any]) -> Sighting | None:
             by_step = True
         elif (meaning := column_meaning(name)) is not None:
             said.append(Said(meaning, value if math.isfinite(value) else math.nan))
+        elif (meaning := part_of_loss(name)) is not None:
+            parts.append(Said(meaning, value if math.isfinite(value) else math.nan))
     scored = any(one.meaning.name in ("iou", "dice", "mae") for one in said)
-    return Sighting(epoch, tuple(said), running=by_step and not scored) if said else None
+    if not said and not parts:
+        return None
+    return Sighting(epoch, tuple(said), running=by_step and not scored, parts=tuple(parts))
 
 
 def _leaves(value: Any, name: str, depth: int) -> Iterator[tuple[str, float]]:
-    """Numbers with the path of keys that leads to them; a list of one number counts as it."""
+    """Numbers with the path of keys that leads to them; a list of one number counts as it.
+
+    Several learning rates are those of groups, by their place in the list.
+    """
     if isinstance(value, dict) and depth < _DEEPEST:
         for key, inner in value.items():
             yield from _leaves(inner, f"{name} {key}".strip(), depth + 1)
     elif isinstance(value, list) and len(value) == 1:
         yield from _leaves(value[0], name, _DEEPEST)
+    elif isinstance(value, list) and len(value) <= _MOST_GROUPS and _names_rate(name):
+        for i, inner in enumerate(value):
+            yield from _leaves(inner, f"{name} {i}", _DEEPEST)
     elif isinstance(value, str):
         number = number_of(value)
         if number is not None:
             yield name, number
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield name, _float(value)
+
+
+def _names_rate(name: str) -> bool:
+    meaning = column_meaning(name)
+    return meaning is not None and meaning.name == "lr"
 
 
 def _float(value: float) -> float:
@@ -74,7 +98,8 @@ def _float(value: float) -> float:
 
 
 _MOST_COLUMNS = 512
-_OF_STEPS = ("loss", "lr", "grad_norm")
+_PARTS = ("part", "val_part")
+_OF_STEPS = ("loss", *_PARTS, "lr", "grad_norm")
 _NAME = re.compile(r"[A-Za-z_][^\d:=]{0,60}|[A-Za-z_][\w./@() %-]{0,60}")
 _SPLITS = {"|": re.compile(r"\s*\|\s*"), "  ": re.compile(r"\s{2,}|\t"), " ": re.compile(r"\s+")}
 
@@ -106,8 +131,12 @@ class Table:
             if epoch is None or not 0 <= epoch <= MOST_EPOCHS:
                 return None
             number = math.ceil(epoch)
-        said = [self._said(i, cells[i]) for i in self.meanings]
-        return Sighting(number, tuple(s for s in said if s is not None))
+        said = [s for i in self.meanings if (s := self._said(i, cells[i])) is not None]
+        return Sighting(
+            number,
+            tuple(s for s in said if s.meaning.name not in _PARTS),
+            parts=tuple(s for s in said if s.meaning.name in _PARTS),
+        )
 
     def _said(self, column: int, cell: str) -> Said | None:
         percent = cell.endswith("%")
@@ -123,6 +152,7 @@ def table_of(line: str) -> Table | None:
     A header has no numbers; it names the epoch and something that a past knows, or, parted by
     commas, semicolons or tabs, at least a score or a loss.
     """
+    line = line.lstrip("#% \t") if line.lstrip()[:1] in ("#", "%") else line
     for delimiter in (",", ";", "\t", "|", "  ", " "):
         cells = _cells(line, delimiter)
         if cells is None or not 2 <= len(cells) <= _MOST_COLUMNS:
@@ -132,7 +162,8 @@ def table_of(line: str) -> Table | None:
         epoch = next((i for i, cell in enumerate(cells) if is_epoch(cell)), None)
         meanings = _meanings(cells)
         numbered = epoch is not None or (delimiter in ",;\t" and not any(map(is_step, cells)))
-        if meanings and numbered:
+        known = epoch is not None or any(m.name not in _PARTS for m in meanings.values())
+        if meanings and numbered and known:
             return Table(delimiter, len(cells), epoch, meanings)
     return None
 
@@ -142,7 +173,7 @@ def _meanings(cells: Sequence[str]) -> dict[int, ColumnMeaning]:
     by_step = any(map(is_step, cells))  # several rows an epoch, as Lightning writes them
     best: dict[tuple[str, str, bool], tuple[int, ColumnMeaning]] = {}
     for i, cell in enumerate(cells):
-        meaning = column_meaning(cell)
+        meaning = column_meaning(cell) or part_of_loss(cell)
         if meaning is not None:
             if by_step and meaning.name in _OF_STEPS and "epoch" not in cell.lower():
                 meaning = replace(meaning, running=True)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from decamo.errors import DataError
 from decamo.history.event_files import past_of_events
 from decamo.history.log_names import lines_of
-from decamo.history.logs import past_of_text
+from decamo.history.logs import LogReader
 from decamo.history.run_past import join, past_of_journal
 from decamo.history.series import Past
 from decamo.storage.run_folder import RunFolder
@@ -44,7 +44,7 @@ def _one(name: str, stdin: BinaryIO | None) -> Past:
     if name == STANDARD_INPUT:
         if stdin is None:
             raise DataError(name, "there is no standard input here", "name a file instead")
-        return past_of_text(lines_of(stdin), "standard input")
+        return _told(lines_of(stdin), "standard input")
     path = Path(name)
     try:
         return _folder(path) if path.is_dir() else _file(path)
@@ -75,7 +75,19 @@ def _reader(path: Path) -> Callable[[Path], Past]:
 
 def _text(path: Path) -> Past:
     with path.open("rb") as file:
-        return past_of_text(lines_of(file), str(path))
+        return _told(lines_of(file), str(path))
+
+
+def _told(lines: Iterator[str], source: str) -> Past:
+    reader = LogReader(source)
+    past = reader.read(lines)
+    if not reader.seen:
+        raise DataError(
+            source,
+            "is not a log: no line names an epoch with a loss, a score or a learning rate",
+            "give what the trainer printed, its CSV or JSON lines, its history.json or its folder",
+        )
+    return past
 
 
 def _folder(path: Path) -> Past:
@@ -90,7 +102,10 @@ def _of_another_tool(path: Path) -> Past:
     """The file of a folder that says the most, by epochs with an IoU."""
     best: Past | None = None
     for reader, file in _candidates(path):
-        past = reader(file)
+        try:
+            past = reader(file)
+        except DataError:  # requirements.txt, a README
+            continue
         if best is None or _worth(past) > _worth(best):
             named = "event files" if file == path else file.relative_to(path)
             best = replace(past, notes=(f"read from {named}", *past.notes))

@@ -8,6 +8,8 @@ from decamo.history.log_names import ColumnMeaning
 
 __all__ = ["MOST_EPOCHS", "Said", "SeenEpoch", "Sighting", "spans"]
 
+_AVERAGED = ("loss", "val_loss", "grad_norm", "part", "val_part")
+
 MOST_EPOCHS = 1_000_000  # no run is that long: a number beyond it is something else
 
 
@@ -41,6 +43,8 @@ class Sighting:
         total: the last epoch planned, where written (``Epoch 87/120``).
         running: a state within the epoch (a progress bar, a step): a loss counts as one of many.
         redrawn: a bar at its end, drawn anew until all is known: the last state counts.
+        parts: terms of a loss; one stands in where no total is written down.
+        counters: ``done/of`` of a line without an epoch; one of them may count epochs.
     """
 
     epoch: int | None
@@ -48,6 +52,17 @@ class Sighting:
     total: int | None = None
     running: bool = False
     redrawn: bool = False
+    parts: tuple[Said, ...] = ()
+    counters: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def stray(self) -> bool:
+        """Whether it is a learning rate alone on a line without an epoch, as headers have it."""
+        return self.epoch is None and not self.parts and all(_is_rate(one) for one in self.said)
+
+
+def _is_rate(one: Said) -> bool:
+    return one.meaning.name == "lr"
 
 
 @dataclass
@@ -76,7 +91,7 @@ class SeenEpoch:
     def _take_running(self, new: Said) -> None:
         """A loss is averaged, of a learning rate the first counts, of anything else the last."""
         total, count = self.sums.get(new.key, (0.0, 0))
-        if new.meaning.name in ("loss", "val_loss", "grad_norm"):
+        if new.meaning.name in _AVERAGED:
             self.sums[new.key] = (total + new.value, count + 1)
         elif new.meaning.name != "lr" or not count:
             self.sums[new.key] = (new.value, 1)
