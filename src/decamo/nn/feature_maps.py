@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import timm
@@ -35,7 +34,7 @@ class BackboneVariant:
         built_for: height and width in px that shapes of weights depend on; None where none do.
     """
 
-    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, Any] = field(default_factory=dict)
     built_for: int | None = None
 
 
