@@ -94,7 +94,7 @@ def stall(
     resumption = prepared.resumption
     with Journal(folder.journal) as journal:
         line = {
-            "word": resumption.word,
+            "word": resumption.kind.value,
             "reason": resumption.reason,
             "settings": to_plain(at),
             "ledger": resumption.ledger.to_plain(),

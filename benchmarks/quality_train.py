@@ -14,6 +14,7 @@ from decamo.errors import SettingsError
 from decamo.history import EpochDone, EpochRecord
 from decamo.nn import Segmenter
 from decamo.nn.weights import load_fitting
+from decamo.schedule import SegmentKind
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder, make_folder, previous_of
 from decamo.storage.owner import own
@@ -125,7 +126,7 @@ def _run(ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolde
         parts=entry.parts,
         pool=ground.pool,
     )
-    if prepared.resumption.word not in ("start", "continue"):
+    if prepared.resumption.kind not in (SegmentKind.START, SegmentKind.CONTINUE):
         raise SettingsError(
             "--work",
             f"{folder.root} holds a run under other settings ({prepared.resumption.reason})",

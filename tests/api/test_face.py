@@ -195,7 +195,7 @@ class TestRun:
 
 def test_a_plan_shows_itself_and_is_the_resume_s(checkpoint: Path) -> None:
     laid = decamo.plan(resume_from=checkpoint, epochs=9)
-    assert laid.resumption.word == "extend"
+    assert laid.resumption.kind == "extend"
     assert "extend: --epochs 2 -> 9" in str(laid)
     assert laid._repr_html_().startswith("<img")
     step = laid.resumption.position.step

@@ -9,7 +9,7 @@ from benchmarks.claims_paired import paired
 from benchmarks.claims_promises import Promise
 from benchmarks.claims_study import Trained
 from decamo.races import CONTROL, Branch
-from decamo.races.results import Result, Rung
+from decamo.races.results import LostKind, LostTrial, Result, Rung
 from tests.history.test_records import RECORD
 from tests.races.build import result
 
@@ -66,7 +66,7 @@ def test_against_the_checkpoint_it_is_what_was_gained_since() -> None:
 
 def test_a_lost_branch_has_no_interval() -> None:
     broken = seed(1, [0.4, 0.4])
-    gone = replace(broken.results["high"], lost="diverged: NaN")
+    gone = replace(broken.results["high"], lost=LostTrial(LostKind.DIVERGED, "NaN"))
     broken = replace(broken, results={**broken.results, "high": gone})
     (claim,) = claims_from(account(seed(0, [0.4, 0.4]), broken), [PROMISE])
     assert claim["lost"] == "seed 1, high: diverged: NaN"

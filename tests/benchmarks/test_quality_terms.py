@@ -6,13 +6,13 @@ import pytest
 from benchmarks.quality_recipes import entry_of
 from benchmarks.quality_terms import Terms, everything_trains
 from decamo.errors import DataError
-from decamo.schedule import Segment, plan_of
+from decamo.schedule import Segment, SegmentKind, plan_of
 
 
 def test_one_stage_one_cycle_the_encoder_at_a_tenth(tmp_path: Path) -> None:
     terms = Terms((tmp_path,), epochs=3, batch_size=4)
     settings = terms.settings(entry_of("FPN"), 5, 3, tmp_path)
-    plan = plan_of(Segment("start", 0, 0, 0, 0, settings.schedule, 22))
+    plan = plan_of(Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, 22))
     (stage,) = plan.stages
     assert (stage.epochs, stage.steps_per_epoch, stage.img_size) == (3, 6, 192)
     assert stage.learning(0) == {"head", *(f"backbone.{level}" for level in range(4))}

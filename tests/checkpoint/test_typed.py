@@ -1,9 +1,13 @@
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
 import decamo
 from decamo.checkpoint import Checkpoint
 from decamo.checkpoint.load_save import load_checkpoint, save_checkpoint
+from decamo.errors import CheckpointForeign
+from decamo.schedule import SegmentKind
 from decamo.storage.checkpoint_structure import validate_state
 from decamo.storage.formats import FORMAT, upgraded
 from decamo.storage.sealed import load_sealed, save_sealed
@@ -76,3 +80,19 @@ def test_plain_values_pass_no_other_door() -> None:
         if name in path.read_text().replace(f"def {name}", "")
     }
     assert callers == {"checkpoint/load_save.py"}
+
+
+def test_segments_of_every_kind_are_written_by_their_word_and_read(tmp_path: Path) -> None:
+    plain = upgraded(FILE, state_of_format_1())
+    for kind in SegmentKind:
+        if kind is SegmentKind.CONTINUE:  # begins no segment
+            continue
+        plain["ledger"][0]["word"] = kind.value
+        validate_state(FILE, plain)
+        held = Checkpoint.from_plain(plain)
+        assert held.lineage.last.kind is kind
+        word = held.to_plain()["ledger"][0]["word"]
+        assert (type(word), word) == (str, kind.value)  # no enum, which a loader of weights refuses
+    plain["ledger"][0]["word"] = "continue"
+    with pytest.raises(CheckpointForeign, match="word should be one of start, extend, branch"):
+        validate_state(FILE, plain)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from decamo.cli import main
-from decamo.schedule import Ledger, Segment
+from decamo.schedule import Ledger, Segment, SegmentKind
 from decamo.settings import ScheduleSettings
 from decamo.storage.sealed import load_sealed, save_sealed
 
@@ -44,7 +44,7 @@ def stuck(trained: Path, tmp_path: Path) -> Path:
         **plain["settings"]["schedule"] | {"epochs": 120, "stage1_epochs": 30}
     )
     images = plain["ledger"][0]["images"]
-    ledger = Ledger((Segment("start", 0, 0, 0, 0, schedule, images),))
+    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, images),))
     plain["ledger"] = ledger.to_plain()
     plain["settings"]["schedule"] |= {"epochs": 120, "stage1_epochs": 30}
     plain["position"] = {"epoch": 86, "step": ledger.plan.epoch_start(87), "micro": 0}

@@ -9,7 +9,7 @@ import pytest
 
 from decamo.cli import main
 from decamo.history import EpochRecord, Journal
-from decamo.schedule import Ledger, Segment
+from decamo.schedule import Ledger, Segment, SegmentKind
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import to_plain
 
@@ -127,7 +127,7 @@ def stalled(tmp_path: Path) -> Path:
         (folder / name).touch()
     schedule = ScheduleSettings(stage1_epochs=30, scheduler="none", stage2_lr=0.00005)
     plain = to_plain(replace(TrainSettings(), schedule=schedule))
-    ledger = Ledger((Segment("start", 0, 0, 0, 0, schedule, 40),)).to_plain()
+    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, 40),)).to_plain()
     with Journal(folder / "journal.jsonl") as journal:
         journal.write("run", {"word": "start", "reason": "a new run", "settings": plain,
                               "ledger": ledger, "train_images": 40, "val_images": 400})  # fmt: skip

@@ -287,7 +287,7 @@ def test_made_up_runs_get_valid_commands(monkeypatch: pytest.MonkeyPatch, many: 
             assert went.ledger.plan.last_epoch > start, where
             if cause in (Cause.RATE_TOO_LOW, Cause.FROZEN, Cause.RESOLUTION):
                 wanted = float(value(remedy.words, "--stage2-lr"))
-                assert went.word == "branch", where
+                assert went.kind == "branch", where
                 plan = went.ledger.plan
                 ahead = rates(plan, start + 1, plan.last_epoch)
                 assert max(ahead) == pytest.approx(wanted, rel=0.02), where
@@ -304,7 +304,7 @@ def test_made_up_runs_get_valid_commands(monkeypatch: pytest.MonkeyPatch, many: 
         for remedy in advice.ladder:
             went = obey(remedy, settings, advice.standing.best_epoch, monkeypatch)
             assert went is not None, seed
-            assert went.word == "branch", (seed, remedy.command)
+            assert went.kind == "branch", (seed, remedy.command)
     assert len(seen) >= 6
 
 

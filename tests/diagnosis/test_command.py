@@ -100,11 +100,11 @@ def test_a_new_curve_begins_even_where_only_the_end_is_later(
     stretched = resumed(standing, changes)
     went = obey_words(stretched.words, standing.settings, 80, monkeypatch)
     assert went is not None
-    assert went.word == "extend"
+    assert went.kind == "extend"
     anew = resumed(standing, changes, anew=True)
     went = obey_words(anew.words, standing.settings, 80, monkeypatch)
     assert went is not None
-    assert went.word == "branch"
+    assert went.kind == "branch"
     assert max(rates(went.ledger.plan, 81, 150)) == 0.0002
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from decamo.diagnosis.rates import plan_ahead, rates_of
 from decamo.history import Past, Point, Stretch
-from decamo.schedule import Segment, plan_of
+from decamo.schedule import Segment, SegmentKind, plan_of
 from decamo.settings import ScheduleSettings
 
 SCHEDULE = ScheduleSettings(epochs=40, stage1_epochs=4, warmup_epochs=2)
@@ -13,7 +13,7 @@ BRANCH = ScheduleSettings(epochs=40, stage1_epochs=4, stage2_lr=0.0001, skip_sta
 
 
 def lived(last: int, *stretches: Stretch) -> Past:
-    plan = plan_of(Segment("start", 0, 0, 0, 0, SCHEDULE, 363))
+    plan = plan_of(Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 363))
     points = [Point(e, lr=plan.lr(plan.epoch_start(e))) for e in range(1, last + 1)]
     return Past(tuple(points), stretches)
 
@@ -23,7 +23,7 @@ def stretch(word: str, first: int, schedule: ScheduleSettings = SCHEDULE) -> Str
 
 
 def test_the_rates_ahead_are_the_plans_own() -> None:
-    plan = plan_of(Segment("start", 0, 0, 0, 0, SCHEDULE, 363))
+    plan = plan_of(Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 363))
     found = rates_of(lived(10, stretch("start", 1)), range(1, 41))
     expected = [plan.lr(plan.epoch_start(e)) for e in range(1, 41)]
     assert found is not None
@@ -31,7 +31,7 @@ def test_the_rates_ahead_are_the_plans_own() -> None:
 
 
 def test_a_branch_counts_from_its_start_and_a_continue_from_there_too() -> None:
-    plan = plan_of(Segment("branch", 20, 0, 20, 0, BRANCH, 363))
+    plan = plan_of(Segment(SegmentKind.BRANCH, 20, 0, 20, 0, BRANCH, 363))
     past = lived(25, stretch("start", 1), stretch("branch", 21, BRANCH))
     later = replace(past, stretches=(*past.stretches, stretch("continue", 24, BRANCH)))
     for what in (past, later):

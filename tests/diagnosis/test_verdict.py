@@ -169,11 +169,12 @@ def look_over(seed: int) -> None:
     what = fuzzed(np.random.default_rng(seed))
     target = (None, 0.72, 0.0)[seed % 3]
     found = diagnose_past(what, target=target, situation=None)
-    scored = sum(p.known("iou") is not None for p in what.points)
+    scored = sum(p.known(found.measure.field) is not None for p in what.points)
     paces = {SymptomKind.SLOW, SymptomKind.HELD_BACK, SymptomKind.PLATEAU, SymptomKind.HEALTHY}
     if scored < 2:
         on_sight = {SymptomKind.NON_FINITE, SymptomKind.TARGET_REACHED, SymptomKind.NEAR_TARGET}
-        assert found.kind in {SymptomKind.TOO_EARLY} | on_sight, seed
+        early = {SymptomKind.TOO_EARLY, SymptomKind.UNSCORED}
+        assert found.kind in early | on_sight, seed
     for symptom in found.symptoms:
         assert symptom.evidence, seed
         json.dumps(asdict(symptom))

@@ -5,13 +5,13 @@ from pathlib import Path
 from decamo.diagnosis import diagnose_past
 from decamo.history import EpochDone, EpochRecord, Journal, past_of_journal
 from decamo.history.carried import past_of_records
-from decamo.schedule import Ledger, Position, Segment, raced, resume
+from decamo.schedule import Ledger, Position, Segment, SegmentKind, raced, resume
 from decamo.settings import ScheduleSettings
 from tests.history.test_records import RECORD
 from tests.history.test_run_past import run_line
 
 SCHEDULE = ScheduleSettings(epochs=60, stage1_epochs=1, stage2_lr=0.00005, scheduler="none")
-FIRST = Ledger((Segment("start", 0, 0, 0, 0, SCHEDULE, 40),))
+FIRST = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 40),))
 
 
 def branched(epoch: int) -> Ledger:

@@ -22,7 +22,7 @@ from decamo.history import (
     read_epochs,
     read_journal,
 )
-from decamo.schedule import Ledger, Position, Segment
+from decamo.schedule import Ledger, Position, Segment, SegmentKind
 from decamo.settings import ScheduleSettings
 from tests.history.test_records import RECORD
 
@@ -43,7 +43,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 
 def test_each_event_leaves_its_kind_of_line(path: Path) -> None:
-    stage = Ledger((Segment("start", 0, 0, 0, 0, ScheduleSettings(), 80),)).plan.stages[0]
+    stage = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, ScheduleSettings(), 80),)).plan.stages[0]
     step = StepRecord(4, 1, 0.5, {"bce": 0.5}, {"head": 0.1}, 2.0, skipped=True)
 
     with Journal(path) as journal:

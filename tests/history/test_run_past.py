@@ -24,13 +24,13 @@ from decamo.history import (
     past_of_journal,
 )
 from decamo.history.run_past import past_of_entries
-from decamo.schedule import Ledger, Position, Segment, resume, rolled_back
+from decamo.schedule import Ledger, Position, Segment, SegmentKind, resume, rolled_back
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import to_plain
 from tests.history.test_records import RECORD
 
 SCHEDULE = ScheduleSettings(epochs=86, stage1_epochs=30, stage2_lr=0.00005, scheduler="none")
-LEDGER = Ledger((Segment("start", 0, 0, 0, 0, SCHEDULE, 40),))
+LEDGER = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 40),))
 
 
 def run_line(word: str, ledger: Ledger) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from decamo.errors import CheckpointMissing
 from decamo.history import EpochRecord
 from decamo.inference.predictor import Predictor, load_model
 from decamo.nn import Segmenter
-from decamo.schedule import Ledger, Position, Segment
+from decamo.schedule import Ledger, Position, Segment, SegmentKind
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.storage.sealed import save_sealed
 from decamo.training.ema import Ema
@@ -32,7 +32,7 @@ def plain_run(
         optimiser=build_optimiser(model, 0.01),
         scaler=GuardedScaler(enabled=False),
         ema=average,
-        ledger=Ledger((Segment("start", 0, 0, 0, 0, settings.schedule, 8),)),
+        ledger=Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, 8),)),
         position=Position(12, 24),
         history=list(history),
     )

@@ -10,10 +10,10 @@ from decamo.checkpoint.load_save import load_checkpoint
 from decamo.history import Event
 from decamo.races.branch import CONTROL, TWIN, Branch
 from decamo.races.race import Race
-from decamo.races.results import Result, Rung
+from decamo.races.results import LostTrial, Result, Rung
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
-from decamo.schedule import Ledger, Position, Segment
+from decamo.schedule import Ledger, Position, Segment, SegmentKind
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
 from decamo.training.runtime import open_runtime
@@ -32,7 +32,7 @@ SCHEDULE: Mapping[str, Any] = {
 def standing(epoch: int = 86, *, images: int = 20, **changes: Any) -> StartPoint:
     """The run of the action plan, or one with another schedule, at an epoch."""
     settings = from_plain({"schedule": {**SCHEDULE, **changes}})
-    ledger = Ledger((Segment("start", 0, 0, 0, 0, settings.schedule, images),))
+    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, images),))
     at = Position(epoch, ledger.plan.epoch_start(epoch + 1))
     return StartPoint(settings, ledger, at, images)
 
@@ -43,7 +43,7 @@ def turned_down(at: StartPoint, rate: float) -> StartPoint:
     step = at.position.step
     branch = replace(
         at.ledger.last,
-        word="branch",
+        kind=SegmentKind.BRANCH,
         at_epoch=at.done,
         at_step=step,
         origin_epoch=at.done,
@@ -56,7 +56,9 @@ def turned_down(at: StartPoint, rate: float) -> StartPoint:
     return replace(at, settings=settings, ledger=ledger, position=position)
 
 
-def result(name: str, rungs: Mapping[int, Sequence[float]], lost: str = "") -> Result:
+def result(
+    name: str, rungs: Mapping[int, Sequence[float]], lost: LostTrial | None = None
+) -> Result:
     """A trial with these scores of images after so many epochs."""
     made = {
         n: Rung(86 + n, n, sum(ious) / len(ious), {f"i{k}": v for k, v in enumerate(ious)}, 1, 1, 1)

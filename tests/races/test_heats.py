@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from decamo.races.heats import heat_of, verdict_of
-from decamo.races.results import Result
+from decamo.races.results import LostKind, LostTrial, Result
 from tests.races.build import result
 
 IMAGES = 30
@@ -48,7 +48,7 @@ def test_who_is_ahead_of_the_control_stays_to_tell_a_cause() -> None:
 
 def test_one_that_was_lost_holds_nobody_up() -> None:
     now = race(control={2: 0.3, 3: 0.3}, b={2: 0.3, 3: 0.4})
-    now["gone"] = result("gone", {1: scores(0.3, 2)}, lost="diverged: early")
+    now["gone"] = result("gone", {1: scores(0.3, 2)}, lost=LostTrial(LostKind.DIVERGED, "early"))
     heat = heat_of(now, 3)
     assert heat.over
     assert heat.alive == ("control", "b")

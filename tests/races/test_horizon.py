@@ -17,7 +17,7 @@ def test_the_control_goes_on_under_its_own_plan() -> None:
     assert settings == at.settings
     ledger = ledger_of(CONTROLS, settings, at, "a race")
     assert ledger.plan == at.ledger.plan
-    assert (ledger.last.word, ledger.last.at_epoch, ledger.last.reason) == ("branch", 86, "a race")
+    assert (ledger.last.kind, ledger.last.at_epoch, ledger.last.reason) == ("branch", 86, "a race")
 
 
 @pytest.mark.parametrize("name", ["rate-x10", "rate-x3", "anneal", "conservative", "resolution"])

@@ -18,7 +18,7 @@ from decamo.races.live import Live
 from decamo.races.outcome_table import RaceOutcome
 from decamo.races.race import Race
 from decamo.races.results import read_result, write_result
-from decamo.schedule import Ledger, Segment
+from decamo.schedule import Ledger, Segment, SegmentKind
 from decamo.settings import ScheduleSettings
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.training.stops import Budget
@@ -45,7 +45,9 @@ def run(young: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     plain = load_sealed(young / "last.pth")
     schedule = ScheduleSettings(**plain["settings"]["schedule"] | {"epochs": EPOCHS})
-    ledger = Ledger((Segment("start", 0, 0, 0, 0, schedule, plain["ledger"][0]["images"]),))
+    ledger = Ledger(
+        (Segment(SegmentKind.START, 0, 0, 0, 0, schedule, plain["ledger"][0]["images"]),)
+    )
     record = EpochRecord.from_plain(plain["history"][-1])
     wobble = [0.0003 * ((3 * n) % 5 - 2) for n in range(21)]
     plain["history"] = [
@@ -64,7 +66,7 @@ def run(young: Path, tmp_path: Path) -> Path:
 def words(scenes: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
     """The command, whose races are one epoch of three branches."""
     small = partial(Live, epochs=1, names=("moments",))
-    monkeypatch.setattr("decamo.api.training.Live", small)
+    monkeypatch.setattr("decamo.api.legs.Live", small)
     place = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(run)]
 
     def given(act: str = "escape", *more: str) -> list[str]:
@@ -174,7 +176,7 @@ def test_the_same_flags_mean_the_winner_and_other_flags_mean_another_plan(
 
     monkeypatch.setattr("decamo.races.live.race_outcome", partial(won, "rate-x10"))
     small = partial(Live, epochs=1, names=("rate-x10",))
-    monkeypatch.setattr("decamo.api.training.Live", small)
+    monkeypatch.setattr("decamo.api.legs.Live", small)
     command = words("escape", "--keep-every", "1")
     assert main(command) == 0
     assert " LR: 0.000500" in capsys.readouterr().out

@@ -6,7 +6,7 @@ from decamo.races.branch import Branch
 from decamo.races.heats import heat_of, verdict_of
 from decamo.races.meaning import Explanation
 from decamo.races.outcome_table import RaceOutcome, answer, outcome_text, plain_outcome
-from decamo.races.results import Result
+from decamo.races.results import LostKind, LostTrial, Result
 from tests.races.build import result, standing
 
 LEVELS = [0.2 + 0.01 * k for k in range(40)]
@@ -23,7 +23,9 @@ def outcome() -> RaceOutcome:
         "control": trial("control", 0.0),
         "slow": trial("slow", -0.1, last=1),
         "high": trial("high", 0.1),
-        "broke": replace(trial("broke", 0.0, last=0), lost="diverged: no finite loss"),
+        "broke": replace(
+            trial("broke", 0.0, last=0), lost=LostTrial(LostKind.DIVERGED, "no finite loss")
+        ),
     }
     heat = heat_of(results, 2)
     verdict = verdict_of(results, heat)

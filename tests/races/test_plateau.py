@@ -8,11 +8,13 @@ from decamo.diagnosis import SymptomKind
 from decamo.history import EpochDone, EpochRecord, Saved
 from decamo.history.carried import past_of_records
 from decamo.races.plateau import PlateauWatch, plateau_symptom
-from decamo.schedule import Ledger, Position, Segment, raced, rolled_back
+from decamo.schedule import Ledger, Position, Segment, SegmentKind, raced, rolled_back
 from decamo.settings import ScheduleSettings
 from tests.history.test_records import RECORD
 
-LEDGER = Ledger((Segment("start", 0, 0, 0, 0, ScheduleSettings(epochs=40, stage1_epochs=3), 40),))
+LEDGER = Ledger(
+    (Segment(SegmentKind.START, 0, 0, 0, 0, ScheduleSettings(epochs=40, stage1_epochs=3), 40),)
+)
 
 
 @dataclass
@@ -71,7 +73,9 @@ def test_a_plan_is_raced_once_and_a_new_one_again() -> None:
     later = at(26)
     halved = rolled_back(once, later.position, "20 bad steps")
     assert says(at(30, ledger=halved)) == ""
-    branch = replace(LEDGER.last, word="branch", at_epoch=12, at_step=at(12).position.step)
+    branch = replace(
+        LEDGER.last, kind=SegmentKind.BRANCH, at_epoch=12, at_step=at(12).position.step
+    )
     assert says(at(32, ledger=Ledger((*once.segments[:1], branch))))
 
 

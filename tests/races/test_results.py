@@ -3,12 +3,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decamo.races.results import Result, matrix, plain_of, read_result, write_result
+from decamo.races.results import (
+    LostKind,
+    LostTrial,
+    Result,
+    matrix,
+    plain_of,
+    read_result,
+    write_result,
+)
 from tests.races.build import result
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    one = result("high", {0: [0.1, 0.25], 1: [1 / 3, 0.5]}, lost="diverged: at step 3")
+    one = result(
+        "high", {0: [0.1, 0.25], 1: [1 / 3, 0.5]}, lost=LostTrial(LostKind.DIVERGED, "at step 3")
+    )
     write_result(tmp_path, one)
     assert read_result(tmp_path, "high") == one
 

@@ -38,7 +38,7 @@ def test_a_later_end_of_the_same_curve_keeps_its_peak() -> None:
     at = standing(110, scheduler="cosine", stage2_lr=0.001, min_lr=0.0, warmup_epochs=0)
     wanted = replace(at.settings.schedule, epochs=300)
     went = resume(at.ledger, wanted, at.position, images=at.images)
-    assert went.word == "extend"
+    assert went.kind == "extend"
     assert replace(at, ledger=went.ledger).peak == pytest.approx(0.001)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from decamo.errors import TrainingDiverged
 from decamo.history import Event, StepDone
-from decamo.races.results import read_result
+from decamo.races.results import LostKind, LostTrial, read_result
 from decamo.races.trial import advance, departure_of
 from decamo.storage.sealed import load_sealed
 from decamo.training.trainer import Trainer
@@ -99,7 +99,7 @@ def test_a_trial_that_diverges_is_lost_but_a_control_is_an_error(
     monkeypatch.setattr(Trainer, "run", broken)
     at = course(scenes, stalled, tmp_path / "escape")
     found, why = advance(at, HIGH, 2, quiet)
-    assert (found.lost, why) == ("diverged: no finite loss", "")
+    assert (found.lost, why) == (LostTrial(LostKind.DIVERGED, "no finite loss"), "")
     assert read_result(at.root, "high").lost
     with pytest.raises(TrainingDiverged):
         advance(at, CONTROL, 2, quiet)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from decamo.schedule import Ledger, Position, Resumption, Segment, resume
+from decamo.schedule import Ledger, Position, Resumption, Segment, SegmentKind, resume
 from decamo.settings import ScheduleSettings
 
 __all__ = ["IMAGES", "SCHEDULE", "branched", "started"]
@@ -13,7 +13,7 @@ SCHEDULE = ScheduleSettings(progressive_unfreeze=True, stage2_lr=0.00005)
 
 def started(schedule: ScheduleSettings = SCHEDULE, world: int = 1) -> Ledger:
     """The ledger of a new run."""
-    return Ledger((Segment("start", 0, 0, 0, 0, schedule, IMAGES, world),))
+    return Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, IMAGES, world),))
 
 
 def branched(epoch: int = 86) -> Resumption:

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decamo.errors import SettingsError
-from decamo.schedule import HEAD, Ledger, Segment, plan_of, steps_per_epoch
+from decamo.schedule import HEAD, Ledger, Segment, SegmentKind, plan_of, steps_per_epoch
 from decamo.settings import ScheduleSettings
 
 GROUPS = (HEAD, "backbone.0", "backbone.1", "backbone.2", "backbone.3")
 
 
 def start(images: int = 80, **schedule: object) -> Segment:
-    return Segment("start", 0, 0, 0, 0, ScheduleSettings(**schedule), images)  # type: ignore[arg-type]
+    return Segment(SegmentKind.START, 0, 0, 0, 0, ScheduleSettings(**schedule), images)  # type: ignore[arg-type]
 
 
 @given(st.integers(1, 500), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
@@ -80,14 +80,14 @@ def test_warmup_opens_stage_2_alone() -> None:
 
 def test_a_warmup_longer_than_what_is_left_is_refused() -> None:
     schedule = ScheduleSettings(epochs=120, warmup_epochs=3)
-    branch = Segment("branch", 118, 900, 118, 900, schedule, 80)
+    branch = Segment(SegmentKind.BRANCH, 118, 900, 118, 900, schedule, 80)
     with pytest.raises(SettingsError, match=r"--warmup-epochs: got 3, but stage 2 has 2"):
         plan_of(branch)
 
 
 def test_no_epoch_left_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"--epochs: got 120"):
-        plan_of(Segment("branch", 120, 900, 120, 900, ScheduleSettings(), 80))
+        plan_of(Segment(SegmentKind.BRANCH, 120, 900, 120, 900, ScheduleSettings(), 80))
 
 
 @given(
@@ -108,7 +108,7 @@ def test_the_backbone_keeps_its_ratio_everywhere_and_the_floor_never_lifts_it(
         progressive_unfreeze=progressive,
         backbone_lr_ratio=0.1,
     )
-    plan = plan_of(Segment("branch", done, 7, done, 7, schedule, images))
+    plan = plan_of(Segment(SegmentKind.BRANCH, done, 7, done, 7, schedule, images))
     for step in range(plan.first_step, plan.end_step):
         head = plan.lr(step)
         for group in GROUPS[1:]:
@@ -117,7 +117,7 @@ def test_the_backbone_keeps_its_ratio_everywhere_and_the_floor_never_lifts_it(
 
 @given(st.integers(0, 119), st.integers(1, 60))
 def test_a_branch_covers_each_remaining_epoch_once(done: int, images: int) -> None:
-    plan = plan_of(Segment("branch", done, 33, done, 33, ScheduleSettings(), images))
+    plan = plan_of(Segment(SegmentKind.BRANCH, done, 33, done, 33, ScheduleSettings(), images))
     assert (plan.first_epoch, plan.last_epoch, plan.first_step) == (done + 1, 120, 33)
     starts = [plan.epoch_start(e) for e in range(done + 1, 121)]
     assert starts == sorted(set(starts))
@@ -126,7 +126,9 @@ def test_a_branch_covers_each_remaining_epoch_once(done: int, images: int) -> No
 
 def test_lived_segments_end_where_the_next_begins() -> None:
     first = start(epochs=10, stage1_epochs=2)
-    second = replace(first, word="branch", at_epoch=5, at_step=50, origin_epoch=5, origin_step=50)
+    second = replace(
+        first, kind=SegmentKind.BRANCH, at_epoch=5, at_step=50, origin_epoch=5, origin_step=50
+    )
     lived = list(Ledger((first, second)).lived())
     assert [(begin, end) for _, begin, end in lived] == [(0, 50), (50, 100)]
 

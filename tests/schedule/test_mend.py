@@ -7,6 +7,7 @@ from decamo.schedule import (
     Ledger,
     Position,
     Segment,
+    SegmentKind,
     brought_back,
     plan_of,
     raced,
@@ -31,7 +32,7 @@ SCHEDULE = ScheduleSettings(
     accumulation_steps=2,
     stage3_epochs=2,
 )
-LEDGER = Ledger((Segment("start", 0, 0, 0, 0, SCHEDULE, images=50),))
+LEDGER = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, images=50),))
 AT = Position(epoch=4, step=LEDGER.plan.epoch_start(5) + 3, micro=6)
 
 
@@ -47,14 +48,14 @@ def test_a_rollback_halves_every_rate_and_nothing_else() -> None:
 def test_after_a_rollback_the_same_flags_continue() -> None:
     mended = rolled_back(LEDGER, AT, "20 bad steps")
     again = resume(mended, SCHEDULE, AT, images=50)
-    assert again.word == "continue"
+    assert again.kind == "continue"
     assert again.ledger.plan.lr(AT.step) == mended.plan.lr(AT.step)
 
 
 def test_after_a_rollback_a_branch_starts_at_the_rate_asked_for() -> None:
     wanted = replace(SCHEDULE, stage2_lr=0.0002, warmup_epochs=0)
     branch = resume(rolled_back(LEDGER, AT, "why"), wanted, AT, images=50)
-    assert branch.word == "branch"
+    assert branch.kind == "branch"
     assert branch.ledger.plan.lr(AT.step) == 0.0002
 
 
@@ -63,7 +64,7 @@ def test_what_was_decided_beyond_the_place_gone_back_to_is_forgotten_but_its_pie
     cut = split(rolled_back(LEDGER, AT, "why"), later, 2, "why")
     assert cut is not None
     again = rolled_back(cut, AT, "why")
-    assert [s.word for s in again.segments] == ["start", "rollback", "rollback"]
+    assert [s.kind for s in again.segments] == ["start", "rollback", "rollback"]
     assert (again.last.scale, again.last.pieces) == (0.25, (1, 2, 1))
     assert all(begin <= end for _, begin, end in again.lived())
 
@@ -89,7 +90,7 @@ def test_going_back_beyond_a_resume_lays_its_plan_anew_from_there(
 ) -> None:
     """Epochs and steps agree again, and the lower rates and smaller pieces stay."""
     resumed = resume(LEDGER, replace(SCHEDULE, **change), AT, images=50)
-    assert resumed.word == word
+    assert resumed.kind == word
     later = replace(resumed.position, step=AT.step + 2, micro=2)
     cut = split(rolled_back(resumed.ledger, later, "20 bad steps"), later, 2, "out of memory")
     assert cut is not None
@@ -146,8 +147,8 @@ def test_plain_values_keep_both_and_older_ones_have_neither() -> None:
 def test_a_race_without_a_winner_changes_nothing_but_the_ledger() -> None:
     once = raced(LEDGER, AT, "no branch is better than the control")
     assert once.plan == LEDGER.plan
-    assert (once.last.word, once.last.at_step) == ("race", AT.step)
+    assert (once.last.kind, once.last.at_step) == ("race", AT.step)
     assert not was_raced(LEDGER)
     assert was_raced(once)
     assert was_raced(rolled_back(once, AT, "20 bad steps"))
-    assert not was_raced(once.with_segment(replace(once.last, word="branch")))
+    assert not was_raced(once.with_segment(replace(once.last, kind=SegmentKind.BRANCH)))

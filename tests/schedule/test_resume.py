@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from decamo.errors import SettingsError
-from decamo.schedule import HEAD, Ledger, Position, Resumption, Segment, resume
+from decamo.schedule import HEAD, Ledger, Position, Resumption, Segment, SegmentKind, resume
 from decamo.settings import ScheduleSettings
 
 # The run that got stuck: a constant rate, 86 of 120 epochs. 40 images in steps of 4: 10 an epoch.
 STUCK = ScheduleSettings(scheduler="none", stage2_lr=0.00005, stage2_batch_size=1)
-LEDGER = Ledger((Segment("start", 0, 0, 0, 0, STUCK, 40),))
+LEDGER = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, STUCK, 40),))
 OPTION_1 = ScheduleSettings(
     skip_stage1=True,
     batch_size=2,
@@ -38,7 +38,7 @@ def go_on(wanted: ScheduleSettings, epoch: int = 86, **others: Any) -> Resumptio
 
 def test_unchanged_flags_continue() -> None:
     done = go_on(STUCK)
-    assert done.word == "continue"
+    assert done.kind == "continue"
     assert done.ledger == LEDGER
 
 
@@ -47,16 +47,16 @@ def test_where_a_race_s_winner_sets_out_people_are_told_of_the_branch() -> None:
     said = replace(went.ledger.last, reason="escape, 5 trials of 5 epochs: winner: advice")
     ledger = LEDGER.with_segment(said)
     here = resume(ledger, OPTION_1, went.position, images=40)
-    assert (here.word, here.ledger) == ("continue", ledger)  # the plan is the ledger's own
+    assert (here.kind, here.ledger) == ("continue", ledger)  # the plan is the ledger's own
     assert here.told == ("branch", said.reason)
     later = resume(ledger, OPTION_1, at(87, ledger), images=40)
-    assert later.told == (later.word, later.reason) == ("continue", later.reason)
+    assert later.told == (later.kind, later.reason) == ("continue", later.reason)
     assert later.reason != said.reason
 
 
 def test_all_other_words_are_told_as_they_are() -> None:
     for done in (go_on(STUCK), go_on(OPTION_1), go_on(replace(STUCK, epochs=150))):
-        assert done.told == (done.word, done.reason)
+        assert done.told == (done.kind, done.reason)
     first = resume(LEDGER, STUCK, Position(), images=40)
     assert first.told == ("continue", first.reason)  # saved before its first step
 
@@ -66,13 +66,13 @@ def test_all_other_words_are_told_as_they_are() -> None:
     [{"lr": 0.01}, {"stage1_scheduler": "cosine"}, {"skip_stage1": True}, {"t_mult": 3.0}],
 )
 def test_a_flag_without_effect_on_what_lies_ahead_continues(change: dict[str, Any]) -> None:
-    assert go_on(replace(STUCK, **change)).word == "continue"
+    assert go_on(replace(STUCK, **change)).kind == "continue"
 
 
 def test_option_1_at_epoch_86_has_the_rates_of_the_action_plan() -> None:
     done = go_on(OPTION_1)
     plan = done.ledger.plan
-    assert done.word == "branch"
+    assert done.kind == "branch"
     assert "--scheduler none -> cosine" in done.reason
     assert plan.lr(plan.epoch_start(87)) == 0.0002
     assert plan.lr(plan.epoch_start(104)) == pytest.approx(0.000105, rel=0.01)
@@ -103,7 +103,7 @@ def test_a_later_end_alone_extends_the_same_curve() -> None:
     ledger = go_on(OPTION_1).ledger
     here = at(100, ledger)
     done = resume(ledger, replace(OPTION_1, epochs=150), here, images=40)
-    assert done.word == "extend"
+    assert done.kind == "extend"
     assert done.ledger.last.origin_epoch == 86
     plan = done.ledger.plan
     # the same cosine from epoch 87 on, with 64 epochs to fall instead of 34
@@ -115,18 +115,18 @@ def test_a_later_end_alone_extends_the_same_curve() -> None:
 def test_a_finished_run_can_be_extended_but_a_new_rate_is_a_branch() -> None:
     ledger = go_on(OPTION_1).ledger
     end = Position(120, ledger.plan.end_step)
-    assert resume(ledger, replace(OPTION_1, epochs=150), end, images=40).word == "extend"
+    assert resume(ledger, replace(OPTION_1, epochs=150), end, images=40).kind == "extend"
     faster = replace(OPTION_1, epochs=150, stage2_lr=0.0003)
     done = resume(ledger, faster, end, images=40)
-    assert done.word == "branch"
+    assert done.kind == "branch"
     assert done.ledger.plan.lr(end.step) == 0.0003
 
 
 def test_a_warmup_that_only_the_later_end_has_room_for_is_a_branch() -> None:
     short = replace(STUCK, epochs=4, stage1_epochs=0)
-    ledger = Ledger((Segment("start", 0, 0, 0, 0, short, 40),))
+    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, short, 40),))
     wanted = replace(short, epochs=12, warmup_epochs=5)
-    assert resume(ledger, wanted, at(4, ledger), images=40).word == "branch"
+    assert resume(ledger, wanted, at(4, ledger), images=40).kind == "branch"
 
 
 @pytest.mark.parametrize(
@@ -143,11 +143,11 @@ def test_a_warmup_that_only_the_later_end_has_room_for_is_a_branch() -> None:
 def test_a_stage_whose_last_epoch_is_not_validated_is_not_past(change: dict[str, Any]) -> None:
     """Its last step is made, but a later end would go on with its curve."""
     polished = replace(STUCK, stage3_epochs=2)
-    ledger = Ledger((Segment("start", 0, 0, 0, 0, polished, 40),))
+    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, polished, 40),))
     stopped = Position(119, ledger.plan.epoch_start(121), micro=40)
-    assert resume(ledger, polished, stopped, images=40).word == "continue"
+    assert resume(ledger, polished, stopped, images=40).kind == "continue"
     done = resume(ledger, replace(polished, **change), stopped, images=40)
-    assert (done.word, done.position.micro) == ("branch", 0)
+    assert (done.kind, done.position.micro) == ("branch", 0)
 
 
 @pytest.mark.parametrize("origin", ["resume", "stage"])
@@ -164,16 +164,16 @@ def test_a_branch_that_0_1_0_wrote_down_continues_before_its_first_step(
         progressive_unfreeze=unfreeze,
     )
     here = at(30)
-    branch = Segment("branch", 30, here.step, 30, here.step, asked, 40)
+    branch = Segment(SegmentKind.BRANCH, 30, here.step, 30, here.step, asked, 40)
     ledger = LEDGER.with_segment(branch)
     done = resume(ledger, asked, here, images=40)
-    assert (done.word, done.ledger) == ("continue", ledger)
+    assert (done.kind, done.ledger) == ("continue", ledger)
 
 
 def test_a_second_resume_of_a_branch_continues_it() -> None:
     branched = go_on(OPTION_1)
     later = resume(branched.ledger, OPTION_1, at(95, branched.ledger), images=40)
-    assert later.word == "continue"
+    assert later.kind == "continue"
     assert later.ledger.plan == branched.ledger.plan
 
 
@@ -187,7 +187,7 @@ def test_a_second_resume_of_a_branch_continues_it() -> None:
 )
 def test_changes_outside_of_the_schedule_branch(others: dict[str, Any], named: str) -> None:
     done = go_on(STUCK, **others)
-    assert done.word == "branch"
+    assert done.kind == "branch"
     assert named in done.reason
 
 
@@ -206,7 +206,7 @@ def test_a_branch_never_freezes_what_had_learned() -> None:
 
 def test_a_branch_keeps_the_thirds_of_the_whole_stage() -> None:
     gradual = replace(STUCK, progressive_unfreeze=True)
-    ledger = Ledger((Segment("start", 0, 0, 0, 0, gradual, 40),))
+    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, gradual, 40),))
     plan = resume(ledger, OPTION_1, at(86, ledger), images=40).ledger.plan
     assert plan.learning(plan.epoch_start(90)) == {HEAD, "backbone.3", "backbone.2"}
     assert "backbone.0" in plan.learning(plan.epoch_start(91))
@@ -231,7 +231,7 @@ def test_what_a_race_answered_stays_answered_but_for_what_is_asked_anew() -> Non
     ledger = Ledger((replace(LEDGER.last, asked=asked),))
     here = at(86, ledger)
     longer = resume(ledger, replace(STUCK, epochs=STUCK.epochs + 9), here, images=40)
-    assert longer.word == "extend"
+    assert longer.kind == "extend"
     assert longer.ledger.last.asked == asked
     other = resume(ledger, replace(STUCK, min_lr=1e-6, accumulation_steps=2), here, images=40)
     assert other.ledger.last.asked == {
@@ -244,7 +244,7 @@ def test_what_a_race_answered_stays_answered_but_for_what_is_asked_anew() -> Non
 @pytest.mark.parametrize(("epochs", "word"), [(120, "continue"), (150, "extend")])
 def test_unfreezing_by_thirds_means_nothing_where_all_has_learned(epochs: int, word: str) -> None:
     went = go_on(replace(STUCK, epochs=epochs, progressive_unfreeze=True))
-    assert went.word == word
+    assert went.kind == word
     assert went.ledger.plan.learning(went.position.step) == LEDGER.plan.learning(860)
 
 
@@ -256,7 +256,7 @@ def test_where_a_constant_rate_counts_from_is_nothing_to_branch_for(
     flags = replace(STUCK, stage2_lr=0.0001, warmup_epochs=warmup, schedule_origin=first)
     branched = go_on(flags).ledger
     other = replace(branched.last.schedule, schedule_origin=then)
-    assert resume(branched, other, at(87, branched), images=40).word == "continue"
+    assert resume(branched, other, at(87, branched), images=40).kind == "continue"
     again = go_on(other).ledger.plan
     steps = range(860, again.end_step)
     assert [branched.plan.lr(k) for k in steps] == [again.lr(k) for k in steps]

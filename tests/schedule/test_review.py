@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
-from decamo.schedule import Ledger, Position, Segment, resume, review, rolled_back
+from decamo.schedule import Ledger, Position, Segment, SegmentKind, resume, review, rolled_back
 from decamo.settings import ScheduleSettings
 
 
 def ledger(**schedule: object) -> Ledger:
     settings = ScheduleSettings(**schedule)  # type: ignore[arg-type]
-    return Ledger((Segment("start", 0, 0, 0, 0, settings, 40),))
+    return Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, settings, 40),))
 
 
 def test_a_sound_plan_has_no_warning() -> None:
@@ -57,7 +57,7 @@ def test_why_a_rate_rises_and_what_can_be_done(
     done = resume(before, schedule, position, images=40)
     warnings = review(done.ledger, done.position)
     assert [w for w in warnings if f": {cause}" in w]
-    joins = epoch not in (0, 30) and done.word == "branch"
+    joins = epoch not in (0, 30) and done.kind == "branch"
     assert ("or --schedule-origin stage to join" in warnings[0]) == joins
 
 
@@ -65,7 +65,7 @@ def test_a_flag_that_is_given_is_no_remedy() -> None:
     before = ledger(schedule_origin="stage", cycles=2, scheduler="cosine_restart")
     schedule = replace(before.last.schedule, cycles=1)
     position = Position(100, before.plan.epoch_start(101))
-    before = Ledger((before.last, replace(before.last, word="rollback", at_epoch=99,
+    before = Ledger((before.last, replace(before.last, kind=SegmentKind.ROLLBACK, at_epoch=99,
                                           at_step=position.step - 5)))  # fmt: skip
     lifted = resume(before, replace(schedule, epochs=200), position, images=40)
     (warning,) = review(lifted.ledger, lifted.position)
@@ -95,7 +95,7 @@ def test_a_flag_without_effect_does_not_hush_an_extension_that_lifts_the_rate() 
     done = Position(120, short.plan.end_step)
     wanted = replace(short.last.schedule, epochs=150, scheduler="cosine_restart")
     longer = resume(short, wanted, done, images=40).ledger
-    assert longer.last.word == "extend"
+    assert longer.last.kind == "extend"
     assert "rises from 0.000010 to" in review(longer)[0]
 
 

@@ -1,10 +1,12 @@
 import pytest
 
-from decamo.schedule import Segment, plan_of
+from decamo.schedule import Segment, SegmentKind, plan_of
 from decamo.settings import ScheduleSettings
 
 PLAN = plan_of(
-    Segment("start", 0, 0, 0, 0, ScheduleSettings(epochs=6, stage1_epochs=2, batch_size=1), 40)
+    Segment(
+        SegmentKind.START, 0, 0, 0, 0, ScheduleSettings(epochs=6, stage1_epochs=2, batch_size=1), 40
+    )
 )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from decamo.errors import SettingsError
-from decamo.schedule import Ledger, Position, Segment, resume
+from decamo.schedule import Ledger, Position, Segment, SegmentKind, resume
 from decamo.settings import ScheduleSettings, lr_schedules
 from decamo.settings.lr_schedules import height_of, lr_schedule_names, register_lr_schedule
 
@@ -17,7 +17,7 @@ def ledger(**how: object) -> Ledger:
         epochs=5, skip_stage1=True, scheduler="poly", stage2_batch_size=1, accumulation_steps=1,
         **how,  # type: ignore[arg-type]
     )  # fmt: skip
-    return Ledger((Segment("start", 0, 0, 0, 0, schedule, 4),))
+    return Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, 4),))
 
 
 def test_it_is_followed_step_by_step_from_the_peak_to_the_floor() -> None:
@@ -36,10 +36,10 @@ def test_the_warm_up_comes_before_it() -> None:
 def test_a_resume_goes_on_and_an_extension_stretches_it() -> None:
     held = Ledger.from_plain(ledger().to_plain())
     schedule = held.last.schedule
-    assert resume(held, schedule, Position(2, 8), images=4).word == "continue"
+    assert resume(held, schedule, Position(2, 8), images=4).kind == "continue"
     later = ScheduleSettings(**{**vars(schedule), "epochs": 9})
     went = resume(held, later, Position(2, 8), images=4)
-    assert went.word == "extend"
+    assert went.kind == "extend"
     assert went.ledger.plan.lr(35) == 0.00001
 
 

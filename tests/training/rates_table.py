@@ -74,7 +74,7 @@ def _rows(root: Path, before: str, option: str, checkpoint: State) -> Iterator[R
         last = ledger.rates_at(max(steps))[HEAD] if epoch == schedule.epochs else None
         assert last in (None, steps[max(steps)])
         yield Row(
-            before, option, run.prepared.resumption.word, epoch,
+            before, option, run.prepared.resumption.kind, epoch,
             record.line().rsplit("LR: ", 1)[1], steps[first], ledger.rates_at(first)[HEAD], last,
         )  # fmt: skip
 

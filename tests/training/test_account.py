@@ -1,7 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from decamo.schedule import raced
+from decamo.schedule import SegmentKind, raced
 from decamo.training.prepare import Prepared
 from decamo.training.run_summary import run_line, run_outcome
 from tests.training.test_introduction import prepared  # noqa: F401
@@ -17,9 +17,9 @@ def test_a_start_is_told_as_one(prepared: Prepared) -> None:  # noqa: F811
 def test_where_a_winner_sets_out_a_branch_begins(prepared: Prepared) -> None:  # noqa: F811
     """Only there: from the next step on, a resume is a resume."""
     went = prepared.resumption
-    last = replace(went.ledger.last, word="branch", reason="escape, 3 trials")
+    last = replace(went.ledger.last, kind=SegmentKind.BRANCH, reason="escape, 3 trials")
     ledger = replace(went.ledger, segments=(*went.ledger.segments, last))
-    winner = replace(went, word="continue", ledger=ledger, reason="no flag")
+    winner = replace(went, kind=SegmentKind.CONTINUE, ledger=ledger, reason="no flag")
     line = run_line(prepared.trainer.settings, replace(prepared, resumption=winner))
     assert (line["word"], line["reason"]) == ("branch", "escape, 3 trials")
     told = run_outcome(replace(prepared, resumption=winner), "")

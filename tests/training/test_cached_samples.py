@@ -1,5 +1,6 @@
 """Where training images come from must not be seen in a run: same weights, whatever holds them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from decamo.data.cache import opening
 from decamo.data.cache.opening import Pool, choose_cache
 from decamo.data.cache.sample_sources import Fresh, Stored
-from decamo.schedule import Position
+from decamo.schedule import Position, SegmentKind
 from decamo.settings import DataSettings
 from decamo.training.cached_samples import sources_of
 from decamo.training.resumption import resumption_of
@@ -45,7 +46,7 @@ def test_a_run_goes_on_bit_equal_when_another_cache_holds_its_images(
     monkeypatch.setattr(opening, "choose_cache", full)
     last = tmp_path / "first" / "last.pth"
     again = make("first", data={"cache": "auto"}, resume_from=last)
-    assert again.state.ledger.last.word == "start", "the same segment: it continues"
+    assert again.state.ledger.last.kind == "start", "the same segment: it continues"
     assert all(isinstance(source, Fresh) for source in again.feed.sources.values())
     assert_equal(trained(again), whole)
 
@@ -53,7 +54,7 @@ def test_a_run_goes_on_bit_equal_when_another_cache_holds_its_images(
 def test_off_is_another_run(make: Make, whole: dict[str, Any], tmp_path: Path) -> None:
     assert make("off", data={"cache": "off"}).feed.sources == {}
     off = make("whole", data={"cache": "off"}, resume_from=tmp_path / "whole" / "best_model.pth")
-    assert off.state.ledger.last.word == "branch"
+    assert off.state.ledger.last.kind == "branch"
     assert "--cache ram -> off" in off.state.ledger.last.reason
 
 
@@ -65,7 +66,7 @@ def test_only_sizes_that_lie_ahead_are_kept(scenes: Path, tmp_path: Path) -> Non
     said: list[str] = []
 
     def sizes(position: Position, data: DataSettings = settings.data) -> set[int]:
-        at = type(resumption)("continue", resumption.ledger, position, "")
+        at = replace(resumption, kind=SegmentKind.CONTINUE, position=position)
         return set(sources_of(data, at, supply.train, 1, Pool(), said.append, quiet))
 
     assert sizes(Position()) == {32, 64}

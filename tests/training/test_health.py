@@ -123,7 +123,7 @@ def test_twenty_bad_steps_send_the_run_back_with_half_the_rates(make: Make, inje
     assert back.from_step == 26  # bad since step 7
     assert back.position.step <= 26
     assert trainer.state.position.step == 54
-    assert trainer.state.ledger.last.word == "rollback"
+    assert trainer.state.ledger.last.kind == "rollback"
     assert trainer.state.ledger.last.scale == 0.5
     asked = trainer.settings.schedule.stage2_lr
     assert steps_of(iter(events))[-1].lr["head"] <= asked / 2
@@ -140,7 +140,7 @@ def test_what_stays_bad_ends_the_run_and_the_last_healthy_checkpoint_stays(
     inject(trainer, faults(trainer, 3, 200))
     with pytest.raises(TrainingDiverged, match=r"no finite loss and gradient in 20 steps") as end:
         list(trainer.run())
-    assert [s.word for s in trainer.state.ledger.segments] == ["start", *["rollback"] * 3]
+    assert [s.kind for s in trainer.state.ledger.segments] == ["start", *["rollback"] * 3]
     assert MOST_ROLLBACKS == 3
     assert "images in question: " in str(end.value)
     assert str(trainer.folder.last) in str(end.value)
@@ -154,7 +154,7 @@ def test_stop_means_stop(make: Make) -> None:
     in_loss(trainer, faults(trainer, 3, 200))
     with pytest.raises(TrainingDiverged, match="up to step 22; images in question"):
         list(trainer.run())
-    assert [s.word for s in trainer.state.ledger.segments] == ["start"]
+    assert [s.kind for s in trainer.state.ledger.segments] == ["start"]
 
 
 def _spoil_buffer(trainer: Trainer) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from decamo.data.census import BadFile
+from decamo.schedule import SegmentKind
 from decamo.storage import RunFolder
 from decamo.training.prepare import Prepared, prepare
 from decamo.training.run_summary import introduction
@@ -47,9 +48,11 @@ def test_the_winner_of_a_race_is_told_as_the_branch_that_it_is(
     prepared: Prepared, tmp_path: Path
 ) -> None:
     went = prepared.resumption
-    last = replace(went.ledger.last, word="branch", reason="escape: winner: advice")
+    last = replace(went.ledger.last, kind=SegmentKind.BRANCH, reason="escape: winner: advice")
     ledger = went.ledger.with_segment(last)
-    winner = replace(went, word="continue", ledger=ledger, reason="no flag changes what lies ahead")
+    winner = replace(
+        went, kind=SegmentKind.CONTINUE, ledger=ledger, reason="no flag changes what lies ahead"
+    )
     told = introduction(
         prepared.trainer.settings, replace(prepared, resumption=winner), tmp_path / "j"
     )

@@ -5,7 +5,7 @@ import torch
 
 from decamo.errors import CheckpointMismatch
 from decamo.nn import Segmenter, build_segmenter
-from decamo.schedule import Segment, plan_of
+from decamo.schedule import Segment, SegmentKind, plan_of
 from decamo.settings import ModelSettings, ScheduleSettings
 from decamo.training.optimizer_groups import (
     build_optimiser,
@@ -34,7 +34,9 @@ def test_every_parameter_is_in_one_group_and_only_kernels_decay(model: Segmenter
 
 
 def test_rates_are_those_of_the_plan(model: Segmenter) -> None:
-    plan = plan_of(Segment("start", 0, 0, 0, 0, ScheduleSettings(epochs=4, stage1_epochs=1), 80))
+    plan = plan_of(
+        Segment(SegmentKind.START, 0, 0, 0, 0, ScheduleSettings(epochs=4, stage1_epochs=1), 80)
+    )
     optimiser = build_optimiser(model, 0.0)
     for step in (0, 10, 25, 39):
         rates = set_rates(optimiser, plan, step)

@@ -36,7 +36,17 @@ from decamo.history import (
     StepDone,
 )
 from decamo.history.run_past import past_of_journal
-from decamo.schedule import HEAD, Ledger, Plan, Position, Segment, plan_of, resume, review
+from decamo.schedule import (
+    HEAD,
+    Ledger,
+    Plan,
+    Position,
+    Segment,
+    SegmentKind,
+    plan_of,
+    resume,
+    review,
+)
 from decamo.settings import ScheduleSettings
 from tests.training.conftest import assert_equal
 from tests.training.oracle import RATE_FLAGS, Impossible, Life
@@ -175,7 +185,7 @@ class Lives(RuleBasedStateMachine):
         how |= {"short": short, "bad": bad, "worn": worn, "unvalidated": unvalidated}
         run = command(schedule, self.root, stop_after=stop or math.inf, **how)
         resumption = run.prepared.resumption
-        assert resumption.word == word
+        assert resumption.kind == word
         self.parts += 1
         if word != "continue":
             self.began, self.parts = Began(schedule, images, world, self.checkpoint), 0
@@ -189,7 +199,7 @@ class Lives(RuleBasedStateMachine):
         now = resumption.ledger.rates_at(resumption.position.step)[HEAD]
         said = any("rises from" in w for w in review(resumption.ledger, resumption.position))
         asked = any(before[name] != flags[name] for name in RATE_FLAGS)
-        assert now <= rate * (1 + 1e-9) or said or (asked and resumption.word == "branch")
+        assert now <= rate * (1 + 1e-9) or said or (asked and resumption.kind == "branch")
 
     def follow(self, run: Run, until: int | None = None, before: Life | None = None) -> None:
         """Let it run, and hold every step and every epoch against the oracle.
@@ -383,7 +393,7 @@ def test_a_run_goes_back_beyond_its_resume_where_the_newest_checkpoint_is_damage
         bad=frozenset({step + 3}),
         worn=True,
     )
-    assert run.prepared.resumption.word == word
+    assert run.prepared.resumption.kind == word
     events = list(run.events())
     (back,) = [e for e in events if isinstance(e, RolledBack)]
     assert back.position == run.prepared.resumption.position
@@ -411,9 +421,9 @@ def test_no_run_goes_back_to_where_it_has_not_been(tmp_path: Path) -> None:
 
 def test_an_extension_that_0_1_0_wrote_down_without_its_stage_1_is_put_right() -> None:
     """Its steps were made where the whole plan has them; only the plan was laid from step 0."""
-    first = Segment("start", 0, 0, 0, 0, BEFORE["cosine, 86 of 86"], IMAGES)
-    damaged = replace(first, word="extend", at_epoch=86, at_step=796, schedule=OPTION_1)
-    back = replace(damaged, word="rollback", at_epoch=90, at_step=796 + 4 * 11, scale=0.5)
+    first = Segment(SegmentKind.START, 0, 0, 0, 0, BEFORE["cosine, 86 of 86"], IMAGES)
+    damaged = replace(first, kind=SegmentKind.EXTEND, at_epoch=86, at_step=796, schedule=OPTION_1)
+    back = replace(damaged, kind=SegmentKind.ROLLBACK, at_epoch=90, at_step=796 + 4 * 11, scale=0.5)
     plain = Ledger((first, damaged, back)).to_plain()
     for segment in plain:
         del segment["stage2_begin"]
@@ -438,10 +448,12 @@ def test_whatever_flag_unmade_a_stage_in_0_1_0_its_steps_and_epochs_agree(
 ) -> None:
     """Also where the extension came between two stages, before a step of the second was made."""
     before = replace(BEFORE["cosine, 86 of 86"], **{"skip_stage1": False, **old})
-    first = Segment("start", 0, 0, 0, 0, before, IMAGES)
+    first = Segment(SegmentKind.START, 0, 0, 0, 0, before, IMAGES)
     step = plan_of(first).epoch_start(at_epoch + 1)
     wanted = replace(before, **{"epochs": 120, "skip_stage1": False, **new})
-    damaged = replace(first, word="extend", at_epoch=at_epoch, at_step=step, schedule=wanted)
+    damaged = replace(
+        first, kind=SegmentKind.EXTEND, at_epoch=at_epoch, at_step=step, schedule=wanted
+    )
     plain = Ledger((first, damaged)).to_plain()
     for segment in plain:
         del segment["stage2_begin"]
@@ -451,4 +463,4 @@ def test_whatever_flag_unmade_a_stage_in_0_1_0_its_steps_and_epochs_agree(
     assert ledger.plan.end_step == step + (120 - at_epoch) * 11
     assert ledger.rates_at(ledger.plan.end_step - 1)[HEAD] == 0.00001
     position = Position(at_epoch, step)
-    assert resume(ledger, wanted, position, images=IMAGES).word == "continue"
+    assert resume(ledger, wanted, position, images=IMAGES).kind == "continue"

@@ -64,7 +64,7 @@ def test_changes_that_branch_are_named(
 ) -> None:
     sections = {"schedule": {"epochs": 3}} | {section: change}
     segment = make("run", resume_from=first.folder.last, **sections).state.ledger.last
-    assert segment.word == "branch"
+    assert segment.kind == "branch"
     assert named in segment.reason
 
 
@@ -72,7 +72,7 @@ def test_more_workers_alone_continue(make: Make) -> None:
     part = make("run", stop_after=2)
     list(part.run())
     rest = make("run", resume_from=part.folder.last, data={"num_workers": 1})
-    assert [s.word for s in rest.state.ledger.segments] == ["start"]
+    assert [s.kind for s in rest.state.ledger.segments] == ["start"]
 
 
 def test_a_resume_needs_no_pretrained_weights(first: Trainer, make: Make) -> None:

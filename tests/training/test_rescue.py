@@ -75,7 +75,7 @@ def test_a_micro_batch_that_does_not_fit_goes_in_pieces_and_the_result_is_the_sa
     assert {e.where for e in lost(events)} == {"training"}
     assert f"micro-batch of 4 in {pieces} pieces" in lost(events)[-1].decision
     assert trainer.state.ledger.last.pieces == (pieces, pieces, 1)
-    assert {s.word for s in trainer.state.ledger.segments} == {"start", "split"}
+    assert {s.kind for s in trainer.state.ledger.segments} == {"start", "split"}
     assert_as_good_as(trainer, whole)
 
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from decamo.checkpoint import Checkpoint
-from decamo.schedule import Ledger, Position, Segment
+from decamo.schedule import Ledger, Position, Segment, SegmentKind
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.training import resumption_of
 from tests.checkpoints import checkpoint_with
 
 SCHEDULE = ScheduleSettings(epochs=10, stage1_epochs=4, batch_size=2)
 SETTINGS = TrainSettings(schedule=SCHEDULE)
-LEDGER = Ledger((Segment("start", 0, 0, 0, 0, SCHEDULE, 20),))
+LEDGER = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 20),))
 
 
 def checkpoint(epoch: int, settings: TrainSettings = SETTINGS) -> Checkpoint:
@@ -24,12 +24,12 @@ def checkpoint(epoch: int, settings: TrainSettings = SETTINGS) -> Checkpoint:
 def word(settings: TrainSettings) -> tuple[str, str]:
     done = resumption_of(settings, checkpoint(6), images=20, world=1)
     assert done.position.epoch == 6
-    return done.word, done.reason
+    return done.kind, done.reason
 
 
 def test_without_a_checkpoint_a_run_starts() -> None:
     done = resumption_of(SETTINGS, None, images=20, world=1)
-    assert (done.word, done.position, done.ledger) == ("start", Position(), LEDGER)
+    assert (done.kind, done.position, done.ledger) == ("start", Position(), LEDGER)
 
 
 def test_unchanged_settings_continue() -> None:
@@ -77,7 +77,7 @@ def test_what_masks_mean_counts_and_not_the_words(
 ) -> None:
     changed = replace(SETTINGS, data=replace(SETTINGS.data, mask_values=words))
     done = resumption_of(changed, checkpoint(6), images=20, world=1, other_masks=others)
-    assert done.word == want
+    assert done.kind == want
     assert ("--mask-values" in done.reason) == (want == "branch")
     if others:
         assert "other masks of SET" in done.reason
@@ -88,4 +88,4 @@ def test_the_same_words_in_another_way_continue_where_nobody_looked() -> None:
     before, changed = (
         replace(SETTINGS, data=replace(SETTINGS.data, mask_values=words)) for words in (one, other)
     )
-    assert resumption_of(changed, checkpoint(6, before), images=20, world=1).word == "continue"
+    assert resumption_of(changed, checkpoint(6, before), images=20, world=1).kind == "continue"

@@ -81,7 +81,7 @@ def test_a_run_of_format_1_goes_on(make: Make, tmp_path: Path) -> None:
     path.write_bytes(sealed_1(old))
 
     trainer = make("run", resume_from=path, model=network, data={"cache": "off"})
-    assert [s.word for s in trainer.state.ledger.segments] == ["start"]  # continued
+    assert [s.kind for s in trainer.state.ledger.segments] == ["start"]  # continued
     assert [r.iou for r in trainer.state.history] == [0.21, 0.34]
     list(trainer.run())
 

@@ -6,7 +6,14 @@ import time
 import pytest
 
 from decamo.system import stop_signals
-from decamo.training.stops import StoppedAtOnce, StopRequests, stop_requests
+from decamo.training.stops import (
+    Stop,
+    StopEars,
+    StopKind,
+    StoppedAtOnce,
+    StopRequests,
+    stop_requests,
+)
 
 
 @pytest.mark.parametrize("number", stop_signals())
@@ -92,3 +99,24 @@ def test_another_thread_than_the_main_one_has_none_to_take() -> None:
     thread.start()
     thread.join()
     assert found == [""]
+
+
+def test_the_first_reason_in_order_is_kept_with_its_kind() -> None:
+    ears, said = StopEars(), {StopKind.SIGNAL: "", StopKind.BUDGET: ""}
+
+    def ask() -> str:
+        return ears.ask({kind: lambda kind=kind: said[kind] for kind in said})  # type: ignore[misc]
+
+    assert (ask(), ears.heard) == ("", None)
+    said[StopKind.BUDGET] = "the budget is spent"
+    assert ask() == "the budget is spent"
+    said[StopKind.SIGNAL] = "on SIGTERM"
+    assert ask() == "on SIGTERM"
+    assert ears.heard == Stop(StopKind.BUDGET, "the budget is spent")
+
+
+def test_later_sources_are_not_asked_once_one_has_a_reason() -> None:
+    def never() -> str:
+        raise AssertionError
+
+    assert StopEars().ask({StopKind.SIGNAL: lambda: "on SIGINT", StopKind.BUDGET: never})

@@ -54,7 +54,7 @@ def test_a_run_follows_it_and_a_resume_goes_on_as_if_never_stopped(
     part = make("part", schedule={"epochs": 2}, stop_after=3, **follow)
     list(part.run())
     rest = make("part", resume_from=part.folder.last, schedule={"epochs": 2}, **follow)
-    assert rest.state.ledger.last.word == "start"
+    assert rest.state.ledger.last.kind == "start"
     list(rest.run())
     assert [r.parts for r in rest.state.history] == [r.parts for r in whole.state.history]
     weights = (load_sealed(t.folder.last)["model"] for t in (whole, rest))
@@ -66,7 +66,7 @@ def test_a_run_follows_it_and_a_resume_goes_on_as_if_never_stopped(
 def test_following_is_a_branch_that_is_named(make: Make, taught_by: Path) -> None:
     follow = {"teacher": str(taught_by)}
     resumed = make("on", resume_from=taught_by, schedule={"epochs": 3}, optimise=follow)
-    assert resumed.state.ledger.last.word == "branch"
+    assert resumed.state.ledger.last.kind == "branch"
     assert "--teacher" in resumed.state.ledger.last.reason
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from decamo.errors import DataError
 from decamo.report import plan_text, rates_by_epoch, spending_text
-from decamo.schedule import Resumption, Spending, review
+from decamo.schedule import Resumption, SegmentKind, Spending, review
 from decamo.settings import TrainSettings
 from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training import expected_spending, is_complete, resumption_of
@@ -58,8 +58,8 @@ class PlanResult:
     def __str__(self) -> str:
         if self.complete:
             return f"complete: {self._end}"
-        word, reason = self.resumption.told
-        parts = [f"{word}: {reason}; {self.images} training images"]
+        kind, reason = self.resumption.told
+        parts = [f"{kind}: {reason}; {self.images} training images"]
         parts.append(plan_text(self.resumption.ledger, self.resumption.position))
         parts += [f"warning: {warning}" for warning in self.warnings]
         return "\n\n".join([*parts, spending_text(self.spending)])
@@ -106,7 +106,7 @@ def plan(
 
     Example:
         >>> laid = decamo.plan(images=100, epochs=120, stage1_epochs=30, scheduler="cosine")
-        >>> laid.resumption.word, laid.resumption.ledger.plan.last_epoch
+        >>> str(laid.resumption.kind), laid.resumption.ledger.plan.last_epoch
         ('start', 120)
     """
     given = given_of(config, recipe=recipe, **options)
@@ -138,7 +138,7 @@ def plan_given(
     images = images or _images(settings, checkpoint)
     if checkpoint is not None and is_complete(settings, checkpoint):
         here = checkpoint.position
-        end = Resumption("continue", checkpoint.lineage, here, "nothing lies ahead")
+        end = Resumption(SegmentKind.CONTINUE, checkpoint.lineage, here, "nothing lies ahead")
         return PlanResult(end, images, (), (), settings.run.resume_from)
     resumption = resumption_of(settings, checkpoint, images=images, world=devices)
     return PlanResult(
@@ -169,9 +169,9 @@ def _images(settings: TrainSettings, checkpoint: "Checkpoint | None") -> int:
 
 def _report(resumption: Resumption) -> dict[str, Any]:
     plan = resumption.ledger.plan
-    word, reason = resumption.told
+    kind, reason = resumption.told
     return {
-        "word": word,
+        "word": kind.value,
         "reason": reason,
         "position": asdict(resumption.position),
         "stages": [

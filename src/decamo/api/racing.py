@@ -31,7 +31,7 @@ from decamo.storage.owner import own
 from decamo.training.choosing import Given, check_run_outputs, choose_settings, given_of
 from decamo.training.prepare import ear_of
 from decamo.training.runtime import close_runtime, open_runtime
-from decamo.training.stops import Budget, StopRequests, stop_requests
+from decamo.training.stops import Budget, Stop, StopEars, StopKind, stop_requests
 from decamo.training.supply import find_supply
 
 __all__ = ["EscapeResult", "RaceChoice", "escape", "escape_checkpoint", "train_winner"]
@@ -70,7 +70,7 @@ class EscapeResult:
     Attributes:
         folder: of the run that the winner goes on in.
         outcome: the table of all branches and the winner, if any; None where it was stopped.
-        stopped: why before its end; empty for at its end.
+        stop: why it ended before its end; None for at its end.
         signal: number of the signal that stopped it; 0 for none.
         race: that was run; what :func:`train_winner` needs.
         given: options of the run.
@@ -79,11 +79,16 @@ class EscapeResult:
 
     folder: RunFolder
     outcome: RaceOutcome | None
-    stopped: str
+    stop: Stop | None
     signal: int
     race: Race
     given: Given
     began: float
+
+    @property
+    def stopped(self) -> str:
+        """Why before its end, for people; empty for at its end."""
+        return self.stop.why if self.stop else ""
 
     @property
     def winner(self) -> str:
@@ -178,7 +183,13 @@ def escape_checkpoint(
     words = settings.run.budget
     budget = Budget(words, seconds_of("budget", words), time.monotonic, began) if words else None
     with stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
-        waiting = _waiting(asked, budget)
+        ears = StopEars()
+        spent = {StopKind.BUDGET: budget.spent} if budget else {}
+        over = {StopKind.BUDGET: budget.over} if budget else {}
+
+        def waiting() -> str:
+            return ears.ask({StopKind.SIGNAL: asked.why, **over})
+
         ear = ear_of(settings, waiting, con.say)
         looking = con.progress("looking at the images")
         try:
@@ -197,7 +208,7 @@ def escape_checkpoint(
             supply,
             runtime,
             epochs=choice.trial_epochs,
-            stop=lambda: asked.why() or (budget.spent() if budget else ""),
+            stop=lambda: ears.ask({StopKind.SIGNAL: asked.why, **spent}),
             clock=time.monotonic,
             ear=ear_of(settings, ear.listen),
         )
@@ -207,16 +218,13 @@ def escape_checkpoint(
         asked.patient = True
         why = race.run()
     if why:
-        return EscapeResult(folder, None, why, asked.number, race, given, began)
+        stop = Stop(ears.heard.kind if ears.heard else StopKind.DATA, why)
+        return EscapeResult(folder, None, stop, asked.number, race, given, began)
     outcome = race_outcome(race)
     write_outcome(race.course.root, outcome)
     if not choice.keep_all:
         race.clear([] if outcome.winner is None else [outcome.winner.branch])
-    return EscapeResult(folder, outcome, "", 0, race, given, began)
-
-
-def _waiting(asked: StopRequests, budget: Budget | None) -> Callable[[], str]:
-    return lambda: asked.why() or (budget.over() if budget else "")
+    return EscapeResult(folder, outcome, None, 0, race, given, began)
 
 
 def _chosen(checkpoint: Path, given: Given) -> tuple[TrainSettings, Checkpoint]:
@@ -272,6 +280,6 @@ def _train_winner(result: EscapeResult, say: Callable[[str], None]) -> TrainResu
     if run.get("budget"):
         left = seconds_of("budget", run["budget"]) - (time.monotonic() - result.began)
         if left < 1:
-            return TrainResult(folder, stopped="the budget is spent")
+            return TrainResult(folder, stop=Stop(StopKind.BUDGET, "the budget is spent"))
         run["budget"] = f"{left:.0f}s"
     return train_given(merged(result.given, {"run": run}))

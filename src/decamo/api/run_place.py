@@ -14,6 +14,7 @@ from decamo.checkpoint.load_save import read_outline
 from decamo.errors import DecamoError, SettingsError
 from decamo.report.console import Console
 from decamo.report.plan_picture import draw_plan
+from decamo.schedule import SegmentKind
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, check_space, file_bytes, run_bytes, write_whole
@@ -111,7 +112,7 @@ def leave_traces(
     every = settings.schedule.last_epoch // run.keep_every if run.keep_every else 0
     check_space(folder.root, run_bytes(folder.root, size, snapshots=run.keep_last + every))
     resume_from = settings.run.resume_from
-    goes_on = settings.run.resume == "auto" and prepared.resumption.word == "continue"
+    goes_on = settings.run.resume == "auto" and prepared.resumption.kind is SegmentKind.CONTINUE
     if resume_from is not None and not goes_on:
         copy = folder.protect(resume_from, prepared.resumption.position.epoch)
         if copy is not None:

@@ -172,6 +172,7 @@ _NOT_THE_RATE = {
     SymptomKind.TEMPORARY_DIP: _WHY_WAIT + "two or three lower epochs are normal",
     SymptomKind.TARGET_REACHED: _WHY_WAIT + "the target is reached",
     SymptomKind.TOO_EARLY: _WHY_WAIT + "too little is known to change anything yet",
+    SymptomKind.UNSCORED: "whether a higher learning rate is the answer only a score can tell",
     SymptomKind.OVERFIT: _WHY_WAIT + "the training goes well, validation does not",
 }
 
@@ -183,6 +184,8 @@ def _checks(
     standing, target = situation.standing, situation.target
     if diagnosis.kind == SymptomKind.TARGET_REACHED:
         return []
+    if diagnosis.kind == SymptomKind.UNSCORED:
+        return ["log the IoU on held-out images each epoch, and run this command again"]
     if diagnosis.kind == SymptomKind.TOO_EARLY:
         window = thresholds.plateau_epochs
         return [f"run this command again in a few epochs; {window} epochs tell a plateau"]

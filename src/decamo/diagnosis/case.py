@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from decamo.diagnosis.measure import IOU, Measure
 from decamo.diagnosis.noise import Array
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.history import Past, Point, Stretch
 
-__all__ = ["RunView", "open_case", "series_of"]
+__all__ = ["ABSURD", "RunView", "open_case", "series_of"]
 
 
-ABSURD = 1e12  # squares of it are still finite
+ABSURD = 1e12
+"""What is beyond it is cut to it; squares of it are still finite."""
 
 LONGEST = 64
 """Epochs of the action plan's longest option, 86 to 150."""
@@ -34,12 +36,14 @@ class RunView:
             unknown, or where the run trains under its first schedule.
         baseline_source: where the baseline comes from, for people; empty without one.
         target: the IoU to reach, or None.
+        measure: what stands in the past's IoU.
     """
 
     past: Past
     baseline: Point | None = None
     baseline_source: str = ""
     target: float | None = None
+    measure: Measure = IOU
 
     @cached_property
     def present(self) -> tuple[Point, ...]:

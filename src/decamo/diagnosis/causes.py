@@ -90,6 +90,7 @@ WEIGHTS: Mapping[SymptomKind | Sign, Mapping[Cause, float]] = {
     SymptomKind.NEAR_TARGET: {C.TIME: 15, C.NOTHING: 6},
     SymptomKind.SLOW: {C.TIME: 15, C.RATE_TOO_LOW: 1.5},
     SymptomKind.HEALTHY: {C.NOTHING: 30, C.TIME: 3},
+    SymptomKind.UNSCORED: {C.VALIDATION: 120, C.TIME: 0.5, C.NOTHING: 0.5},
     SymptomKind.TOO_EARLY: {C.TIME: 12, C.NOTHING: 3},
     SymptomKind.LR_EXHAUSTED: {C.RATE_TOO_LOW: 2},
     SymptomKind.SCHEDULE_IDLE: {C.SCHEDULE: 40},

@@ -79,7 +79,8 @@ def temporary_dip(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     if not dips or dips[-1].last < epochs[-1] - thresholds.dip_recent:
         return
     dip = dips[-1]
-    fell = f"the IoU fell from {dip.level:.4f} to {dip.bottom:.4f}"
+    m = case.measure
+    fell = f"the {m.name} {m.fell} from {m.shown(dip.level)} to {m.shown(dip.bottom)}"
     when = f"epoch {dip.first}" if dip.first == dip.last else f"epochs {dip.first} to {dip.last}"
     sentence = (
         f"a temporary dip: {fell} in {when} and came back"
@@ -92,7 +93,9 @@ def temporary_dip(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
         (dip.first, dip.last),
         sentence,
         (
-            Evidence("fall of the IoU", dip.level - dip.bottom, depth, (dip.first, dip.last)),
+            Evidence(
+                m.lost, m.amount(dip.level - dip.bottom), m.amount(depth), (dip.first, dip.last)
+            ),
             Evidence(
                 "epochs under the level",
                 dip.last - dip.first + 1,

@@ -64,7 +64,8 @@ def explosion(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     if not known and level - worst < thresholds.lone_drop:
         return
     last_good, seen = int(epochs[onset - 1]), (int(epochs[onset]), int(epochs[-1]))
-    evidence = [Evidence("fall of the IoU", level - worst, thresholds.drop, (last_good, seen[1]))]
+    m, span = case.measure, (last_good, seen[1])
+    evidence = [Evidence(m.lost, m.amount(level - worst), m.amount(thresholds.drop), span)]
     jump = ""
     if ratio is not None:
         jump = f"the loss is {ratio:.1f} times what it was and "
@@ -74,8 +75,8 @@ def explosion(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
         SymptomKind.EXPLOSION,
         "critical",
         seen,
-        f"exploded at epoch {seen[0]}: {jump}the IoU fell from {scores[onset - 1]:.4f} to"
-        f" {worst:.4f} and has not come back",
+        f"exploded at epoch {seen[0]}: {jump}the {m.name} {m.fell} from"
+        f" {m.shown(float(scores[onset - 1]))} to {m.shown(worst)} and has not come back",
         tuple(evidence),
         min(1.0, (level - worst) / (2 * thresholds.drop)) if known else 0.7,
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from decamo.diagnosis.case import RunView
+from decamo.diagnosis.measure import Measure
 from decamo.diagnosis.noise import Array, Trend, fit_trend, running_median
 from decamo.diagnosis.rates import pace_now, paces
 from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
@@ -30,7 +31,7 @@ def overfit(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     if falling is not None:
         training = _over(*case.series("loss"), falling)
         if training is not None and training.bound(1 - thresholds.confidence) <= 0:
-            yield _symptom(falling, training, epochs, scores, thresholds)
+            yield _symptom(case.measure, falling, training, epochs, scores, thresholds)
             return
     yield from _by_loss(case, thresholds)
 
@@ -64,27 +65,40 @@ def _over(epochs: Array, values: Array, like: Trend) -> Trend | None:
 
 
 def _symptom(
-    falling: Trend, training: Trend, epochs: Array, scores: Array, thresholds: Thresholds
+    m: Measure,
+    falling: Trend,
+    training: Trend,
+    epochs: Array,
+    scores: Array,
+    thresholds: Thresholds,
 ) -> Symptom:
     smooth = running_median(scores, SMOOTH)
     smooth[: SMOOTH - 1] = -np.inf
     peak = int(epochs[smooth.argmax()])
     lost = float(smooth.max()) - falling.level
     seen = peak, falling.last
+    top = "lowest point" if m.lower else "peak"
     going = "still falls" if training.bound(thresholds.confidence) < 0 else "does not rise"
     return Symptom(
         SymptomKind.OVERFIT,
         "warning",
         seen,
-        f"overfitting: the IoU has fallen by {lost:.4f} since its peak of {smooth.max():.4f} about"
+        f"overfitting: the {m.name} has {'risen' if m.lower else 'fallen'} by"
+        f" {m.amount(lost):.{m.digits}f} since its {top} of {m.shown(float(smooth.max()))} about"
         f" epoch {peak}, while the training loss {going}",
         (
-            Evidence("IoU lost since the peak", lost, thresholds.fall, seen),
-            Evidence("IoU an epoch", falling.slope, 0.0, falling.epochs),
+            Evidence(
+                f"{m.name} lost since the {top}", m.amount(lost), m.amount(thresholds.fall), seen
+            ),
+            Evidence(f"{m.name} an epoch", _signed(m, falling.slope), 0.0, falling.epochs),
             Evidence("training loss an epoch", training.slope, 0.0, training.epochs),
         ),
         falling.chance_under(0.0),
     )
+
+
+def _signed(m: Measure, slope: float) -> float:
+    return -m.amount(slope) if m.lower else slope
 
 
 def _by_loss(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
@@ -103,8 +117,9 @@ def _by_loss(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
         SymptomKind.OVERFIT,
         "notice",
         rising.epochs,
-        "the validation loss rises while the training loss falls, though the IoU has not fallen"
-        " yet: the network grows surer of its mistakes",
+        "the validation loss rises while the training loss falls, though the"
+        f" {case.measure.name} has not {'risen' if case.measure.lower else 'fallen'} yet: the"
+        " network grows surer of its mistakes",
         (
             Evidence("validation loss an epoch", rising.slope, 0.0, rising.epochs),
             Evidence("training loss an epoch", training.slope, 0.0, training.epochs),

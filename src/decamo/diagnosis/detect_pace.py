@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
-from decamo.diagnosis.case import RunView
+import numpy as np
+
+from decamo.diagnosis.case import ABSURD, RunView
 from decamo.diagnosis.detect_rate import lr_exhausted
+from decamo.diagnosis.measure import Measure
 from decamo.diagnosis.noise import Trend
 from decamo.diagnosis.rates import Learned, learned_before, paces, told
 from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
@@ -29,19 +32,23 @@ def pace_stands_still(trend: Trend, thresholds: Thresholds) -> bool:
 
 def pace(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     """One of the five kinds."""
+    m = case.measure
+    if m.field == "loss":
+        yield _unscored(case, thresholds)
+        return
     trends = paces(*case.lengthened(thresholds.few), thresholds)
     if not trends:
         yield _too_early(case, thresholds)
         return
     spent = any(lr_exhausted(case, thresholds))
     trend, late = trends[thresholds.plateau_epochs], trends[LATE_SPENT if spent else LATE]
-    evidence = _evidence(trend, thresholds)
-    per_ten = f"{10 * trend.slope:+.4f} IoU in 10 epochs"
+    evidence = _evidence(trend, thresholds, m)
+    per_ten = f"{m.change(10 * trend.slope)} {m.name} in 10 epochs"
     between = f"over epochs {trend.first} to {trend.last}"
     known = trend.last - trend.first
     healthy = trend.slope >= thresholds.healthy_pace
     if healthy and pace_stands_still(late, thresholds):
-        yield _stalling(late, evidence, thresholds)
+        yield _stalling(late, evidence, thresholds, m)
     elif healthy and trend.bound(1 - thresholds.confidence) > 0:
         yield Symptom(
             SymptomKind.HEALTHY,
@@ -52,12 +59,12 @@ def pace(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
             1 - trend.chance_under(thresholds.plateau_pace),
         )
     elif pace_stands_still(trend, thresholds) and known >= thresholds.plateau_epochs - 1:
-        gain = round(thresholds.plateau_epochs * trend.slope, 4) + 0.0  # and no "-0.0000"
+        gain = m.change(thresholds.plateau_epochs * trend.slope)
         yield Symptom(
             SymptomKind.PLATEAU,
             "warning",
             trend.epochs,
-            f"a plateau at IoU {trend.level:.4f}: {gain:+.4f} in {thresholds.plateau_epochs} epochs"
+            f"a plateau at {m.at(trend.level)}: {gain} in {thresholds.plateau_epochs} epochs"
             f" {between}",
             evidence,
             trend.chance_under(thresholds.moving_pace),
@@ -65,7 +72,7 @@ def pace(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     elif trend.slope > thresholds.plateau_pace and known >= thresholds.healthy_epochs - 1:
         before = learned_before(case, thresholds)
         if before is not None and _holds_back(before, trend, thresholds):
-            yield _held_back(before, trend, evidence, thresholds)
+            yield _held_back(before, trend, evidence, thresholds, m)
             return
         yield Symptom(
             SymptomKind.SLOW,
@@ -77,7 +84,7 @@ def pace(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
             * (1 - trend.chance_under(thresholds.plateau_pace)),
         )
     else:
-        yield _undecided(trend, evidence, thresholds)
+        yield _undecided(trend, evidence, thresholds, m)
 
 
 def _holds_back(before: Learned, trend: Trend, thresholds: Thresholds) -> bool:
@@ -87,7 +94,11 @@ def _holds_back(before: Learned, trend: Trend, thresholds: Thresholds) -> bool:
 
 
 def _held_back(
-    before: Learned, trend: Trend, evidence: tuple[Evidence, ...], thresholds: Thresholds
+    before: Learned,
+    trend: Trend,
+    evidence: tuple[Evidence, ...],
+    thresholds: Thresholds,
+    m: Measure,
 ) -> Symptom:
     then, times = before.pace, before.pace.slope / trend.slope
     part = f"1/{1 / before.share:.0f} of that at which it learned"
@@ -95,9 +106,10 @@ def _held_back(
         SymptomKind.HELD_BACK,
         "warning",
         (then.first, trend.last),
-        f"held back: {10 * trend.slope:+.4f} IoU in 10 epochs over epochs {trend.first} to"
-        f" {trend.last}, and {10 * then.slope:+.4f} over epochs {then.first} to {then.last}; the"
-        f" learning rate, at most {told(before.top)}, is {part}, {told(before.rate)}",
+        f"held back: {m.change(10 * trend.slope)} {m.name} in 10 epochs over epochs {trend.first}"
+        f" to {trend.last}, and {m.change(10 * then.slope)} over epochs {then.first} to"
+        f" {then.last}; the learning rate, at most {told(before.top)}, is {part},"
+        f" {told(before.rate)}",
         (
             Evidence(
                 "times as fast at the higher learning rates",
@@ -117,7 +129,9 @@ def _held_back(
     )
 
 
-def _stalling(late: Trend, evidence: tuple[Evidence, ...], thresholds: Thresholds) -> Symptom:
+def _stalling(
+    late: Trend, evidence: tuple[Evidence, ...], thresholds: Thresholds, m: Measure
+) -> Symptom:
     window = late.last - late.first
     gain = window * late.slope
     most = window * thresholds.plateau_pace
@@ -125,37 +139,46 @@ def _stalling(late: Trend, evidence: tuple[Evidence, ...], thresholds: Threshold
         SymptomKind.SLOW,
         "info",
         late.epochs,
-        f"slowing down: it rose, but stands at IoU {late.level:.4f} ({gain:+.4f}) since epoch"
+        f"slowing down: it {'fell' if m.lower else 'rose'}, but stands at {m.at(late.level)}"
+        f" ({m.change(gain)}) since epoch"
         f" {late.first}; {thresholds.plateau_epochs} such epochs are a plateau",
-        (Evidence(f"IoU gained in {window} epochs", gain, most, late.epochs), *evidence),
+        (
+            Evidence(f"{m.gained} in {window} epochs", m.amount(gain), m.amount(most), late.epochs),
+            *evidence,
+        ),
         late.chance_under(thresholds.plateau_pace),
     )
 
 
-def _evidence(trend: Trend, thresholds: Thresholds) -> tuple[Evidence, ...]:
+def _evidence(trend: Trend, thresholds: Thresholds, m: Measure) -> tuple[Evidence, ...]:
     window = thresholds.plateau_epochs
     low, high = (trend.bound(c) for c in (1 - thresholds.confidence, thresholds.confidence))
     sure = f"{thresholds.confidence:.0%}"
     return (
         Evidence(
-            f"IoU gained in {window} epochs at this pace (estimate)",
-            window * trend.slope,
-            thresholds.plateau_gain,
+            f"{m.gained} in {window} epochs at this pace (estimate)",
+            m.amount(window * trend.slope),
+            m.amount(thresholds.plateau_gain),
             trend.epochs,
         ),
         Evidence(
-            f"IoU gained in {window} epochs at this pace, at most ({sure} sure)",
-            window * high,
-            window * thresholds.moving_pace,
+            f"{m.gained} in {window} epochs at this pace, at most ({sure} sure)",
+            m.amount(window * high),
+            m.amount(window * thresholds.moving_pace),
             trend.epochs,
         ),
         Evidence(
-            f"IoU gained in {window} epochs at this pace, at least ({sure} sure)",
-            window * low,
-            window * thresholds.healthy_pace,
+            f"{m.gained} in {window} epochs at this pace, at least ({sure} sure)",
+            m.amount(window * low),
+            m.amount(window * thresholds.healthy_pace),
             trend.epochs,
         ),
-        Evidence("noise of an epoch's IoU (standard deviation)", trend.noise, None, trend.epochs),
+        Evidence(
+            f"noise of an epoch's {m.name} (standard deviation)",
+            m.amount(trend.noise),
+            None,
+            trend.epochs,
+        ),
     )
 
 
@@ -169,6 +192,36 @@ def _good_signs(case: RunView) -> str:
     return "; " + " and ".join(signs) if signs else ""
 
 
+def _unscored(case: RunView, thresholds: Thresholds) -> Symptom:
+    """Only the training loss is known: it tells whether something is learned, not whether it helps.
+
+    A loss stands still where a score would be on a plateau: by the same share of what is left.
+    """
+    epochs, losses = case.series("loss")
+    m, window = case.measure, thresholds.plateau_epochs
+    scores = np.clip(1 - losses / m.unit, -ABSURD, ABSURD)
+    trend = paces(epochs, scores, thresholds).get(window)
+    missing = (
+        "no score and no validation loss was logged, so it cannot be told whether masks improve"
+    )
+    if trend is None:
+        known = Evidence("epochs with a training loss", len(losses), thresholds.few, case.span)
+        sentence = f"no score: {len(losses)} epochs with a training loss; {missing}"
+        return Symptom(SymptomKind.UNSCORED, "notice", case.span, sentence, (known,), 1.0)
+    still = pace_stands_still(trend, thresholds)
+    word = "stands still" if still else "falls" if trend.slope > 0 else "does not fall"
+    change = m.change(window * trend.slope)
+    return Symptom(
+        SymptomKind.UNSCORED,
+        "notice",
+        trend.epochs,
+        f"no score: the training loss {word} at {m.shown(trend.level)}, {change} in {window} epochs"
+        f" over epochs {trend.first} to {trend.last}; {missing}",
+        _evidence(trend, thresholds, m),
+        1.0,
+    )
+
+
 def _too_early(case: RunView, thresholds: Thresholds) -> Symptom:
     count = len(case.series("iou")[0])
     epochs = f"{count or 'no'} epoch{'s' * (count > 1)}"
@@ -176,14 +229,16 @@ def _too_early(case: RunView, thresholds: Thresholds) -> Symptom:
         SymptomKind.TOO_EARLY,
         "info",
         case.span,
-        f"too early to say: {epochs} with an IoU under the present schedule and stage;"
+        f"too early to say: {epochs} with {case.measure.one} under the present schedule and stage;"
         f" {thresholds.few} tell a first pace, {thresholds.plateau_epochs} a plateau",
-        (Evidence("epochs with an IoU", count, thresholds.few, case.span),),
+        (Evidence(f"epochs with {case.measure.one}", count, thresholds.few, case.span),),
         1.0,
     )
 
 
-def _undecided(trend: Trend, evidence: tuple[Evidence, ...], thresholds: Thresholds) -> Symptom:
+def _undecided(
+    trend: Trend, evidence: tuple[Evidence, ...], thresholds: Thresholds, m: Measure
+) -> Symptom:
     window = thresholds.plateau_epochs
     low, high = (
         window * trend.bound(c) for c in (1 - thresholds.confidence, thresholds.confidence)
@@ -194,8 +249,8 @@ def _undecided(trend: Trend, evidence: tuple[Evidence, ...], thresholds: Thresho
         SymptomKind.TOO_EARLY,
         "info",
         trend.epochs,
-        f"too early to say: {why}; the gain in {window} epochs lies between {low:+.4f} and"
-        f" {high:+.4f}",
+        f"too early to say: {why}; the {'change' if m.lower else 'gain'} in {window} epochs lies"
+        f" between {m.change(low)} and {m.change(high)}",
         evidence,
         0.5,
     )

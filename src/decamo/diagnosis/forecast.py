@@ -8,6 +8,7 @@ import numpy as np
 
 from decamo.diagnosis.case import series_of
 from decamo.diagnosis.fan import LEVELS, Fan, branch_start, fan_ahead
+from decamo.diagnosis.measure import Measure, measure_of
 from decamo.diagnosis.noise import Array
 from decamo.diagnosis.rates import plan_ahead
 from decamo.diagnosis.thresholds import Thresholds
@@ -113,6 +114,20 @@ def forecast(
         thresholds: what is expected of the noise, and how few epochs are too few.
     """
     thresholds = thresholds or Thresholds()
+    measure = measure_of(past)
+    if measure.plain:
+        return _of_iou(past, target, horizon, ahead, seed, thresholds)
+    return _of_another(measure, past, target, horizon, ahead, seed, thresholds)
+
+
+def _of_iou(
+    past: Past,
+    target: float,
+    horizon: int | None,
+    ahead: Mapping[int, float] | None,
+    seed: int,
+    thresholds: Thresholds,
+) -> Forecast:
     last = past.points[-1].epoch if past.points else 0
     planned = _planned_end(past)
     far = horizon if horizon is not None else thresholds.review_epochs if planned is None else 0
@@ -148,6 +163,30 @@ def forecast(
         sentence="",
     )
     return replace(made, sentence=_sentence(made))
+
+
+def _of_another(
+    measure: Measure,
+    past: Past,
+    target: float,
+    horizon: int | None,
+    ahead: Mapping[int, float] | None,
+    seed: int,
+    thresholds: Thresholds,
+) -> Forecast:
+    """Where no IoU was logged: what the other measure comes to, in words; nothing of the target."""
+    never = 2.0
+    scored = measure.scored(past)
+    made = _of_iou(scored, never, horizon, ahead, seed, thresholds)
+    why = f"whether IoU {target:.4f} is reached cannot be told: no IoU was logged"
+    if made.best:
+        low, high = sorted((measure.shown(made.best[0]), measure.shown(made.best[-1])))
+        level = low if low == high else f"{low} to {high} (80 % sure)"
+        why = f"the best {measure.name} by epoch {made.end}: {level}; {why}"
+    return replace(
+        made, outlook=Outlook.TOO_EARLY, target=target, fan=(), best=(), epochs=(),
+        expected_best=None, chance=None, reach=Reach(None, None, None), sentence=why,
+    )  # fmt: skip
 
 
 def _planned_end(past: Past) -> int | None:

@@ -12,7 +12,7 @@ from decamo.diagnosis.smooth import EPOCHS, recent_gains
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.errors import DecamoError
 from decamo.history import Past, Point, Stretch
-from decamo.schedule import Plan, Segment, plan_of
+from decamo.schedule import Plan, Segment, SegmentKind, plan_of
 from decamo.settings import ScheduleSettings, shown
 
 __all__ = [
@@ -57,7 +57,7 @@ def plan_ahead(past: Past) -> Plan | None:
         schedule = ScheduleSettings(**now.settings["schedule"])
         origin = _origin(past.stretches)
         images = now.train_images or schedule.fine_tune_batch * schedule.accumulation_steps
-        return plan_of(Segment(now.word or "start", origin, 0, origin, 0, schedule, max(images, 1)))
+        return plan_of(Segment(SegmentKind.START, origin, 0, origin, 0, schedule, max(images, 1)))
     except (DecamoError, TypeError, ValueError, ArithmeticError):
         return None  # of another version, damaged, or at its end
 

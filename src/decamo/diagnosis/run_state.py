@@ -135,8 +135,9 @@ def standing_of(
         latest: file with the newest weights, if there is one beside the best.
         thresholds: those of the diagnosis.
     """
-    case = RunView(past, diagnosis.baseline, target=diagnosis.target)
-    stretch, points = case.stretch, past.points
+    scores = diagnosis.measure.scored(past)
+    case = RunView(scores, diagnosis.baseline, target=diagnosis.target)
+    stretch, points = case.stretch, scores.points
     settings = _settings(stretch.settings) if stretch else None
     scored = [p for p in points if p.known("iou") is not None]
     best = max(scored, key=lambda p: p.known("iou") or 0.0, default=None)
@@ -145,6 +146,7 @@ def standing_of(
     end = stretch.planned_end if stretch else None
     top = _top(case, settings)
     size = _last(points, "img_size") or (settings.schedule.img_size if settings else None)
+    plain = diagnosis.measure.plain
     branched = bool(stretch and stretch.word == "branch") or not stretch
     given = checkpoint or past.checkpoint
     if best and latest and best.stage != points[-1].stage:  # of another stage: nobody wants it back
@@ -165,9 +167,9 @@ def standing_of(
         planned_end=end or (settings.schedule.last_epoch if settings else None),
         seconds=_seconds(points, size),
         steps=_steps(points),
-        iou=scored[-1].known("iou") if scored else None,
-        best_iou=best.known("iou") if best else None,
-        slope=trend.slope if trend else None,
+        iou=scored[-1].known("iou") if scored and plain else None,
+        best_iou=best.known("iou") if best and plain else None,
+        slope=trend.slope if trend and plain else None,
         learned=learned_rate(case, thresholds or Thresholds()),
     )
 

@@ -38,6 +38,8 @@ class SymptomKind(StrEnum):
     """It moves, at a pace that needs more time."""
     HEALTHY = "healthy"
     """It rises at a good pace."""
+    UNSCORED = "unscored"
+    """Losses alone were logged: what they do is said, and that no score is known."""
     TOO_EARLY = "too_early"
     """Too few epochs, or too much noise, to say."""
     LR_EXHAUSTED = "lr_exhausted"

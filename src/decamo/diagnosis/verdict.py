@@ -1,7 +1,7 @@
 """All detectors over one past, and the one word that sums them up."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from decamo.diagnosis.case import RunView, open_case
 from decamo.diagnosis.detect_dips import temporary_dip
@@ -17,6 +17,7 @@ from decamo.diagnosis.detect_schedule import (
     target_reached,
 )
 from decamo.diagnosis.detect_validation import one_sided_validation, saturated, thin_validation
+from decamo.diagnosis.measure import IOU, Measure, measure_of
 from decamo.diagnosis.symptom import SEVERITIES, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import SITUATION, TARGET, Thresholds
 from decamo.history import Past, Point
@@ -60,6 +61,7 @@ VERDICTS: tuple[SymptomKind, ...] = (
     SymptomKind.NEAR_TARGET,
     SymptomKind.SLOW,
     SymptomKind.HEALTHY,
+    SymptomKind.UNSCORED,
     SymptomKind.TOO_EARLY,
 )
 """Kinds that sum a run up; the first that is seen is the verdict. All others are circumstances."""
@@ -74,7 +76,8 @@ class Diagnosis:
         symptoms: all of them: the verdict, then the graver and the surer first.
         seen: facts, for people: what was read, what was assumed.
         baseline: where the present schedule set out from, if that is known or assumed.
-        target: the IoU to reach, if one was given.
+        target: the IoU to reach, if one was given and IoUs are known.
+        measure: what the run was judged by; not the IoU where none was logged.
     """
 
     verdict: Symptom
@@ -82,6 +85,7 @@ class Diagnosis:
     seen: tuple[str, ...]
     baseline: Point | None = None
     target: float | None = None
+    measure: Measure = IOU
 
     @property
     def kind(self) -> SymptomKind:
@@ -111,12 +115,19 @@ def diagnose_past(
             (see ``open_case``); None to assume nothing.
     """
     thresholds = thresholds or Thresholds()
-    case = open_case(past, thresholds, target, baseline, situation)
+    measure = measure_of(past)
+    if not measure.plain:  # a target and the plan's own start are IoUs
+        target = baseline = situation = None
+    case = open_case(measure.scored(past), thresholds, target, baseline, situation)
+    case = replace(case, measure=measure)
     found = [symptom for detect in DETECTORS for symptom in detect(case, thresholds)]
     verdict = min((s for s in found if _sums_up(s)), key=lambda s: VERDICTS.index(s.kind))
     rest = [s for s in found if s is not verdict]
+    if verdict.kind is not SymptomKind.UNSCORED:
+        verdict = replace(verdict, sentence=verdict.sentence + measure.only)
     rest.sort(key=lambda s: (-SEVERITIES.index(s.severity), -s.strength))
-    return Diagnosis(verdict, (verdict, *rest), tuple(_facts(case)), case.baseline, target)
+    facts = tuple(_facts(case))
+    return Diagnosis(verdict, (verdict, *rest), facts, case.baseline, target, measure)
 
 
 def _sums_up(symptom: Symptom) -> bool:
@@ -131,15 +142,16 @@ def _facts(case: RunView) -> Iterator[str]:
         yield "no epoch"
         return
     yield f"epochs {points[0].epoch} to {points[-1].epoch}, {len(points)} of them written down"
+    m = case.measure
     scored = [(p.known("iou"), p.epoch) for p in points]
     known = [(iou, epoch) for iou, epoch in scored if iou is not None]
     if known:
         best, epoch = max(known)
         last, last_epoch = known[-1]
-        yield f"best IoU {best:.4f} at epoch {epoch}; last {last:.4f} at epoch {last_epoch}"
+        yield (f"best {m.at(best)} at epoch {epoch}; last {m.shown(last)} at epoch {last_epoch}")
     if case.baseline is not None:
         start = case.baseline.known("iou")
-        level = f"IoU {start:.4f}" if start is not None else "an unknown IoU"
+        level = m.at(start) if start is not None else "an unknown IoU"
         yield f"set out from {level} at epoch {case.baseline.epoch} ({case.baseline_source})"
     if case.stretch is not None and case.stretch.reason:
         yield f"last {case.stretch.word or 'stretch'}: {case.stretch.reason}"

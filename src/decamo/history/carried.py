@@ -7,7 +7,7 @@ from typing import Any
 from decamo.history.records import EpochRecord
 from decamo.history.run_past import past_of_entries
 from decamo.history.series import Past
-from decamo.schedule import Ledger
+from decamo.schedule import Ledger, SegmentKind
 
 __all__ = ["past_of_records"]
 
@@ -33,7 +33,7 @@ def past_of_records(
 def _entries(
     records: Sequence[EpochRecord], ledger: Ledger, settings: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    begun = [n for n, s in enumerate(ledger.segments) if n == 0 or s.word == "branch"]
+    begun = [n for n, s in enumerate(ledger.segments) if n == 0 or s.kind is SegmentKind.BRANCH]
     ends = [ledger.segments[n].at_epoch for n in begun[1:]] + [max(_last(records), 0)]
     for number, end in zip(begun, ends, strict=True):
         segment = ledger.segments[number]
@@ -41,7 +41,7 @@ def _entries(
         known = ledger.segments if newest else ledger.segments[: number + 1]
         yield {
             "kind": "run",
-            "word": segment.word,
+            "word": segment.kind.value,
             "reason": segment.reason,
             "ledger": Ledger(known).to_plain(),
             "settings": settings if newest else {},

@@ -14,6 +14,7 @@ from decamo.races.horizon import full_settings
 from decamo.races.meaning import RaceFacts, explain_race
 from decamo.races.outcome_table import RaceOutcome, answer, plain_outcome
 from decamo.races.race import Race
+from decamo.races.results import LostKind
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import departure_of
 from decamo.report.race_section import OUTCOME
@@ -37,7 +38,6 @@ def race_outcome(race: Race) -> RaceOutcome:
     control = results[CONTROL]
     before = [record.loss for record in race.course.checkpoint.history]
     since = [rung.loss for rung in control.rungs.values() if rung.loss is not None]
-    lost = {name: result.lost for name, result in results.items() if result.lost}
     facts = RaceFacts(
         rate=standing.rate,
         peak=standing.peak,
@@ -46,7 +46,11 @@ def race_outcome(race: Race) -> RaceOutcome:
         losses=(*before, *since),
         ious=tuple(control.rungs[heat.rung].ious.values()),
         epochs=race.course.epochs,
-        diverged={name: why for name, why in lost.items() if why.startswith("diverged")},
+        diverged={
+            name: str(result.lost)
+            for name, result in results.items()
+            if result.lost and result.lost.kind is LostKind.DIVERGED
+        },
     )
     may_win = [b.name for b in race.branches if b.name not in (CONTROL, TWIN)]
     winner = verdict.winner_among(may_win)

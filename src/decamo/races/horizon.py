@@ -5,7 +5,7 @@ from dataclasses import replace
 from decamo.errors import SettingsError
 from decamo.races.branch import CONTROL, Branch
 from decamo.races.start_point import StartPoint
-from decamo.schedule import Ledger, resume
+from decamo.schedule import Ledger, SegmentKind, resume
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
 
@@ -82,7 +82,11 @@ def ledger_of(branch: Branch, settings: TrainSettings, standing: StartPoint, why
     position, ledger = standing.position, standing.ledger
     if branch.name == CONTROL and settings.schedule == standing.settings.schedule:
         here = replace(
-            ledger.last, word="branch", at_epoch=position.epoch, at_step=position.step, reason=why
+            ledger.last,
+            kind=SegmentKind.BRANCH,
+            at_epoch=position.epoch,
+            at_step=position.step,
+            reason=why,
         )
         return ledger.with_segment(here)
     try:

@@ -114,7 +114,7 @@ def _cells(outcome: RaceOutcome, branch: Branch) -> list[str]:
     result, heat = outcome.results[branch.name], outcome.heat
     last, gap = result.last, outcome.verdict.of(branch.name)
     if last is None:
-        return [branch.name, "", "", result.lost.partition(":")[0], "", "", ""]
+        return [branch.name, "", "", result.lost.kind.value if result.lost else "", "", "", ""]
     if gap is not None:
         difference, ends = f"{gap.difference:+.4f}", f"{gap.low:+.4f} to {gap.high:+.4f}"
     elif branch.name in heat.dropped:
@@ -123,7 +123,7 @@ def _cells(outcome: RaceOutcome, branch: Branch) -> list[str]:
         difference = f"{result.rungs[at].iou - control:+.4f}"
         ends = f"behind after {at}"
     else:
-        difference, ends = "", result.lost.partition(":")[0]
+        difference, ends = "", result.lost.kind.value if result.lost else ""
     rates = [rung.rate for rung in result.rungs.values()]
     return [
         branch.name,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,16 @@ import numpy.typing as npt
 
 from decamo.storage import write_whole
 
-__all__ = ["Result", "Rung", "matrix", "plain_of", "read_result", "write_result"]
+__all__ = [
+    "LostKind",
+    "LostTrial",
+    "Result",
+    "Rung",
+    "matrix",
+    "plain_of",
+    "read_result",
+    "write_result",
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,34 @@ class Rung:
     train_seconds: float = 0.0
 
 
+class LostKind(StrEnum):
+    """What takes a branch out of a race."""
+
+    DIVERGED = "diverged"
+    MEMORY = "out of memory"
+
+
+@dataclass(frozen=True)
+class LostTrial:
+    """Why a trial could not be finished; in words and in files ``diverged: what happened``."""
+
+    kind: LostKind
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.what}"
+
+    @staticmethod
+    def from_words(words: str) -> "LostTrial | None":
+        """The inverse of ``str``; None of no words.
+
+        Raises:
+            ValueError: words of another kind.
+        """
+        kind, _, what = words.partition(": ")
+        return LostTrial(LostKind(kind), what) if words else None
+
+
 @dataclass(frozen=True)
 class Result:
     """What is known of a trial.
@@ -46,12 +84,12 @@ class Result:
     Attributes:
         name: of its branch.
         rungs: epochs trained since the checkpoint -> what it was worth then; 0 before the first.
-        lost: why it could not be finished; empty while it can.
+        lost: why it could not be finished; None while it can.
     """
 
     name: str
     rungs: Mapping[int, Rung]
-    lost: str = ""
+    lost: LostTrial | None = None
 
     def with_rung(self, number: int, rung: Rung) -> "Result":
         """This and one more; what was known of later rungs is forgotten."""
@@ -76,7 +114,7 @@ def write_result(folder: Path, result: Result) -> None:
         StorageError: it cannot be written; the one before it is untouched.
     """
     rungs = {str(number): asdict(rung) for number, rung in result.rungs.items()}
-    plain = {"name": result.name, "rungs": rungs, "lost": result.lost}
+    plain = {"name": result.name, "rungs": rungs, "lost": str(result.lost or "")}
     write_whole(_path(folder, result.name), json.dumps(plain).encode())
 
 
@@ -85,7 +123,7 @@ def read_result(folder: Path, name: str) -> Result:
     try:
         plain = json.loads(_path(folder, name).read_bytes())
         rungs = {int(number): Rung(**rung) for number, rung in plain["rungs"].items()}
-        return Result(name, rungs, str(plain["lost"]))
+        return Result(name, rungs, LostTrial.from_words(str(plain["lost"])))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Result(name, {})
 
@@ -111,4 +149,4 @@ def plain_of(result: Result) -> dict[str, Any]:
     rungs = {
         n: {k: v for k, v in asdict(r).items() if k != "ious"} for n, r in result.rungs.items()
     }
-    return {"name": result.name, "rungs": rungs, "lost": result.lost}
+    return {"name": result.name, "rungs": rungs, "lost": str(result.lost or "")}

@@ -16,7 +16,7 @@ from decamo.history import Baseline, EpochDone, Event, Interrupted, Journal, Sco
 from decamo.races.branch import CONTROL, Branch
 from decamo.races.departure import averageable, averaged, depart, recalibrated
 from decamo.races.horizon import ledger_of, trial_settings
-from decamo.races.results import Result, Rung, read_result, write_result
+from decamo.races.results import LostKind, LostTrial, Result, Rung, read_result, write_result
 from decamo.races.start_point import StartPoint
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
@@ -108,8 +108,9 @@ def advance(
     except (TrainingDiverged, MemoryExhausted) as error:
         if branch.name == CONTROL:
             raise
-        cause = "diverged" if isinstance(error, TrainingDiverged) else "out of memory"
-        lost = replace(scribe.result, lost=f"{cause}: {error.got}")
+        diverged = isinstance(error, TrainingDiverged)
+        kind = LostKind.DIVERGED if diverged else LostKind.MEMORY
+        lost = replace(scribe.result, lost=LostTrial(kind, error.got))
         write_result(course.root, lost)
         return lost, ""
     reached = prepared.trainer.state.position.epoch >= target
@@ -245,7 +246,7 @@ class _Scribe:
 def _run_line(prepared: Prepared, settings: TrainSettings) -> dict[str, Any]:
     ledger = prepared.resumption.ledger
     return {
-        "word": ledger.last.word,
+        "word": ledger.last.kind.value,
         "reason": ledger.last.reason,
         "settings": to_plain(settings),
         "ledger": ledger.to_plain(),

@@ -39,7 +39,8 @@ CAUSES: Mapping[Cause, str] = {
     Cause.DATA: "too few or too uniform images: it learns them by heart",
     Cause.EXPERTS: "the router has given most experts up",
     Cause.STATISTICS: "batches of one image: their statistics are noise",
-    Cause.VALIDATION: "the score cannot show the gain: too few validation images, or its ceiling",
+    Cause.VALIDATION: "the score cannot show the gain: none was logged, too few validation images,"
+    " or its ceiling",
     Cause.NUMBERS: "numbers overflow, or an image is broken",
     Cause.TIME: "it only needs time",
     Cause.NOTHING: "nothing is wrong",

@@ -150,7 +150,7 @@ def _stages(axes: Axes, ledger: Ledger) -> None:
 def _marks(rates: Axes, learning: Axes, ledger: Ledger, position: Position) -> None:
     """Resumes and the position as lines through both axes, named above."""
     here = _at(ledger, position.epoch, position.step)
-    resumes = [(_at(ledger, s.at_epoch, s.at_step), s.word) for s in ledger.segments[1:]]
+    resumes = [(_at(ledger, s.at_epoch, s.at_step), s.kind) for s in ledger.segments[1:]]
     for axes in (rates, learning):
         for epoch, _ in resumes:
             axes.axvline(epoch, color="#555555", ls="--", lw=1)

@@ -1,7 +1,7 @@
 """The plan: stages and learning-rate curves as pure functions; no torch, no scheduler state."""
 
 from decamo.schedule.curves import Curve
-from decamo.schedule.ledger import Ledger, Segment, plan_of, steps_per_epoch
+from decamo.schedule.ledger import Ledger, Segment, SegmentKind, plan_of, steps_per_epoch
 from decamo.schedule.mend import brought_back, raced, rolled_back, split, was_raced
 from decamo.schedule.resume import Resumption, opened_before, resume
 from decamo.schedule.review import review
@@ -19,6 +19,7 @@ __all__ = [
     "Rehearsed",
     "Resumption",
     "Segment",
+    "SegmentKind",
     "Spending",
     "Stage",
     "backbone_group",

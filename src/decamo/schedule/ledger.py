@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +11,19 @@ from decamo.schedule.curves import Curve
 from decamo.schedule.timeline import HEAD, Opening, Plan, Stage, backbone_group
 from decamo.settings.schedule import ScheduleSettings
 
-__all__ = ["Ledger", "Segment", "plan_of", "steps_per_epoch"]
+__all__ = ["Ledger", "Segment", "SegmentKind", "plan_of", "steps_per_epoch"]
+
+
+class SegmentKind(StrEnum):
+    """How a run starts or goes on; the value is the word that people read and files hold."""
+
+    START = "start"
+    CONTINUE = "continue"  # of a resume alone: it begins no segment
+    EXTEND = "extend"  # the same curve with a later end
+    BRANCH = "branch"  # another plan from here on, as a person or a race chose
+    ROLLBACK = "rollback"  # these three the run itself decides (:mod:`.mend`)
+    SPLIT = "split"
+    RACE = "race"
 
 
 @dataclass(frozen=True)
@@ -18,8 +31,7 @@ class Segment:
     """One stretch of a run under one schedule.
 
     Attributes:
-        word: how it began: ``start``, ``extend`` or ``branch``, as a person or a race chose;
-            ``rollback``, ``split`` or ``race``, as the run itself did (:mod:`.mend`).
+        kind: how it began.
         at_epoch: epochs completed when it began.
         at_step: optimiser steps made when it began.
         origin_epoch: epochs completed where its plan begins: for a branch where it set out, for
@@ -40,7 +52,7 @@ class Segment:
             no flag of a later resume unmakes; None as the flags of a new run say.
     """
 
-    word: str
+    kind: SegmentKind
     at_epoch: int
     at_step: int
     origin_epoch: int
@@ -125,9 +137,7 @@ class Ledger:
 
     def to_plain(self) -> list[dict[str, Any]]:
         """Plain values, for a checkpoint."""
-        return [
-            asdict(s) | {"opened": list(s.opened), "pieces": list(s.pieces)} for s in self.segments
-        ]
+        return [_plain_segment(segment) for segment in self.segments]
 
     @staticmethod
     def from_plain(plain: list[dict[str, Any]]) -> "Ledger":
@@ -141,9 +151,20 @@ class Ledger:
         return Ledger(tuple(segments))
 
 
+def _plain_segment(segment: Segment) -> dict[str, Any]:
+    plain = asdict(segment)
+    kind: SegmentKind = plain.pop("kind")
+    lists = {"opened": list(segment.opened), "pieces": list(segment.pieces)}
+    return {"word": kind.value} | plain | lists
+
+
 def _segment(plain: dict[str, Any]) -> Segment:
-    schedule = ScheduleSettings(**plain["schedule"])
-    values = plain | {"schedule": schedule, "opened": tuple(plain.get("opened", ()))}
+    values = {name: value for name, value in plain.items() if name != "word"}
+    values |= {
+        "kind": SegmentKind(plain["word"]),
+        "schedule": ScheduleSettings(**plain["schedule"]),
+        "opened": tuple(plain.get("opened", ())),
+    }
     if "pieces" in plain:  # not in checkpoints of 0.1.0
         values["pieces"] = tuple(plain["pieces"])
     return Segment(**values)
@@ -155,7 +176,7 @@ def _with_its_stage1(segment: Segment, before: Segment) -> Segment:
     Under ``--skip-stage1`` it was written down as if there had been none; its steps were made
     where this plan has them, and what lies ahead goes on from there.
     """
-    if segment.word == "branch" or segment.stage1_end == before.stage1_end:
+    if segment.kind is SegmentKind.BRANCH or segment.stage1_end == before.stage1_end:
         return segment
     return replace(segment, stage2_begin=before.stage1_end)
 

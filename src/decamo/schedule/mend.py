@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from decamo.schedule.ledger import Ledger, Segment
+from decamo.schedule.ledger import Ledger, Segment, SegmentKind
 from decamo.schedule.resume import resume
 from decamo.schedule.timeline import Position
 
 __all__ = ["FACTOR", "brought_back", "raced", "rolled_back", "split", "was_raced"]
 
+_LAYS_A_PLAN = (SegmentKind.START, SegmentKind.EXTEND, SegmentKind.BRANCH)
 FACTOR = 0.5  # of the learning rates, at each rollback
 
 
@@ -19,7 +20,7 @@ def rolled_back(ledger: Ledger, position: Position, why: str) -> Ledger:
     """
     segment = replace(
         ledger.last,
-        word="rollback",
+        kind=SegmentKind.ROLLBACK,
         at_epoch=position.epoch,
         at_step=position.step,
         scale=ledger.last.scale * FACTOR,
@@ -47,20 +48,22 @@ def brought_back(ledger: Ledger, found: Ledger, position: Position) -> tuple[Led
     if laid == _laid(found):
         return ledger, position
     now = ledger.last
-    again = {"branch": laid.reason} if laid.word == "branch" else None
+    again = {"branch": laid.reason} if laid.kind is SegmentKind.BRANCH else None
     went = resume(
         found, now.schedule, position, images=now.images, world=now.world, other_changes=again
     )
     before = went.ledger.segments
-    if went.word != "continue":  # what laid the plan stays to be seen: the run may go back again
-        anew = replace(before[-1], word=laid.word, reason=laid.reason, asked=laid.asked)
+    if (
+        went.kind is not SegmentKind.CONTINUE
+    ):  # what laid the plan stays to be seen: the run may go back again
+        anew = replace(before[-1], kind=laid.kind, reason=laid.reason, asked=laid.asked)
         before = (*before[:-1], anew)
         if now == laid:
             same = replace(anew, scale=now.scale, pieces=now.pieces)
             return Ledger((*before[:-1], same)), went.position
     decided = replace(
         before[-1],
-        word=now.word,
+        kind=now.kind,
         at_epoch=position.epoch,
         at_step=position.step,
         reason=now.reason,
@@ -86,7 +89,7 @@ def split(ledger: Ledger, position: Position, stage: int, why: str) -> Ledger | 
     pieces[stage - 1] = min(2 * now.pieces, now.micro_batch)
     segment = replace(
         ledger.last,
-        word="split",
+        kind=SegmentKind.SPLIT,
         at_epoch=position.epoch,
         at_step=position.step,
         pieces=(pieces[0], pieces[1], pieces[2]),
@@ -98,7 +101,11 @@ def split(ledger: Ledger, position: Position, stage: int, why: str) -> Ledger | 
 def raced(ledger: Ledger, position: Position, why: str) -> Ledger:
     """The ledger of a run that was raced at ``position`` and goes on as it was."""
     segment = replace(
-        ledger.last, word="race", at_epoch=position.epoch, at_step=position.step, reason=why
+        ledger.last,
+        kind=SegmentKind.RACE,
+        at_epoch=position.epoch,
+        at_step=position.step,
+        reason=why,
     )
     return _upto(ledger, position).with_segment(segment)
 
@@ -106,16 +113,16 @@ def raced(ledger: Ledger, position: Position, why: str) -> Ledger:
 def was_raced(ledger: Ledger) -> bool:
     """Whether the plan in force was raced already, and left as it was; a branch is a new plan."""
     for segment in reversed(ledger.segments):
-        if segment.word in ("start", "branch"):
+        if segment.kind in (SegmentKind.START, SegmentKind.BRANCH):
             return False
-        if segment.word == "race":
+        if segment.kind is SegmentKind.RACE:
             return True
     return False
 
 
 def _laid(ledger: Ledger) -> Segment:
     """The segment in which a start or a resume laid the plan in force."""
-    laid = (s for s in reversed(ledger.segments) if s.word in ("start", "extend", "branch"))
+    laid = (s for s in reversed(ledger.segments) if s.kind in _LAYS_A_PLAN)
     return next(laid, ledger.segments[0])
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from decamo.errors import SettingsError
-from decamo.schedule.ledger import Ledger, Segment, plan_of
+from decamo.schedule.ledger import Ledger, Segment, SegmentKind, plan_of
 from decamo.schedule.timeline import Opening, Position, Stage
 from decamo.settings.option import flag_of, shown
 from decamo.settings.schedule import ScheduleSettings
@@ -20,30 +20,30 @@ class Resumption:
     """How a run goes on.
 
     Attributes:
-        word: ``continue`` (the same plan, bit-exact), ``extend`` (the same curve with a later
-            horizon) or ``branch`` (a new segment from here).
+        kind: of a resume ``CONTINUE`` (the same plan, bit-exact), ``EXTEND`` (the same curve with a
+            later horizon) or ``BRANCH`` (a new segment from here).
         ledger: the ledger in force from now on.
         position: where training goes on; a branch starts an interrupted epoch anew.
         reason: what decided it, for people.
     """
 
-    word: str
+    kind: SegmentKind
     ledger: Ledger
     position: Position
     reason: str
 
     @property
-    def told(self) -> tuple[str, str]:
-        """Word and reason as people are told them.
+    def told(self) -> tuple[SegmentKind, str]:
+        """Kind and reason as people are told them.
 
         They differ where a race's winner sets out: the checkpoint's ledger has its branch already,
         so that going on is ``continue``; for who reads along, the branch begins here.
         """
         last = self.ledger.last
-        if self.word != "continue" or last.at_step != self.position.step:
-            return self.word, self.reason
-        word = last.word if last.word == "branch" else self.word
-        return word, last.reason or self.reason
+        if self.kind is not SegmentKind.CONTINUE or last.at_step != self.position.step:
+            return self.kind, self.reason
+        kind = last.kind if last.kind is SegmentKind.BRANCH else self.kind
+        return kind, last.reason or self.reason
 
 
 def resume(
@@ -89,21 +89,21 @@ def resume(
     # What is open stays open, but for a segment of 0.1.0 that froze some of it again.
     same_way = _ahead(own, position) in (_ahead(asked, position), _ahead(literal, position))
     if same_run and same_way:
-        return Resumption("continue", ledger, position, "no flag changes what lies ahead")
+        return Resumption(SegmentKind.CONTINUE, ledger, position, "no flag changes what lies ahead")
     if same_run and _only_later(own, asked, position):
         reason = f"--epochs {last.schedule.epochs} -> {wanted.epochs}"
         segment = replace(
             asked,
-            word="extend",
+            kind=SegmentKind.EXTEND,
             at_epoch=position.epoch,
             at_step=position.step,
             reason=reason,
         )
-        return Resumption("extend", ledger.with_segment(segment), position, reason)
+        return Resumption(SegmentKind.EXTEND, ledger.with_segment(segment), position, reason)
     changes = _changes(last, wanted, images, world, begun) | dict(other_changes or {})
     reason = ", ".join(f"{flag} {change}" for flag, change in changes.items())
     segment = Segment(
-        word="branch",
+        kind=SegmentKind.BRANCH,
         at_epoch=position.epoch,
         at_step=position.step,
         origin_epoch=position.epoch,
@@ -119,7 +119,7 @@ def resume(
     )
     plan_of(segment)  # a plan that cannot be laid is refused here
     branched = ledger.with_segment(segment)
-    return Resumption("branch", branched, replace(position, micro=0), reason)
+    return Resumption(SegmentKind.BRANCH, branched, replace(position, micro=0), reason)
 
 
 def _from_its_stage(last: Segment, position: Position) -> Segment:

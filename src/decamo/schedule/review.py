@@ -1,6 +1,6 @@
 """Look a plan over before a GPU hour is spent: warnings where a curve cannot do what it says."""
 
-from decamo.schedule.ledger import Ledger
+from decamo.schedule.ledger import Ledger, SegmentKind
 from decamo.schedule.timeline import Position
 from decamo.settings import flag_of, shown
 
@@ -56,15 +56,18 @@ def _rises_at_the_resume(ledger: Ledger) -> list[str]:
     if (
         len(ledger.segments) == 1
         or segment.at_step == 0
-        or segment.word not in ("extend", "branch")
+        or segment.kind not in (SegmentKind.EXTEND, SegmentKind.BRANCH)
     ):
         return []
     plan, step = ledger.plan_at(segment.at_step - 1), segment.at_step
     before, now = plan.lr(step - 1), ledger.plan.lr(step)
     stage = ledger.plan.stage_at(step).number
     earlier = ledger.segments[-2].schedule
-    asked = segment.word == "branch" and any(  # in an extension no such flag has an effect
-        getattr(earlier, name) != getattr(segment.schedule, name) for name in _OF_RATES[stage]
+    asked = (
+        segment.kind is SegmentKind.BRANCH
+        and any(  # in an extension no such flag has an effect
+            getattr(earlier, name) != getattr(segment.schedule, name) for name in _OF_RATES[stage]
+        )
     )
     if now <= before or plan.stage_at(step - 1).number < stage or asked:
         return []
@@ -79,7 +82,7 @@ def _cause_and_remedy(ledger: Ledger) -> str:
     """Why the rate is higher at a resume, and how to have it otherwise."""
     segment, stage = ledger.last, ledger.plan.stage_at(ledger.last.at_step)
     flag = flag_of(_OF_RATES[stage.number][0])
-    if segment.word == "extend":
+    if segment.kind is SegmentKind.EXTEND:
         return (
             f"the longer curve stands higher there; give {flag} as well to branch at another rate"
         )

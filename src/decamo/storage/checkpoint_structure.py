@@ -20,6 +20,7 @@ Check = Callable[[str, Any], None]
 
 _LARGEST = 2**53  # any count beyond is no count
 _LARGEST_BUILT = 8192  # px; twice 4K
+_KINDS = ("start", "extend", "branch", "rollback", "split", "race")  # of a segment
 _WIDEST = 4096  # channels; sixty times what the networks of today have
 
 
@@ -172,13 +173,18 @@ _leaf = _of_type("a plain value", int, float, bool, str, type(None))
 _numbers = _map_of(_number)
 
 
+def _kind(field: str, value: Any) -> None:
+    if type(value) is not str or value not in _KINDS:
+        raise _WrongFieldError(field, f"one of {', '.join(_KINDS)}")
+
+
 def _leaf_or_list(field: str, value: Any) -> None:
     (_list_of(_leaf) if isinstance(value, list) else _leaf)(field, value)
 
 
 _SEGMENT = _fields(
     dict.fromkeys(("at_epoch", "at_step", "origin_epoch", "origin_step"), _whole())
-    | {"word": _text, "schedule": _schedule, "images": _whole(1)},
+    | {"word": _kind, "schedule": _schedule, "images": _whole(1)},
     {
         "world": _whole(1),
         "levels": _whole(1, 64),

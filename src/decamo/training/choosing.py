@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from decamo.errors import SettingsError
 from decamo.recipes import RECIPES
+from decamo.schedule import SegmentKind
 from decamo.settings import RunSettings, TrainSettings, flag_of
 from decamo.settings.option import one_of
 from decamo.settings.plain import SECTIONS, by_section, from_plain, kinds, merged, to_plain
@@ -187,7 +188,7 @@ def _goes_on(settings: TrainSettings, checkpoint: "Checkpoint") -> bool:
         went = resumption_of(settings, checkpoint, images=last.images, world=last.world)
     except SettingsError:  # it is at its end, or its plan cannot be laid
         return settings.schedule == last.schedule
-    return went.word == "continue"
+    return went.kind is SegmentKind.CONTINUE
 
 
 def _warn(note: str) -> None:

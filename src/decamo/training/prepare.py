@@ -19,7 +19,7 @@ from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
 from decamo.nn.build import check_sizes, refuse_foreign
 from decamo.nn.segmenter import completed
-from decamo.schedule import Resumption, opened_before
+from decamo.schedule import Resumption, SegmentKind, opened_before
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.words import seconds_of
 from decamo.storage import RunFolder
@@ -186,7 +186,7 @@ def _is_newest(settings: TrainSettings, folder: RunFolder, resumption: Resumptio
     """Whether the folder's newest checkpoint is the very state that the run goes on from."""
     resume_from = settings.run.resume_from
     same = resume_from is not None and resume_from.resolve() == folder.last.resolve()
-    return same and resumption.word == "continue"
+    return same and resumption.kind is SegmentKind.CONTINUE
 
 
 def check_architecture(settings: TrainSettings, model: Segmenter, checkpoint: Checkpoint) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from decamo.errors import CheckpointDamaged, MemoryExhausted
 from decamo.history import RolledBack
-from decamo.schedule import Ledger, Position, Stage, brought_back, rolled_back, split
+from decamo.schedule import Ledger, Position, SegmentKind, Stage, brought_back, rolled_back, split
 from decamo.training.keeper import Keeper
 from decamo.training.runtime import Runtime
 from decamo.training.state import TrainState
@@ -76,7 +76,7 @@ def make_room(state: TrainState, stepper: Stepper, stage: Stage, torn: bool) -> 
     if torn and not all(frugal):
         now = replace(
             state.ledger.last,
-            word="split",
+            kind=SegmentKind.SPLIT,
             at_epoch=state.position.epoch,
             at_step=state.position.step,
             reason="out of memory in the optimiser: parameters are updated one by one",

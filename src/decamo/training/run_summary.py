@@ -23,9 +23,9 @@ __all__ = [
 
 def run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
     """The journal's line for a start or a resume."""
-    word, reason = prepared.resumption.told
+    kind, reason = prepared.resumption.told
     return {
-        "word": word,
+        "word": kind.value,
         "reason": reason,
         "settings": to_plain(settings),
         "ledger": prepared.resumption.ledger.to_plain(),
@@ -46,10 +46,10 @@ def run_outcome(prepared: Prepared, stopped: str) -> dict[str, Any]:
         stopped: why before its end; empty for none.
     """
     state = prepared.trainer.state
-    word, reason = prepared.resumption.told
+    kind, reason = prepared.resumption.told
     best = prepared.trainer.folder.best
     return {
-        "word": word,
+        "word": kind.value,
         "reason": reason,
         "epoch": state.position.epoch,
         "step": state.position.step,
@@ -105,9 +105,9 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
         yield note
     plan = resumption.ledger.plan
     first, last = resumption.position.step, plan.end_step - 1
-    word, reason = resumption.told
+    kind, reason = resumption.told
     yield (
-        f"{word}: epoch {resumption.position.epoch + 1} to {plan.last_epoch}, step"
+        f"{kind}: epoch {resumption.position.epoch + 1} to {plan.last_epoch}, step"
         f" {first} to {last}, LR {plan.lr(first):.6f} -> {plan.lr(last):.6f}"
         f" ({reason})"
     )

@@ -1,11 +1,12 @@
-"""Reasons to stop: signals, and a time budget."""
+"""Reasons to stop: signals, a time budget, and which of them was heard first."""
 
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import FrameType
 
 from decamo.history import Event, Saved
@@ -13,6 +14,9 @@ from decamo.system import on_main_thread, stop_signals
 
 __all__ = [
     "Budget",
+    "Stop",
+    "StopEars",
+    "StopKind",
     "StopRequests",
     "StoppedAtOnce",
     "stop_requests",
@@ -23,6 +27,48 @@ __all__ = [
 _LOOK_BACK = 50
 _MARGIN = 1.5
 _AT_LEAST = 2.0  # seconds for closing the journal, ending the readers and leaving
+
+
+class StopKind(StrEnum):
+    """What ends work before its end."""
+
+    SIGNAL = "signal"
+    BUDGET = "budget"
+    PLATEAU = "plateau"  # the run stands still, and was to stop or to be raced there
+    DATA = "data"  # files did not come
+    ELSEWHERE = "elsewhere"  # another process of the same run was asked to
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why work ended before its end.
+
+    Attributes:
+        kind: what the program goes by.
+        why: what people read, such as ``on SIGTERM``.
+    """
+
+    kind: StopKind
+    why: str
+
+
+@dataclass
+class StopEars:
+    """Asks for reasons to stop, and keeps the first that was given: nothing goes on after one.
+
+    Attributes:
+        heard: that reason; None while there was none.
+    """
+
+    heard: Stop | None = field(default=None, init=False)
+
+    def ask(self, sources: Mapping[StopKind, Callable[[], str]]) -> str:
+        """The sentence of the first source, in their order, that has a reason; empty for none."""
+        for kind, source in sources.items():
+            if why := source():
+                self.heard = self.heard or Stop(kind, why)
+                return why
+        return ""
 
 
 @dataclass

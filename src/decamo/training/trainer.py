@@ -23,7 +23,7 @@ from decamo.history import (
     StepRecord,
 )
 from decamo.inference.predictor import Predictor
-from decamo.schedule import Stage
+from decamo.schedule import SegmentKind, Stage
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder
 from decamo.training.feed import Feed
@@ -127,7 +127,10 @@ class Trainer:
     def _baseline(self) -> Generator[Event, None, str]:
         """What the weights are worth before they move; an unchanged run knows that already."""
         segment = self.state.ledger.last
-        if segment.word in ("start", "branch") and self.state.position.step == segment.at_step:
+        if (
+            segment.kind in (SegmentKind.START, SegmentKind.BRANCH)
+            and self.state.position.step == segment.at_step
+        ):
             epoch = self.state.position.epoch + 1
             found = yield from self._validate(self.state.ledger.plan.stage_of_epoch(epoch))
             if found is None:
