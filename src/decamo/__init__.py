@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from decamo.api.model import Prediction as Prediction
     from decamo.api.model import load as load
     from decamo.api.model import predict as predict
+    from decamo.api.models import ModelsResult as ModelsResult
+    from decamo.api.models import models as models
     from decamo.api.planning import PlanResult as PlanResult
     from decamo.api.planning import plan as plan
     from decamo.api.racing import EscapeResult as EscapeResult
@@ -45,6 +47,7 @@ _HOMES = {
     "EscapeResult": "api.racing",
     "EvaluateResult": "api.evaluating",
     "Model": "api.model",
+    "ModelsResult": "api.models",
     "PlanResult": "api.planning",
     "Prediction": "api.model",
     "Run": "api.run",
@@ -57,6 +60,7 @@ _HOMES = {
     "evaluate": "api.evaluating",
     "load": "api.model",
     "metrics": "",
+    "models": "api.models",
     "plan": "api.planning",
     "predict": "api.model",
     "register_lr_schedule": "settings.lr_schedules",

@@ -53,17 +53,17 @@ def facts_of(name: str) -> BackboneFacts:
         ModelError: it gives no pyramid.
     """
     costs = []
-    strides: tuple[int, ...] = ()
-    for size in FACTS_SIZES:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            backbone = create_backbone(name, pretrained=False, size=size)
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        backbone = create_backbone(name, pretrained=False, size=FACTS_SIZES[0])
+        for size in FACTS_SIZES:
+            if backbone.variant.built_for not in (None, size):
+                backbone = create_backbone(name, pretrained=False, size=size)
             costs.append(measure_cost(backbone, size))
-        strides = backbone.maps.strides
     return BackboneFacts(
         name=name,
         parameters=costs[0].parameters,
         flops=tuple(cost.flops for cost in costs),
-        strides=strides,
+        strides=backbone.maps.strides,
         weights=published(name)[0],
     )
 
