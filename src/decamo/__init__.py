@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from decamo import metrics as metrics
+    from decamo.api.backbones import ModelsResult as ModelsResult
+    from decamo.api.backbones import models as models
     from decamo.api.evaluating import EvaluateResult as EvaluateResult
     from decamo.api.evaluating import evaluate as evaluate
     from decamo.api.model import Model as Model
     from decamo.api.model import Prediction as Prediction
     from decamo.api.model import load as load
     from decamo.api.model import predict as predict
-    from decamo.api.models import ModelsResult as ModelsResult
-    from decamo.api.models import models as models
     from decamo.api.planning import PlanResult as PlanResult
     from decamo.api.planning import plan as plan
     from decamo.api.racing import EscapeResult as EscapeResult
@@ -47,7 +47,7 @@ _HOMES = {
     "EscapeResult": "api.racing",
     "EvaluateResult": "api.evaluating",
     "Model": "api.model",
-    "ModelsResult": "api.models",
+    "ModelsResult": "api.backbones",
     "PlanResult": "api.planning",
     "Prediction": "api.model",
     "Run": "api.run",
@@ -60,7 +60,7 @@ _HOMES = {
     "evaluate": "api.evaluating",
     "load": "api.model",
     "metrics": "",
-    "models": "api.models",
+    "models": "api.backbones",
     "plan": "api.planning",
     "predict": "api.model",
     "register_lr_schedule": "settings.lr_schedules",

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from decamo.api.models import models
+from decamo.api.backbones import models
 from decamo.flags import Parser, write_json
 from decamo.storage.outputs import Written, check_outputs
 

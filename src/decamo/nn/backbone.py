@@ -166,11 +166,16 @@ class Backbone(nn.Module):
         if [feature.shape[-1] for feature in features] != expected:
             raise unfit(self.name, f"its levels lack the strides {STRIDES} that it declares")
         first: dict[str, int] = {}
+        # timm freezes what only a classifier uses (EfficientViM)
+        movable = {n: p for n, p in zip(names, parameters, strict=True) if p.requires_grad}
         for place, index in enumerate(self.maps.depths):
             reached = torch.autograd.grad(
-                maps[index].float().sum(), parameters, retain_graph=True, allow_unused=True
+                maps[index].float().sum(),
+                tuple(movable.values()),
+                retain_graph=True,
+                allow_unused=True,
             )
-            for name, gradient in zip(names, reached, strict=True):
+            for name, gradient in zip(movable, reached, strict=True):
                 if gradient is not None:
                     first.setdefault(name, place)
         last = len(self.maps.depths) - 1

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,17 @@ from decamo.nn.backbone_by_name import create_backbone
 from decamo.nn.cost import measure_cost
 from decamo.nn.pretrained import published
 
-__all__ = ["FACTS_FILE", "FACTS_SIZES", "BackboneFacts", "facts_of", "shipped_facts"]
+__all__ = [
+    "FACTS_FILE",
+    "FACTS_SIZES",
+    "TIMM_VERSION",
+    "BackboneFacts",
+    "facts_of",
+    "names_like",
+    "shipped_facts",
+]
+
+TIMM_VERSION = str(timm.__version__)
 
 # Written by `python -m benchmarks backbones --write`: the networks that trained a step there.
 FACTS_FILE = Path(__file__).with_name("backbones.json")
@@ -43,6 +54,12 @@ class BackboneFacts:
     def has_every_level(self) -> bool:
         """Whether the network gives all the levels itself."""
         return self.strides == STRIDES
+
+
+def names_like(pattern: str) -> list[str]:
+    """Timm's names of a pattern; one without ``*``, ``?`` and ``[`` is a name or a part of names."""
+    whole = pattern if set(pattern) & set("*?[") or timm.is_model(pattern) else f"*{pattern}*"
+    return [name for name in timm.list_models() if fnmatch(name, whole)]
 
 
 def facts_of(name: str) -> BackboneFacts:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from decamo.errors import ModelError, UnknownBackbone
+from decamo.report import epoch_rows
 
 if TYPE_CHECKING:  # torch: decisions/0007
     from decamo.nn.backbone_facts import BackboneFacts
@@ -61,8 +61,6 @@ class ModelsResult:
         }
 
     def __str__(self) -> str:
-        from decamo.report import epoch_rows
-
         header = ["backbone", "M parameters", "GFLOP 384", "416", "strides", "tried", "weights"]
         lines = [epoch_rows(header, [_cells(row) for row in self.rows])] if self.rows else []
         lines += [f"{name}: {why}" for name, why in self.refused.items()]
@@ -99,13 +97,11 @@ def models(pattern: str = "*") -> ModelsResult:
     Raises:
         UnknownBackbone: timm has no such name.
     """
-    import timm
-
-    from decamo.nn.backbone_facts import facts_of, shipped_facts
+    # torch and timm: decisions/0007
+    from decamo.nn.backbone_facts import TIMM_VERSION, facts_of, names_like, shipped_facts
     from decamo.nn.pretrained import published
 
-    whole = pattern if set(pattern) & set("*?[") or timm.is_model(pattern) else f"*{pattern}*"
-    names = [name for name in timm.list_models() if fnmatch(name, whole)]
+    names = names_like(pattern)
     if not names:
         raise UnknownBackbone(pattern, "timm knows no model of this name", "try 'vit*' or '*tiny*'")
     known = shipped_facts()
@@ -123,7 +119,7 @@ def models(pattern: str = "*") -> ModelsResult:
         ),
         refused=refused,
         unknown=tuple(name for name in others if name not in looked_at),
-        timm=timm.__version__,
+        timm=TIMM_VERSION,
     )
 
 
