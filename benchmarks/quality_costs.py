@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.quality_recipes import Entry
 from benchmarks.quality_terms import Terms
 from decamo.errors import SettingsError
-from decamo.nn import Segmenter, measure_cost
+from decamo.nn import SegmentationNetwork, measure_cost
 from decamo.storage import write_whole
 from decamo.training.probe import Probe
 from decamo.training.runtime import Runtime
@@ -147,7 +147,7 @@ def _probe(entry: Entry, terms: Terms, runtime: Runtime) -> Probe:
     return Probe(model, side_outputs, runtime, entry.recipe.loss_weights, teacher)
 
 
-def _untrained(entry: Entry, terms: Terms, runtime: Runtime) -> Segmenter:
+def _untrained(entry: Entry, terms: Terms, runtime: Runtime) -> SegmentationNetwork:
     settings = terms.settings(entry, 0, terms.epochs, Path())
     model = entry.build(settings.model, sizes=[terms.img_size], initialise=False, seed=0)
     return model.to(runtime.device)

@@ -7,9 +7,10 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.errors import SettingsError
-from decamo.nn import Architecture, NetworkOutput, Segmenter
+from decamo.nn import Architecture, NetworkOutput
 from decamo.nn.decoder import magnified
 from decamo.nn.parameter_groups import let_learn
 from decamo.nn.weights import load_weights_file
@@ -65,7 +66,17 @@ class Peer(nn.Module):
         self.network = network
         self.zoom = 1.0  # part of the interface, as is the next
         self.gradient_checkpointing = False  # the library has none
+        self.gives_sides = self.gives_auxiliary = False
+        self.title = f"{name} with {settings.backbone}"
         self.train()
+
+    def notes(self) -> list[str]:
+        """Nothing that its name does not say."""
+        return []
+
+    def backbone_norms(self) -> list[_BatchNorm]:
+        """BatchNorm layers of the encoder."""
+        return [m for m in self.backbone.modules() if isinstance(m, _BatchNorm)]
 
     @property
     def backbone(self) -> nn.Module:
@@ -94,12 +105,14 @@ class Peer(nn.Module):
         return NetworkOutput(logits=logits, side=(), gates=gates, usage=self.usage())
 
     def normalise(self, image: Tensor) -> Tensor:
-        """As :meth:`decamo.nn.Segmenter.normalise`.
+        """As :meth:`decamo.nn.SegmentationNetwork.normalise`.
 
         Raises:
             TypeError: the image is not uint8.
         """
-        return Segmenter.normalise(cast(Segmenter, self), image)
+        if image.dtype != torch.uint8:
+            raise TypeError(f"normalise takes uint8 in [0,255], got {image.dtype}")
+        return (image.float() / 255 - self.mean) / self.std
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:
         """Parameters by group: the encoder is ``backbone.0`` as a whole, all else ``head``."""
@@ -138,7 +151,7 @@ def build_peer(
     sizes: Iterable[int],
     initialise: bool = True,
     seed: int,
-) -> Segmenter:
+) -> Peer:
     """Build a peer as :func:`decamo.nn.build_segmenter` builds our own network.
 
     Args:
@@ -149,7 +162,7 @@ def build_peer(
         seed: fixes the initial weights; no generator outside is touched.
 
     Returns:
-        a :class:`Peer`, which has what the trainer uses of a segmenter.
+        a :class:`Peer`.
 
     Raises:
         SettingsError: segmentation-models-pytorch, an optional dependency, is not installed.
@@ -161,7 +174,7 @@ def build_peer(
         network = make(encoder_name=f"tu-{settings.backbone}", encoder_weights=None, classes=1)
     if initialise and settings.backbone_weights is not None:
         load_weights_file(network.encoder.model, settings.backbone_weights)
-    return cast(Segmenter, Peer(name, network, settings))
+    return Peer(name, network, settings)
 
 
 def _library() -> Any:

@@ -11,7 +11,7 @@ from benchmarks.quality_peers import PEERS, build_peer
 from decamo.data.augment import Augmentation, draw_augmentation
 from decamo.data.dataset import Draw
 from decamo.errors import SettingsError
-from decamo.nn import Segmenter, build_segmenter
+from decamo.nn import SegmentationNetwork, build_segmenter
 from decamo.training.prepare import Parts
 
 __all__ = [
@@ -108,7 +108,7 @@ class Entry:
     teacher: "Entry | None" = None
 
     @property
-    def build(self) -> Callable[..., Segmenter]:
+    def build(self) -> Callable[..., SegmentationNetwork]:
         """Called as :func:`decamo.nn.build_segmenter` is."""
         if self.peer:
             return partial(build_peer, self.peer)

@@ -12,7 +12,7 @@ from decamo.checkpoint.recover import newest_of
 from decamo.data.cache.opening import Pool
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, EpochRecord
-from decamo.nn import Segmenter
+from decamo.nn import SegmentationNetwork
 from decamo.nn.weights import load_fitting
 from decamo.schedule import SegmentKind
 from decamo.settings import TrainSettings
@@ -62,7 +62,7 @@ class Trained:
         weights: ``raw`` or ``average``.
     """
 
-    model: Segmenter
+    model: SegmentationNetwork
     epochs: int
     seconds: float
     checkpoint: Path

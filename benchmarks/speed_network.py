@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmarks.quality_peers import build_peer
+from benchmarks.quality_peers import Peer, build_peer
 from benchmarks.speed_lines import Line, line_of_rounds
 from decamo.errors import SettingsError
 from decamo.nn import Segmenter, build_segmenter
@@ -127,7 +127,7 @@ def _own_ways(
     ]
 
 
-def _peer(name: str, terms: NetworkTerms) -> Segmenter:
+def _peer(name: str, terms: NetworkTerms) -> Peer:
     settings = ModelSettings(terms.backbone, pretrained=False)
     peer = build_peer(name, settings, sizes=[terms.img_size], initialise=False, seed=0)
     return peer.to(terms.runtime.device)

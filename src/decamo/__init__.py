@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from decamo.inference.views import Views as Views
     from decamo.settings import TrainSettings as TrainSettings
     from decamo.settings.lr_schedules import register_lr_schedule as register_lr_schedule
+    from decamo.settings.network_names import register_network as register_network
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,7 @@ _HOMES = {
     "plan": "api.planning",
     "predict": "api.model",
     "register_lr_schedule": "settings.lr_schedules",
+    "register_network": "settings.network_names",
     "train": "api.training",
 }
 

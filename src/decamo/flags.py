@@ -15,12 +15,13 @@ from decamo.recipes import RECIPES
 from decamo.settings import Option, flag_of, shown
 from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merged
 from decamo.storage.outputs import Read, write_output
-from decamo.training.choosing import Given, read_config
+from decamo.training.choosing import Given, insist_on_named_code, read_config
 
 __all__ = [
     "Parser",
     "actions_of",
     "add_data_timeout",
+    "add_network",
     "add_settings",
     "add_views",
     "add_wanted",
@@ -94,6 +95,12 @@ def add_data_timeout(add: Callable[..., Any]) -> None:
         help="give a file up that is not read to its end for so long (3m)")  # fmt: skip
 
 
+def add_network(add: Callable[..., Any], **how: Any) -> None:
+    """Add the flag that names again what a checkpoint has from a file, for it brings no code."""
+    add("--network", metavar="FILE.py:FUNCTION", **how,
+        help="the network of a checkpoint that has it from a file; the file is run")  # fmt: skip
+
+
 def add_wanted(add: Callable[..., Any]) -> None:
     """Add the flags that say of data sets what their folders do not, as ``decamo train`` has."""
     names: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "NAME"}
@@ -152,7 +159,10 @@ def given_by(args: argparse.Namespace) -> Given:
     """
     config = read_config(args.config) if args.config else {}
     recipe = RECIPES[args.recipe] if args.recipe else {}
-    return merged(config, recipe, options_given(args))
+    options = options_given(args)
+    if args.config:
+        insist_on_named_code(merged(recipe, options), config, args.config)
+    return merged(config, recipe, options)
 
 
 def options_given(args: argparse.Namespace) -> dict[str, dict[str, Any]]:

@@ -2,15 +2,14 @@ import inspect
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import pytest
 import timm
 import torch
 
-from benchmarks.quality_peers import PEERS, build_peer
+from benchmarks.quality_peers import PEERS, Peer, build_peer
 from decamo.errors import CheckpointMismatch, SettingsError, WeightsUnavailable
-from decamo.nn import Segmenter, build_segmenter, from_architecture
+from decamo.nn import SegmentationNetwork, build_segmenter, from_architecture
 from decamo.settings import ModelSettings
 
 pytest.importorskip("segmentation_models_pytorch")
@@ -20,7 +19,7 @@ SETTINGS = ModelSettings(
 )
 
 
-def build(name: str, seed: int = 0, weights: Path | None = None) -> Segmenter:
+def build(name: str, seed: int = 0, weights: Path | None = None) -> Peer:
     settings = replace(SETTINGS, backbone_weights=weights)
     return build_peer(name, settings, sizes=[32], seed=seed)
 
@@ -41,7 +40,7 @@ def weights(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", PEERS)
 def test_every_tensor_of_the_encoder_is_the_files(name: str, weights: Path) -> None:
     peer, held = build(name, weights=weights), torch.load(weights, weights_only=True)
-    own = cast(torch.nn.Module, peer.backbone).state_dict()
+    own = peer.backbone.state_dict()
     assert all(key.startswith("model.") for key in own)
     for key, value in own.items():
         assert torch.equal(value, held[key.removeprefix("model.")]), key
@@ -64,9 +63,7 @@ def test_a_file_that_lacks_a_key_is_refused(weights: Path) -> None:
 def test_a_peer_seen_larger_answers_in_the_image_s_size() -> None:
     peer, image = build("FPN").eval(), torch.rand(1, 3, 64, 64)
     sizes: list[torch.Size] = []
-    cast(torch.nn.Module, peer.backbone).register_forward_pre_hook(
-        lambda _, seen: sizes.append(seen[0].shape)
-    )
+    peer.backbone.register_forward_pre_hook(lambda _, seen: sizes.append(seen[0].shape))
     assert peer(image, scale=1.5).logits.shape == (1, 1, 64, 64)
     assert not torch.equal(peer(image, scale=1.5).logits, peer(image).logits)
     assert [size[-1] for size in sizes] == [96, 96, 64]
@@ -89,8 +86,8 @@ def test_it_answers_as_a_segmenter_does(name: str) -> None:
         peer.normalise(raw.float())
 
 
-def test_it_has_every_public_name_that_a_segmenter_has() -> None:
-    own = {n for n, _ in inspect.getmembers(Segmenter) if not n.startswith("_")}
+def test_it_has_every_public_name_of_the_protocol() -> None:
+    own = {n for n, _ in inspect.getmembers(SegmentationNetwork) if not n.startswith("_")}
     lacking = own - {n for n, _ in inspect.getmembers(build("FPN")) if not n.startswith("_")}
     assert lacking == set()
 
@@ -100,7 +97,7 @@ def test_groups_share_out_all_parameters_and_the_encoder_is_the_backbone() -> No
     groups = peer.groups()
     dealt = [name for group in groups.values() for name in group]
     assert sorted(dealt) == sorted(name for name, _ in peer.named_parameters())
-    encoder = {id(p) for p in cast(torch.nn.Module, peer.backbone).parameters()}
+    encoder = {id(p) for p in peer.backbone.parameters()}
     assert {id(p) for p in groups["backbone.0"].values()} == encoder
     peer.set_learning({"head"})
     learning = {name for name, p in peer.named_parameters() if p.requires_grad}

@@ -75,8 +75,9 @@ def test_parts_are_the_weighted_means_over_images_of_the_terms() -> None:
 def test_weights_left_out_keep_their_default() -> None:
     usual = {name: DEFAULT_WEIGHTS[name] for name in NAMES}
     assert Criterion(False, {"iou": 4.0}).weights == {**usual, "iou": 4.0}
-    assert Criterion(False, {"iou": 4.0}, True).weights == {**DEFAULT_WEIGHTS, "iou": 4.0}
-    assert set(DEFAULT_WEIGHTS) == {*NAMES, "teacher"}
+    every = Criterion(False, {"iou": 4.0}, True, auxiliary=True).weights
+    assert every == {**DEFAULT_WEIGHTS, "iou": 4.0}
+    assert set(DEFAULT_WEIGHTS) == {*NAMES, "teacher", "auxiliary"}
 
 
 def test_a_teacher_adds_one_term_and_moves_no_other() -> None:

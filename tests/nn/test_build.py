@@ -6,7 +6,7 @@ import torch
 
 from decamo.errors import CheckpointMismatch, ModelError
 from decamo.nn import Segmenter, build_segmenter, from_architecture
-from decamo.nn.build import check_sizes, refuse_foreign
+from decamo.nn.build import check_sizes, refuse_unbuildable
 from decamo.settings import ModelSettings
 from tests.nn.conftest import Make
 
@@ -117,8 +117,8 @@ def test_a_checkpoint_of_another_network_is_refused_in_a_line(
     make: Make, more: dict[str, str | int]
 ) -> None:
     own = make().architecture
-    refuse_foreign(own, "m.pth")
-    for refuse in (refuse_foreign, from_architecture):
+    refuse_unbuildable(own, "m.pth")
+    for refuse in (refuse_unbuildable, from_architecture):
         with pytest.raises(CheckpointMismatch, match=r"m\.pth: it holds the network") as told:
             refuse({**own, **more}, "m.pth")
         assert str(more.get("network", "blocks")) in str(told.value)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from decamo.checkpoint.load_save import load_checkpoint
+from decamo.nn import SegmentationNetwork, Segmenter
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged
 from decamo.storage import RunFolder
@@ -17,6 +18,13 @@ from decamo.training.supply import find_supply
 from decamo.training.trainer import Trainer
 
 Make = Callable[..., Trainer]
+
+
+def ours(network: SegmentationNetwork) -> Segmenter:
+    """The network as our own, which it is where no other was asked for."""
+    assert isinstance(network, Segmenter)
+    return network
+
 
 TINY: dict[str, dict[str, Any]] = {
     "data": {"num_workers": 0, "val_fraction": 0.2},

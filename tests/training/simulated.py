@@ -26,7 +26,7 @@ from decamo.data.stream import BatchStream
 from decamo.data.waiting import Patience
 from decamo.history import Event, Journal, Saved
 from decamo.metrics import Scores
-from decamo.nn import Segmenter
+from decamo.nn import SegmentationNetwork
 from decamo.schedule import Stage
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import from_plain
@@ -57,6 +57,7 @@ class Tiny(nn.Module):
         self.architecture = {"backbone": "tiny", "num_experts": 1, "width": 1,
                              "input_mean": [0.0] * 3, "input_std": [1.0] * 3}  # fmt: skip
         self.gradient_checkpointing = False
+        self.gives_sides = self.gives_auxiliary = False
         self.head = nn.Parameter(torch.tensor([0.1, 0.2]))
         self.levels = nn.ParameterList(torch.tensor([0.3, k / 10]) for k in range(LEVELS))
 
@@ -70,6 +71,13 @@ class Tiny(nn.Module):
         for name, members in self.groups().items():
             for parameter in members.values():
                 parameter.requires_grad_(name in groups)
+
+    def check_size(self, size: int, scale: float = 1.0) -> None:
+        """It sees no image."""
+
+    def backbone_norms(self) -> list[nn.Module]:
+        """It has none."""
+        return []
 
     def usage(self) -> torch.Tensor:
         """Of a single expert."""
@@ -298,8 +306,8 @@ def command(
         asked.append(True)
         return "enough" if len(asked) >= stop_after else ""
 
-    def build(*_: object, **__: object) -> Segmenter:
-        return cast(Segmenter, Tiny())
+    def build(*_: object, **__: object) -> SegmentationNetwork:
+        return cast(SegmentationNetwork, Tiny())
 
     pairs = tuple(Pair(Path(f"{i}.jpg"), Path(f"{i}.png"), str(i), "made", "train")
                   for i in range(images + 1))  # fmt: skip

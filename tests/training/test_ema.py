@@ -23,14 +23,14 @@ def test_it_starts_as_the_model_and_follows_the_recursion(model: Segmenter) -> N
     ema = Ema(model, 0.99)
     name, weight = next(iter(model.named_parameters()))
     expected = weight.detach().clone()
-    torch.testing.assert_close(ema.model.get_parameter(name), weight, rtol=0, atol=0)
+    torch.testing.assert_close(dict(ema.model.named_parameters())[name], weight, rtol=0, atol=0)
     for n in range(30):
         with torch.no_grad():
             weight.add_(1.0)
         ema.update(model)
         d = min(0.99, (1 + n) / (10 + n))
         expected = d * expected + (1 - d) * weight.detach()
-    torch.testing.assert_close(ema.model.get_parameter(name), expected)
+    torch.testing.assert_close(dict(ema.model.named_parameters())[name], expected)
 
 
 def test_right_from_the_first_epoch_the_initial_weights_have_little_say(model: Segmenter) -> None:
@@ -38,11 +38,11 @@ def test_right_from_the_first_epoch_the_initial_weights_have_little_say(model: S
     ema = Ema(model, 0.999)
     name, weight = next(iter(model.named_parameters()))
     with torch.no_grad():
-        ema.model.get_parameter(name).fill_(1.0)
+        dict(ema.model.named_parameters())[name].fill_(1.0)
         weight.zero_()
     for _ in range(50):
         ema.update(model)
-    assert float(ema.model.get_parameter(name).abs().max()) < 1e-6
+    assert float(dict(ema.model.named_parameters())[name].abs().max()) < 1e-6
 
 
 def test_buffers_are_copied(model: Segmenter) -> None:

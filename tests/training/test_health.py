@@ -14,7 +14,7 @@ from decamo.losses import Losses
 from decamo.storage.sealed import load_sealed
 from decamo.training.health import MOST_BAD_STEPS, MOST_ROLLBACKS
 from decamo.training.trainer import Trainer
-from tests.training.conftest import Make, assert_equal, everything
+from tests.training.conftest import Make, assert_equal, everything, ours
 
 LONG = {"epochs": 14, "stage1_epochs": 1}  # 2 + 13 x 4 = 54 steps
 Inject = Callable[[Trainer, Callable[[], bool]], None]
@@ -35,7 +35,7 @@ def in_loss(trainer: Trainer, bad: Callable[[], bool]) -> None:
 
 
 def in_gradient(trainer: Trainer, bad: Callable[[], bool]) -> None:
-    weight = next(iter(trainer.state.model.head.parameters()))
+    weight = next(iter(ours(trainer.state.model).head.parameters()))
     weight.register_hook(lambda g: g * math.inf if bad() else g)
 
 

@@ -7,10 +7,10 @@ import torch
 from decamo.data.augment import Augmentation
 from decamo.data.dataset import CamouflageDataset
 from decamo.errors import CheckpointMismatch
-from decamo.nn import Segmenter, build_segmenter
+from decamo.nn import SegmentationNetwork, build_segmenter
 from decamo.training.prepare import Parts
 from decamo.training.trainer import Trainer
-from tests.training.conftest import Make
+from tests.training.conftest import Make, ours
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_the_same_seed_gives_the_same_network_and_another_another(make: Make) ->
 
 
 def test_an_untrained_backbones_batchnorm_is_estimated_from_images(make: Make) -> None:
-    norms = [m for m in make("run").state.model.backbone.modules()
+    norms = [m for m in ours(make("run").state.model).backbone.modules()
              if isinstance(m, torch.nn.BatchNorm2d)]  # fmt: skip
     assert norms
     assert all(m.running_mean is not None and float(m.running_mean.abs().max()) > 0 for m in norms)
@@ -82,9 +82,9 @@ def test_a_resume_needs_no_pretrained_weights(first: Trainer, make: Make) -> Non
 
 
 def test_network_loss_and_augmentation_can_be_others(make: Make) -> None:
-    made: list[Segmenter] = []
+    made: list[SegmentationNetwork] = []
 
-    def build(*how: Any, **also: Any) -> Segmenter:
+    def build(*how: Any, **also: Any) -> SegmentationNetwork:
         made.append(build_segmenter(*how, **also))
         return made[-1]
 

@@ -7,7 +7,7 @@ from PIL import Image
 from decamo.data.loader import Batch
 from decamo.storage import RunFolder
 from decamo.training.health import keep_suspects, suspects_among
-from tests.training.conftest import Make
+from tests.training.conftest import Make, ours
 
 
 def batch(first: int, count: int) -> Batch:
@@ -28,7 +28,7 @@ def test_the_image_whose_loss_is_not_finite_is_named(make: Make) -> None:
             float("nan")
         )
 
-    stepper.model.backbone.register_forward_pre_hook(poison)
+    ours(stepper.model).backbone.register_forward_pre_hook(poison)
     assert suspects_among(stepper, held) == ("cod/3",)
     assert all(p.grad is None for p in stepper.model.parameters())
 

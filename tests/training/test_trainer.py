@@ -29,7 +29,7 @@ from decamo.storage.sealed import load_sealed
 from decamo.training.runtime import open_runtime
 from decamo.training.step import StepOutcome, Stepper
 from decamo.training.trainer import Trainer
-from tests.training.conftest import Make, assert_equal, build, everything
+from tests.training.conftest import Make, assert_equal, build, everything, ours
 
 
 def test_a_run_tells_its_story_in_order(make: Make) -> None:
@@ -82,7 +82,7 @@ def test_stopped_anywhere_and_continued_the_run_ends_bit_equal(
 
 def with_dropout(trainer: Trainer) -> Trainer:
     """Draw from torch's generator in each forward pass of training."""
-    trainer.state.model.head.register_forward_pre_hook(
+    ours(trainer.state.model).head.register_forward_pre_hook(
         lambda module, args: F.dropout(args[0], 0.2, module.training)
     )
     return trainer

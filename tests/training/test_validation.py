@@ -2,7 +2,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -48,10 +48,11 @@ class Small(Predictor):
         self.batches: list[int] = []
 
     def predict(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.float32]]:
-        seen = self.model.seen
-        self.model(torch.zeros(len(images), 1, 1, 1))
+        gated = cast(Gated, self.model)
+        seen = gated.seen
+        gated(torch.zeros(len(images), 1, 1, 1))
         if len(images) > self.room:
-            self.model.seen = seen
+            gated.seen = seen
             raise torch.OutOfMemoryError("CUDA out of memory")
         self.batches.append(len(images))
         return [np.full(i.shape[:2], 0.9, np.float32) for i in images]

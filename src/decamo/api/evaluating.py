@@ -104,6 +104,7 @@ class ScoreOptions:
         seed: of the resamples.
         atlas: whether wrong pixels are classified.
         band: px of boundary; None for 0.5 % of the diagonal.
+        network: ``FILE.py:FUNCTION`` of the checkpoints whose network is from a file.
 
     Raises:
         SettingsError: a word that is not among those allowed.
@@ -143,6 +144,7 @@ class ScoreOptions:
     seed: int = 0
     atlas: bool = False
     band: int | None = None
+    network: str = ""
 
     def __post_init__(self) -> None:
         one_of("protocol", self.protocol, tuple(c.value for c in Convention))
@@ -382,6 +384,7 @@ def _network(
         img_size=options.img_size,
         views=views,
         decide=options.decide,
+        network=options.network,
     )
     loaded, predictor = network.loaded, network.predictor
     facts = {

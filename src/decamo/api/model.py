@@ -3,6 +3,7 @@
 import base64
 import glob
 import io
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,6 +192,7 @@ def load(
     views: Views = Views(),  # noqa: B008 - frozen
     decide: str = "half",
     max_pixels: int = MAX_PIXELS,
+    network: str = "",
 ) -> Model:
     """Load a trained network.
 
@@ -202,6 +204,8 @@ def load(
         views: of each image, whose maps are averaged; see :class:`decamo.Views`.
         decide: ``half``, or ``iou`` for maps moved to the region of the best expected IoU.
         max_pixels: the largest image that is decoded.
+        network: ``FILE.py:FUNCTION``, where the checkpoint's network comes from a file: a
+            checkpoint brings no code. The file is run. Other networks need no naming.
 
     Raises:
         CheckpointError: the file is missing, damaged, or no checkpoint of ``decamo train``.
@@ -212,7 +216,10 @@ def load(
         True
     """
     path = Path(checkpoint)
-    loaded = load_model(path)
+    loaded = load_model(path, network)
+    for note in loaded.model.notes():
+        if note.startswith("warning: "):
+            sys.stderr.write(f"decamo: {note}\n")
     size = loaded.img_size if img_size is None else img_size
     check_sizes(loaded.model, [size], views.scales)
     runtime = open_runtime(device, precision)

@@ -11,7 +11,8 @@ from decamo.api.training import TrainResult, train_given
 from decamo.checkpoint import Checkpoint
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
-from decamo.nn.build import refuse_foreign
+from decamo.nn.build import refuse_unbuildable
+from decamo.nn.networks import check_network
 from decamo.races import Branch, StartPoint, standard_branches
 from decamo.races.departure import original_of
 from decamo.races.finish import begin_winner, race_outcome, write_outcome
@@ -23,12 +24,18 @@ from decamo.races.trial_claims import take
 from decamo.races.written import branches_of, only
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
-from decamo.settings.plain import merged
+from decamo.settings.plain import merged, to_plain
 from decamo.settings.words import seconds_of
 from decamo.storage import RunFolder, make_folder
 from decamo.storage.outputs import Read, Written
 from decamo.storage.owner import own
-from decamo.training.choosing import Given, check_run_outputs, choose_settings, given_of
+from decamo.training.choosing import (
+    Given,
+    check_run_outputs,
+    choose_settings,
+    given_of,
+    insist_on_named_code,
+)
 from decamo.training.prepare import ear_of
 from decamo.training.runtime import close_runtime, open_runtime
 from decamo.training.stops import Budget, Stop, StopEars, StopKind, stop_requests
@@ -170,7 +177,9 @@ def escape_checkpoint(
     began = time.monotonic()
     settings, held = _chosen(checkpoint, given)
     given = merged(given, {"run": {"checkpoint_dir": settings.run.checkpoint_dir}})
-    refuse_foreign(held.architecture, checkpoint)
+    refuse_unbuildable(held.architecture, checkpoint)
+    insist_on_named_code(given, to_plain(settings), checkpoint)
+    check_network(settings.model)
     branches_file = [Read("--branches", choice.branches)] if choice.branches else []
     check_run_outputs(settings, [Read("CHECKPOINT", checkpoint), *branches_file, *reads], writes)
     runtime = open_runtime(settings.run.device, settings.run.precision)

@@ -111,20 +111,22 @@ def write_report(
     return MadeReport(page, past, findings, missing)
 
 
-def cases_of(past: Past, dataset_path: Sequence[Path], device: str) -> tuple[Gallery | None, str]:
+def cases_of(
+    past: Past, dataset_path: Sequence[Path], device: str, network: str = ""
+) -> tuple[Gallery | None, str]:
     """Cases, or why there are none; nothing where a log is all there is."""
     if not past.checkpoint:
         known = past.stretches and past.stretches[-1].settings  # else it is a bare log
         return Gallery(missing="no best_model.pth lies beside the journal") if known else None, ""
     try:
-        return _drawn(Path(past.checkpoint), dataset_path, device), ""
+        return _drawn(Path(past.checkpoint), dataset_path, device, network), ""
     except DecamoError as error:
         if dataset_path:  # asked for by name
             raise
         return Gallery(missing=str(error)), str(error)
 
 
-def _drawn(checkpoint: Path, folders: Sequence[Path], device: str) -> Gallery:
+def _drawn(checkpoint: Path, folders: Sequence[Path], device: str, network: str) -> Gallery:
     """Cases of a checkpoint on the validation images that its settings hold out."""
     # torch and Pillow, for the gallery alone: decisions/0007
     from decamo.checkpoint.load_save import load_checkpoint
@@ -146,7 +148,7 @@ def _drawn(checkpoint: Path, folders: Sequence[Path], device: str) -> Gallery:
 
         census = RunFolder(checkpoint.parent).census
         supply = find_supply(data, census, tell, keep=False, checkpoint=held)
-        loaded = load_model(checkpoint)
+        loaded = load_model(checkpoint, network)
         runtime = open_runtime(device, "fp32")
         predictor = Predictor(loaded.model.to(runtime.device), loaded.img_size, runtime.device)
         progress.update(task, description="validation cases")

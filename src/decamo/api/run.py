@@ -177,6 +177,7 @@ class Run:
         target: float = TARGET,
         dataset_path: Sequence[str | Path] = (),
         gallery: bool = True,
+        network: str = "",
         device: str = "auto",
     ) -> MadeReport:
         """Write the run as one HTML page.
@@ -186,6 +187,7 @@ class Run:
             target: IoU to reach.
             dataset_path: data sets of the gallery (default: those of the run).
             gallery: whether validation cases are shown where their checkpoint and data are there.
+            network: ``FILE.py:FUNCTION``, where the run's network is from a file, for the gallery.
             device: for the gallery: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
         Returns:
@@ -199,7 +201,7 @@ class Run:
             self.past,
             found.diagnosis,
             found.advice,
-            cases_of(self.past, folders, device) if gallery else (None, ""),
+            cases_of(self.past, folders, device, network) if gallery else (None, ""),
         )
 
 

@@ -17,18 +17,27 @@ from decamo.api.run_place import (
 from decamo.checkpoint import Checkpoint
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError
-from decamo.nn.build import refuse_foreign
+from decamo.nn.build import refuse_unbuildable
+from decamo.nn.networks import check_network
 from decamo.report.console import Console
 from decamo.report.plan_text import preflight_text
 from decamo.schedule import Preflight
 from decamo.settings import TrainSettings
+from decamo.settings.plain import to_plain
 from decamo.settings.words import seconds_of
 from decamo.storage import (
     RunFolder,
     make_folder,
 )
 from decamo.storage.outputs import Read, Written
-from decamo.training.choosing import Config, Given, check_run_outputs, choose_settings, given_of
+from decamo.training.choosing import (
+    Config,
+    Given,
+    check_run_outputs,
+    choose_settings,
+    given_of,
+    insist_on_named_code,
+)
 from decamo.training.preflight import rehearse
 from decamo.training.prepare import ear_of
 from decamo.training.resumption import is_complete
@@ -140,7 +149,9 @@ def train_given(
     if checkpoint is not None and is_complete(settings, checkpoint):
         return TrainResult(folder, complete=settings.run.resume_from)
     if checkpoint is not None:
-        refuse_foreign(checkpoint.architecture, settings.run.resume_from)
+        refuse_unbuildable(checkpoint.architecture, settings.run.resume_from)
+    insist_on_named_code(given, to_plain(settings), settings.run.resume_from)
+    check_network(settings.model)
     check_run_outputs(settings, reads, writes)
     make_folder(folder.root)
     runtime = runtime_of(settings)

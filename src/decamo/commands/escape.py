@@ -6,7 +6,7 @@ from typing import Any
 
 from decamo.api.racing import RaceChoice, escape_checkpoint, train_winner
 from decamo.commands.train import TRY_AGAIN, exit_code_of
-from decamo.flags import Parser, options_given, write_json
+from decamo.flags import Parser, add_network, options_given, write_json
 from decamo.races.outcome_table import plain_outcome
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.storage.outputs import Written
@@ -23,6 +23,7 @@ def add_arguments(parser: Parser) -> None:
     data.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N", **given)
     data.add_argument("--precision", choices=("auto", "fp32", "fp16", "bf16"), **given)
     data.add_argument("--num-workers", type=int, metavar="N", help="that read images", **given)
+    add_network(data.add_argument, **given)
     data.add_argument(
         "--checkpoint-dir",
         type=Path,

@@ -31,6 +31,7 @@ from decamo.evaluation.trained_on import TrainedOn
 from decamo.flags import (
     Parser,
     add_data_timeout,
+    add_network,
     add_views,
     add_wanted,
     write_json,
@@ -70,6 +71,7 @@ def add_arguments(parser: Parser) -> None:
         help="stretch each map to [0, 1], as the published protocol always does")  # fmt: skip
     add("--map-channel", type=Channel, choices=list(Channel), metavar="NAME",
         help="of maps with alpha: luminance or alpha (default: as all files show)")  # fmt: skip
+    add_network(add, default="")
     add("--img-size", type=int, metavar="N", help="px that the network sees (default: as trained)")
     add_views(add)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")

@@ -18,7 +18,7 @@ from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
 from decamo.data.waiting import Ear, patient_read
 from decamo.errors import DataStalled, UnreadableImage
-from decamo.flags import Parser, add_data_timeout, add_views, write_json
+from decamo.flags import Parser, add_data_timeout, add_network, add_views, write_json
 from decamo.inference import write_overlay, write_probability
 from decamo.inference.inputs import Found, find_images
 from decamo.inference.views import Views
@@ -51,6 +51,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--img-size", type=int, metavar="N", help="size the network sees, px (default: as trained)"
     )
+    add_network(parser.add_argument, default="")
     add_views(parser.add_argument)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
         img_size=args.img_size,
         views=views,
         decide=args.decide,
+        network=args.network,
     )
     loaded, predictor = network.loaded, network.predictor
     draw = _drawer() if args.experts else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from decamo.api.report_page import page_beside
 from decamo.api.run import Run
 from decamo.diagnosis import TARGET
-from decamo.flags import Parser, reads_of_past, write_json
+from decamo.flags import Parser, add_network, reads_of_past, write_json
 from decamo.storage.outputs import Read, Written, check_outputs
 
 __all__ = ["add_arguments", "run"]
@@ -24,6 +24,7 @@ def add_arguments(parser: Parser) -> None:
     add("--target", type=float, default=TARGET, metavar="X", help=f"IoU to reach ({TARGET:g})")
     add("--dataset-path", nargs="+", action="extend", type=Path, metavar="PATH",
         help="data sets for the gallery (default: those that the run was trained on)")  # fmt: skip
+    add_network(add, default="")
     add("--no-gallery", action="store_true", help="no validation cases: then torch is not loaded")
     add("--device", default="auto", help="for the gallery: auto, cpu, cuda or cuda:N")
     add("--json", type=Path, metavar="FILE", help="write what the page says")
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         target=args.target,
         dataset_path=args.dataset_path or (),
         gallery=not args.no_gallery,
+        network=args.network,
         device=args.device,
     )
     if made.missing:

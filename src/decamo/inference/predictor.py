@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from decamo.checkpoint.load_save import load_checkpoint
 from decamo.data.rules import ReadingRule
@@ -16,7 +15,8 @@ from decamo.data.split_record import SplitRecord
 from decamo.geometry import Squash
 from decamo.inference.closer import blended, decided, finer, window_of
 from decamo.inference.views import Views, seen_through
-from decamo.nn import Segmenter, from_architecture
+from decamo.nn import SegmentationNetwork, network_of
+from decamo.nn.segmentation_network import TorchModule
 from decamo.nn.weights import load_fitting
 
 __all__ = [
@@ -40,7 +40,7 @@ class Loaded:
         images: those it has met; none where its checkpoint remembers none.
     """
 
-    model: Segmenter
+    model: SegmentationNetwork
     img_size: int
     weights: str
     epoch: int
@@ -48,17 +48,21 @@ class Loaded:
     images: SplitRecord = SplitRecord()
 
 
-def load_model(path: Path) -> Loaded:
+def load_model(path: Path, network: str = "") -> Loaded:
     """Build the network of a checkpoint and load its weights.
+
+    Args:
+        path: of the checkpoint.
+        network: ``FILE.py:FUNCTION``, where its network comes from a file; else passed over.
 
     Raises:
         CheckpointError: the file is missing, damaged or foreign, or its weights are not those of
             the network that it describes.
     """
     held = load_checkpoint(path)
-    model = from_architecture(held.architecture, path)
-    load_fitting(model, held.weights if held.ema is None else held.ema.weights, path)
     size = held.history[-1].img_size if held.history else held.settings.schedule.img_size
+    model = network_of(held.architecture, path, network=network, size=size)
+    load_fitting(model, held.weights if held.ema is None else held.ema.weights, path)
     weights = "raw" if held.ema is None else "average"
     images = SplitRecord() if held.images is None else held.images
     return Loaded(model.eval(), size, weights, held.position.epoch, held.rules, images)
@@ -81,7 +85,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Segmenter,
+        model: SegmentationNetwork,
         size: int,
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
@@ -155,7 +159,7 @@ class Predictor:
 class evaluating:  # noqa: N801 - reads as a statement: `with evaluating(model):`
     """Evaluation mode within the block, the mode from before after it."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: TorchModule) -> None:
         self._model = model
         self._before = model.training
 

@@ -22,9 +22,18 @@ __all__ = ["DEFAULT_WEIGHTS", "Criterion", "Losses"]
 
 # bce and iou: 1 each, as in F3Net. boundary: half of either, since an outline says nothing of
 # which side is inside. side: below the main output, on which alone a user relies. balance: small
-# enough to break ties only, 0.01 as in Switch Transformers. teacher: as much as bce.
+# enough to break ties only, 0.01 as in Switch Transformers. teacher: as much as bce. auxiliary: a
+# loss that the network returns, weighed by whoever wrote it.
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {"bce": 1.0, "iou": 1.0, "boundary": 0.5, "side": 0.4, "balance": 0.01, "teacher": 1.0}
+    {
+        "bce": 1.0,
+        "iou": 1.0,
+        "boundary": 0.5,
+        "side": 0.4,
+        "balance": 0.01,
+        "teacher": 1.0,
+        "auxiliary": 1.0,
+    }
 )
 
 
@@ -35,7 +44,7 @@ class Losses:
     Attributes:
         total: float32 scalar with gradient, the sum of ``parts``.
         parts: the weighted terms ``bce``, ``iou``, ``boundary``, ``side`` and ``balance``; with a
-            teacher ``teacher`` as well.
+            teacher ``teacher`` as well, with a network's own loss ``auxiliary``.
     """
 
     total: Tensor
@@ -53,6 +62,7 @@ class Criterion:
         weights: weight of each term; what is left out keeps its default.
         teacher: also compare with the logits of another network.
         void: value of pixels that are neither object nor ground; None: there are none.
+        auxiliary: also add the loss that the network itself returns, where it does.
 
     Raises:
         ValueError: a weight has no term, or is negative.
@@ -64,6 +74,7 @@ class Criterion:
         weights: Mapping[str, float] | None = None,
         teacher: bool = False,
         void: int | None = None,
+        auxiliary: bool = False,
     ) -> None:
         self.void = void
         self.deep_supervision = deep_supervision
@@ -74,6 +85,8 @@ class Criterion:
             raise ValueError(f"a loss term has a negative weight: {self.weights}")
         if not teacher:
             del self.weights["teacher"]
+        if not auxiliary:
+            del self.weights["auxiliary"]
 
     def __call__(
         self, prediction: NetworkOutput, mask: Tensor, taught: Tensor | None = None
@@ -105,6 +118,9 @@ class Criterion:
             if taught is not None:
                 logits = _full_precision(prediction.logits)
                 terms["teacher"] = teaching_loss(logits, _full_precision(taught), known).mean()
+            if "auxiliary" in self.weights:
+                own = prediction.auxiliary
+                terms["auxiliary"] = mask.new_zeros(()) if own is None else own.float()
             parts = {name: self.weights[name] * term for name, term in terms.items()}
             return Losses(torch.stack(list(parts.values())).sum(), parts)
 
@@ -119,7 +135,9 @@ class Criterion:
             "iou": region_loss(logits, mask, weights).mean(),
             "boundary": self._boundary(logits, mask, known),
             "side": _side_loss([_full_precision(level) for level in side], mask, known),
-            "balance": balance_loss(prediction.gates, prediction.usage),
+            "balance": balance_loss(prediction.gates, prediction.usage)
+            if prediction.gates.numel()
+            else logits.new_zeros(()),
         }
 
     def _boundary(self, logits: Tensor, mask: Tensor, known: Tensor | None) -> Tensor:

@@ -1,7 +1,8 @@
-"""The network: a timm backbone, experts at each pyramid level, a top-down decoder.
+"""The network: a timm backbone, experts at each level, a top-down decoder; or a foreign one.
 
-``build_segmenter`` makes one from settings, ``Segmenter`` composes it, ``Prediction`` is what it
-says. Everything with a learnable tensor lives here; what is minimised lives in ``losses``.
+``build_network`` makes one from settings, ``SegmentationNetwork`` is what the trainer asks of it,
+``Segmenter`` is our own, ``ForeignNetwork`` any other, ``NetworkOutput`` is what both give.
+Everything with a learnable tensor lives here; what is minimised lives in ``losses``.
 """
 
 from decamo.nn.backbone import STRIDES, Backbone
@@ -9,8 +10,10 @@ from decamo.nn.backbone_by_name import create_backbone
 from decamo.nn.build import build_segmenter, from_architecture
 from decamo.nn.calibrate import calibrate_batchnorm, needs_calibration
 from decamo.nn.cost import Cost, measure_cost
+from decamo.nn.networks import build_network, network_of
 from decamo.nn.prediction import NetworkOutput
-from decamo.nn.segmenter import Architecture, Segmenter
+from decamo.nn.segmentation_network import Architecture, SegmentationNetwork
+from decamo.nn.segmenter import Segmenter
 
 __all__ = [
     "STRIDES",
@@ -18,11 +21,14 @@ __all__ = [
     "Backbone",
     "Cost",
     "NetworkOutput",
+    "SegmentationNetwork",
     "Segmenter",
+    "build_network",
     "build_segmenter",
     "calibrate_batchnorm",
     "create_backbone",
     "from_architecture",
     "measure_cost",
     "needs_calibration",
+    "network_of",
 ]

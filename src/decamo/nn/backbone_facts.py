@@ -57,7 +57,7 @@ class BackboneFacts:
 
 
 def names_like(pattern: str) -> list[str]:
-    """Timm's names of a pattern; one without ``*``, ``?`` and ``[`` is a name or a part of names."""
+    """Timm's names of a pattern; one without ``*``, ``?`` and ``[`` is a name or a part."""
     whole = pattern if set(pattern) & set("*?[") or timm.is_model(pattern) else f"*{pattern}*"
     return [name for name in timm.list_models() if fnmatch(name, whole)]
 

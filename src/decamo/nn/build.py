@@ -10,11 +10,21 @@ from decamo.errors import CheckpointMismatch, ModelError
 from decamo.nn.backbone import STRIDES
 from decamo.nn.backbone_by_name import create_backbone
 from decamo.nn.decoder import magnified_side
-from decamo.nn.segmenter import Architecture, Segmenter, completed
+from decamo.nn.segmentation_network import Architecture, SegmentationNetwork
+from decamo.nn.segmenter import Segmenter, completed
 from decamo.nn.weights import load_weights_file
 from decamo.settings import ModelSettings
+from decamo.settings.network_names import NetworkKind
 
-__all__ = ["WIDTH", "build_segmenter", "check_sizes", "from_architecture", "refuse_foreign"]
+__all__ = [
+    "WIDTH",
+    "build_segmenter",
+    "check_sizes",
+    "drawing_from",
+    "from_architecture",
+    "is_own",
+    "refuse_unbuildable",
+]
 
 # Channels of every level behind the backbone. With 64 the whole of a 384 px edgenext_base with 7
 # experts costs under 1.2 times the FLOPs of the backbone alone.
@@ -42,7 +52,7 @@ def build_segmenter(
     wanted = tuple(dict.fromkeys(sizes))
     for size in wanted:
         _check_size(size)
-    with _drawing_from(seed):
+    with drawing_from(seed):
         from_hub = initialise and settings.pretrained and settings.backbone_weights is None
         largest = magnified_side(max(wanted), settings.zoom)
         backbone = create_backbone(settings.backbone, pretrained=from_hub, size=largest)
@@ -63,29 +73,33 @@ def build_segmenter(
 
 
 def check_sizes(
-    network: torch.nn.Module, sizes: Iterable[int], scales: Iterable[float] = (1.0,)
+    network: SegmentationNetwork, sizes: Iterable[int], scales: Iterable[float] = (1.0,)
 ) -> None:
     """Look whether a network takes square images of these sizes, each at each scale.
 
     Args:
-        network: on the CPU, so that what fails there does not fail on a GPU for good. One that is
-            not ours says nothing of sizes and is passed over.
+        network: on the CPU, so that what fails there does not fail on a GPU for good.
         sizes: in px.
         scales: at which it is shown them, as in :meth:`Segmenter.forward`.
 
     Raises:
-        ModelError: a size is no multiple of 32 px, or the backbone does not take it.
+        ModelError: the network does not take a size; ours takes multiples of 32 px.
     """
     every = tuple(scales)
     for size in sizes:
-        _check_size(size)
-        if isinstance(network, Segmenter):
-            for scale in every:
-                network.check_size(size, scale)
+        if is_own(network.architecture):
+            _check_size(size)
+        for scale in every:
+            network.check_size(size, scale)
 
 
-def refuse_foreign(architecture: Mapping[str, Any], what: object) -> None:
-    """Refuse a checkpoint of another network than :class:`Segmenter`.
+def is_own(architecture: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint's description is that of a :class:`Segmenter`."""
+    return architecture.keys() <= _OWN
+
+
+def refuse_unbuildable(architecture: Mapping[str, Any], what: object) -> None:
+    """Refuse a checkpoint of a network that ``--network`` cannot name.
 
     The benchmarks train others by the same trainer; their checkpoints are sound, but only the
     benchmark that wrote one knows how to build its network.
@@ -97,7 +111,7 @@ def refuse_foreign(architecture: Mapping[str, Any], what: object) -> None:
     Raises:
         CheckpointMismatch: names the network.
     """
-    if architecture.keys() <= _OWN:
+    if is_own(architecture) or architecture.get("kind") in {k.value for k in NetworkKind}:
         return
     unknown = ", ".join(sorted(architecture.keys() - _OWN))
     name = architecture.get("network", f"described by {unknown}")
@@ -120,9 +134,11 @@ def from_architecture(architecture: Architecture, what: object = "checkpoint") -
         UnknownBackbone: the installed timm has no such model.
         ModelError: the installed timm's model does not suit.
     """
-    refuse_foreign(architecture, what)
+    if not is_own(architecture):
+        refuse_unbuildable(architecture, what)
+        raise CheckpointMismatch(what, "it holds a foreign network", "use network_of")
     architecture = completed(architecture)
-    with _drawing_from(0):
+    with drawing_from(0):
         return Segmenter(
             create_backbone(
                 str(architecture["backbone"]),
@@ -149,7 +165,7 @@ def _check_size(size: int) -> None:
 
 
 @contextmanager
-def _drawing_from(seed: int) -> Iterator[None]:
+def drawing_from(seed: int) -> Iterator[None]:
     """Draw initial weights from a seed; leave every generator as it was."""
     with torch.random.fork_rng(devices=[]):
         # Not torch.manual_seed, which would also seed the generators of the GPUs.

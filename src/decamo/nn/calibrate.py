@@ -3,40 +3,49 @@
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.errors import ModelError
 from decamo.nn.decoder import magnified
+from decamo.nn.segmentation_network import SegmentationNetwork
 from decamo.nn.segmenter import Segmenter
 
-__all__ = ["calibrate_batchnorm", "needs_calibration"]
+__all__ = ["calibrate_batchnorm", "is_fresh", "needs_calibration"]
 
 
-def needs_calibration(segmenter: Segmenter) -> bool:
+def needs_calibration(network: SegmentationNetwork) -> bool:
     """Whether the backbone has BatchNorm, whose statistics random weights leave meaningless."""
-    return bool(_norms(segmenter.backbone))
+    return bool(network.backbone_norms())
+
+
+def is_fresh(network: SegmentationNetwork) -> bool:
+    """Whether the statistics of the backbone's BatchNorm are those before any training."""
+    return all(map(_is_fresh, network.backbone_norms()))
 
 
 @torch.no_grad()
-def calibrate_batchnorm(segmenter: Segmenter, batches: Iterable[Tensor]) -> None:
+def calibrate_batchnorm(network: SegmentationNetwork, batches: Iterable[Tensor]) -> None:
     """Estimate the backbone's BatchNorm statistics once, from data.
 
-    They stay frozen in training, so a randomly initialised backbone needs them before. Each
-    becomes the plain average over all batches; nothing else changes, no random number is drawn.
+    They stay as they are while it is frozen, so a randomly initialised backbone needs them before.
+    Each becomes the plain average over all batches; nothing else changes, and no random number is
+    drawn.
 
     Args:
-        segmenter: changed in place.
+        network: changed in place.
         batches: uint8 ``[B,3,H,W]``; some dozen images with augmentation off are plenty.
 
     Raises:
         ModelError: there is no batch.
     """
-    norms = _norms(segmenter.backbone)
+    norms = network.backbone_norms()
     if not norms:
         return
-    device = segmenter.mean.device
+    device = next(network.parameters()).device
     momenta = [norm.momentum for norm in norms]
+    mode = network.training
+    network.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # torch's word for a cumulative average
@@ -44,15 +53,23 @@ def calibrate_batchnorm(segmenter: Segmenter, batches: Iterable[Tensor]) -> None
     count = 0
     try:
         for count, batch in enumerate(batches, start=1):  # noqa: B007
-            image = segmenter.normalise(batch.to(device))
-            segmenter.backbone(magnified(image, segmenter.zoom))
+            _through_backbone(network, network.normalise(batch.to(device)))
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             norm.eval()
+        network.train(mode)
     if not count:
         raise ModelError("calibration of BatchNorm", "got no image", "give at least one batch")
 
 
-def _norms(backbone: nn.Module) -> list[_BatchNorm]:
-    return [m for m in backbone.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+def _through_backbone(network: SegmentationNetwork, image: Tensor) -> None:
+    if isinstance(network, Segmenter):  # spares the rest
+        network.backbone(magnified(image, network.zoom))
+    else:
+        network(image)
+
+
+def _is_fresh(norm: _BatchNorm) -> bool:
+    mean, var = norm.running_mean, norm.running_var
+    return mean is not None and var is not None and not mean.any() and bool((var == 1).all())

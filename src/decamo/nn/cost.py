@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from decamo.nn.segmentation_network import TorchModule
 
 __all__ = ["Cost", "measure_cost"]
 
@@ -24,7 +25,7 @@ class Cost:
 
 
 @torch.no_grad()
-def measure_cost(model: nn.Module, size: int) -> Cost:
+def measure_cost(model: TorchModule, size: int) -> Cost:
     """Run one image through a network, in eval mode, and count.
 
     Args:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from decamo.nn.mixture import Mixture
+from decamo.nn.segmentation_network import TorchModule
 
 __all__ = ["ActivationRecorder", "Firing", "contributions"]
 
@@ -64,7 +65,7 @@ class ActivationRecorder:
         model: holds a :class:`Mixture` for each level, run from the finest to the coarsest.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: TorchModule) -> None:
         self._levels = [_Level(m) for m in model.modules() if isinstance(m, Mixture)]
 
     def __enter__(self) -> Self:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from decamo.nn.prediction import NetworkOutput
+from decamo.nn.segmentation_network import TorchModule
 
 __all__ = ["GateRecorder", "Routing", "entropy_share", "routing_of"]
 
@@ -54,7 +55,7 @@ def entropy_share(gates: Tensor) -> Tensor:
 
 def routing_of(images: Sequence[Tensor]) -> Routing:
     """Join the gates of images, ``[levels, E]`` each, on the CPU."""
-    if not images:
+    if not images or not images[0].numel():  # no image, or a network without experts
         return Routing()
     gates = torch.stack(list(images)).double()
     mean = gates.mean(0)
@@ -74,7 +75,7 @@ class GateRecorder:
         model: returns a :class:`NetworkOutput`.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: TorchModule) -> None:
         self._model = model
         self._passes: list[Tensor] = []
         self._handle: RemovableHandle | None = None

@@ -6,16 +6,16 @@ from typing import Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.nn.backbone import STRIDES, Backbone
 from decamo.nn.decoder import Decoder, Lateral, LogitHead, magnified, magnified_side
 from decamo.nn.mixture import Mixture, Router
 from decamo.nn.parameter_groups import let_learn
 from decamo.nn.prediction import NetworkOutput
+from decamo.nn.segmentation_network import Architecture
 
-__all__ = ["Architecture", "Segmenter", "completed"]
-
-Architecture = dict[str, str | int | float | list[float]]
+__all__ = ["Segmenter", "completed"]
 
 # Channels inside an expert at strides 4 to 32: few where there are many positions, since there
 # element-wise work, not arithmetic, is what takes the time.
@@ -148,6 +148,31 @@ class Segmenter(nn.Module):
         """
         let_learn(self.groups(), groups)
         self.backbone.frozen = all(name == "head" for name in groups)
+
+    def backbone_norms(self) -> list[_BatchNorm]:
+        """BatchNorm layers of the backbone that keep running statistics."""
+        norms = [m for m in self.backbone.modules() if isinstance(m, _BatchNorm)]
+        return [norm for norm in norms if norm.track_running_stats]
+
+    @property
+    def gives_sides(self) -> bool:
+        """It has side outputs at strides 8, 16 and 32."""
+        return True
+
+    @property
+    def gives_auxiliary(self) -> bool:
+        """It returns no loss of its own."""
+        return False
+
+    @property
+    def title(self) -> str:
+        """Its backbone and the number of its experts."""
+        experts = self.architecture["num_experts"]
+        return f"{self.architecture['backbone']} with {experts} experts a level"
+
+    def notes(self) -> list[str]:
+        """What of its backbone is not the network's own, in a line."""
+        return [self.backbone.note] if self.backbone.note else []
 
     @property
     def gradient_checkpointing(self) -> bool:

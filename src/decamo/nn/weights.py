@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from decamo.errors import CheckpointMismatch, WeightsUnavailable
 from decamo.nn.resampling import fit_tables
+from decamo.nn.segmentation_network import TorchModule
 
 __all__ = [
     "REMEDY",
@@ -25,7 +26,7 @@ __all__ = [
 _MOST_NAMED = 5
 
 
-def load_fitting(network: nn.Module, weights: Mapping[str, Tensor], what: object) -> None:
+def load_fitting(network: TorchModule, weights: Mapping[str, Tensor], what: object) -> None:
     """Load weights by name; on an error the network is unchanged.
 
     Args:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from decamo.errors import SettingsError
+from decamo.settings.network_names import network_spec
 from decamo.settings.option import at_least, one_of, option, within
 from decamo.settings.schedule import ScheduleSettings
 from decamo.settings.words import seconds_of
@@ -105,8 +106,21 @@ class ModelSettings:
     gradient_checkpointing: bool = option(
         False, "spend time to save memory: recompute the backbone in the backward pass"
     )
+    network: str = option(
+        "decamo",
+        "decamo, which has the experts; or another: smp:FPN of segmentation-models-pytorch with"
+        " --backbone as encoder, transformers:CLASS[@CONFIG], FILE.py:FUNCTION that gives a module,"
+        " or a registered name",
+    )
+    backbone_prefix: str = option(
+        "", "attribute of another --network that is its backbone (default: found by itself)"
+    )
+    output: str = option(
+        "", "index or name of the logits where another --network returns several maps"
+    )
 
     def __post_init__(self) -> None:
+        network_spec(self.network)
         within("num_experts", self.num_experts, 1, 28)
         within("zoom", self.zoom, 1, 4)
         for name, triple in (("input_mean", self.input_mean), ("input_std", self.input_std)):
@@ -125,6 +139,9 @@ class OptimiseSettings:
     )
     teacher: Path | None = option(
         None, "also follow the maps of this checkpoint's network: time now, none when predicting"
+    )
+    teacher_network: str = option(
+        "", "FILE.py:FUNCTION, where the teacher's network comes from a file of its own"
     )
     weight_decay: float = option(0.01, "decoupled weight decay of AdamW")
     clip_grad: float = option(1.0, "largest gradient norm; 0 does not clip")

@@ -226,20 +226,39 @@ def _images(field: str, value: Any) -> None:
         raise _WrongFieldError(f"{field}.look", "of hex digits")
 
 
+_OWN_NETWORK = _fields(
+    {
+        "backbone": _text,
+        "num_experts": _whole(1, 28),
+        "width": _whole(1, _WIDEST),
+        "input_mean": _list_of(_number, 3),
+        "input_std": _list_of(_number, 3),
+    },
+    {"zoom": _zoom, "img_size": _whole(1, _LARGEST_BUILT)},
+    others=_leaf_or_list,
+)
+
+_FOREIGN_NETWORK = _fields(
+    {"network": _text, "kind": _text},
+    {
+        **dict.fromkeys(("backbone", "backbone_prefix", "output", "config", "source"), _text),
+        "input_mean": _list_of(_number, 3),
+        "input_std": _list_of(_number, 3),
+    },
+    others=_leaf_or_list,
+)
+
+
+def _architecture(field: str, value: Any) -> None:
+    """Of our own network, or of a foreign one, which says of what kind it is."""
+    foreign = isinstance(value, dict) and "kind" in value
+    (_FOREIGN_NETWORK if foreign else _OWN_NETWORK)(field, value)
+
+
 _STATE = _fields(
     {
         "format": _whole(1),
-        "architecture": _fields(
-            {
-                "backbone": _text,
-                "num_experts": _whole(1, 28),
-                "width": _whole(1, _WIDEST),
-                "input_mean": _list_of(_number, 3),
-                "input_std": _list_of(_number, 3),
-            },
-            {"zoom": _zoom, "img_size": _whole(1, _LARGEST_BUILT)},
-            others=_leaf_or_list,
-        ),
+        "architecture": _architecture,
         "settings": _settings,
         "model": _map_of(_dense),
         "ema": _optional(_fields({"weights": _map_of(_dense), "updates": _whole()})),

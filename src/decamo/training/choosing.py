@@ -10,6 +10,7 @@ from decamo.errors import SettingsError
 from decamo.recipes import RECIPES
 from decamo.schedule import SegmentKind
 from decamo.settings import RunSettings, TrainSettings, flag_of
+from decamo.settings.network_names import is_code
 from decamo.settings.option import one_of
 from decamo.settings.plain import SECTIONS, by_section, from_plain, kinds, merged, to_plain
 from decamo.storage import RunFolder
@@ -25,6 +26,7 @@ __all__ = [
     "check_run_outputs",
     "choose_settings",
     "given_of",
+    "insist_on_named_code",
     "read_config",
     "reads_of",
 ]
@@ -97,10 +99,32 @@ def given_of(config: Config = None, *, recipe: str | None = None, **options: Any
     if isinstance(config, TrainSettings):
         config = to_plain(config)
     elif isinstance(config, str | Path):
-        config = read_config(Path(config))
+        path, config = config, read_config(Path(config))
+        insist_on_named_code(merged(chosen, by_section(options)), config, path)
     sections = {k: v for k, v in (config or {}).items() if k in SECTIONS}
     named = {k: v for k, v in (config or {}).items() if k not in SECTIONS}
     return merged(sections, by_section(named), chosen, by_section(options))
+
+
+def insist_on_named_code(given: Given, held: Given, source: object) -> None:
+    """Refuse to run a Python file that a checkpoint or a config names and the user does not.
+
+    Args:
+        given: options that the user gave beside it.
+        held: options in force, those of the checkpoint or config among them.
+        source: the checkpoint or config, for the error.
+
+    Raises:
+        SettingsError: names the flag.
+    """
+    for section, name in (("model", "network"), ("optimise", "teacher_network")):
+        value = held.get(section, {}).get(name)
+        if isinstance(value, str) and is_code(value) and name not in given.get(section, {}):
+            raise SettingsError(
+                flag_of(name),
+                f"not given, but {source} names {value}, and brings no code",
+                f"name it again: {flag_of(name)} FILE.py:FUNCTION",
+            )
 
 
 def choose_settings(given: Given) -> "tuple[TrainSettings, Checkpoint | None]":

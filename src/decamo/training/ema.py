@@ -5,7 +5,7 @@ import copy
 import torch
 
 from decamo.checkpoint import EmaWeights
-from decamo.nn import Segmenter
+from decamo.nn import SegmentationNetwork
 
 __all__ = ["Ema", "decay_at"]
 
@@ -27,14 +27,14 @@ class Ema:
         decay: final decay per optimiser step, in [0, 1).
     """
 
-    def __init__(self, model: Segmenter, decay: float) -> None:
-        self.model: Segmenter = copy.deepcopy(model).eval()
+    def __init__(self, model: SegmentationNetwork, decay: float) -> None:
+        self.model: SegmentationNetwork = copy.deepcopy(model).eval()
         self.model.requires_grad_(False)
         self.decay = decay
         self.updates = 0
 
     @torch.no_grad()
-    def update(self, model: Segmenter) -> None:
+    def update(self, model: SegmentationNetwork) -> None:
         """Move the average towards ``model``: parameters by the decay, buffers by copy."""
         share = 1 - decay_at(self.updates, self.decay)
         averaged: list[torch.Tensor] = list(self.model.parameters())

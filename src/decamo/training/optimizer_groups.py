@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from decamo.errors import CheckpointMismatch
-from decamo.nn import Segmenter
+from decamo.nn import SegmentationNetwork
+from decamo.nn.segmentation_network import TorchModule
 from decamo.nn.weights import named
 from decamo.schedule import Plan
 
@@ -18,7 +19,7 @@ _BETAS = (0.9, 0.999)
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def build_optimiser(model: Segmenter, weight_decay: float) -> torch.optim.AdamW:
+def build_optimiser(model: SegmentationNetwork, weight_decay: float) -> torch.optim.AdamW:
     """AdamW over every parameter of the model, frozen or not.
 
     Each of the model's groups makes two of the optimiser's: matrices and kernels decay, vectors
@@ -52,7 +53,7 @@ def set_rates(optimiser: torch.optim.Optimizer, plan: Plan, step: int) -> dict[s
     return rates
 
 
-def optimiser_state(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+def optimiser_state(model: TorchModule, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
     """Adam's moments and step counts by parameter name; what never learned has none."""
     return {
         name: dict(optimiser.state[parameter])
@@ -62,7 +63,7 @@ def optimiser_state(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[
 
 
 def load_optimiser_state(
-    model: nn.Module,
+    model: TorchModule,
     optimiser: torch.optim.Optimizer,
     state: Mapping[str, Any],
     what: object = "--resume-from",

@@ -1,6 +1,6 @@
 """From settings to a trainer that is ready to run: data, network, ledger, state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,19 @@ from decamo.data.stream import squashed_images
 from decamo.data.waiting import Ear
 from decamo.errors import CheckpointMismatch
 from decamo.losses import Criterion
-from decamo.nn import Segmenter, build_segmenter, calibrate_batchnorm, needs_calibration
-from decamo.nn.build import check_sizes, refuse_foreign
+from decamo.nn import (
+    SegmentationNetwork,
+    build_network,
+    calibrate_batchnorm,
+    needs_calibration,
+)
+from decamo.nn.build import check_sizes, refuse_unbuildable
+from decamo.nn.calibrate import is_fresh
+from decamo.nn.networks import differences_in
 from decamo.nn.segmenter import completed
 from decamo.schedule import Resumption, SegmentKind, opened_before
 from decamo.settings import TrainSettings, flag_of, shown
+from decamo.settings.network_names import OWN_NETWORK
 from decamo.settings.words import seconds_of
 from decamo.storage import RunFolder
 from decamo.training.cached_samples import sources_of
@@ -51,13 +59,12 @@ class Parts:
     """What a run is put together from; the defaults are those of ``decamo train``.
 
     Attributes:
-        build: called as :func:`decamo.nn.build_segmenter` is; what it gives has the interface of
-            a :class:`decamo.nn.Segmenter`.
+        build: called as :func:`decamo.nn.build_network` is.
         loss_weights: of the criterion's terms, where they are not its own.
         draw: how training images are augmented.
     """
 
-    build: Callable[..., Segmenter] = build_segmenter
+    build: Callable[..., SegmentationNetwork] = build_network
     loss_weights: Mapping[str, float] | None = None
     draw: Draw = draw_augmentation
 
@@ -115,35 +122,34 @@ def prepare(
         other_masks=supply.other_masks,
     )
     plan = resumption.ledger.plan
-    model = parts.build(
-        settings.model,
-        sizes=[stage.img_size for stage in plan.stages],
-        initialise=checkpoint is None,
-        seed=settings.run.seed,
-    )
+    model = _built(parts, settings, [stage.img_size for stage in plan.stages], checkpoint)
     check_sizes(model, [stage.img_size for stage in plan.stages], settings.optimise.multi_scale)
     if checkpoint is not None:
         check_architecture(settings, model, checkpoint)
     state = _state(settings, runtime, model, resumption, checkpoint, supply)
     state.rules = supply.rules
-    if checkpoint is None and not _has_weights(settings) and needs_calibration(model):
+    if checkpoint is None and needs_calibration(model) and _is_untrained(settings, model):
         _calibrate(state, supply.train, plan.stages[0].img_size, ear)
     teacher = settings.optimise.teacher
+    sides = settings.optimise.deep_supervision and model.gives_sides
     stepper = Stepper(
         model=model,
         criterion=Criterion(
-            settings.optimise.deep_supervision,
+            sides,
             parts.loss_weights,
             teacher=teacher is not None,
             void=VOID if any(pair.rule.mask.has_void for pair in supply.train) else None,
+            auxiliary=model.gives_auxiliary,
         ),
         optimiser=state.optimiser,
         scaler=state.scaler,
         ema=state.ema,
         runtime=runtime,
         clip_grad=settings.optimise.clip_grad,
-        side_outputs=settings.optimise.deep_supervision,
-        teacher=None if teacher is None else load_teacher(teacher, runtime.device),
+        side_outputs=sides,
+        teacher=None
+        if teacher is None
+        else load_teacher(teacher, runtime.device, settings.optimise.teacher_network),
     )
     sources = sources_of(
         settings.data,
@@ -189,15 +195,22 @@ def _is_newest(settings: TrainSettings, folder: RunFolder, resumption: Resumptio
     return same and resumption.kind is SegmentKind.CONTINUE
 
 
-def check_architecture(settings: TrainSettings, model: Segmenter, checkpoint: Checkpoint) -> None:
+def check_architecture(
+    settings: TrainSettings, model: SegmentationNetwork, checkpoint: Checkpoint
+) -> None:
     """Refuse to put a checkpoint's weights into another network.
 
     Raises:
         CheckpointMismatch: names the flags that differ.
     """
     held, built = completed(checkpoint.architecture), completed(model.architecture)
+    what = settings.run.resume_from or "--resume-from"
     if "network" not in built:
-        refuse_foreign(held, settings.run.resume_from or "--resume-from")
+        refuse_unbuildable(held, what)
+    if "kind" in built or "kind" in held:
+        if differing_keys := differences_in(held, built):
+            raise _other_network(what, held, built, differing_keys)
+        return
     differing = {k: held.get(k) for k in built if held.get(k) != built[k]}
     if differing:
         flags = " ".join(f"{flag_of(name)} {_words(value)}" for name, value in differing.items())
@@ -209,6 +222,25 @@ def check_architecture(settings: TrainSettings, model: Segmenter, checkpoint: Ch
         )
 
 
+def _other_network(
+    what: object, held: Mapping[str, Any], built: Mapping[str, Any], keys: Sequence[str]
+) -> CheckpointMismatch:
+    """That one of the two networks at least is a foreign one, and they differ."""
+    trained, now = held.get("network", OWN_NETWORK), built.get("network", OWN_NETWORK)
+    if trained != now:
+        return CheckpointMismatch(
+            what,
+            f"it was trained with the network {trained!s:.80}, not with {now!s:.80}",
+            f"give --network {trained!s:.80}, or leave the flag out",
+        )
+    flags = " ".join(f"{flag_of(k)} {_words(held.get(k, ''))!s:.80}" for k in keys if k != "config")
+    return CheckpointMismatch(
+        what,
+        f"its {trained!s:.80} differs from the one now in {', '.join(keys)}",
+        f"give {flags}" if flags else "leave --network out, or name the config that it was made of",
+    )
+
+
 def _words(value: Any) -> str:
     return " ".join(f"{v:g}" for v in value) if isinstance(value, list) else shown(value)
 
@@ -216,7 +248,7 @@ def _words(value: Any) -> str:
 def _state(
     settings: TrainSettings,
     runtime: Runtime,
-    model: Segmenter,
+    model: SegmentationNetwork,
     resumption: Resumption,
     checkpoint: Checkpoint | None,
     supply: Supply,
@@ -262,8 +294,23 @@ def _unexpected(
     return tuple(n for n in without if n in learned and not n.startswith(idle))
 
 
-def _has_weights(settings: TrainSettings) -> bool:
-    return settings.model.pretrained or settings.model.backbone_weights is not None
+def _built(
+    parts: Parts,
+    settings: TrainSettings,
+    sizes: Sequence[int],
+    checkpoint: Checkpoint | None,
+) -> SegmentationNetwork:
+    how: dict[str, Any] = {"initialise": checkpoint is None, "seed": settings.run.seed}
+    if checkpoint is not None and parts.build is build_network:
+        how["described"] = checkpoint.architecture
+    return parts.build(settings.model, sizes=sizes, **how)
+
+
+def _is_untrained(settings: TrainSettings, model: SegmentationNetwork) -> bool:
+    """Whether the backbone has seen no image: of our own network the flags say so."""
+    if settings.model.network != OWN_NETWORK:
+        return is_fresh(model)
+    return not settings.model.pretrained and settings.model.backbone_weights is None
 
 
 def _calibrate(state: TrainState, pairs: tuple[Pair, ...], size: int, ear: Ear) -> None:

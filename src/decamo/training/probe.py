@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
 
 from decamo.losses import Criterion
-from decamo.nn import Segmenter, build_segmenter
+from decamo.nn import SegmentationNetwork, build_network
+from decamo.nn.segmentation_network import TorchModule
 from decamo.schedule import Spending, Stage
 from decamo.settings import TrainSettings
 from decamo.training.runtime import Runtime, open_runtime
@@ -42,13 +42,15 @@ def measured(
 def _measured(
     settings: TrainSettings, images: int, stage: Stage, spending: Spending, runtime: Runtime
 ) -> Spending:
-    model = build_segmenter(settings.model, sizes=[stage.img_size], initialise=False, seed=0)
+    model = build_network(settings.model, sizes=[stage.img_size], initialise=False, seed=0)
     model.to(runtime.device).train()
     model.gradient_checkpointing = settings.model.gradient_checkpointing
     model.set_learning(stage.learning(stage.end_step - 1))  # the most that ever learns
     path = settings.optimise.teacher
-    teacher = None if path is None else load_teacher(path, runtime.device)
-    probe = Probe(model, settings.optimise.deep_supervision, runtime, teacher=teacher)
+    named = settings.optimise.teacher_network
+    teacher = None if path is None else load_teacher(path, runtime.device, named)
+    sides = settings.optimise.deep_supervision and model.gives_sides
+    probe = Probe(model, sides, runtime, teacher=teacher)
     shape, scales = (stage.micro_batch, stage.img_size), settings.optimise.multi_scale
     kept = probe.kept_bytes(*shape, max(scales))
     seconds = statistics.fmean(
@@ -78,7 +80,7 @@ class Probe:
         teacher: followed beside the masks, or None.
     """
 
-    model: Segmenter
+    model: SegmentationNetwork
     side_outputs: bool
     runtime: Runtime
     loss_weights: Mapping[str, float] | None = None
@@ -102,7 +104,12 @@ class Probe:
         pixels = torch.full((batch, 3, size, size), 128, dtype=torch.uint8, device=device)
         mask = torch.zeros(batch, 1, size, size, device=device)
         mask[:, :, : size // 2] = 1
-        criterion = Criterion(self.side_outputs, self.loss_weights, self.teacher is not None)
+        criterion = Criterion(
+            self.side_outputs,
+            self.loss_weights,
+            self.teacher is not None,
+            auxiliary=self.model.gives_auxiliary,
+        )
         with self.runtime.autocast():
             taught = None if self.teacher is None else self.teacher(pixels)
             image = self.model.normalise(pixels)
@@ -115,7 +122,7 @@ class Probe:
             torch.cuda.synchronize(self.runtime.device)
 
 
-def bytes_kept(model: nn.Module, compute: Callable[[], torch.Tensor]) -> int:
+def bytes_kept(model: TorchModule, compute: Callable[[], torch.Tensor]) -> int:
     """Bytes that a computation keeps for its backward pass, each storage counted once.
 
     Args:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from decamo.data.stream import batch_bytes, reading_line
-from decamo.nn import Segmenter
 from decamo.nn.weights import named
 from decamo.schedule import review
 from decamo.settings import TrainSettings
@@ -97,12 +96,13 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
     model = trainer.state.model
     parameters = sum(p.numel() for p in model.parameters())
     yield (
-        f"{settings.model.backbone} with {settings.model.num_experts} experts a level:"
+        f"{model.title}:"
         f" {parameters / 1e6:.2f} M parameters, on {trainer.runtime.device}"
         f" in {trainer.runtime.dtype or 'torch.float32'}"
     )
-    if isinstance(model, Segmenter) and (note := model.backbone.note):
-        yield note
+    yield from model.notes()
+    if settings.optimise.deep_supervision and not model.gives_sides:
+        yield "warning: --deep-supervision has no effect: the network returns one map alone"
     plan = resumption.ledger.plan
     first, last = resumption.position.step, plan.end_step - 1
     kind, reason = resumption.told

@@ -10,7 +10,7 @@ from decamo.checkpoint import Best, Checkpoint, EpochSums, Generators
 from decamo.data.rules import ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.history import EpochRecord
-from decamo.nn import Segmenter
+from decamo.nn import SegmentationNetwork
 from decamo.nn.weights import load_fitting
 from decamo.schedule import Ledger, Position
 from decamo.settings import TrainSettings
@@ -46,7 +46,7 @@ class TrainState:
             none any more.
     """
 
-    model: Segmenter
+    model: SegmentationNetwork
     optimiser: torch.optim.Optimizer
     scaler: GuardedScaler
     ema: Ema | None
@@ -63,7 +63,7 @@ class TrainState:
     rules: Mapping[str, ReadingRule] = field(default_factory=dict)
 
     @property
-    def shipped(self) -> Segmenter:
+    def shipped(self) -> SegmentationNetwork:
         """The weights that are validated and shipped: the average where there is one."""
         return self.ema.model if self.ema is not None else self.model
 

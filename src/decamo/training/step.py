@@ -9,7 +9,7 @@ from torch import nn
 
 from decamo.data.loader import Batch
 from decamo.losses import Criterion, Losses
-from decamo.nn import NetworkOutput, Segmenter
+from decamo.nn import NetworkOutput, SegmentationNetwork
 from decamo.training.ema import Ema
 from decamo.training.out_of_memory import OutOfMemory, is_out_of_memory
 from decamo.training.runtime import Runtime
@@ -69,7 +69,7 @@ class Stepper:
         teacher: followed beside the masks, or None.
     """
 
-    model: Segmenter
+    model: SegmentationNetwork
     criterion: Criterion
     optimiser: torch.optim.Optimizer
     scaler: GuardedScaler

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from decamo.errors import CheckpointError
+from decamo.errors import CheckpointError, CheckpointMismatch
 from decamo.inference.predictor import load_model
-from decamo.nn import Segmenter
+from decamo.nn import SegmentationNetwork
 
 __all__ = ["Teacher", "load_teacher"]
 
@@ -22,7 +22,7 @@ class Teacher:
         img_size: side of the images that it was trained on, in px.
     """
 
-    model: Segmenter
+    model: SegmentationNetwork
     img_size: int
 
     @torch.no_grad()
@@ -36,18 +36,24 @@ class Teacher:
         return logits
 
 
-def load_teacher(path: Path, device: torch.device) -> Teacher:
+def load_teacher(path: Path, device: torch.device, network: str = "") -> Teacher:
     """The network of a checkpoint, to be followed.
+
+    Args:
+        path: of the checkpoint.
+        device: where it is to live.
+        network: ``FILE.py:FUNCTION``, where its network comes from a file.
 
     Raises:
         CheckpointError: the file is missing, damaged or foreign.
     """
     try:
-        loaded = load_model(path)
+        loaded = load_model(path, network)
     except CheckpointError as error:
-        raise type(error)(
-            f"--teacher {path}", error.got, "name a checkpoint of decamo train"
-        ) from error
+        remedy = "name a checkpoint of decamo train"
+        if isinstance(error, CheckpointMismatch):
+            remedy = error.remedy.replace("--network ", "--teacher-network ")
+        raise type(error)(f"--teacher {path}", error.got, remedy) from error
     model = loaded.model.to(device)
     model.requires_grad_(False)
     return Teacher(model, loaded.img_size)

@@ -1,0 +1,146 @@
+"""What the trainer asks of a network."""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Protocol, Self, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.hooks import RemovableHandle
+
+from decamo.nn.prediction import NetworkOutput
+
+__all__ = ["Architecture", "SegmentationNetwork", "TorchModule"]
+
+Architecture = dict[str, str | int | float | list[float]]
+"""Plain values that describe a network in a checkpoint; never code."""
+
+
+class TorchModule(Protocol):
+    """The part of ``torch.nn.Module`` that is used of a network; every module has it."""
+
+    training: bool
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Forward."""
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode, or evaluation mode."""
+
+    def eval(self) -> Self:
+        """Evaluation mode."""
+
+    def to(self, device: torch.device, /) -> Self:
+        """Move it."""
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Let all parameters learn, or none."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All parameters."""
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """All parameters with their names."""
+
+    def buffers(self) -> Iterator[Tensor]:
+        """All buffers."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """It and all modules in it."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters and buffers by name."""
+
+    def load_state_dict(self, state_dict: Any) -> Any:
+        """The inverse of :meth:`state_dict`."""
+
+    def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook`` after each forward pass."""
+
+
+@runtime_checkable
+class SegmentationNetwork(TorchModule, Protocol):
+    """A network that can be trained, resumed, raced, measured and shipped.
+
+    :class:`decamo.nn.Segmenter` is our own; :class:`decamo.nn.foreign.ForeignNetwork` makes one of
+    any module that gives logits. The forward pass takes ``(image, side_outputs=False, scale=1.0)``
+    and gives a :class:`NetworkOutput`.
+
+    Attributes:
+        architecture: plain values by which a checkpoint tells one network from another.
+        gradient_checkpointing: whether activations are recomputed in the backward pass.
+        gives_sides: whether it has side outputs, for deep supervision.
+        gives_auxiliary: whether it returns a loss of its own while it trains.
+        title: what it is, in a few words for people.
+    """
+
+    architecture: Architecture
+
+    @property
+    def gradient_checkpointing(self) -> bool:
+        """Whether activations are recomputed in the backward pass."""
+
+    @gradient_checkpointing.setter
+    def gradient_checkpointing(self, enable: bool) -> None: ...
+
+    @property
+    def gives_sides(self) -> bool:
+        """Whether it has side outputs."""
+
+    @property
+    def gives_auxiliary(self) -> bool:
+        """Whether it returns a loss of its own in training mode."""
+
+    @property
+    def title(self) -> str:
+        """What it is, such as ``edgenext_base with 7 experts a level``."""
+
+    def notes(self) -> list[str]:
+        """Lines that a person who trains it should read."""
+
+    def __call__(
+        self, image: Tensor, side_outputs: bool = False, scale: float = 1.0
+    ) -> NetworkOutput:
+        """Predict.
+
+        Args:
+            image: float32 ``[B,3,H,W]``, from :meth:`normalise`.
+            side_outputs: also give side outputs, where it has them.
+            scale: at which it sees the image; the logits keep the image's size.
+        """
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """Uint8 RGB ``[B,3,H,W]`` -> float32 as the network takes it."""
+
+    def groups(self) -> dict[str, dict[str, nn.Parameter]]:
+        """Parameters by group: ``head``, and ``backbone.0`` (shallowest) to ``backbone.3``.
+
+        Names are those of ``named_parameters``; each parameter is in exactly one group, and a group
+        may be empty.
+        """
+
+    def set_learning(self, groups: Collection[str]) -> None:
+        """Let exactly these groups learn.
+
+        Raises:
+            ValueError: there is no such group.
+        """
+
+    def check_size(self, size: int, scale: float = 1.0) -> None:
+        """Look whether it takes square images of ``size`` px at ``scale``.
+
+        Raises:
+            ModelError: it does not.
+        """
+
+    def backbone_norms(self) -> list[_BatchNorm]:
+        """BatchNorm layers of the backbone that keep running statistics."""
+
+    def usage(self) -> Tensor:
+        """Running average of the gates, float32 ``[levels,E]``; empty where it has no experts."""
+
+    def follow_usage(self, gates: Tensor) -> None:
+        """Move the running averages towards a step's mean gates, float32 ``[levels,E]``."""
