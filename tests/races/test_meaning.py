@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from decamo.diagnosis import Cause
 from decamo.races.judge import judge
-from decamo.races.meaning import Explanation, RaceFacts, explain_race
+from decamo.races.meaning import Explanation, RaceFacts, explain_race, refuted_causes
 
 FACTS = RaceFacts(
     rate=0.00005, peak=0.00005, highest=0.001, ended=False,
@@ -23,12 +24,23 @@ def found(facts: RaceFacts = FACTS, **gains: float) -> list[Explanation]:
 
 
 def causes(facts: RaceFacts = FACTS, **gains: float) -> list[str]:
-    return [m.cause for m in found(facts, **gains)]
+    return [m.heading for m in found(facts, **gains)]
+
+
+CEILING = "capacity or data or validation"
+
+
+def used_up(facts: RaceFacts, **gains: float) -> bool:
+    """Whether a rate that is too low is said to have been used up."""
+    (meaning,) = found(facts, **gains)
+    assert meaning.causes == (Cause.RATE_TOO_LOW,)
+    assert ("was too low" in meaning.says) != ("was used up" in meaning.says)
+    return "was used up" in meaning.says
 
 
 def test_a_higher_rate_that_beats_the_same_curve_at_the_old_height_was_too_low() -> None:
     (meaning,) = found(rate_x3=0.05, anneal=0.0, rate_tenth=0.0)
-    assert meaning.cause == "rate too low"
+    assert meaning.heading == "rate too low"
     assert any("0.00005" in e or "5e-05" in e for e in meaning.evidence)
     assert any(e.startswith("rate-x3 - anneal: +0.0") for e in meaning.evidence)
     assert causes(rate_x10=0.08, rate_x3=0.0, anneal=0.0) == ["rate too low"]
@@ -40,38 +52,38 @@ ANNEALED = replace(FACTS, rate=0.00001, peak=0.001)  # at the end of its own cos
 
 def test_a_rate_that_the_schedule_had_and_annealed_away_was_used_up() -> None:
     (meaning,) = found(ANNEALED, rate_before=0.08, rate_x10=0.0, anneal=0.0)
-    assert meaning.cause == "rate used up"
+    assert meaning.causes == (Cause.RATE_TOO_LOW,)
     assert "used up before the run had finished learning" in meaning.says
     assert "too low" not in meaning.says
     assert any("1e-05" in e for e in meaning.evidence)
     assert any("from 0.001" in e for e in meaning.evidence)
-    assert causes(ANNEALED, rate_x10=0.08, rate_x3=0.0, anneal=0.0) == ["rate used up"]
+    assert used_up(ANNEALED, rate_x10=0.08, rate_x3=0.0, anneal=0.0)
 
 
 @pytest.mark.parametrize(
-    ("facts", "cause"),
+    ("facts", "spent"),
     [
-        (replace(FACTS, ended=True), "rate too low"),  # a hundredth, held to the end
-        (replace(ANNEALED, highest=0.003), "rate too low"),  # an earlier schedule had that one
-        (replace(ANNEALED, rate=0.0002), "rate too low"),  # a fifth of its peak, under way
-        (replace(ANNEALED, rate=0.0002, ended=True), "rate used up"),  # its floor is that high
-        (replace(ANNEALED, peak=0.000999999), "rate used up"),  # six digits are written
+        (replace(FACTS, ended=True), False),  # a hundredth, held to the end
+        (replace(ANNEALED, highest=0.003), False),  # an earlier schedule had that one
+        (replace(ANNEALED, rate=0.0002), False),  # a fifth of its peak, under way
+        (replace(ANNEALED, rate=0.0002, ended=True), True),  # its floor is that high
+        (replace(ANNEALED, peak=0.000999999), True),  # six digits are written
     ],
 )
-def test_too_low_and_used_up_are_told_apart(facts: RaceFacts, cause: str) -> None:
-    assert causes(facts, rate_before=0.08, anneal=0.0) == [cause]
+def test_too_low_and_used_up_are_told_apart(facts: RaceFacts, spent: bool) -> None:
+    assert used_up(facts, rate_before=0.08, anneal=0.0) == spent
 
 
 def test_a_rate_above_all_that_the_schedule_had_was_not_used_up() -> None:
     ended = replace(FACTS, rate=0.0002, peak=0.001, highest=0.001, ended=True)
-    assert causes(ended, rate_x3=0.08, anneal=0.0) == ["rate used up"]  # 0.0006
-    assert causes(ended, rate_x10=0.08, anneal=0.0) == ["rate too low"]  # 0.002
+    assert used_up(ended, rate_x3=0.08, anneal=0.0)  # 0.0006
+    assert not used_up(ended, rate_x10=0.08, anneal=0.0)  # 0.002
 
 
 def test_where_annealing_does_as_well_a_used_up_rate_is_not_called_too_low() -> None:
     (low,) = found(rate_before=0.05, anneal=0.05)
     (spent,) = found(ANNEALED, rate_before=0.05, anneal=0.05)
-    assert low.cause == spent.cause == "rate must fall"
+    assert low.heading == spent.heading == "schedule or rate too low"
     assert low.says.endswith("may have been too low")
     assert spent.says.endswith("may have been used up too early")
 
@@ -79,17 +91,17 @@ def test_where_annealing_does_as_well_a_used_up_rate_is_not_called_too_low() -> 
 @pytest.mark.parametrize(
     ("gains", "cause"),
     [
-        ({"rate_x3": 0.05, "anneal": 0.05}, "rate must fall"),
-        ({"rate_x3": 0.0, "anneal": 0.05}, "rate must fall"),
+        ({"rate_x3": 0.05, "anneal": 0.05}, "schedule or rate too low"),
+        ({"rate_x3": 0.0, "anneal": 0.05}, "schedule"),
         ({"rate_tenth": 0.05, "rate_x3": 0.0}, "rate too high"),
         ({"larger": 0.05}, "resolution"),
-        ({"moments": 0.05}, "stale moments"),
-        ({"average": 0.05}, "noise"),
+        ({"moments": 0.05}, "moments"),
+        ({"average": 0.05}, "rate too high"),
         ({"deep_supervision": 0.05}, "supervision"),
-        ({"batch_x2": 0.05}, "batch noise"),
-        ({"batchnorm": 0.05}, "batchnorm"),
-        ({"aggressive": 0.05}, "options"),
-        ({"my_own": 0.05}, "own branch"),
+        ({"batch_x2": 0.05}, "gradient noise"),
+        ({"batchnorm": 0.05}, "statistics"),
+        ({"aggressive": 0.05}, ""),
+        ({"my_own": 0.05}, ""),
     ],
 )
 def test_each_probe_has_its_cause(gains: dict[str, float], cause: str) -> None:
@@ -97,7 +109,7 @@ def test_each_probe_has_its_cause(gains: dict[str, float], cause: str) -> None:
 
 
 def test_a_twin_that_is_better_means_nothing() -> None:
-    assert causes(twin=0.05) == ["ceiling"]
+    assert causes(twin=0.05) == [CEILING]
 
 
 def test_a_ceiling_clears_only_what_was_raced() -> None:
@@ -112,12 +124,12 @@ def test_a_ceiling_clears_only_what_was_raced() -> None:
 
 
 def test_where_nothing_is_better_the_loss_says_what_is_left() -> None:
-    assert causes(larger=0.0, rate_x3=-0.05) == ["ceiling"]
+    assert causes(larger=0.0, rate_x3=-0.05) == [CEILING]
     falling = replace(FACTS, losses=np.linspace(1.2, 0.8, 10).tolist())
-    assert causes(falling, larger=0.0) == ["more epochs"]
+    assert causes(falling, larger=0.0) == ["time or data"]
     missed = replace(FACTS, ious=[0.0] * 5 + [0.8] * 15)
     (meaning,) = found(missed, larger=0.0)
-    assert meaning.cause == "lost objects"
+    assert meaning.heading == "data or capacity"
     assert meaning.evidence[0].startswith("25% of the validation images")
 
 
@@ -127,7 +139,7 @@ def test_a_gain_that_images_cannot_tell_says_how_many_could() -> None:
     scores = {"control": HARD, "larger": HARD + moved - moved.mean() + 0.04}
     verdict = judge(scores, "control")
     (meaning,) = explain_race(verdict, FACTS)
-    assert meaning.cause == "too few images"
+    assert meaning.heading == "validation"
     assert not verdict.gaps[0].better
     needed = int(meaning.evidence[1].split()[1])
     gap = verdict.gaps[0]
@@ -138,5 +150,36 @@ def test_a_gain_that_images_cannot_tell_says_how_many_could() -> None:
 
 def test_a_branch_that_diverged_is_told_beside() -> None:
     broke = replace(FACTS, diverged={"rate-x10": "diverged: no finite loss"})
-    assert causes(broke, larger=0.05) == ["resolution", "unstable"]
-    assert causes(broke, larger=0.0) == ["ceiling", "unstable"]
+    assert causes(broke, larger=0.05) == ["resolution", ""]
+    assert causes(broke, larger=0.0) == [CEILING, ""]
+
+
+def refuted(facts: RaceFacts = FACTS, **gains: float) -> list[str]:
+    rows = enumerate(gains.items(), start=1)
+    scores = {"control": HARD + NOISE[0]}
+    scores |= {n.replace("_", "-"): HARD + NOISE[k] + gain for k, (n, gain) in rows}
+    return [m.heading for m in refuted_causes(judge(scores, "control"), facts)]
+
+
+def test_a_cause_whose_every_probe_surely_gains_nothing_is_refuted() -> None:
+    assert refuted(larger=-0.05, moments=-0.05) == ["resolution", "moments"]
+    assert refuted(rate_x3=-0.05, rate_x10=-0.05) == ["rate too low"]
+    assert refuted(rate_x3=-0.05) == []  # the other probe of it was not raced
+    assert refuted(rate_x3=-0.05, rate_x10=0.05) == []
+    assert refuted(larger=0.006) == []  # its interval reaches what is worth having
+    assert refuted(my_own=-0.05, conservative=-0.05, twin=0.0) == []  # of no one cause
+
+
+def test_a_probe_that_fell_behind_refutes_and_one_that_diverged_does_not() -> None:
+    behind = replace(FACTS, dropped={"larger": 2})
+    (cause,) = refuted_causes(judge({"control": HARD, "twin": HARD}, "control"), behind)
+    assert cause.causes == (Cause.RESOLUTION,)
+    assert cause.evidence == ("larger: clearly behind after 2 of 3 epochs",)
+    broke = replace(behind, diverged={"larger": "diverged: no finite loss"})
+    assert refuted(broke, twin=0.0) == []
+
+
+def test_nothing_is_supported_and_refuted_by_one_race() -> None:
+    gains = {"rate_x3": 0.05, "rate_x10": -0.05, "anneal": 0.0, "larger": -0.05}
+    assert causes(FACTS, **gains) == ["rate too low"]
+    assert refuted(FACTS, **gains) == ["schedule", "resolution"]

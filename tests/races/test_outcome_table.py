@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from decamo.diagnosis import Cause
 from decamo.races.branch import Branch
 from decamo.races.heats import heat_of, verdict_of
 from decamo.races.meaning import Explanation
@@ -30,9 +31,12 @@ def outcome() -> RaceOutcome:
     heat = heat_of(results, 2)
     verdict = verdict_of(results, heat)
     branches = [Branch(name, f"does {name} help? " + "x" * 60) for name in results]
-    meanings = [Explanation("rate too low", "the rate was too low", ("high - control: +0.1",))]
+    meanings = [
+        Explanation((Cause.RATE_TOO_LOW,), "the rate was too low", ("high - control: +0.1",))
+    ]
     winner = verdict.winner_among(["high"])
-    return RaceOutcome(branches, results, heat, verdict, winner, meanings, standing())
+    refuted = [Explanation((Cause.RESOLUTION,), "larger gains nothing", ("larger: -0.1",))]
+    return RaceOutcome(branches, results, heat, verdict, winner, meanings, standing(), refuted)
 
 
 def test_a_row_for_each_branch_best_first() -> None:
@@ -48,7 +52,10 @@ def test_a_row_for_each_branch_best_first() -> None:
 def test_the_answer_and_its_meaning_stand_below() -> None:
     text = outcome_text(outcome())
     assert "winner: high, better than the control by 0.1000 IoU, 95 % interval" in text
-    assert text.endswith("- rate too low: the rate was too low\n    high - control: +0.1")
+    assert text.endswith(
+        "- rate too low: the rate was too low\n    high - control: +0.1\n"
+        "- not resolution: larger gains nothing\n    larger: -0.1"
+    )
     assert answer(replace(outcome(), winner=None)) == "no branch is better than the control"
     assert "chance alone moves was not measured" in text
 
@@ -56,6 +63,8 @@ def test_the_answer_and_its_meaning_stand_below() -> None:
 def test_the_report_is_plain() -> None:
     plain: dict[str, Any] = json.loads(json.dumps(plain_outcome(outcome())))
     assert plain["winner"] == "high"
+    assert [m["causes"] for m in plain["meanings"]] == [[Cause.RATE_TOO_LOW.value]]
+    assert [m["causes"] for m in plain["refuted"]] == [[Cause.RESOLUTION.value]]
     assert plain["dropped"] == {"slow": 1}
     assert [b["name"] for b in plain["branches"]] == ["control", "slow", "high", "broke"]
     assert plain["branches"][3]["lost"] == "diverged: no finite loss"

@@ -18,36 +18,60 @@ __all__ = ["PRIORS", "REST", "WEIGHTS", "Cause", "CauseGround", "Suspicion", "su
 
 
 class Cause(StrEnum):
-    """The closed set of causes."""
+    """The closed set of causes: a diagnosis suspects them, a race supports or refutes them.
+
+    The last three no log shows: only a race tells.
+    """
 
     RATE_TOO_LOW = "rate_too_low"
-    """The learning rate is too low to leave the present level, or is used up."""
     RATE_TOO_HIGH = "rate_too_high"
-    """The learning rate is too high for the weights to settle."""
     SCHEDULE = "schedule"
-    """The learning rate stands still, or moves against its schedule."""
     AVERAGE_LAGS = "average_lags"
-    """The averaged weights that are scored trail behind those that train."""
     FROZEN = "frozen"
-    """The backbone is still frozen: stage 1 has given what it can."""
     RESOLUTION = "resolution"
-    """The training images are too small for the detail that is missing."""
     CAPACITY = "capacity"
-    """The network itself is too small."""
     DATA = "data"
-    """Too few or too uniform training images: the network learns them by heart."""
     EXPERTS = "experts"
-    """The router has given most experts up."""
     STATISTICS = "statistics"
-    """Batch statistics of single images are noise."""
     VALIDATION = "validation"
-    """The score cannot show the gain: too few validation images, or its ceiling."""
     NUMBERS = "numbers"
-    """Numbers leave the range of the number format, or an image is broken."""
     TIME = "time"
-    """It only needs more epochs, or more of them to judge by."""
     NOTHING = "nothing"
-    """Nothing is wrong."""
+    MOMENTS = "moments"
+    GRADIENT_NOISE = "gradient_noise"
+    SUPERVISION = "supervision"
+
+    @property
+    def label(self) -> str:
+        """Its name in words, such as ``rate too low``."""
+        return self.value.replace("_", " ")
+
+    @property
+    def sentence(self) -> str:
+        """What it says of a run."""
+        return _SENTENCES[self]
+
+
+_SENTENCES: Mapping[Cause, str] = {
+    Cause.RATE_TOO_LOW: "the learning rate is too low to leave this level, or is used up",
+    Cause.RATE_TOO_HIGH: "the learning rate is too high",
+    Cause.SCHEDULE: "the learning rate stands still instead of falling",
+    Cause.AVERAGE_LAGS: "the averaged weights that are scored trail behind",
+    Cause.FROZEN: "the backbone is still frozen",
+    Cause.RESOLUTION: "the training images are too small for what is missing",
+    Cause.CAPACITY: "the network is too small",
+    Cause.DATA: "too few or too uniform images: it learns them by heart",
+    Cause.EXPERTS: "the router has given most experts up",
+    Cause.STATISTICS: "batches of one image: their statistics are noise",
+    Cause.VALIDATION: "the score cannot show the gain: none was logged, too few validation images,"
+    " or its ceiling",
+    Cause.NUMBERS: "numbers overflow, or an image is broken",
+    Cause.TIME: "it only needs time",
+    Cause.NOTHING: "nothing is wrong",
+    Cause.MOMENTS: "Adam's moments are of another time and hold it back",
+    Cause.GRADIENT_NOISE: "gradients of so few images are too noisy",
+    Cause.SUPERVISION: "the lower pyramid levels lack a loss of their own",
+}
 
 
 PRIORS: Mapping[Cause, float] = {
@@ -66,7 +90,7 @@ PRIORS: Mapping[Cause, float] = {
     Cause.TIME: 2.0,
     Cause.NOTHING: 2.0,
 }
-"""Weights before anything is seen."""
+"""Weights before anything is seen, of the causes that a log can show."""
 
 C = Cause
 
@@ -160,9 +184,9 @@ def suspicions(diagnosis: Diagnosis, standing: RunState) -> tuple[Suspicion, ...
     rows += [(s.kind, s.sentence, s.strength) for s in _counted(diagnosis)]
     rows += [(sign, sentence, 1.0) for sign, sentence in standing.signs()]
     weights = dict(PRIORS)
-    grounds: dict[Cause, list[CauseGround]] = {cause: [] for cause in Cause}
+    grounds: dict[Cause, list[CauseGround]] = {cause: [] for cause in PRIORS}
     for key, sentence, strength in rows:
-        for cause in Cause:
+        for cause in PRIORS:
             factor = _factor(key, cause) ** strength
             weights[cause] *= factor
             if abs(factor - 1) > 1e-9:

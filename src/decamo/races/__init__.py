@@ -1,11 +1,10 @@
 """Branches of one checkpoint, raced on an equal budget: which gets off the plateau, and why.
 
-What needs torch (`departure`, `trial`, `race`) is taken from its own module.
+What needs torch (`departure`, `trial`, `race`) or scipy (`meaning`) is taken from its own module.
 """
 
 from decamo.races.branch import BEFORE, CONTROL, TWIN, Branch, standard_branches
 from decamo.races.judge import Gap, Verdict, judge, luck_of, pair_gaps, surely_worse
-from decamo.races.meaning import Explanation, RaceFacts, explain_race
 from decamo.races.start_point import StartPoint
 
 __all__ = [
@@ -13,12 +12,9 @@ __all__ = [
     "CONTROL",
     "TWIN",
     "Branch",
-    "Explanation",
     "Gap",
-    "RaceFacts",
     "StartPoint",
     "Verdict",
-    "explain_race",
     "judge",
     "luck_of",
     "pair_gaps",

@@ -11,7 +11,7 @@ from decamo.errors import CheckpointError
 from decamo.races.branch import CONTROL, TWIN
 from decamo.races.heats import heat_of, verdict_of
 from decamo.races.horizon import full_settings
-from decamo.races.meaning import RaceFacts, explain_race
+from decamo.races.meaning import RaceFacts, explain_race, refuted_causes
 from decamo.races.outcome_table import RaceOutcome, answer, plain_outcome
 from decamo.races.race import Race
 from decamo.races.results import LostKind
@@ -51,11 +51,13 @@ def race_outcome(race: Race) -> RaceOutcome:
             for name, result in results.items()
             if result.lost and result.lost.kind is LostKind.DIVERGED
         },
+        dropped=heat.dropped,
     )
     may_win = [b.name for b in race.branches if b.name not in (CONTROL, TWIN)]
     winner = verdict.winner_among(may_win)
     meanings = explain_race(verdict, facts)
-    return RaceOutcome(race.branches, results, heat, verdict, winner, meanings, standing)
+    refuted = refuted_causes(verdict, facts)
+    return RaceOutcome(race.branches, results, heat, verdict, winner, meanings, standing, refuted)
 
 
 def begin_winner(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path | None:

@@ -29,7 +29,8 @@ class RaceOutcome:
         heat: the last one.
         verdict: on those that came to the end.
         winner: the gap of the best, or None.
-        meanings: what it means.
+        meanings: what it means, with the causes that it supports.
+        refuted: the causes that it rules out.
         standing: where the race set out from.
     """
 
@@ -40,6 +41,7 @@ class RaceOutcome:
     winner: Gap | None
     meanings: Sequence[Explanation]
     standing: StartPoint
+    refuted: Sequence[Explanation] = ()
 
 
 def outcome_text(outcome: RaceOutcome) -> str:
@@ -53,8 +55,9 @@ def outcome_text(outcome: RaceOutcome) -> str:
         answer(outcome),
     ]
     for meaning in outcome.meanings:
-        lines.append(f"- {meaning.cause}: {meaning.says}")
-        lines += [f"    {evidence}" for evidence in meaning.evidence]
+        lines += [f"- {meaning.line}", *(f"    {evidence}" for evidence in meaning.evidence)]
+    for meaning in outcome.refuted:
+        lines += [f"- not {meaning.line}", *(f"    {evidence}" for evidence in meaning.evidence)]
     return "\n".join(lines)
 
 
@@ -100,9 +103,19 @@ def plain_outcome(outcome: RaceOutcome) -> dict[str, Any]:
         "gaps": [asdict(gap) for gap in outcome.verdict.gaps],
         "pairs": [asdict(gap) for gap in outcome.verdict.pairs.values()],
         "dropped": dict(outcome.heat.dropped),
-        "meanings": [asdict(meaning) for meaning in outcome.meanings],
+        "meanings": [_plain_meaning(meaning) for meaning in outcome.meanings],
+        "refuted": [_plain_meaning(meaning) for meaning in outcome.refuted],
         "table": {"heads": [*heads, "asks"], "rows": rows, "notes": notes},
         "branches": [b.to_plain() | plain_of(outcome.results[b.name]) for b in outcome.branches],
+    }
+
+
+def _plain_meaning(meaning: Explanation) -> dict[str, Any]:
+    return {
+        "cause": meaning.heading,
+        "causes": [cause.value for cause in meaning.causes],
+        "says": meaning.says,
+        "evidence": list(meaning.evidence),
     }
 
 

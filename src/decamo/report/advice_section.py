@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from decamo.diagnosis import Advice, Counsel, Remedy
-from decamo.report.diagnosis_text import CAUSES, cost_of, gain_of
+from decamo.report.diagnosis_text import cost_of, gain_of
 from decamo.report.page import escaped, table
 
 __all__ = ["ADVICE_STYLE", "advice_section"]
@@ -87,7 +87,7 @@ def _cause(counsel: Counsel, first: Counsel) -> str:
     grounds = _items([f"{g.factor:.2g} times likelier by: {g.seen}" for g in strong])
     other = remedy.words != first.remedy.words
     what = f"<p>If so: {escaped(remedy.title)}</p>{_command(remedy)}" if other else ""
-    head = f'<span class="share">{share:.0%}</span> {_sentence(CAUSES[suspicion.cause])}'
+    head = f'<span class="share">{share:.0%}</span> {_sentence(suspicion.cause.sentence)}'
     meter = f'<div class="meter" aria-hidden="true"><i style="width:{100 * share:.0f}%"></i></div>'
     if not (grounds or what):
         return f"<li>{head}{meter}</li>"

@@ -1,7 +1,7 @@
 """A diagnosis and its advice for people: the verdict on top, then why, then what to do."""
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -10,7 +10,6 @@ from rich.text import Text
 
 from decamo.diagnosis import (
     Advice,
-    Cause,
     Counsel,
     Diagnosis,
     Evidence,
@@ -21,31 +20,12 @@ from decamo.diagnosis import (
 from decamo.report.plan_text import epoch_rows
 from decamo.settings.words import duration
 
-__all__ = ["CAUSES", "Block", "cost_of", "diagnosis_blocks", "diagnosis_text", "gain_of", "tell"]
+__all__ = ["Block", "cost_of", "diagnosis_blocks", "diagnosis_text", "gain_of", "tell"]
 
 _WIDTH = 96
 _LEAST = 0.05  # causes under this probability are counted, not named
 _MOST_GROUNDS = 3
 _NOTHING = 1e-9  # what a fit leaves of a level line by rounding
-
-CAUSES: Mapping[Cause, str] = {
-    Cause.RATE_TOO_LOW: "the learning rate is too low to leave this level, or is used up",
-    Cause.RATE_TOO_HIGH: "the learning rate is too high",
-    Cause.SCHEDULE: "the learning rate stands still instead of falling",
-    Cause.AVERAGE_LAGS: "the averaged weights that are scored trail behind",
-    Cause.FROZEN: "the backbone is still frozen",
-    Cause.RESOLUTION: "the training images are too small for what is missing",
-    Cause.CAPACITY: "the network is too small",
-    Cause.DATA: "too few or too uniform images: it learns them by heart",
-    Cause.EXPERTS: "the router has given most experts up",
-    Cause.STATISTICS: "batches of one image: their statistics are noise",
-    Cause.VALIDATION: "the score cannot show the gain: none was logged, too few validation images,"
-    " or its ceiling",
-    Cause.NUMBERS: "numbers overflow, or an image is broken",
-    Cause.TIME: "it only needs time",
-    Cause.NOTHING: "nothing is wrong",
-}
-"""What each cause is called."""
 
 _STYLES = {"good": "bold green", "info": "bold cyan", "notice": "bold cyan",
            "warning": "bold yellow", "critical": "bold red"}  # fmt: skip
@@ -148,7 +128,7 @@ def _causes(diagnosis: Diagnosis, advice: Advice) -> Iterator[str]:
     named = [c for c in counsels if c.suspicion.probability >= _LEAST] or list(counsels[:1])
     for number, counsel in enumerate(named):
         suspicion = counsel.suspicion
-        yield f"  {suspicion.probability:4.0%}  {CAUSES[suspicion.cause]}"
+        yield f"  {suspicion.probability:4.0%}  {suspicion.cause.sentence}"
         strong = [g for g in suspicion.grounds if g.factor > 1.05][:_MOST_GROUNDS]
         for ground in strong if number < 3 else ():
             verdict = ground.seen == diagnosis.verdict.sentence

@@ -29,7 +29,8 @@ class RaceTold:
         notes: what the numbers are.
         answer: the one sentence.
         winner: the branch; empty for none.
-        meanings: cause, sentence, and the numbers it rests on.
+        meanings: causes, sentence, and the numbers it rests on.
+        refuted: likewise, of causes that were ruled out.
     """
 
     epoch: int
@@ -40,6 +41,7 @@ class RaceTold:
     answer: str
     winner: str
     meanings: tuple[tuple[str, str, tuple[str, ...]], ...]
+    refuted: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
 
 def race_section(races: Sequence[RaceTold]) -> str:
@@ -59,6 +61,7 @@ def _race(race: RaceTold) -> str:
         f"<h3>After epoch {race.epoch}: {escaped(race.answer)}</h3>"
         f"{table([escaped(head) for head in race.heads], rows, named, words)}"
         f'<ul class="soft">{notes}</ul>{"".join(_meaning(*m) for m in race.meanings)}'
+        f"{''.join(_meaning(f'not {cause}', says, rests) for cause, says, rests in race.refuted)}"
     )
 
 
@@ -70,10 +73,12 @@ def _row(cells: Sequence[str], winner: str) -> list[str]:
 
 def _meaning(cause: str, says: str, evidence: Sequence[str]) -> str:
     rests = "; ".join(evidence)
-    return (
-        f"<p><b>{escaped(_sentence(cause))}</b>: {escaped(says)}"
-        f' <span class="soft">({escaped(rests)})</span></p>'
+    head = (
+        f"<b>{escaped(_sentence(cause))}</b>: {escaped(says)}"
+        if cause
+        else escaped(_sentence(says))
     )
+    return f'<p>{head} <span class="soft">({escaped(rests)})</span></p>'
 
 
 def _sentence(text: str) -> str:
@@ -113,10 +118,14 @@ def _read(path: Path) -> RaceTold | None:
             notes=tuple(str(note) for note in table["notes"]),
             answer=str(plain["answer"]),
             winner=str(plain["winner"] or ""),
-            meanings=tuple(
-                (str(m["cause"]), str(m["says"]), tuple(str(e) for e in m["evidence"]))
-                for m in plain["meanings"]
-            ),
+            meanings=_meanings(plain["meanings"]),
+            refuted=_meanings(plain.get("refuted", ())),  # not in files of earlier versions
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _meanings(plain: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    return tuple(
+        (str(m["cause"]), str(m["says"]), tuple(str(e) for e in m["evidence"])) for m in plain
+    )
