@@ -85,7 +85,8 @@ def test_side_outputs_and_a_loss_of_its_own_are_trained(make: Make, named: dict[
     assert record.parts["side"] > 0
     assert record.parts["auxiliary"] > 0
     assert record.parts["balance"] == 0
-    assert record.usage == record.gates == ()
+    assert not record.usage
+    assert not record.gates
 
 
 @pytest.mark.parametrize("named", ["smp"], indirect=True)
