@@ -9,6 +9,7 @@
     decamo.train(dataset_path="COD10K-v3", epochs=120)
     decamo.escape("best_model.pth")                  # race ways off the plateau
     decamo.evaluate("best_model.pth", "COD10K-v3")
+    decamo.adopt("their.pth", network="their_net.py:build", out="runs/adopted")
 
 Every name is imported when it is first asked for: ``import decamo`` loads nothing of others.
 """
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from decamo import metrics as metrics
+    from decamo.api.adopting import AdoptResult as AdoptResult
+    from decamo.api.adopting import adopt as adopt
     from decamo.api.evaluating import EvaluateResult as EvaluateResult
     from decamo.api.evaluating import evaluate as evaluate
     from decamo.api.model import Model as Model
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AdoptResult": "api.adopting",
     "DecamoError": "errors",
     "EscapeResult": "api.racing",
     "EvaluateResult": "api.evaluating",
@@ -53,6 +57,7 @@ _HOMES = {
     "TrainResult": "api.training",
     "TrainSettings": "settings",
     "Views": "inference.views",
+    "adopt": "api.adopting",
     "diagnose": "api.run",
     "escape": "api.racing",
     "evaluate": "api.evaluating",

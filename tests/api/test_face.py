@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import decamo
 from decamo.cli import main
 from decamo.errors import DataError, SettingsError
+from tests.foreign_files import forms, network, network_file
 
 TINY = {
     "backbone": "test_efficientnet",
@@ -54,6 +56,8 @@ def names(
     checkpoint: Path, photo: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, object]:
     """What the examples in docstrings speak of; they write into a folder of their own."""
+    network_file(tmp_path)
+    torch.save(forms(network())["numpy_scalar"], tmp_path / "their.pth")
     log = tmp_path / "log.txt"
     log.write_text(PLATEAU)
     monkeypatch.chdir(tmp_path)

@@ -11,6 +11,7 @@ from decamo.errors import DataError
 from decamo.report import plan_text, rates_by_epoch, spending_text
 from decamo.schedule import Resumption, SegmentKind, Spending, review
 from decamo.settings import TrainSettings
+from decamo.settings.sections import DataSettings
 from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training import expected_spending, is_complete, resumption_of
 from decamo.training.choosing import Config, Given, choose_settings, given_of, reads_of
@@ -18,7 +19,7 @@ from decamo.training.choosing import Config, Given, choose_settings, given_of, r
 if TYPE_CHECKING:  # numpy and Pillow: decisions/0007
     from decamo.checkpoint import Checkpoint
 
-__all__ = ["PlanResult", "plan", "plan_given"]
+__all__ = ["PlanResult", "count_images", "plan", "plan_given"]
 
 
 @dataclass(frozen=True)
@@ -152,19 +153,26 @@ def plan_given(
 def _images(settings: TrainSettings, checkpoint: "Checkpoint | None") -> int:
     if checkpoint is not None:
         return checkpoint.lineage.last.images
-    if not settings.data.dataset_path:
+    return count_images(settings.data)
+
+
+def count_images(data: DataSettings) -> int:
+    """Training images by their names alone; what is unreadable is known when training looks.
+
+    Raises:
+        DataError: no data set is named, or it is not there.
+    """
+    if not data.dataset_path:
         raise DataError("--dataset-path", "not given", "name a data set, or give --images N")
     from decamo.data.layouts import Wanted, find_pairs  # numpy and Pillow: decisions/0007
 
-    # Counted by name alone: what turns out empty or unreadable is known when training looks.
-    data = settings.data
     wanted = Wanted(data.train_on, data.test_on, data.mask_suffix)
     pairs = [
         p
         for p in find_pairs(data.dataset_path, "train", wanted).pairs
-        if settings.data.noncam == "negatives" or not p.noncam_by_name
+        if data.noncam == "negatives" or not p.noncam_by_name
     ]
-    return len(pairs) - round(len(pairs) * settings.data.val_fraction)
+    return len(pairs) - round(len(pairs) * data.val_fraction)
 
 
 def _report(resumption: Resumption) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class RunDiagnosis:
     @property
     def next_command(self) -> str:
         """The command to paste; empty where none would help."""
-        return self.advice.first.command
+        return self.advice.command
 
     @property
     def forecast(self) -> Forecast | None:

@@ -31,6 +31,7 @@ __all__ = [
     "output_of",
     "owned_folder",
     "runtime_of",
+    "write_config",
 ]
 
 
@@ -119,11 +120,16 @@ def leave_traces(
             con.say(f"kept: {copy} is the checkpoint that this run goes on from")
     if (kept := keep_former_best(folder, prepared.trainer.state)) is not None:
         con.say(f"kept: {kept} is the best of the images that validated before")
-    config = tomli_w.dumps(_without_none(to_plain(settings)))
     if folder.config.exists() and not _is_generated(folder.config):
         con.say(f"kept: {folder.keep_given_config()} is the config.toml that lay there")
-    write_whole(folder.config, config.encode(errors="surrogateescape"))
+    write_config(folder, settings)
     draw_plan(folder.picture, prepared.resumption.ledger, prepared.resumption.position)
+
+
+def write_config(folder: RunFolder, settings: TrainSettings) -> None:
+    """The settings in force as the run folder's ``config.toml``."""
+    config = tomli_w.dumps(_without_none(to_plain(settings)))
+    write_whole(folder.config, config.encode(errors="surrogateescape"))
 
 
 def _is_generated(config: Path) -> bool:

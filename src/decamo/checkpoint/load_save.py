@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from decamo.checkpoint.typed import Checkpoint
-from decamo.errors import CheckpointForeign
+from decamo.errors import CheckpointError, CheckpointForeign
 from decamo.schedule import Position
-from decamo.storage.sealed import load_sealed, save_sealed, sealed_outline
+from decamo.storage.foreign_file import read_foreign
+from decamo.storage.sealed import is_sealed, load_sealed, save_sealed, sealed_outline
 
 __all__ = ["Outline", "load_checkpoint", "read_outline", "save_checkpoint"]
 
@@ -33,7 +34,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointDamaged: truncated or altered.
         CheckpointForeign: not written by decamo, or it holds something else than a run.
     """
-    return Checkpoint.from_plain(load_sealed(path))
+    try:
+        return Checkpoint.from_plain(load_sealed(path))
+    except CheckpointForeign as error:
+        raise _explained(path, error) from error
+
+
+def _explained(path: Path, error: CheckpointForeign) -> CheckpointForeign:
+    """What another program's file holds, and how it becomes a run here; else the error as it is."""
+    try:
+        if is_sealed(path):
+            return error
+        held = read_foreign(path).description()
+    except CheckpointError as why:
+        return CheckpointForeign(path, why.got, why.remedy)
+    return CheckpointForeign(
+        path,
+        f"another program wrote it: {held}",
+        f"make a run of it: decamo adopt {path} --network FILE.py:FUNCTION --out runs/adopted",
+    )
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -76,6 +76,7 @@ def _report(past: Past, found: Diagnosis, advice: Advice) -> dict[str, Any]:
         "target": found.target,
         "baseline": asdict(found.baseline) if found.baseline else None,
         "causes": [asdict(c.suspicion) | {"remedy": asdict(c.remedy)} for c in advice.counsels],
+        "adopt": asdict(advice.adopt) if advice.adopt else None,
         "next": asdict(advice.first),
         "learning_rate": advice.rate,
         "ladder": [asdict(r) for r in advice.ladder],

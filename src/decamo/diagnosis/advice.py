@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from decamo.diagnosis.causes import Cause, Suspicion, suspicions
 from decamo.diagnosis.claims import Claim
+from decamo.diagnosis.command import Order, adoption, pasteable, race
 from decamo.diagnosis.expectations import noted
 from decamo.diagnosis.forecast import Forecast
 from decamo.diagnosis.remedies import (
@@ -33,7 +34,7 @@ from decamo.diagnosis.run_state import RunState, standing_of
 from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.diagnosis.verdict import Diagnosis
-from decamo.history import Past
+from decamo.history import Origin, Past
 
 __all__ = ["REMEDIES", "Advice", "Counsel", "advise"]
 
@@ -78,6 +79,9 @@ class Advice:
         checks: what to look at after how many epochs.
         standing: what it was all made from.
         forecast: when it reaches the target, or None where none was made.
+        adopt: the command before all others, where another program trained the run; where that is
+            not known, the one for the case that it did. None of a run of this program.
+        race: where a foreign run stands still: short trials that decide which way to go.
     """
 
     counsels: tuple[Counsel, ...]
@@ -86,11 +90,19 @@ class Advice:
     checks: tuple[str, ...]
     standing: RunState
     forecast: Forecast | None = None
+    adopt: Order | None = None
+    race: Order | None = None
 
     @property
     def first(self) -> Remedy:
-        """What to do now."""
+        """What to do now; what another program trained is adopted before."""
         return self.counsels[0].remedy
+
+    @property
+    def command(self) -> str:
+        """The command to paste now: of a run of another program, the one that adopts it."""
+        foreign = self.standing.origin == Origin.FOREIGN
+        return pasteable(self.adopt.words) if self.adopt and foreign else self.first.command
 
 
 def advise(
@@ -126,7 +138,12 @@ def advise(
     )
     checks = tuple(_checks(diagnosis, situation, thresholds, bool(ladder)))
     rate = _rate(counsels, diagnosis, standing.ended)
-    return Advice(counsels, rate, ladder, checks, standing, forecast)
+    foreign, ours = standing.origin == Origin.FOREIGN, standing.origin == Origin.OURS
+    return Advice(
+        counsels, rate, ladder, checks, standing, forecast,
+        adopt=None if ours else adoption(standing),
+        race=race(standing) if foreign and diagnosis.kind in _STUCK else None,
+    )  # fmt: skip
 
 
 def _noted(remedy: Remedy, situation: Situation) -> Remedy:

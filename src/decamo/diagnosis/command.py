@@ -7,15 +7,20 @@ from pathlib import PurePath
 from typing import Any
 
 from decamo.diagnosis.rates import rounded
-from decamo.diagnosis.run_state import RunState
+from decamo.diagnosis.run_state import ADOPTED, RunState
+from decamo.history import Origin
 from decamo.recipes import RECIPES
-from decamo.settings import ScheduleSettings, TrainSettings, flag_of, shown
+from decamo.settings import ModelSettings, ScheduleSettings, TrainSettings, flag_of, shown
 from decamo.settings.plain import SECTIONS, from_plain, merged, section_of, to_plain
 
-__all__ = ["BLANKS", "Change", "Order", "evaluation", "fresh_run", "pasteable", "resumed"]
+__all__ = [
+    "BLANKS", "Change", "Order", "adoption", "evaluation", "fresh_run", "pasteable", "race",
+    "resumed",
+]  # fmt: skip
 
 DATASET, FOLDER = "PATH_TO_DATASET", "PATH_TO_CHECKPOINTS"
-BLANKS = (DATASET, FOLDER)
+CHECKPOINT, NETWORK, LOG = "CHECKPOINT", "FILE.py:FUNCTION", "LOG"
+BLANKS = (DATASET, FOLDER, CHECKPOINT, NETWORK, LOG)
 """Words in a command that a person must fill in."""
 
 # The order of the action plan's own command lines; other flags follow.
@@ -70,7 +75,11 @@ class Order:
     @property
     def blanks(self) -> tuple[str, ...]:
         """What a person must fill in."""
-        return tuple(b for b in BLANKS if any(b in word for word in self.words))
+        return tuple(b for b in BLANKS if any(_fills(b, word) for word in self.words))
+
+
+def _fills(blank: str, word: str) -> bool:
+    return blank == word or (blank in (DATASET, FOLDER) and blank in word)
 
 
 def resumed(
@@ -88,6 +97,8 @@ def resumed(
         newest: go on from the newest weights, not from the best.
         anew: a new curve must begin, even where its peak and floor are those of the old one.
     """
+    if standing.origin == Origin.FOREIGN:
+        return _of_adopted(standing, changes)
     known = standing.settings is not None
     start = standing.best_epoch if known and not newest else standing.epoch
     if standing.settings is None and not newest:
@@ -115,6 +126,37 @@ def resumed(
     words = ("decamo", "train", *_flags({"resume_from": where} | values))
     told = known or standing.planned_end is not None or "epochs" in values
     return Order(words, mended, _schedule(old.schedule, mended) if told else None, start)
+
+
+def _of_adopted(standing: RunState, changes: Sequence[Change]) -> Order:
+    """The adopted run carries its own flags: only the changes are given."""
+    start = standing.best_epoch
+    old = _assumed(standing).schedule
+    mended = _mended(old, changes, start)
+    values = {c.name: c.value for c in mended}
+    place = {"resume_from": standing.checkpoint, "dataset_path": [DATASET], **_network_again()}
+    told = standing.planned_end is not None or "epochs" in values
+    schedule = _schedule(old, mended) if told else None
+    return Order(("decamo", "train", *_flags(place | values)), mended, schedule, start)
+
+
+def _network_again() -> dict[str, Any]:
+    """A checkpoint brings no code: a network from a file is named each time."""
+    return {"network": NETWORK} if any(f.name == "network" for f in fields(ModelSettings)) else {}
+
+
+def adoption(standing: RunState) -> Order:
+    """What makes another program's checkpoint a run of this one."""
+    words = ["decamo", "adopt", standing.adopted or CHECKPOINT, "--network", NETWORK]
+    words += ["--log", standing.log or LOG]
+    words += ["--epoch", str(standing.best_epoch)] if standing.best_epoch else []
+    return Order((*words, "--out", str(PurePath(ADOPTED).parent)), ())
+
+
+def race(standing: RunState) -> Order:
+    """Short trials of several ways on, from the same weights."""
+    words = ("decamo", "escape", standing.checkpoint, "--dataset-path", DATASET)
+    return Order((*words, *_flags(_network_again())), ())
 
 
 def fresh_run(standing: RunState, changes: Sequence[Change], suffix: str) -> Order:

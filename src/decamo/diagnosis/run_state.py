@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from statistics import median
 from typing import Any
 
@@ -13,15 +13,18 @@ from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.diagnosis.verdict import Diagnosis
 from decamo.errors import SettingsError
-from decamo.history import Past, Point
+from decamo.history import Origin, Past, Point
 from decamo.recipes import RECIPES
 from decamo.settings import TrainSettings
 from decamo.settings.plain import SECTIONS, from_plain
 
-__all__ = ["OPTIONS", "RunState", "Sign", "standing_of"]
+__all__ = ["ADOPTED", "OPTIONS", "RunState", "Sign", "standing_of"]
 
 OPTIONS = ("conservative", "aggressive", "resolution")
 """The action plan's options 1 to 3, by their recipes."""
+
+ADOPTED = "runs/adopted/last.pth"
+"""What another program's checkpoint becomes once it is adopted."""
 
 _FIRST, _SECOND = (RECIPES[name]["schedule"]["stage2_lr"] for name in OPTIONS[:2])
 _SIZE = RECIPES[OPTIONS[0]]["schedule"]["img_size"]
@@ -67,6 +70,10 @@ class RunState:
         slope: IoU an epoch now, or None.
         learned: highest rate at which the run rose under an earlier schedule, its backbone open;
             None where it did not, or where that is unknown.
+        origin: whose run it is; what another program trained is adopted before anything else, and
+            ``checkpoint`` and ``latest`` are what it becomes then.
+        adopted: the other program's file, where known.
+        log: the file that was read, where it is one file of another program.
     """
 
     settings: TrainSettings | None = None
@@ -88,6 +95,9 @@ class RunState:
     best_iou: float | None = None
     slope: float | None = None
     learned: float | None = None
+    origin: Origin = Origin.UNKNOWN
+    adopted: str = ""
+    log: str = ""
 
     @property
     def ended(self) -> bool:
@@ -146,15 +156,15 @@ def standing_of(
     end = stretch.planned_end if stretch else None
     top = _top(case, settings)
     size = _last(points, "img_size") or (settings.schedule.img_size if settings else None)
-    plain = diagnosis.measure.plain
+    plain, foreign = diagnosis.measure.plain, past.origin == Origin.FOREIGN
     branched = bool(stretch and stretch.word == "branch") or not stretch
     given = checkpoint or past.checkpoint
     if best and latest and best.stage != points[-1].stage:  # of another stage: nobody wants it back
         best, given = scored[-1], latest
     return RunState(
         settings=settings,
-        checkpoint=given,
-        latest=latest,
+        checkpoint=ADOPTED if foreign else given,
+        latest=ADOPTED if foreign else latest,
         epoch=epoch,
         best_epoch=best.epoch if best and not _newest(given) else epoch,
         stage=points[-1].stage if points else None,
@@ -171,6 +181,9 @@ def standing_of(
         best_iou=best.known("iou") if best and plain else None,
         slope=trend.slope if trend and plain else None,
         learned=learned_rate(case, thresholds or Thresholds()),
+        origin=past.origin,
+        adopted=given if foreign else "",
+        log=past.source if foreign and Path(past.source).exists() else "",
     )
 
 

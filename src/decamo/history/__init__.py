@@ -21,7 +21,7 @@ from decamo.history.logs import past_of_text
 from decamo.history.past_reader import read_past
 from decamo.history.records import EpochRecord, StepRecord
 from decamo.history.run_past import join, past_of_journal
-from decamo.history.series import Past, Point, Stretch
+from decamo.history.series import Origin, Past, Point, Stretch
 
 __all__ = [
     "Baseline",
@@ -33,6 +33,7 @@ __all__ = [
     "Interrupted",
     "Journal",
     "MemoryRanOut",
+    "Origin",
     "Past",
     "Point",
     "ReadingTrouble",

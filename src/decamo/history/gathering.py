@@ -54,9 +54,9 @@ class Gathering:
             return
         if number is not None and sighting.stray:
             self._stray[number] = sighting.said
-        elif number is None:
+        elif number is None and not sighting.stray:
             self._unnumbered.append(sighting)
-        elif 0 <= number <= MOST_EPOCHS:
+        elif number is not None and 0 <= number <= MOST_EPOCHS:
             self._see(number, sighting)
 
     def announce(self, epoch: int, total: int | None = None) -> None:

@@ -1,7 +1,8 @@
 """Printed logs of any origin, read as a past."""
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -12,9 +13,16 @@ from decamo.history.log_names import split_lines
 from decamo.history.log_settings import SettingsFilter
 from decamo.history.log_tables import Table, object_of, sighting_of_object, table_of
 from decamo.history.run_past import KINDS, past_of_entries
-from decamo.history.series import Past
+from decamo.history.series import Origin, Past
+from decamo.history.sightings import Sighting
 
 __all__ = ["LogReader", "past_of_text"]
+
+# The action plan quotes such lines without saying where they come from; this program prints the
+# longer form, and how it set out before them.
+_PLANS = re.compile(r"[^\w]*Epoch \d+: ")
+_OURS = re.compile(r"Epoch \d+: Loss: \S+ \| IoU: \S+ \| Dice: \S+ \| LR: \S+")
+_WHOLE_LOG = 10  # lines; so many without a beginning of ours are another program's
 
 
 def past_of_text(text: str | Iterable[str], source: str = "") -> Past:
@@ -49,6 +57,10 @@ class LogReader:
     source: str = ""
     seen: bool = False
     _table: Table | None = None
+    _ours: bool = False  # a line was read that only this program prints
+    _numbered: int = 0
+    _alike: int = 0
+    _exact: bool = True
     _columns: UnnamedColumns = field(default_factory=UnnamedColumns)
 
     def read(self, lines: Iterable[str]) -> Past:
@@ -72,7 +84,17 @@ class LogReader:
         if settings.planned is not None:
             gathering.plan(settings.planned)
         self.seen = not gathering.empty
-        return gathering.past()
+        return replace(gathering.past(), origin=self._origin())
+
+    def _origin(self) -> Origin:
+        if self._ours:
+            return Origin.OURS
+        plain = 0 < self._alike == self._numbered
+        return (
+            Origin.UNKNOWN
+            if plain and (self._exact or self._alike < _WHOLE_LOG)
+            else (Origin.FOREIGN)
+        )
 
     def _line(self, line: str, gathering: Gathering) -> None:
         """Take in one line."""
@@ -82,16 +104,25 @@ class LogReader:
                 gathering.see(row)
                 return
         stretch, baseline = setting_out(line), baseline_of(line)
+        self._ours = self._ours or stretch is not None or baseline is not None
         if stretch is not None:
             gathering.set_out(stretch)
         elif baseline is not None:
             gathering.baseline(baseline)
         elif (sighting := sighting_of(line)) is not None:
             gathering.see(sighting)
+            self._count(line, sighting)
         elif (title := headline(line)) is not None:
             gathering.announce(*title)
         elif not self._columns.take(line):
             self._table = table_of(line) or self._table
+
+    def _count(self, line: str, sighting: Sighting) -> None:
+        """How many epoch lines there are, and how many in the action plan's form and in ours."""
+        if sighting.epoch is not None:
+            self._numbered += 1
+            self._alike += _PLANS.match(line) is not None
+            self._exact = self._exact and _OURS.search(line) is not None
 
     def _unnamed(self, gathering: Gathering) -> None:
         found, note = self._columns.sightings()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from decamo.errors import DataError
+from decamo.history.documents import past_of_document
 from decamo.history.event_files import past_of_events
 from decamo.history.log_names import lines_of
 from decamo.history.logs import LogReader
@@ -17,8 +18,19 @@ from decamo.storage.run_folder import RunFolder
 __all__ = ["STANDARD_INPUT", "read_past"]
 
 STANDARD_INPUT = "-"
-_LOGS = ("metrics.csv", "summary.csv", "results.csv", "*.csv", "*.jsonl", "*.log", "*.txt", "*.out")
+_LOGS = (
+    "metrics.csv",
+    "summary.csv",
+    "results.csv",
+    "*.csv",
+    "*.jsonl",
+    "*.json",
+    "*.log",
+    "*.txt",
+    "*.out",
+)
 _EVENTS = "*tfevents*"
+_ROUNDED = 6e-3  # two digits, of a share or of a percentage
 _MOST_LOOKED_AT = 50  # files of a folder without a journal
 _WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
 
@@ -74,6 +86,9 @@ def _reader(path: Path) -> Callable[[Path], Past]:
 
 
 def _text(path: Path) -> Past:
+    whole = past_of_document(path)
+    if whole is not None:
+        return whole
     with path.open("rb") as file:
         return _told(lines_of(file), str(path))
 
@@ -99,15 +114,24 @@ def _folder(path: Path) -> Past:
 
 
 def _of_another_tool(path: Path) -> Past:
-    """The file of a folder that says the most, by epochs with an IoU."""
+    """The file of a folder that says the most, by epochs with an IoU.
+
+    Files that tell the same run are one log in several forms.
+
+    Raises:
+        DataError: there is none, or there are several that tell different runs.
+    """
     best: Past | None = None
+    found: list[tuple[str, Past]] = []
     for reader, file in _candidates(path):
         try:
             past = reader(file)
         except DataError:  # requirements.txt, a README
             continue
+        named = "event files" if file == path else str(file.relative_to(path))
+        if past.points:
+            found.append((named, past))
         if best is None or _worth(past) > _worth(best):
-            named = "event files" if file == path else file.relative_to(path)
             best = replace(past, notes=(f"read from {named}", *past.notes))
     if best is None:
         raise DataError(
@@ -115,7 +139,24 @@ def _of_another_tool(path: Path) -> Past:
             "holds no journal.jsonl, log, CSV or event file",
             "name the folder given as --checkpoint-dir, or a log file",
         )
+    others = [name for name, past in found if _contradicts(past, best)]
+    if others:
+        names = [name for name, _ in found]
+        told = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        raise DataError(path, f"holds logs of different runs: {told}", "name the one that is meant")
     return best
+
+
+def _contradicts(past: Past, best: Past) -> bool:
+    """Whether two logs cannot be of one run: an epoch of both has scores that differ."""
+    known = {p.epoch: p for p in best.points}
+    for point in past.points:
+        other = known.get(point.epoch)
+        for name in ("iou", "dice", "mae") if other is not None else ():
+            a, b = point.known(name), other.known(name) if other is not None else None
+            if a is not None and b is not None and abs(a - b) > _ROUNDED:
+                return True
+    return False
 
 
 def _candidates(path: Path) -> Iterator[tuple[Callable[[Path], Past], Path]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from decamo.errors import DecamoError
 from decamo.history.journal import read_journal
-from decamo.history.series import Past, Point, Stretch
+from decamo.history.series import Origin, Past, Point, Stretch
 from decamo.history.sightings import MOST_EPOCHS, spans
 from decamo.schedule import HEAD, Ledger
 
@@ -46,7 +46,9 @@ def past_of_entries(entries: Iterable[Mapping[str, Any]], source: str = "") -> P
         notes.append(f"lines of the journal without a possible epoch, passed over: {reader.broken}")
     if not points:
         notes.append("no epoch is finished")
-    return Past(points, tuple(reader.stretches), source=source, notes=tuple(notes))
+    return Past(
+        points, tuple(reader.stretches), source=source, notes=tuple(notes), origin=Origin.OURS
+    )
 
 
 def join(pasts: Sequence[Past]) -> Past:
@@ -77,7 +79,13 @@ def join(pasts: Sequence[Past]) -> Past:
         checkpoint=checkpoints[-1] if checkpoints else "",
         source=", ".join(past.source for past in pasts),
         notes=tuple(notes),
+        origin=next(
+            (o for o in _SURER if any(past.origin == o for past in known)), known[0].origin
+        ),
     )
+
+
+_SURER = (Origin.OURS, Origin.FOREIGN)
 
 
 def _begin(past: Past) -> int:

@@ -3,11 +3,23 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from decamo.schedule import Ledger
 
-__all__ = ["Past", "Point", "Stretch"]
+__all__ = ["Origin", "Past", "Point", "Stretch"]
+
+
+class Origin(StrEnum):
+    """Whose run it is."""
+
+    OURS = "ours"
+    """A journal or a console log of this program: its checkpoints can be opened here."""
+    FOREIGN = "foreign"
+    """Another program's log: its checkpoint must be adopted first."""
+    UNKNOWN = "unknown"
+    """Epoch lines in a form that this program and others print, and nothing around them."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,7 @@ class Past:
         checkpoint: the file to go on from, where known (the best one).
         source: where this was read, for people.
         notes: what the reader passed over or had to decide, for people.
+        origin: whose run it is, as far as what was read tells.
     """
 
     points: tuple[Point, ...]
@@ -120,3 +133,4 @@ class Past:
     checkpoint: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    origin: Origin = Origin.UNKNOWN

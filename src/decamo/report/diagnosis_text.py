@@ -1,5 +1,6 @@
 """A diagnosis and its advice for people: the verdict on top, then why, then what to do."""
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from decamo.diagnosis import (
     Symptom,
     SymptomKind,
 )
+from decamo.diagnosis.command import pasteable
+from decamo.history import Origin
 from decamo.report.plan_text import epoch_rows
 from decamo.settings.words import duration
 
@@ -56,10 +59,12 @@ def diagnosis_blocks(diagnosis: Diagnosis, advice: Advice) -> tuple[Block, ...]:
         Block("Also seen", tuple(_others(diagnosis))),
         Block("Forecast", tuple(_forecast(advice))),
         Block("Likely causes", tuple(_causes(diagnosis, advice))),
-        Block(f"What to do now: {advice.first.title}", tuple(_remedy(advice.first)), "bold green"),
+        Block("First: adopt the checkpoint", tuple(_adopt(advice)), "bold green"),
+        Block(f"{_now(advice)}: {advice.first.title}", tuple(_remedy(advice.first)), "bold green"),
+        Block("Or let short trials decide", tuple(_race(advice))),
         Block("If that does not help", tuple(_ladder(advice.ladder))),
         Block("When to look again", tuple(_items(advice.checks))),
-        Block("What was read and assumed", tuple(_items(diagnosis.seen))),
+        Block("What was read and assumed", (*_items(diagnosis.seen), *_whose(advice))),
     ]
     return tuple(b for b in blocks if b.lines or b is top)
 
@@ -156,6 +161,44 @@ def _same(counsel: Counsel, other: Counsel) -> bool:
 def _instead(remedy: Remedy) -> str:
     flags = " ".join(c.flag for c in remedy.changes)
     return f"{remedy.title}" + (f": {flags}" if flags else "")
+
+
+def _foreign(advice: Advice) -> bool:
+    return advice.standing.origin == Origin.FOREIGN
+
+
+def _now(advice: Advice) -> str:
+    return "Then" if _foreign(advice) else "What to do now"
+
+
+def _adopt(advice: Advice) -> Iterator[str]:
+    if advice.adopt is None or not _foreign(advice):
+        return
+    yield from _item(
+        "another program trained this run: its checkpoint becomes a run here, with its epochs and"
+        " its past, and is scored here, so that later numbers can be compared"
+    )
+    yield ""
+    yield from pasteable(advice.adopt.words).splitlines()
+    yield ""
+    if advice.adopt.blanks:
+        yield from _item(f"fill in {' and '.join(advice.adopt.blanks)}")
+    if "--epoch" in advice.adopt.words:
+        yield from _item("--epoch is that of the weights in the file")
+
+
+def _race(advice: Advice) -> Iterator[str]:
+    if advice.race is not None:
+        yield ""
+        yield from pasteable(advice.race.words).splitlines()
+
+
+def _whose(advice: Advice) -> Iterator[str]:
+    if advice.adopt is not None and not _foreign(advice):
+        yield from _item(
+            "whether this program trained it is not told; what another one trained is adopted"
+            f" first: {shlex.join(advice.adopt.words)}"
+        )
 
 
 def _remedy(remedy: Remedy) -> Iterator[str]:

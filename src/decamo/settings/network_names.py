@@ -79,7 +79,7 @@ def register_network(name: str, build: Callable[[], Any]) -> None:
     Example:
         >>> import torch
         >>> decamo.register_network("one-convolution", lambda: torch.nn.Conv2d(3, 1, 3, padding=1))
-        >>> decamo.plan(images=80, epochs=2, network="one-convolution").resumption.word
+        >>> decamo.plan(images=80, epochs=40, network="one-convolution").resumption.kind.value
         'start'
     """
     if name == OWN_NETWORK or not _WORD.fullmatch(name):

@@ -9,6 +9,7 @@ import io
 import re
 import struct
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +22,7 @@ REMEDY = (
     "nothing in it was executed; to start from the backbone of another program's checkpoint,"
     " give it as --backbone-weights instead of --resume-from"
 )
-_NAME = re.compile(r"[\w-]+/(data\.pkl|byteorder|version|\.[a-z_]+|\.data/[a-z_]+|data/\d+)")
+_NAME = re.compile(r"[^/\\]+/(data\.pkl|byteorder|version|\.[a-z_]+|\.data/[a-z_]+|data/\d+)")
 _FLAGS = 0x0808  # sizes follow the data; names are UTF-8: what torch's writer sets
 _END = struct.Struct("<4s4H2LH")  # end of central directory (APPNOTE 4.3.16)
 _END_64 = struct.Struct("<4sQ2H2L4Q")  # its form for large archives (APPNOTE 4.3.14)
@@ -31,12 +32,20 @@ _IN_ZIP64, _MANY = 0xFFFFFFFF, 0xFFFF
 _MOST_DIRECTORY = 64 * 2**20
 
 
-def outline_of(path: Path, file: BinaryIO) -> Any:
+Look = Callable[[bytes, Mapping[str, int]], Any]
+
+
+def outline_of(
+    path: Path, file: BinaryIO, look: Look = outline_of_pickle, remedy: str = REMEDY
+) -> Any:
     """What the archive in ``file`` holds, with a ``TensorOutline`` in the place of each tensor.
 
     Args:
         path: its name, for the error.
         file: open at any place.
+        look: unpickles what torch calls ``data.pkl``; the second argument has the bytes of each of
+            the archive's storages.
+        remedy: for the error.
 
     Raises:
         CheckpointForeign: it is not as torch writes tensors and plain values, or it states sizes
@@ -49,13 +58,13 @@ def outline_of(path: Path, file: BinaryIO) -> Any:
         file.seek(begin)
         data = f"{folder}/data/"
         storages = {n.removeprefix(data): s for n, (_, s) in records.items() if n.startswith(data)}
-        return outline_of_pickle(file.read(size), storages)
+        return look(file.read(size), storages)
     except SuspiciousError as error:
-        raise CheckpointForeign(path, str(error), REMEDY) from error
+        raise CheckpointForeign(path, str(error), remedy) from error
     except OSError:
         raise
     except Exception as error:  # a file made to mislead can fail anywhere, in any way
-        raise CheckpointForeign(path, "it holds more than tensors and plain values", REMEDY) from (
+        raise CheckpointForeign(path, "it holds more than tensors and plain values", remedy) from (
             error
         )
 

@@ -5,12 +5,20 @@ import math
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-__all__ = ["SuspiciousError", "TensorOutline", "demand", "outline_of_pickle"]
+__all__ = [
+    "MOST_BYTES",
+    "PlainReader",
+    "SuspiciousError",
+    "TensorOutline",
+    "demand",
+    "outline_of_pickle",
+    "outline_of_tensor",
+]
 
 # A run of thousands of epochs describes itself in some 10 MB and 100,000 containers.
-_MOST_BYTES = 64 * 2**20
+MOST_BYTES = 64 * 2**20
 _MOST_CONTAINERS = 1_000_000
 _DEEPEST = 50  # tuples within tuples; torch's own have two levels
 
@@ -56,8 +64,8 @@ def outline_of_pickle(data: bytes, storages: Mapping[str, int]) -> Any:
         SuspiciousError: a name, an opcode or a size that torch's writer would not have left.
         Exception: anything, on a file made to mislead.
     """
-    demand(len(data) <= _MOST_BYTES, "its description is too long")
-    return _Reader(io.BytesIO(data), storages).load()
+    demand(len(data) <= MOST_BYTES, "its description is too long")
+    return PlainReader(io.BytesIO(data), storages).load()
 
 
 @dataclass(frozen=True)
@@ -91,8 +99,17 @@ def _make_tensor(
     requires_grad: Any,
     hooks: Any,
 ) -> TensorOutline:
-    demand(isinstance(storage, _Storage), "a tensor has no storage")
     demand(not requires_grad and hooks == {}, "a tensor carries more than values")
+    return outline_of_tensor(storage, offset, shape, stride)
+
+
+def outline_of_tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> TensorOutline:
+    """A tensor's outline, once its storage holds as many values as it claims.
+
+    Raises:
+        SuspiciousError: it does not.
+    """
+    demand(isinstance(storage, _Storage), "a tensor has no storage")
     demand(isinstance(shape, tuple) and isinstance(stride, tuple), "a tensor has no shape")
     demand(len(shape) == len(stride) <= 16, "a tensor has no shape")
     numbers = (offset, *shape, *stride)
@@ -104,12 +121,14 @@ def _make_tensor(
     return TensorOutline(shape, storage.name)
 
 
-class _Reader(pickle._Unpickler):
+class PlainReader(pickle._Unpickler):
     """An unpickler that knows the few opcodes and names of tensors and plain values.
 
     The base is the one written in Python: it keeps the memo in a dict, where the one in C sets
     aside memory for any index that a file names.
     """
+
+    makers: ClassVar[tuple[Callable[..., Any], ...]] = (_make_dict, _make_tensor)
 
     # Of the base, which has no types of its own.
     append: Callable[[Any], None]
@@ -170,7 +189,7 @@ class _Reader(pickle._Unpickler):
     def _reduce(self) -> None:
         self._count()
         arguments, made_by = self.stack.pop(), self.stack.pop()
-        demand(made_by in (_make_dict, _make_tensor), "it calls what it may not")
+        demand(made_by in self.makers, "it calls what it may not")
         self.append(made_by(*arguments))
 
     def _build(self) -> None:
@@ -186,7 +205,8 @@ class _Reader(pickle._Unpickler):
         demand(plain, "it sets what it may not")
 
     @staticmethod
-    def _opcodes() -> dict[int, Callable[[Any], None]]:
+    def opcodes() -> dict[int, Callable[[Any], None]]:
+        """What each opcode does; one that is not here is an error."""
         plain = (
             pickle.PROTO + pickle.STOP + pickle.BINPUT + pickle.LONG_BINPUT + pickle.BINGET
             + pickle.LONG_BINGET + pickle.BININT + pickle.BININT1 + pickle.BININT2 + pickle.LONG1
@@ -195,21 +215,21 @@ class _Reader(pickle._Unpickler):
             + pickle.APPENDS + pickle.SETITEM + pickle.SETITEMS
         )  # fmt: skip
         own: dict[bytes, Callable[[Any], None]] = {
-            pickle.EMPTY_DICT: _Reader._empty_dict,
-            pickle.EMPTY_LIST: _Reader._empty_list,
-            pickle.MARK: _Reader._mark,
+            pickle.EMPTY_DICT: PlainReader._empty_dict,
+            pickle.EMPTY_LIST: PlainReader._empty_list,
+            pickle.MARK: PlainReader._mark,
             pickle.TUPLE: lambda reader: reader._tuple(None),
             pickle.TUPLE1: lambda reader: reader._tuple(1),
             pickle.TUPLE2: lambda reader: reader._tuple(2),
             pickle.TUPLE3: lambda reader: reader._tuple(3),
-            pickle.REDUCE: _Reader._reduce,
-            pickle.BUILD: _Reader._build,
+            pickle.REDUCE: PlainReader._reduce,
+            pickle.BUILD: PlainReader._build,
         }
         known = pickle._Unpickler.dispatch
         return {code: known[code] for code in plain} | {c[0]: do for c, do in own.items()}
 
 
-_Reader.dispatch = _Reader._opcodes()
+PlainReader.dispatch = PlainReader.opcodes()
 
 
 def _depth(value: tuple[Any, ...]) -> int:

@@ -24,7 +24,7 @@ from decamo.storage.durable import previous_of, write_whole
 from decamo.storage.formats import FORMAT, upgraded
 from decamo.storage.space import check_space
 
-__all__ = ["FORMAT", "load_sealed", "read_sealed", "save_sealed", "sealed_outline"]
+__all__ = ["FORMAT", "is_sealed", "load_sealed", "read_sealed", "save_sealed", "sealed_outline"]
 
 _NAME = f"decamo-checkpoint-{FORMAT} ".encode()
 _SEAL = re.compile(rb"decamo-checkpoint-\d+ ([0-9a-f]{64})\Z")
@@ -99,6 +99,13 @@ def sealed_outline(path: Path, *, check: bool = True) -> dict[str, Any]:
         if check:
             _check_seal(path, file)
         return _run_in(path, outline_of(path, file))
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file ends as decamo's checkpoints do, whole or altered."""
+    with _opened(path) as file:
+        file.seek(max(file.seek(0, io.SEEK_END) - _SEAL_LENGTH, 0))
+        return _SEAL.search(file.read()) is not None
 
 
 @contextmanager

@@ -203,7 +203,12 @@ def _followed(
     followed = follow(entries, record, settings.val_fraction, before=before, groups=found.groups)
     lines = followed.lines
     begun = "that this run was begun with"
-    if not proven:
+    if checkpoint.images is None and not checkpoint.best.images:
+        lines = (
+            "warning: nobody knows which of them the other program held out: some that are held out"
+            " now may have trained, and validation will score too high",
+        )
+    elif not proven:
         lines = (
             "warning: the checkpoint remembers its images by names alone, which are not these: some"
             " that are held out now may have trained",

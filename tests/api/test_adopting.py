@@ -1,0 +1,168 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import decamo
+from decamo.checkpoint.load_save import load_checkpoint
+from decamo.cli import main
+from decamo.errors import CheckpointMismatch, DecamoError, SettingsError
+from tests.foreign_files import forms, network, network_file
+
+NET = network()
+FORMS = forms(NET)
+LOG = "".join(
+    f"[epoch {n}/100] train_loss={0.9 - 0.004 * n:.4f} val_iou={0.5 + 0.0014 * n:.4f} lr=0.00025\n"
+    for n in range(1, 87)
+)
+TINY = {"device": "cpu", "num_workers": 0, "val_fraction": 0.2, "img_size": 64, "batch_size": 4}
+
+
+def saved(form: str, folder: Path) -> Path:
+    path = folder / f"{form}.pth"
+    torch.save(FORMS[form], path)
+    return path
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    return f"{network_file(tmp_path)}:build"
+
+
+@pytest.mark.parametrize("form", [f for f in FORMS if f != "parameters"])
+def test_every_form_becomes_a_run_with_the_very_weights(
+    form: str, tmp_path: Path, source: str
+) -> None:
+    adopted = decamo.adopt(saved(form, tmp_path), network=source, out=tmp_path / "run", epoch=86)
+
+    held = load_checkpoint(adopted.checkpoint)
+    for name, value in NET.state_dict().items():
+        assert torch.equal(held.weights[f"net.{name}"], value)
+    assert held.position.epoch == adopted.epoch == 86
+    assert adopted.foreign.sha256[:12] in held.lineage.last.reason
+
+
+def test_epoch_score_settings_moments_and_average_come_along(tmp_path: Path, source: str) -> None:
+    scalar = decamo.adopt(saved("numpy_scalar", tmp_path), network=source, out=tmp_path / "a")
+    moments = decamo.adopt(saved("with_optimizer", tmp_path), network=source, out=tmp_path / "b")
+    average = decamo.adopt(saved("with_average", tmp_path), network=source, out=tmp_path / "c")
+
+    held = load_checkpoint(scalar.checkpoint)
+    assert (held.position.epoch, held.best.iou) == (86, 0.6221)
+    assert (held.settings.schedule.epochs, held.settings.schedule.lr) == (100, 2.5e-4)
+    assert held.settings.schedule.img_size == 64
+    assert not held.moments
+    assert any("without a counterpart here: num_experts" in note for note in scalar.notes)
+    names = {f"net.{name}" for name, _ in NET.named_parameters()}
+    assert set(load_checkpoint(moments.checkpoint).moments) == names
+    held = load_checkpoint(average.checkpoint)
+    assert held.ema is not None
+    assert held.settings.optimise.use_ema
+    name = "head.0.weight"
+    assert torch.equal(held.ema.weights[f"net.{name}"], NET.state_dict()[name] * 0.5)
+
+
+def test_its_log_is_the_past_of_the_run(tmp_path: Path, source: str) -> None:
+    log = tmp_path / "train.log"
+    log.write_text(LOG)
+
+    adopted = decamo.adopt(
+        saved("bare", tmp_path), network=source, out=tmp_path / "run", log=log, images=40
+    )
+
+    assert adopted.epoch == 86
+    points = decamo.Run(adopted.folder).past.points
+    assert len(points) == 86
+    assert points[-1].iou == pytest.approx(0.5 + 0.0014 * 86, abs=1e-4)
+    held = load_checkpoint(adopted.checkpoint)
+    assert [record.epoch for record in held.history] == list(range(1, 87))
+    assert held.best.iou == pytest.approx(0.6204)
+    assert held.lineage.last.images == 40
+
+
+def test_the_run_goes_on_and_its_first_line_says_where_it_came_from(
+    tmp_path: Path, source: str, scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adopted = decamo.adopt(
+        saved("with_optimizer", tmp_path), TINY, network=source, out=tmp_path / "run", images=8
+    )
+
+    done = decamo.train(
+        TINY,
+        network=source,
+        dataset_path=scenes,
+        resume_from=adopted.checkpoint,
+        checkpoint_dir=tmp_path / "next",
+        epochs=87,
+    )
+
+    held = load_checkpoint(done.folder.last)
+    assert held.position.epoch == 87
+    assert [s.kind.value for s in held.lineage.segments] == ["start", "branch"]
+    assert "adopted from with_optimizer.pth" in held.lineage.segments[0].reason
+    assert not torch.equal(held.weights["net.head.0.weight"], NET.state_dict()["head.0.weight"])
+    steps = {float(m["step"]) for m in held.moments.values()}
+    assert steps == {1.0 + held.position.step - held.lineage.last.at_step}  # counted on, not anew
+    assert "which of them the other program held out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"network": "decamo"}, DecamoError, "--network"),
+        ({"network": "nowhere.py:build"}, DecamoError, "nowhere.py"),
+        ({"path": "nowhere.pth"}, DecamoError, "nowhere.pth"),
+        ({"epoch": -1}, SettingsError, "--epoch"),
+        ({"log": "nowhere.log"}, DecamoError, "nowhere.log"),
+        ({"epoch": None}, SettingsError, "--epoch"),
+    ],
+)
+def test_a_mistake_is_said_and_nothing_is_written(
+    change: dict[str, Any], error: type[DecamoError], said: str, tmp_path: Path, source: str
+) -> None:
+    given: dict[str, Any] = {"path": saved("bare", tmp_path), "network": source, "epoch": 86}
+    given = given | {"backbone": "test_efficientnet"} | change
+    path = given.pop("path")
+
+    with pytest.raises(error, match=said):
+        decamo.adopt(path, out=tmp_path / "run", **given)
+
+    assert not list(tmp_path.glob("run/*.pth"))
+
+
+def test_weights_of_another_network_are_refused_by_name(tmp_path: Path) -> None:
+    source = network_file(tmp_path)
+    source.write_text(source.read_text().replace("(16, 20)", "(16, 24)").replace("(20,", "(24,"))
+
+    with pytest.raises(CheckpointMismatch, match=r"of another shape are encoder\.3\.0\.weight"):
+        decamo.adopt(
+            saved("bare", tmp_path), network=f"{source}:build", out=tmp_path / "run", epoch=1
+        )
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(tmp_path: Path, source: str) -> None:
+    path = saved("bare", tmp_path)
+    decamo.adopt(path, network=source, out=tmp_path / "run", epoch=86)
+    before = (tmp_path / "run/last.pth").read_bytes()
+
+    with pytest.raises(SettingsError, match="holds a run"):
+        decamo.adopt(path, network=source, out=tmp_path / "run", epoch=80)
+    with pytest.raises(SettingsError, match="--out"):
+        decamo.adopt(path, network=source, out=tmp_path, epoch=80)
+
+    assert (tmp_path / "run/last.pth").read_bytes() == before
+
+
+def test_the_command_prints_what_it_found_and_the_next_command(
+    tmp_path: Path, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["adopt", str(saved("lightning", tmp_path)), "--network", source]
+
+    assert main([*words, "--out", str(tmp_path / "run"), "--json", str(tmp_path / "a.json")]) == 0
+    out = capsys.readouterr().out
+    assert main(words) == 2
+
+    assert "begin with 'net.', which was taken off" in out
+    assert f"decamo train --resume-from {tmp_path / 'run/last.pth'} --network {source}" in out
+    assert (tmp_path / "a.json").exists()

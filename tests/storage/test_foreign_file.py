@@ -1,0 +1,244 @@
+import argparse
+import collections
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from decamo.checkpoint.load_save import load_checkpoint
+from decamo.errors import CheckpointForeign, CheckpointMissing
+from decamo.storage.foreign_file import read_foreign
+from tests.foreign_files import forms, network
+
+NET = network()
+FORMS = forms(NET)
+PLACES = {
+    "numpy_scalar": "model_state_dict",
+    "wrapped_twice": "net",
+    "lightning": "state_dict",
+    "with_optimizer": "model",
+    "with_average": "model",
+}
+
+
+def saved(content: Any, path: Path, **how: Any) -> Path:
+    torch.save(content, path, **how)
+    return path
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_weights_are_found_in_every_form(form: str, tmp_path: Path) -> None:
+    held = read_foreign(saved(FORMS[form], tmp_path / "epoch=85-best (1).pth"))
+
+    assert held.place == PLACES.get(form, "")
+    values = sorted(held.weights.values(), key=lambda t: (t.shape, float(t.sum())))
+    expected = sorted(NET.state_dict().values(), key=lambda t: (t.shape, float(t.sum())))
+    assert all(torch.equal(a, b) for a, b in zip(values, expected, strict=True))
+
+
+def test_what_lies_beside_the_weights(tmp_path: Path) -> None:
+    scalar = read_foreign(saved(FORMS["numpy_scalar"], tmp_path / "a.pth"))
+    lightning = read_foreign(saved(FORMS["lightning"], tmp_path / "b.ckpt"))
+    average = read_foreign(saved(FORMS["with_average"], tmp_path / "c.pt"))
+
+    assert (scalar.epoch, scalar.epochs_done, scalar.best) == (85, 86, ("best_iou", 0.6221))
+    assert scalar.settings["lr"] == 2.5e-4
+    assert scalar.average is None
+    assert (lightning.step, len(lightning.optimizers)) == (8600, 1)
+    assert lightning.settings == {"learning_rate": 2.5e-4, "max_epochs": 100}
+    assert (average.epochs_done, average.best) == (86, ("best_dice", 0.75))
+    assert average.average is not None
+    assert len(average.average) == len(NET.state_dict())
+
+
+def test_it_is_described_in_a_line(tmp_path: Path) -> None:
+    said = read_foreign(saved(FORMS["numpy_scalar"], tmp_path / "a.pth")).description()
+
+    for part in (
+        "under model_state_dict",
+        "epoch 86 (written 85",
+        "best_iou 0.6221",
+        "--lr 0.00025",
+    ):
+        assert part in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.float64(0.5), np.float32(0.5), np.int64(3), np.bool_(True), np.float16(0.5)],
+)
+def test_numbers_of_numpy_are_numbers(value: Any, tmp_path: Path) -> None:
+    content = {"model": NET.state_dict(), "best_iou": 0.5, "args": {"x": value}}
+    path = saved(content, tmp_path / "a.pth")
+
+    assert read_foreign(path).settings == {"x": value.item()}
+
+
+def test_safetensors_and_the_form_of_old_torch(tmp_path: Path) -> None:
+    weights = NET.state_dict()
+    safetensors.torch.save_file(weights, tmp_path / "a.safetensors")
+    old = saved(weights, tmp_path / "b.pth", _use_new_zipfile_serialization=False)
+
+    for path in (tmp_path / "a.safetensors", old):
+        assert set(read_foreign(path).weights) == set(weights)
+
+
+class Touch:
+    """Leaves a file behind where it is unpickled."""
+
+    marker = ""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path(self.marker),)
+
+
+class Call:
+    """Unpickles as what a call gives."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.answer = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self.answer
+
+
+class State:
+    """Sets attributes of itself where it is unpickled."""
+
+    def __init__(self) -> None:
+        self.payload = Touch()
+
+
+def hostile() -> dict[str, Any]:
+    weights = NET.state_dict()
+    touch = Touch()
+    return {
+        "alone": touch,
+        "beside": {"model": weights, "epoch": 3, "extra": touch},
+        "nested": {"model": weights, "args": {"a": {"b": [{"c": touch}]}}},
+        "in_list": {"model": weights, "callbacks": [1, 2, touch]},
+        "in_tuple": {"model": weights, "callbacks": (1, (2, touch))},
+        "key": {"model": weights, touch: 1},
+        "as_best": {"model": weights, "best_iou": touch},
+        "as_epoch": {"model": weights, "epoch": touch},
+        "among_weights": weights | {"x": touch},
+        "object_array": {"model": weights, "args": np.array([touch, 1], dtype=object)},
+        "object_scalar": {"model": weights, "args": {"x": np.array({"a": touch}, dtype=object)}},
+        "array": {"model": weights, "scores": np.arange(3.0)},
+        "attribute": {"model": weights, "args": State()},
+        "namespace": {"model": weights, "args": argparse.Namespace(lr=0.1, hook=touch)},
+        "whole_network": torch.nn.Linear(2, 2),
+        "optimizer_object": {"model": weights, "optimizer": torch.optim.SGD(NET.parameters(), 1)},
+        "defaultdict": {"model": weights, "args": collections.defaultdict(list, a=[touch])},
+        "partial_call": {"model": weights, "x": Call(eval, "1 + 1")},
+        "exec_call": {"model": weights, "x": Call(exec, "x = 1")},
+        "getattr_call": {"model": weights, "x": Call(getattr, "a", "upper")},
+        "import_call": {"model": weights, "x": Call(__import__, "json")},
+        "system_call": {"model": weights, "x": Call(os.system, "true")},
+        "popen_call": {"model": weights, "x": Call(subprocess.Popen, ["true"])},
+        "torch_load_call": {"model": weights, "x": Call(torch.load, "other.pth")},
+        "path_of_numpy": {"model": weights, "x": Call(np.load, "x.npy", None, True)},
+        "fraction": {"model": weights, "best_iou": Fraction(1, 2)},
+        "set": {"model": weights, "frozen": {1, 2}},
+    }
+
+
+@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize("name", hostile())
+def test_nothing_in_a_file_is_executed(
+    name: str, protocol: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "executed"
+    monkeypatch.setattr(Touch, "marker", str(marker))
+    path = saved(hostile()[name], tmp_path / "a.pth", pickle_protocol=protocol)
+
+    with pytest.raises(CheckpointForeign) as caught:
+        read_foreign(path)
+
+    assert not marker.exists()
+    assert len(str(caught.value).splitlines()) == 1
+    assert "nothing in it was executed" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["beside", "key", "whole_network"])
+def test_nothing_in_a_file_of_old_torch_is_executed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "executed"
+    monkeypatch.setattr(Touch, "marker", str(marker))
+    path = saved(hostile()[name], tmp_path / "a.pth", _use_new_zipfile_serialization=False)
+
+    with pytest.raises(CheckpointForeign):
+        read_foreign(path)
+
+    assert not marker.exists()
+
+
+def test_what_is_refused_is_named(tmp_path: Path) -> None:
+    content = {"model": NET.state_dict(), "args": argparse.Namespace(lr=0.1)}
+
+    with pytest.raises(CheckpointForeign, match=r"argparse\.Namespace"):
+        read_foreign(saved(content, tmp_path / "a.pth"))
+
+
+def test_a_size_that_the_file_does_not_have_is_found_before_memory_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    whole = saved({"model": {"a": torch.zeros(64), "b": torch.zeros(64)}}, tmp_path / "a.pth")
+    forged = tmp_path / "b.pth"
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(forged, "w") as new:
+        for info in old.infolist():
+            content = old.read(info)
+            new.writestr(
+                info.filename, content[:16] if info.filename.endswith("data/0") else content
+            )
+
+    with pytest.raises(CheckpointForeign, match="larger than the values"):
+        read_foreign(forged)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK", b"not a checkpoint", pickle.dumps({"a": 1}), json.dumps({"a": 1}).encode()],
+)
+def test_what_is_no_checkpoint_is_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(content)
+    (tmp_path / "a.safetensors").write_bytes(content)
+
+    for name in ("a.pth", "a.safetensors"):
+        with pytest.raises(CheckpointForeign):
+            read_foreign(tmp_path / name)
+    with pytest.raises(CheckpointMissing):
+        read_foreign(tmp_path / "nowhere.pth")
+
+
+def test_without_weights_its_keys_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointForeign, match="keys epoch, score"):
+        read_foreign(saved({"epoch": 3, "score": 0.5}, tmp_path / "a.pth"))
+
+
+def test_whoever_loads_it_as_ours_is_told_what_it_is_and_what_to_do(tmp_path: Path) -> None:
+    path = saved(FORMS["numpy_scalar"], tmp_path / "best.pth")
+
+    with pytest.raises(CheckpointForeign) as caught:
+        load_checkpoint(path)
+
+    assert "another program wrote it" in caught.value.got
+    assert "epoch 86" in caught.value.got
+    assert f"decamo adopt {path} --network FILE.py:FUNCTION --out" in caught.value.remedy
+
+
+def test_reading_starts_no_process_and_loads_no_code_of_the_file() -> None:
+    assert "their_net" not in sys.modules
