@@ -55,9 +55,16 @@ def load_fitting(network: TorchModule, weights: Mapping[str, Tensor], what: obje
         raise CheckpointMismatch(
             what,
             f"its weights are not those of the network: {'; '.join(told)}",
-            "use it with the flags and the version of decamo that it was trained with",
+            _remedy(network),
         )
     network.load_state_dict(weights)
+
+
+def _remedy(network: TorchModule) -> str:
+    changed: str = getattr(network, "changed", "")
+    if changed:
+        return f"{changed}: give the file as it was then"
+    return "use it with the flags and the version of decamo that it was trained with"
 
 
 def named(names: Iterable[str]) -> str:
