@@ -17,6 +17,7 @@ BENCHMARKS = {
     "loader": "images a second that one core reads for training, beside other pipelines",
     "speed": "network, loader and metrics: every ratio of speed in one run, with its goal",
     "profile": "where the time of a training step goes, part by part",
+    "backbones": "which of timm's networks train as a backbone at 384 and 416 px, tried one by one",
     "rates": "images a second that train, by batch and size, beside the bare backbone; for a GPU",
     "diagnosis": "the diagnosis held against made-up runs whose true state is known",
     "forecast": "the forecast held against recorded runs, each left out in turn",

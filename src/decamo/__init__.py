@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from decamo import metrics as metrics
     from decamo.api.adopting import AdoptResult as AdoptResult
     from decamo.api.adopting import adopt as adopt
+    from decamo.api.backbones import ModelsResult as ModelsResult
+    from decamo.api.backbones import models as models
     from decamo.api.evaluating import EvaluateResult as EvaluateResult
     from decamo.api.evaluating import evaluate as evaluate
     from decamo.api.model import Model as Model
@@ -50,6 +52,7 @@ _HOMES = {
     "EscapeResult": "api.racing",
     "EvaluateResult": "api.evaluating",
     "Model": "api.model",
+    "ModelsResult": "api.backbones",
     "PlanResult": "api.planning",
     "Prediction": "api.model",
     "Run": "api.run",
@@ -63,6 +66,7 @@ _HOMES = {
     "evaluate": "api.evaluating",
     "load": "api.model",
     "metrics": "",
+    "models": "api.backbones",
     "plan": "api.planning",
     "predict": "api.model",
     "register_lr_schedule": "settings.lr_schedules",

@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": "score checkpoints or any method's maps on data sets",
     "predict": "write probability maps and overlays for images",
     "data": "audit data sets; make procedural camouflage scenes",
+    "models": "list backbones that serve, with their cost, strides and weights",
     "adopt": "make a run here of a checkpoint that another program wrote",
     "report": "make one page of a run: verdict, curves, validation cases, settings",
     "completion": "print the completion of commands and flags for a shell",

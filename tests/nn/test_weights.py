@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from decamo.errors import WeightsUnavailable
-from decamo.nn import build_segmenter
+from decamo.nn import build_segmenter, create_backbone
 from decamo.nn.weights import load_weights_file
 from decamo.settings import ModelSettings
 
@@ -62,6 +62,38 @@ def test_the_forms_in_which_weights_are_shared(name: str, form: str, tmp_path: P
     for key, value in loaded.items():
         if not key.endswith("num_batches_tracked"):
             assert torch.equal(value, theirs[key.replace(".", "_")]), key
+
+
+@pytest.mark.parametrize("name", ["efficientvit_b0", "test_nfnet", "test_vit"])
+def test_names_of_stems_that_the_wrapper_changes(name: str, tmp_path: Path) -> None:
+    """Oracle: every parameter has the values of one of the whole network, each of another."""
+    state = full_model(name)
+    torch.save(state, tmp_path / "w.pth")
+    backbone = create_backbone(name, pretrained=False, size=64)
+    load_weights_file(backbone.net, tmp_path / "w.pth", name, backbone.variant.options)
+    theirs = {tuple(v.flatten().tolist()) for v in state.values()}
+    loaded = [tuple(p.flatten().tolist()) for p in backbone.net.parameters()]
+    assert set(loaded) <= theirs
+    assert len(set(loaded)) == len(loaded)
+
+
+@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence:UserWarning")
+def test_weights_for_another_image_size_are_interpolated(tmp_path: Path) -> None:
+    """Oracle: timm's own loading of the same file into a network of that size."""
+    torch.save(full_model("test_coatnet"), tmp_path / "w.pth")
+    backbone = create_backbone("test_coatnet", pretrained=False, size=96)
+    options = backbone.variant.options
+    load_weights_file(backbone.net, tmp_path / "w.pth", "test_coatnet", options)
+    theirs = timm.create_model(
+        "test_coatnet",
+        features_only=True,
+        pretrained=True,
+        pretrained_cfg_overlay={"file": str(tmp_path / "w.pth")},
+        **options,
+    )
+    mine = backbone.net.state_dict()
+    assert mine.keys() == theirs.state_dict().keys()
+    assert all(torch.equal(v, mine[k]) for k, v in theirs.state_dict().items())
 
 
 def test_safetensors(tmp_path: Path) -> None:

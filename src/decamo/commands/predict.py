@@ -17,7 +17,7 @@ from decamo.data.deciding import rule_for_images
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
 from decamo.data.waiting import Ear, patient_read
-from decamo.errors import DataStalled, UnreadableImage
+from decamo.errors import DataStalled, SettingsError, UnreadableImage
 from decamo.flags import Parser, add_data_timeout, add_network, add_views, write_json
 from decamo.inference import write_overlay, write_probability
 from decamo.inference.inputs import Found, find_images
@@ -81,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
         network=args.network,
     )
     loaded, predictor = network.loaded, network.predictor
+    if args.experts and not loaded.model.usage().numel():
+        raise SettingsError("--experts", f"{loaded.model.title} has none", "leave the flag out")
     draw = _drawer() if args.experts else None
     make_folder(args.out)
     images = [item.image for item in found.items]

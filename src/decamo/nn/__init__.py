@@ -5,7 +5,8 @@
 Everything with a learnable tensor lives here; what is minimised lives in ``losses``.
 """
 
-from decamo.nn.backbone import STRIDES, Backbone, create_backbone
+from decamo.nn.backbone import STRIDES, Backbone
+from decamo.nn.backbone_by_name import create_backbone
 from decamo.nn.build import build_segmenter, from_architecture
 from decamo.nn.calibrate import calibrate_batchnorm, needs_calibration
 from decamo.nn.cost import Cost, measure_cost

@@ -1,23 +1,21 @@
 """A timm model as a pyramid of four levels, with the parameters of each level."""
 
 import contextlib
-import difflib
-from collections.abc import Iterator
 from typing import Any, cast
 
 import timm
 import torch
+import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import Tensor, nn
 
-from decamo.errors import ModelError, UnknownBackbone, WeightsUnavailable
-from decamo.nn.weights import REMEDY, check_pretrained
+from decamo.errors import ModelError
+from decamo.nn.feature_maps import AS_IS, BackboneVariant, FeatureMaps, layout_of, unfit
+from decamo.nn.kept_tensors import KeptTensors
+from decamo.nn.simple_pyramid import STRIDES, SimplePyramid
 
-__all__ = ["STRIDES", "Backbone", "create_backbone"]
+__all__ = ["PROBE_SIZE", "STRIDES", "Backbone"]
 
-STRIDES = (4, 8, 16, 32)
-_REGISTERED = {"_parameters", "_buffers", "_modules"}
-_HOLDERS = (dict, list, tuple, Tensor)
 PROBE_SIZE = 64  # px; two positions at stride 32, so that no level of a probe is a single one
 
 
@@ -26,48 +24,102 @@ class Backbone(nn.Module):
 
     Attributes:
         name: timm's name of it.
+        variant: how timm was asked for it.
         channels: channels of each level, shallowest first.
         levels: names of the parameters of each level, as in :meth:`named_parameters`. A
             parameter belongs to the first level whose gradient reaches it, because that is the
-            first one that it can change; what no gradient reaches belongs to the last.
+            first one that it can change; what no gradient reaches belongs to the last. Those of a
+            plain ViT are told apart by the quarter of the blocks that they first act in. What
+            :attr:`pyramid` learns is in none of them: it starts fresh, like a head.
+        pyramid: makes the levels that the network lacks.
         mean: mean of the input channels that its weights expect, RGB in [0,1].
         std: their standard deviation, in the same unit.
         checkpointing: whether activations are recomputed in the backward pass.
+        frozen: whether no graph of the network is kept, so that only :attr:`pyramid` can learn.
 
     Args:
         name: timm's name.
         net: timm's ``features_only`` model; returns a list of feature maps.
+        variant: how timm was asked for it.
+        levels: as in the attribute, where another copy of the network was looked through.
+        probe: height and width, in px, of the image that it is looked through with otherwise.
 
     Raises:
         ModelError: the network has no such pyramid.
     """
 
-    def __init__(self, name: str, net: nn.Module) -> None:
+    def __init__(
+        self,
+        name: str,
+        net: nn.Module,
+        variant: BackboneVariant = AS_IS,
+        *,
+        levels: tuple[tuple[str, ...], ...] | None = None,
+        probe: int = PROBE_SIZE,
+    ) -> None:
         super().__init__()
         self.name = name
+        self.variant = variant
         self.net = net.eval()
         config: dict[str, Any] = getattr(net, "pretrained_cfg", {})
         self.mean: tuple[float, ...] = tuple(config.get("mean", timm.data.IMAGENET_DEFAULT_MEAN))
         self.std: tuple[float, ...] = tuple(config.get("std", timm.data.IMAGENET_DEFAULT_STD))
         self._channels_last = str(getattr(net, "output_fmt", "NCHW")).endswith("NHWC")
-        self._taken = _pick_levels(name, net)
+        self.maps: FeatureMaps = layout_of(name, net)
         widths: list[int] = cast(Any, net).feature_info.channels()
-        self.channels: tuple[int, ...] = tuple(widths[index] for index in self._taken)
+        self.pyramid = SimplePyramid(
+            self.maps.strides, [widths[index] for index in self.maps.taken]
+        )
+        self.channels = self.pyramid.channels
         self.checkpointing = False
-        self._caches = _Caches()
-        self._sizes = {PROBE_SIZE}
-        self.levels = self._levels_by_reach()
+        self.frozen = False
+        self._kept = KeptTensors()
+        self._sizes: set[int] = set()
+        if levels is None:
+            levels = self._levels_by_reach(probe)
+            self._sizes.add(probe)
+        self.levels = levels
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Feature maps ``[B,C,H/s,W/s]`` for strides 4, 8, 16, 32 of a normalised image."""
+        """Feature maps ``[B,C,H/s,W/s]`` for strides 4, 8, 16, 32 of a normalised image.
+
+        A network of patches that do not divide 32 px (14 in DINOv2) sees the image at the nearest
+        multiple of its patch; its maps are resized to the exact strides.
+        """
+        with torch.no_grad() if self.frozen else contextlib.nullcontext():
+            maps = self._maps(image)
+        return self.pyramid([maps[index] for index in self.maps.taken], image.shape[-2:])
+
+    def _maps(self, image: Tensor) -> list[Tensor]:
+        """Every map that the network gives, channels second."""
+        patch = self.maps.patch
+        if any(side % patch for side in image.shape[-2:]):
+            size = [max(round(side / patch), 1) * patch for side in image.shape[-2:]]
+            image = F.interpolate(image, size=size, mode="bicubic")
         wrap = self.checkpointing and not hasattr(self.net, "set_grad_checkpointing")
-        with self._caches.kept_out(self.net, tuple(image.shape[-2:])):
+        with self._kept.kept_out(self.net, tuple(image.shape[-2:])):
             if wrap and torch.is_grad_enabled():
                 features = torch.utils.checkpoint.checkpoint(self.net, image, use_reentrant=False)
             else:
                 features = self.net(image)
-        taken = [features[index] for index in self._taken]
-        return [f.permute(0, 3, 1, 2) for f in taken] if self._channels_last else taken
+        return [f.permute(0, 3, 1, 2) for f in features] if self._channels_last else list(features)
+
+    @property
+    def note(self) -> str:
+        """What of the levels is not the network's own, in a line; empty where all are."""
+        parts = []
+        if not self.pyramid.complete:
+            own = " and ".join(map(str, self.maps.strides))
+            made = [s for s, f in zip(STRIDES, self.pyramid.sources, strict=True) if f.doublings]
+            parts.append(
+                f"the features of {self.name} have a stride of {own} px; the levels of"
+                f" {', '.join(map(str, made))} px are made from them"
+            )
+        if self.maps.patch > 1:
+            parts.append(f"images are resized to multiples of its patch of {self.maps.patch} px")
+        if self.variant.built_for is not None:
+            parts.append(f"{self.name} is built for images of {self.variant.built_for} px")
+        return "; ".join(parts)
 
     def set_checkpointing(self, enable: bool) -> None:
         """Recompute activations in the backward pass, or keep them."""
@@ -95,166 +147,44 @@ class Backbone(nn.Module):
         except Exception as error:  # whatever a third-party network makes of a size it dislikes
             if "memory" in str(error):
                 raise
-            raise _unfit_size(self.name, size, f"({error})") from error
+            raise unfit_size(self.name, size, f"({error})") from error
         if [feature.shape[-1] for feature in features] != [size // stride for stride in STRIDES]:
-            raise _unfit_size(self.name, size, f"at strides {STRIDES}")
+            raise unfit_size(self.name, size, f"at strides {STRIDES}")
         self._sizes.add(size)
 
     @torch.enable_grad()
-    def _levels_by_reach(self) -> tuple[tuple[str, ...], ...]:
-        image = torch.linspace(-1, 1, 3 * PROBE_SIZE**2).reshape(1, 3, PROBE_SIZE, PROBE_SIZE)
+    def _levels_by_reach(self, size: int) -> tuple[tuple[str, ...], ...]:
+        names, parameters = zip(*self.net.named_parameters(prefix="net"), strict=True)
+        image = torch.linspace(-1, 1, 3 * size**2, device=parameters[0].device)
+        image = image.reshape(1, 3, size, size)
         try:
-            features = self(image)
+            maps = self._maps(image)
+            features = self.pyramid([maps[index] for index in self.maps.taken], (size, size))
         except Exception as error:  # whatever a third-party network makes of a size it dislikes
-            raise _unfit(self.name, f"does not take {PROBE_SIZE} px images ({error})") from error
-        expected = [PROBE_SIZE // stride for stride in STRIDES]
+            raise unfit(self.name, f"does not take {size} px images ({error})") from error
+        expected = [size // stride for stride in STRIDES]
         if [feature.shape[-1] for feature in features] != expected:
-            raise _unfit(self.name, f"its levels lack the strides {STRIDES} that it declares")
-        owner: dict[str, int] = {}
-        names, parameters = zip(*self.named_parameters(), strict=True)
-        for level, feature in enumerate(features):
+            raise unfit(self.name, f"its levels lack the strides {STRIDES} that it declares")
+        first: dict[str, int] = {}
+        # timm freezes what only a classifier uses (EfficientViM)
+        movable = {n: p for n, p in zip(names, parameters, strict=True) if p.requires_grad}
+        for place, index in enumerate(self.maps.depths):
             reached = torch.autograd.grad(
-                feature.float().sum(), parameters, retain_graph=True, allow_unused=True
+                maps[index].float().sum(),
+                tuple(movable.values()),
+                retain_graph=True,
+                allow_unused=True,
             )
-            for name, gradient in zip(names, reached, strict=True):
+            for name, gradient in zip(movable, reached, strict=True):
                 if gradient is not None:
-                    owner.setdefault(name, level)
-        last = len(STRIDES) - 1
-        return tuple(
-            tuple(name for name in names if owner.get(name, last) == level)
-            for level in range(len(STRIDES))
-        )
+                    first.setdefault(name, place)
+        last = len(self.maps.depths) - 1
+        owners = [first.get(name, last) for name in names]
+        return self.maps.levels(names, owners, [p.numel() for p in parameters])
 
 
-class _Absent:
-    """Stands for an attribute that was not there; a class, so that a copy of it is itself."""
-
-
-class _Caches:
-    """Attributes in which a network keeps tensors from one forward pass to the next in eval mode.
-
-    timm's attention biases (TinyViT, LeViT, EfficientFormer) are gathered once and kept until the
-    network is in training mode, which a :class:`Backbone` never is: a second backward pass would go
-    through the first one's graph, and weights that are loaded later would change nothing. What a
-    pass leaves behind is found by looking at every module before and after, once an image size.
-    """
-
-    def __init__(self) -> None:
-        self._sizes: set[tuple[int, ...]] = set()
-        self._before: dict[tuple[str, str], Any] = {}
-
-    @contextlib.contextmanager
-    def kept_out(self, net: nn.Module, size: tuple[int, ...]) -> Iterator[None]:
-        """Let one forward pass begin and end without anything kept from another."""
-        self._restore(net)
-        if size in self._sizes:
-            try:
-                yield
-            finally:
-                self._restore(net)
-            return
-        before = {key: _copied(value) for key, value in _attributes(net)}
-        yield
-        for key, value in _attributes(net):
-            if _holds_tensor(value) and not _is_same(value, before.get(key)):
-                self._before.setdefault(key, before.get(key, _Absent))
-        self._sizes.add(size)
-        self._restore(net)
-
-    def _restore(self, net: nn.Module) -> None:
-        for (place, name), value in self._before.items():
-            module = net.get_submodule(place)
-            if value is not _Absent:
-                setattr(module, name, _copied(value))
-            elif hasattr(module, name):
-                delattr(module, name)
-
-
-def _attributes(net: nn.Module) -> Iterator[tuple[tuple[str, str], Any]]:
-    """Plain attributes of every module that may hold tensors, by module and name."""
-    for place, module in net.named_modules():
-        for name, value in vars(module).items():
-            if name not in _REGISTERED and (value is None or isinstance(value, _HOLDERS)):
-                yield (place, name), value
-
-
-def _copied(value: Any) -> Any:
-    return type(value)(value) if type(value) in (dict, list) else value
-
-
-def _holds_tensor(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_holds_tensor, value.values()))
-    return (
-        any(map(_holds_tensor, value))
-        if isinstance(value, list | tuple)
-        else torch.is_tensor(value)
-    )
-
-
-def _is_same(value: Any, before: Any) -> bool:
-    """Whether the very same tensors are in it as before."""
-    if isinstance(value, dict) and isinstance(before, dict):
-        return value.keys() == before.keys() and all(
-            _is_same(v, before[k]) for k, v in value.items()
-        )
-    if isinstance(value, list | tuple) and isinstance(before, list | tuple):
-        return len(value) == len(before) and all(map(_is_same, value, before))
-    return value is before
-
-
-def create_backbone(name: str, *, pretrained: bool) -> Backbone:
-    """Make a backbone by timm's name; random weights come from torch's global CPU generator.
-
-    Raises:
-        UnknownBackbone: timm has no model of that name.
-        WeightsUnavailable: ``pretrained`` is asked for and cannot be had.
-        ModelError: the model cannot give a pyramid of strides 4, 8, 16 and 32.
-    """
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.4)
-        remedy = f"did you mean {' or '.join(near)}?" if near else "see timm.list_models()"
-        raise UnknownBackbone("--backbone", f"timm knows no model {name!r}", remedy)
-    backbone = Backbone(name, _features(name))
-    if pretrained:
-        check_pretrained(name)
-        try:
-            source = timm.create_model(name, features_only=True, pretrained=True)
-        except Exception as error:  # network, disk, hub and archive have a family of errors each
-            raise WeightsUnavailable(
-                "--pretrained", f"the weights of {name} cannot be had ({error})", REMEDY
-            ) from error
-        backbone.net.load_state_dict(source.state_dict())
-    return backbone
-
-
-def _features(name: str) -> nn.Module:
-    try:
-        return timm.create_model(name, features_only=True)
-    except Exception as error:  # timm says no in several ways, some of them an assertion
-        raise _unfit(name, f"gives no feature maps ({error})") from error
-
-
-def _pick_levels(name: str, net: Any) -> tuple[int, ...]:
-    """For each stride the deepest feature map that has it."""
-    reductions: list[int] = net.feature_info.reduction()
-    if missing := [stride for stride in STRIDES if stride not in reductions]:
-        raise _unfit(name, f"has no feature map of stride {missing[0]}, only {reductions}")
-    return tuple(
-        max(index for index, reduction in enumerate(reductions) if reduction == stride)
-        for stride in STRIDES
-    )
-
-
-def _unfit(name: str, why: str) -> ModelError:
-    return ModelError(
-        "--backbone",
-        f"{name} {why:.200}",
-        "choose a pyramid such as edgenext_base or convnext_tiny",
-    )
-
-
-def _unfit_size(name: str, size: int, why: str) -> ModelError:
+def unfit_size(name: str, size: int, why: str) -> ModelError:
+    """An error of images of a size that a network does not take."""
     return ModelError(
         "--img-size",
         f"{name} does not take {size} px images {why:.160}",

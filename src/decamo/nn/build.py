@@ -7,7 +7,9 @@ from typing import Any, cast
 import torch
 
 from decamo.errors import CheckpointMismatch, ModelError
-from decamo.nn.backbone import STRIDES, create_backbone
+from decamo.nn.backbone import STRIDES
+from decamo.nn.backbone_by_name import create_backbone
+from decamo.nn.decoder import magnified_side
 from decamo.nn.segmentation_network import Architecture, SegmentationNetwork
 from decamo.nn.segmenter import Segmenter, completed
 from decamo.nn.weights import load_weights_file
@@ -28,7 +30,7 @@ __all__ = [
 # experts costs under 1.2 times the FLOPs of the backbone alone.
 WIDTH = 64
 
-_OWN = {"backbone", "num_experts", "width", "input_mean", "input_std", "zoom"}
+_OWN = {"backbone", "num_experts", "width", "input_mean", "input_std", "zoom", "img_size"}
 
 
 def build_segmenter(
@@ -52,9 +54,11 @@ def build_segmenter(
         _check_size(size)
     with drawing_from(seed):
         from_hub = initialise and settings.pretrained and settings.backbone_weights is None
-        backbone = create_backbone(settings.backbone, pretrained=from_hub)
+        largest = magnified_side(max(wanted), settings.zoom)
+        backbone = create_backbone(settings.backbone, pretrained=from_hub, size=largest)
         if initialise and settings.backbone_weights is not None:
-            load_weights_file(backbone.net, settings.backbone_weights)
+            options = backbone.variant.options
+            load_weights_file(backbone.net, settings.backbone_weights, settings.backbone, options)
         segmenter = Segmenter(
             backbone,
             num_experts=settings.num_experts,
@@ -136,7 +140,11 @@ def from_architecture(architecture: Architecture, what: object = "checkpoint") -
     architecture = completed(architecture)
     with drawing_from(0):
         return Segmenter(
-            create_backbone(str(architecture["backbone"]), pretrained=False),
+            create_backbone(
+                str(architecture["backbone"]),
+                pretrained=False,
+                built_for=cast(int | None, architecture.get("img_size")),
+            ),
             num_experts=cast(int, architecture["num_experts"]),
             width=cast(int, architecture["width"]),
             mean=tuple(cast(list[float], architecture["input_mean"])),

@@ -51,6 +51,7 @@ class ForeignNetwork(nn.Module):
         mean: mean of the input channels, RGB in [0,1].
         std: standard deviation of the input channels, in the same unit.
         remarks: lines for whoever trains it.
+        changed: that its source is another one than when the checkpoint was written; empty if not.
 
     Raises:
         ModelError: it does not take such an image, or it is not clear what its logits are.
@@ -70,13 +71,15 @@ class ForeignNetwork(nn.Module):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         remarks: tuple[str, ...] = (),
+        changed: str = "",
     ) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
         self.net = net
         self.prefix = find_backbone(net, backbone_prefix)
-        self._remarks = list(remarks)
+        self.changed = changed
+        self._remarks = [*remarks, *([f"warning: {changed}"] if changed else [])]
         self._sizes = {size}
         self._checkpointing = False
         self.net.eval()

@@ -12,7 +12,8 @@ from torch import nn
 
 from decamo.errors import ModelError, UnknownBackbone, WeightsUnavailable
 from decamo.nn.network_sources import library
-from decamo.nn.weights import REMEDY, check_pretrained, load_weights_file
+from decamo.nn.pretrained import check_pretrained
+from decamo.nn.weights import REMEDY, load_weights_file
 from decamo.settings import ModelSettings
 from decamo.settings.network_names import NetworkSpec
 

@@ -158,14 +158,14 @@ def _foreign(
     held = described or {}
     made = _made(spec, settings, initialise=initialise, config=str(held.get("config", "")))
     architecture: Architecture = {"network": str(spec), "kind": spec.kind.value}
-    remarks = list(made.remarks)
+    changed = ""
     if made.backbone:
         architecture["backbone"] = made.backbone
     if made.config:
         architecture["config"] = _plain_config(made.config)
     if spec.kind is NetworkKind.FILE:
         architecture["source"] = source_digest(spec)
-        remarks += _changed(spec, held, str(architecture["source"]))
+        changed = _changed(spec, held, str(architecture["source"]))
     if isinstance(made.net, SegmentationNetwork):
         made.net.architecture = made.net.architecture | architecture
         return made.net
@@ -177,7 +177,8 @@ def _foreign(
         backbone_prefix=settings.backbone_prefix,
         mean=settings.input_mean or made.mean,
         std=settings.input_std or made.std,
-        remarks=tuple(remarks),
+        remarks=made.remarks,
+        changed=changed,
     )
 
 
@@ -231,12 +232,10 @@ def _plain_config(text: str) -> str:
     return json.dumps(held, sort_keys=True)
 
 
-def _changed(spec: NetworkSpec, held: Architecture, now: str) -> list[str]:
-    """A line where the source is another one than when the checkpoint was written."""
+def _changed(spec: NetworkSpec, held: Architecture, now: str) -> str:
+    """That the source is another one than a checkpoint was written with; empty where it is not."""
     before = str(held.get("source", now))
     if before == now:
-        return []
-    return [
-        f"warning: {spec} has changed since the checkpoint was written (sha256 {before[:12]}, now"
-        f" {now[:12]})"
-    ]
+        return ""
+    digests = f"sha256 {before[:12]}, now {now[:12]}"
+    return f"{spec} has changed since the checkpoint was written ({digests})"

@@ -1,6 +1,5 @@
 """The network: only composes its parts, and says which parameters learn."""
 
-import contextlib
 from collections.abc import Collection
 from typing import Self
 
@@ -69,6 +68,8 @@ class Segmenter(nn.Module):
         }
         if zoom != 1:  # left out otherwise: the networks of earlier versions stay the same
             self.architecture["zoom"] = zoom
+        if backbone.variant.built_for is not None:
+            self.architecture["img_size"] = backbone.variant.built_for
         self.zoom = zoom
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
@@ -79,7 +80,6 @@ class Segmenter(nn.Module):
         self.head = LogitHead(width)
         # Always there, so that a checkpoint does not depend on how it was trained.
         self.sides = nn.ModuleList(LogitHead(width) for _ in STRIDES[1:])
-        self._backbone_learns = True
         self.train()
 
     def forward(
@@ -92,9 +92,7 @@ class Segmenter(nn.Module):
             side_outputs: also give the logits of strides 8, 16 and 32.
             scale: on top of the network's own zoom.
         """
-        frozen = contextlib.nullcontext() if self._backbone_learns else torch.no_grad()
-        with frozen:
-            features = self.backbone(magnified(image, self.zoom * scale))
+        features = self.backbone(magnified(image, self.zoom * scale))
         pyramid, gates = [], []
         for feature, lateral, mixture in zip(features, self.laterals, self.mixtures, strict=True):
             mixed, gate = mixture(lateral(feature))
@@ -134,8 +132,9 @@ class Segmenter(nn.Module):
         Names are those of :meth:`named_parameters`; each parameter is in exactly one group.
         """
         every = dict(self.named_parameters())
+        deep = {f"backbone.{name}" for names in self.backbone.levels for name in names}
         groups: dict[str, dict[str, nn.Parameter]] = {
-            "head": {k: v for k, v in every.items() if not k.startswith("backbone.")}
+            "head": {k: v for k, v in every.items() if k not in deep}
         }
         for level, names in enumerate(self.backbone.levels):
             groups[f"backbone.{level}"] = {f"backbone.{n}": every[f"backbone.{n}"] for n in names}
@@ -148,7 +147,7 @@ class Segmenter(nn.Module):
             ValueError: there is no such group.
         """
         let_learn(self.groups(), groups)
-        self._backbone_learns = any(name != "head" for name in groups)
+        self.backbone.frozen = all(name == "head" for name in groups)
 
     def backbone_norms(self) -> list[_BatchNorm]:
         """BatchNorm layers of the backbone that keep running statistics."""
@@ -172,8 +171,8 @@ class Segmenter(nn.Module):
         return f"{self.architecture['backbone']} with {experts} experts a level"
 
     def notes(self) -> list[str]:
-        """Nothing that its flags do not say."""
-        return []
+        """What of its backbone is not the network's own, in a line."""
+        return [self.backbone.note] if self.backbone.note else []
 
     @property
     def gradient_checkpointing(self) -> bool:

@@ -1,24 +1,23 @@
 """Weights from files and checkpoints, and whether they are those of the network."""
 
 import re
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import safetensors.torch
 import timm
 import torch
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from torch import Tensor, nn
 
 from decamo.errors import CheckpointMismatch, WeightsUnavailable
+from decamo.nn.resampling import fit_tables
 from decamo.nn.segmentation_network import TorchModule
 
 __all__ = [
     "REMEDY",
-    "check_pretrained",
     "load_fitting",
     "load_weights_file",
     "named",
@@ -56,9 +55,16 @@ def load_fitting(network: TorchModule, weights: Mapping[str, Tensor], what: obje
         raise CheckpointMismatch(
             what,
             f"its weights are not those of the network: {'; '.join(told)}",
-            "use it with the flags and the version of decamo that it was trained with",
+            _remedy(network),
         )
     network.load_state_dict(weights)
+
+
+def _remedy(network: TorchModule) -> str:
+    changed: str = getattr(network, "changed", "")
+    if changed:
+        return f"{changed}: give the file as it was then"
+    return "use it with the flags and the version of decamo that it was trained with"
 
 
 def named(names: Iterable[str]) -> str:
@@ -69,70 +75,40 @@ def named(names: Iterable[str]) -> str:
 
 
 REMEDY = "give --backbone-weights FILE, or --no-pretrained to start from random weights"
-PROBE_SECONDS = 5.0
 NESTS = ("state_dict", "model", "model_state_dict")
 PREFIXES = ("module.", "backbone.", "model.", "encoder.")
-HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-TOP_SEQUENTIAL = re.compile(r"^([A-Za-z]\w*)\.(\d+)\.")
+TOP_SEQUENTIAL = re.compile(r"^([A-Za-z]\w*)\.(\w+)\.")
 
 
-def check_pretrained(name: str) -> None:
-    """Find out within seconds whether pretrained weights of a timm model can be had.
-
-    The hub's client retries for three quarters of a minute without a network. One request with
-    a short timeout comes first; files that are cached need none.
-
-    Raises:
-        WeightsUnavailable: none are published, or the hub cannot be reached.
-    """
-    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    if config is None or not config.has_weights:
-        raise WeightsUnavailable(
-            "--pretrained", f"nobody published weights of {name} for timm", REMEDY
-        )
-    repository = config.hf_hub_id
-    if config.file or config.state_dict or not repository:
-        return
-    repository, _, revision = repository.partition("@")
-    files = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
-    if any(_cached(repository, file, revision or None) for file in files):
-        return
-    url = huggingface_hub.hf_hub_url(repository, files[0], revision=revision or None)
-    try:
-        huggingface_hub.get_hf_file_metadata(url, timeout=PROBE_SECONDS)
-    except LocalEntryNotFoundError as error:
-        raise _unreachable(name, error) from error
-    except EntryNotFoundError:
-        return  # the hub answered: the weights lie there under another file name
-    except Exception as error:  # the hub's client changed its HTTP library twice, and may again
-        raise _unreachable(name, error) from error
-
-
-def load_weights_file(net: nn.Module, path: Path) -> None:
+def load_weights_file(
+    net: nn.Module, path: Path, name: str = "", options: Mapping[str, Any] | None = None
+) -> None:
     """Load a state dict from a file into a feature extractor; nothing in the file is executed.
 
     The dict may be nested under ``state_dict``, ``model`` or ``model_state_dict`` and its keys
     may carry the prefixes ``module.``, ``backbone.``, ``model.`` and ``encoder.``. Keys that the
-    feature extractor lacks (a classifier) are left out.
+    feature extractor lacks (a classifier) are left out. Where the names are those of a network's
+    own repository, or position embeddings have another size, timm's remapping of that network is
+    tried, and tables of relative positions are interpolated.
 
     Args:
         net: timm's feature extractor, changed in place.
         path: ``.safetensors``, or anything that ``torch.save`` wrote.
+        name: timm's name of the network, for its remapping.
+        options: that it was made with, beside ``features_only``.
 
     Raises:
         WeightsUnavailable: no such file, not a state dict, or a key is missing or of another
             shape; then ``net`` is unchanged.
     """
-    found = _by_name(_read(path))
+    content = _tensors(_read(path))
     wanted = net.state_dict()
-    absent, misfit = [], []
-    for key, value in wanted.items():
-        if key.endswith("num_batches_tracked"):
-            continue  # a counter without meaning here; older files lack it
-        if key not in found:
-            absent.append(key)
-        elif found[key].shape != value.shape:
-            misfit.append(f"{key} {tuple(found[key].shape)} for {tuple(value.shape)}")
+    found = _by_name(content)
+    absent, misfit = _differing(found, wanted)
+    if (absent or misfit) and name:
+        other = fit_tables(_by_name(_remapped(content, name, options or {})), wanted)
+        if not any(_differing(other, wanted)):
+            found, absent, misfit = other, [], []
     if wrong := misfit + absent:
         kind = "of another shape or missing" if misfit else "missing"
         raise WeightsUnavailable(
@@ -143,16 +119,38 @@ def load_weights_file(net: nn.Module, path: Path) -> None:
     net.load_state_dict({key: found.get(key, value) for key, value in wanted.items()})
 
 
-def _cached(repository: str, file: str, revision: str | None) -> bool:
-    hit = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
-    return isinstance(hit, str)
+def _differing(
+    found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
+) -> tuple[list[str], list[str]]:
+    """Names that are missing, and those of another shape with both shapes."""
+    absent, misfit = [], []
+    for key, value in wanted.items():
+        if key.endswith("num_batches_tracked"):
+            continue  # a counter without meaning here; older files lack it
+        if key not in found:
+            absent.append(key)
+        elif found[key].shape != value.shape:
+            misfit.append(f"{key} {tuple(found[key].shape)} for {tuple(value.shape)}")
+    return absent, misfit
 
 
-def _unreachable(name: str, error: Exception) -> WeightsUnavailable:
-    reason = str(error).strip().splitlines() or [type(error).__name__]
-    return WeightsUnavailable(
-        "--pretrained", f"the weights of {name} cannot be downloaded ({reason[0]:.120})", REMEDY
-    )
+def _remapped(
+    content: Mapping[str, Tensor], name: str, options: Mapping[str, Any]
+) -> Mapping[str, Tensor]:
+    """What timm makes of a state dict when it loads it into the whole network."""
+    plain = {key: value for key, value in options.items() if key != "out_indices"}
+    with torch.random.fork_rng(devices=[]):
+        whole = timm.create_model(name, **plain)
+    remap = getattr(sys.modules[type(whole).__module__], "checkpoint_filter_fn", None)
+    if remap is None:
+        return content
+    try:
+        with warnings.catch_warnings():
+            # timm interpolates with an indexing that torch calls deprecated
+            warnings.simplefilter("ignore", UserWarning)
+            return _tensors(remap(dict(content), whole))
+    except Exception:  # names of something else; what lacks is said by the caller
+        return content
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -182,20 +180,22 @@ def _read(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _by_name(content: Mapping[str, Any]) -> dict[str, Tensor]:
+def _by_name(content: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Each tensor under every name that a feature extractor may have for it.
 
     timm's wrapper flattens a top-level ``Sequential`` (``stages.0.`` becomes ``stages_0.``), or
     holds the whole model as ``model``.
     """
     found: dict[str, Tensor] = {}
-    for key, value in content.items():
-        if not isinstance(value, Tensor):
-            continue
-        bare = _without_prefixes(str(key))
+    for bare, value in content.items():
         for alias in (bare, TOP_SEQUENTIAL.sub(r"\1_\2.", bare), f"model.{bare}"):
             found[alias] = value
     return found
+
+
+def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Tensors alone, their names without prefixes."""
+    return {_without_prefixes(str(k)): v for k, v in content.items() if isinstance(v, Tensor)}
 
 
 def _without_prefixes(key: str) -> str:

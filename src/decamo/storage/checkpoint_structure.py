@@ -19,6 +19,7 @@ __all__ = ["validate_architecture", "validate_state"]
 Check = Callable[[str, Any], None]
 
 _LARGEST = 2**53  # any count beyond is no count
+_LARGEST_BUILT = 8192  # px; twice 4K
 _KINDS = ("start", "extend", "branch", "rollback", "split", "race")  # of a segment
 _WIDEST = 4096  # channels; sixty times what the networks of today have
 
@@ -242,7 +243,7 @@ _OWN_NETWORK = _fields(
         "input_mean": _list_of(_number, 3),
         "input_std": _list_of(_number, 3),
     },
-    {"zoom": _zoom},
+    {"zoom": _zoom, "img_size": _whole(1, _LARGEST_BUILT)},
     others=_leaf_or_list,
 )
 
