@@ -13,7 +13,7 @@ from decamo.nn import Segmenter, build_segmenter
 from decamo.nn.experts import make_expert
 from decamo.nn.mixture import Mixture, Router
 from decamo.settings import ModelSettings
-from decamo.settings.words import EXPERT_KINDS
+from decamo.settings.expert_names import EXPERT_KINDS, expert_turns
 
 __all__ = ["CHANGES", "build_changed"]
 
@@ -106,8 +106,9 @@ def _without(kind: int, mixture: Mixture) -> Mixture:
     """The mixture without the experts of a kind."""
     left = [i for i in range(len(mixture.experts)) if i % len(EXPERT_KINDS) != kind]
     width, _, inner = mixture.leave.shape
+    turns = expert_turns((), max(left) + 1)
     smaller = Mixture(width, len(left), inner)
-    smaller.experts = nn.ModuleList(make_expert(i, inner) for i in left)
+    smaller.experts = nn.ModuleList(make_expert(*turns[i], inner) for i in left)
     return smaller
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from decamo.errors import DecamoError as DecamoError
     from decamo.inference.views import Views as Views
     from decamo.settings import TrainSettings as TrainSettings
+    from decamo.settings.expert_names import register_expert as register_expert
     from decamo.settings.lr_schedules import register_lr_schedule as register_lr_schedule
     from decamo.settings.network_names import register_network as register_network
 
@@ -69,6 +70,7 @@ _HOMES = {
     "models": "api.backbones",
     "plan": "api.planning",
     "predict": "api.model",
+    "register_expert": "settings.expert_names",
     "register_lr_schedule": "settings.lr_schedules",
     "register_network": "settings.network_names",
     "train": "api.training",

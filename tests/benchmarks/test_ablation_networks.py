@@ -9,7 +9,7 @@ from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, measure_cost
 from decamo.nn.mixture import Mixture
 from decamo.settings import ModelSettings
-from decamo.settings.words import EXPERT_KINDS
+from decamo.settings.expert_names import EXPERT_KINDS
 
 SETTINGS = ModelSettings("mobilenetv2_035", pretrained=False)
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from decamo.nn import STRIDES
 from decamo.nn.experts import (
@@ -14,13 +14,18 @@ from decamo.nn.experts import (
     GlobalContext,
     LocalTexture,
     Strips,
-    expert_name,
     local_mean,
+    make_expert,
 )
-from decamo.nn.experts import make_expert as make
+from decamo.settings.expert_names import expert_name, expert_turns
 from decamo.settings.words import level_name
 
 WIDTH = 4
+
+
+def make(index: int, width: int) -> nn.Module:
+    """The expert of an index among the built-in kinds in turn."""
+    return make_expert(*expert_turns((), index + 1)[index], width)
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

@@ -1,6 +1,10 @@
+import pytest
 import torch
+from torch import nn
 
 from decamo.nn.mixture import Mixture
+from decamo.settings import expert_names
+from decamo.settings.expert_names import EXPERT_KINDS, register_expert
 
 
 def test_it_is_the_input_plus_the_gated_experts() -> None:
@@ -31,3 +35,19 @@ def test_every_parameter_and_the_gates_learn() -> None:
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in mixture.parameters())
     assert gates.grad is not None
     assert (gates.grad != 0).all()
+
+
+def test_another_kind_moves_nobody_else_s_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expert_names, "_REGISTERED", {})
+    register_expert("pointwise", lambda d: nn.Conv2d(d, d, 1))
+    torch.manual_seed(0)
+    usual = Mixture(8, 7, 4)
+    torch.manual_seed(0)
+    more = Mixture(8, 8, 4, [*EXPERT_KINDS, "pointwise"])
+
+    assert usual.names == more.names[:7]
+    for one, other in zip(usual.experts, more.experts, strict=False):
+        assert type(one) is type(other)
+        assert [p.shape for p in one.parameters()] == [p.shape for p in other.parameters()]
+    assert isinstance(more.experts[7], nn.Conv2d)
+    assert more(torch.randn(2, 8, 6, 6))[0].shape == (2, 8, 6, 6)

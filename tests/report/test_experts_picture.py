@@ -10,8 +10,13 @@ from PIL import Image
 from decamo.errors import StorageError
 from decamo.nn.firing import Firing
 from decamo.report.experts_picture import draw_experts, write_experts
+from decamo.settings.expert_names import expert_name
 
 BRIGHT = (253, 231, 37)  # the top of viridis
+
+
+def names(count: int) -> tuple[str, ...]:
+    return tuple(expert_name(n) for n in range(count))
 
 
 def firing(experts: int, levels: int = 4, hot: int = 0) -> Firing:
@@ -22,7 +27,7 @@ def firing(experts: int, levels: int = 4, hot: int = 0) -> Firing:
         one = torch.zeros(experts, side, side)
         one[hot, : side // 2, : side // 2] = 0.5
         strength.append(one)
-    return Firing(tuple(strength), torch.full((levels, experts), 1 / experts))
+    return Firing(tuple(strength), torch.full((levels, experts), 1 / experts), names(experts))
 
 
 def drawn(image: npt.NDArray[np.uint8], fired: Firing, form: str = "png") -> npt.NDArray[np.uint8]:
@@ -64,7 +69,7 @@ def test_more_experts_make_a_wider_sheet(shape: tuple[int, int]) -> None:
 
 
 def test_a_network_that_moves_nothing_is_drawn_dark() -> None:
-    still = Firing((torch.zeros(2, 4, 4),), torch.tensor([[0.5, 0.5]]))
+    still = Firing((torch.zeros(2, 4, 4),), torch.tensor([[0.5, 0.5]]), names(2))
     assert not near(drawn(np.zeros((40, 40, 3), np.uint8), still), BRIGHT).any()
 
 

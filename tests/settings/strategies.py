@@ -12,6 +12,7 @@ from decamo.settings import (
     ScheduleSettings,
     TrainSettings,
 )
+from decamo.settings.expert_names import EXPERT_KINDS
 
 __all__ = ["schedules", "train_settings"]
 
@@ -81,6 +82,10 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
         ),
         model=ModelSettings(
             backbone=draw(_WORDS),
+            network=draw(st.sampled_from(("decamo", "smp:FPN", "their_net.py:build", "mine"))),
+            backbone_prefix=draw(_WORDS),
+            output=draw(_WORDS),
+            experts=draw(st.lists(st.sampled_from(EXPERT_KINDS), max_size=9).map(tuple)),
             num_experts=draw(st.integers(1, 28)),
             zoom=draw(_unit(1, 4)),
             pretrained=draw(st.booleans()),
@@ -94,6 +99,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
             deep_supervision=draw(st.booleans()),
             multi_scale=draw(st.lists(_unit(0.25, 4), min_size=1, max_size=3).map(tuple)),
             teacher=draw(st.none() | _PATHS),
+            teacher_network=draw(st.sampled_from(("", "their_net.py:build"))),
             weight_decay=draw(_unit()),
             clip_grad=draw(_unit(0, 100)),
             use_ema=draw(st.booleans()),

@@ -25,7 +25,7 @@ from decamo.inference.views import Views
 from decamo.metrics import THRESHOLD
 from decamo.nn.firing import ActivationRecorder, Firing
 from decamo.nn.gate_recorder import entropy_share
-from decamo.settings.words import counted, expert_name, level_name, seconds_of
+from decamo.settings.words import counted, level_name, seconds_of
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs
 
@@ -173,8 +173,10 @@ def _told(firing: Firing) -> list[dict[str, Any]]:
         {
             "level": level_name(level),
             "entropy": entropies[level],
-            "gates": {expert_name(e): float(gate) for e, gate in enumerate(gates)},
-            "strength": {expert_name(e): float(one.mean()) for e, one in enumerate(strength)},
+            "gates": dict(zip(firing.names, map(float, gates), strict=True)),
+            "strength": {
+                n: float(one.mean()) for n, one in zip(firing.names, strength, strict=True)
+            },
         }
         for level, (gates, strength) in enumerate(zip(firing.gates, firing.strength, strict=True))
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import safetensors.torch
 import torch
 
@@ -125,8 +126,6 @@ def from_hub(name: str) -> Path:
     Raises:
         CheckpointMissing: the hub cannot be reached, or has no such model.
     """
-    import huggingface_hub  # seconds to import, and needed for this alone
-
     repository, _, revision = name.removeprefix(HUB).partition("@")
     try:
         folder = huggingface_hub.snapshot_download(

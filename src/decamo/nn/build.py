@@ -30,7 +30,16 @@ __all__ = [
 # experts costs under 1.2 times the FLOPs of the backbone alone.
 WIDTH = 64
 
-_OWN = {"backbone", "num_experts", "width", "input_mean", "input_std", "zoom", "img_size"}
+_OWN = {
+    "backbone",
+    "num_experts",
+    "experts",
+    "width",
+    "input_mean",
+    "input_std",
+    "zoom",
+    "img_size",
+}
 
 
 def build_segmenter(
@@ -61,7 +70,8 @@ def build_segmenter(
             load_weights_file(backbone.net, settings.backbone_weights, settings.backbone, options)
         segmenter = Segmenter(
             backbone,
-            num_experts=settings.num_experts,
+            num_experts=len(settings.experts) or settings.num_experts,
+            kinds=settings.experts,
             width=WIDTH,
             mean=settings.input_mean or backbone.mean,
             std=settings.input_std or backbone.std,
@@ -146,6 +156,7 @@ def from_architecture(architecture: Architecture, what: object = "checkpoint") -
                 built_for=cast(int | None, architecture.get("img_size")),
             ),
             num_experts=cast(int, architecture["num_experts"]),
+            kinds=cast(list[str], architecture.get("experts", [])),
             width=cast(int, architecture["width"]),
             mean=tuple(cast(list[float], architecture["input_mean"])),
             std=tuple(cast(list[float], architecture["input_std"])),

@@ -2,8 +2,9 @@
 
 Each expert maps ``[B,d,h,w]`` to ``[B,d,h,w]``, is translation-equivariant up to its grid (global
 context excepted) and looks at one image at a time. The projections into and out of an expert are
-the mixture's, so what is here is only what makes a kind. Kinds come in order of merit; the eighth
-expert is the first kind again at the next scale.
+the mixture's, so what is here is only what makes a kind. Kinds have names, under which others are
+registered; ``--num-experts`` takes the built-in ones in order of merit, the eighth expert being the
+first kind again at the next scale.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from decamo.settings.words import expert_name
+from decamo.settings.expert_names import EXPERT_KINDS, registered_expert
 
 __all__ = [
     "KINDS",
@@ -22,7 +23,6 @@ __all__ = [
     "GlobalContext",
     "LocalTexture",
     "Strips",
-    "expert_name",
     "local_mean",
     "make_expert",
 ]
@@ -164,24 +164,31 @@ def local_mean(x: Tensor, cell: int) -> Tensor:
 
 
 # Kind and the scale of its n-th appearance (n from 0), in positions of its level. The two textures
-# take the odd and the even dilations, so that no expert repeats another. Names: expert_name.
-KINDS: tuple[Callable[[int, int], nn.Module], ...] = (
-    lambda width, n: LocalTexture(width, dilation=1 + 2 * n),
-    lambda width, n: GlobalContext(width, slots=8 * (n + 1)),
-    lambda width, n: Contrast(width, cell=4 * 2**n),
-    lambda width, n: FrequencySplit(width, cell=2 * 2**n),
-    lambda width, n: Edges(width, dilation=1 + n),
-    lambda width, n: LocalTexture(width, dilation=2 + 2 * n),
-    lambda width, n: Strips(width, length=9 + 4 * n),
-)
+# take the odd and the even dilations, so that no expert repeats another.
+KINDS: dict[str, Callable[[int, int], nn.Module]] = {
+    "texture": lambda width, n: LocalTexture(width, dilation=1 + 2 * n),
+    "global context": lambda width, n: GlobalContext(width, slots=8 * (n + 1)),
+    "contrast": lambda width, n: Contrast(width, cell=4 * 2**n),
+    "frequency": lambda width, n: FrequencySplit(width, cell=2 * 2**n),
+    "edges": lambda width, n: Edges(width, dilation=1 + n),
+    "wide texture": lambda width, n: LocalTexture(width, dilation=2 + 2 * n),
+    "strips": lambda width, n: Strips(width, length=9 + 4 * n),
+}
+assert tuple(KINDS) == EXPERT_KINDS
 
 
-def make_expert(index: int, width: int) -> nn.Module:
-    """The expert of that index: kinds in turn, each turn at a larger scale.
+def make_expert(kind: str, turn: int, width: int) -> nn.Module:
+    """An expert of a kind; the built-in ones look at a larger scale with each turn.
 
     Args:
-        index: from 0.
+        kind: a built-in one, or one that :func:`decamo.register_expert` has made known.
+        turn: how many of the kind came before it.
         width: channels d, even.
+
+    Raises:
+        SettingsError: no such kind.
     """
-    turn, kind = divmod(index, len(KINDS))
-    return KINDS[kind](width, turn)
+    if kind in KINDS:
+        return KINDS[kind](width, turn)
+    expert: nn.Module = registered_expert(kind)(width)
+    return expert

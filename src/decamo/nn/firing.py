@@ -32,10 +32,12 @@ class Firing:
             of the features it adds to. Additions of several experts may cancel, so that they need
             not sum to anything.
         gates: float32 ``[levels,E]`` on the CPU; each row sums to 1.
+        names: of the experts.
     """
 
     strength: tuple[Tensor, ...]
     gates: Tensor
+    names: tuple[str, ...]
 
 
 def contributions(mixture: Mixture, seen: Sequence[Tensor], gates: Tensor) -> Iterator[Tensor]:
@@ -93,7 +95,7 @@ class ActivationRecorder:
         strength = [first[0].cpu() for first, *_ in passes]
         gates = torch.stack([first[1].float().cpu() for first, *_ in passes])
         return [
-            Firing(tuple(level[n] for level in strength), gates[:, n])
+            Firing(tuple(level[n] for level in strength), gates[:, n], self._levels[0].names)
             for n in range(gates.shape[1])
         ]
 
@@ -102,7 +104,7 @@ class _Level:
     """One mixture, watched."""
 
     def __init__(self, mixture: Mixture) -> None:
-        self._mixture = mixture
+        self._mixture, self.names = mixture, mixture.names
         self._seen: dict[int, Tensor] = {}
         self._passes: list[tuple[Tensor, Tensor]] = []
         self._handles: list[RemovableHandle] = []

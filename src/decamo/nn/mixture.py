@@ -1,9 +1,12 @@
 """A mixture of experts at one level: every expert runs, the router weighs them."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from decamo.nn.experts import make_expert
+from decamo.settings.expert_names import expert_name, expert_turns
 
 __all__ = [
     "Mixture",
@@ -68,13 +71,21 @@ class Mixture(nn.Module):
         width: channels C of the level.
         num_experts: number of experts E.
         expert_width: channels d inside an expert, even.
+        kinds: of the experts by name; empty for the built-in ones in turn.
+
+    Attributes:
+        names: of the experts, for people.
     """
 
-    def __init__(self, width: int, num_experts: int, expert_width: int) -> None:
+    def __init__(
+        self, width: int, num_experts: int, expert_width: int, kinds: Sequence[str] = ()
+    ) -> None:
         super().__init__()
+        experts = expert_turns(kinds, num_experts)
+        self.names = tuple(expert_name(index, kinds) for index in range(num_experts))
         self.router = Router(width, num_experts)
         self.enter = nn.Conv2d(width, num_experts * expert_width, 1)
-        self.experts = nn.ModuleList(make_expert(i, expert_width) for i in range(num_experts))
+        self.experts = nn.ModuleList(make_expert(*one, expert_width) for one in experts)
         # As though each expert stood alone (fan-in d): even gates then shrink the sum to 1/sqrt(E).
         leave = torch.randn(width, num_experts, expert_width) * expert_width**-0.5
         self.leave = nn.Parameter(leave)

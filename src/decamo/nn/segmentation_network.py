@@ -12,7 +12,7 @@ from decamo.nn.prediction import NetworkOutput
 
 __all__ = ["Architecture", "SegmentationNetwork", "TorchModule"]
 
-Architecture = dict[str, str | int | float | list[float]]
+Architecture = dict[str, str | int | float | list[float] | list[str]]
 """Plain values that describe a network in a checkpoint; never code."""
 
 

@@ -1,6 +1,6 @@
 """The network: only composes its parts, and says which parameters learn."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Self
 
 import torch
@@ -39,6 +39,7 @@ class Segmenter(nn.Module):
     Args:
         backbone: gives the pyramid.
         num_experts: experts at each level.
+        kinds: of the experts by name; empty for the built-in ones in turn.
         width: channels of every level behind the backbone, a multiple of 8.
         mean: mean of the input channels, RGB in [0,1].
         std: standard deviation of the input channels, in the same unit.
@@ -53,6 +54,7 @@ class Segmenter(nn.Module):
         backbone: Backbone,
         *,
         num_experts: int,
+        kinds: Sequence[str] = (),
         width: int,
         mean: tuple[float, ...],
         std: tuple[float, ...],
@@ -66,6 +68,8 @@ class Segmenter(nn.Module):
             "input_mean": list(mean),
             "input_std": list(std),
         }
+        if kinds:
+            self.architecture["experts"] = list(kinds)
         if zoom != 1:  # left out otherwise: the networks of earlier versions stay the same
             self.architecture["zoom"] = zoom
         if backbone.variant.built_for is not None:
@@ -75,7 +79,7 @@ class Segmenter(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
         self.backbone = backbone
         self.laterals = nn.ModuleList(Lateral(channels, width) for channels in backbone.channels)
-        self.mixtures = nn.ModuleList(Mixture(width, num_experts, d) for d in EXPERT_WIDTHS)
+        self.mixtures = nn.ModuleList(Mixture(width, num_experts, d, kinds) for d in EXPERT_WIDTHS)
         self.decoder = Decoder(width, len(STRIDES))
         self.head = LogitHead(width)
         # Always there, so that a checkpoint does not depend on how it was trained.

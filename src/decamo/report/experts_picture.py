@@ -17,7 +17,7 @@ from decamo.inference import mask_outline, overlay
 from decamo.metrics import THRESHOLD
 from decamo.nn.firing import Firing
 from decamo.nn.gate_recorder import entropy_share
-from decamo.settings.words import expert_name, level_name
+from decamo.settings.words import level_name
 from decamo.storage.outputs import PREDICTION_MARK, write_output
 
 __all__ = ["draw_experts", "write_experts"]
@@ -112,7 +112,7 @@ def _draw_level(
     for index, axes in enumerate(row):
         axes.imshow(_heat(strength[index], image, line), interpolation="nearest")
         told = f"gate {float(firing.gates[level, index]):.0%}, moves {moves[index]:.1%}"
-        name = expert_name(index).replace(", ", "\n")
+        name = firing.names[index].replace(", ", "\n")
         axes.set_title(f"{name}\n{told}" if level == 0 else told, fontsize=7.5, pad=3)
         share = moves[index] / max(float(moves.max()), 1e-9)
         axes.add_patch(

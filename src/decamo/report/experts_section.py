@@ -8,7 +8,8 @@ from decamo.report.page import escaped, plot, table
 from decamo.report.svg_chart import draw_chart
 from decamo.report.svg_heat import heat_map
 from decamo.report.svg_parts import Chart, Line, key
-from decamo.settings.words import expert_name, level_name
+from decamo.settings.expert_names import expert_name
+from decamo.settings.words import level_name
 
 __all__ = ["EXPERTS_STYLE", "Sheet", "experts_section"]
 
@@ -43,19 +44,26 @@ class Sheet:
 
 def experts_section(past: Past, sheets: Sequence[Sheet] = ()) -> str:
     """All that is known of the experts as HTML; empty where nothing is."""
-    figures = _use(past.points) + _routing(past.points)
+    kinds = _kinds(past)
+    figures = _use(past.points, kinds) + _routing(past.points)
     charts = f'<div class="charts">{figures}</div>' if figures else ""
-    shown = charts + _gates(past.points) + _sheets(sheets)
+    shown = charts + _gates(past.points, kinds) + _sheets(sheets)
     return f'<section><h2 id="experts">Experts</h2>{shown}</section>' if shown else ""
 
 
-def _use(points: Sequence[Point]) -> str:
+def _kinds(past: Past) -> list[str]:
+    """Names of the experts where the run chose them; empty for the built-in ones in turn."""
+    settings = past.stretches[-1].settings if past.stretches else {}
+    return [str(name) for name in settings.get("model", {}).get("experts") or ()]
+
+
+def _use(points: Sequence[Point], kinds: Sequence[str]) -> str:
     used = [p for p in points if p.usage]
     used = [p for p in used if len(p.usage) == len(used[-1].usage)]
     if not used:
         return ""
     count = len(used[-1].usage)
-    names = [expert_name(n) for n in range(count)]
+    names = [expert_name(n, kinds) for n in range(count)]
     picture = heat_map(
         "use of the experts", [p.epoch for p in used], [p.usage for p in used], names=names
     )
@@ -84,14 +92,14 @@ def _routing(points: Sequence[Point]) -> str:
     return drawn
 
 
-def _gates(points: Sequence[Point]) -> str:
+def _gates(points: Sequence[Point], kinds: Sequence[str]) -> str:
     """The last known mean gates, a row for each expert and a column for each level."""
     last = next((p for p in reversed(points) if p.gates), None)
     if last is None:
         return ""
     count = len(last.gates[0])
     rows = [
-        [escaped(expert_name(e)), *(_cell(level[e], count) for level in last.gates)]
+        [escaped(expert_name(e, kinds)), *(_cell(level[e], count) for level in last.gates)]
         for e in range(count)
     ]
     for name, shares in (

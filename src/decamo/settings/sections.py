@@ -90,6 +90,11 @@ class ModelSettings:
 
     backbone: str = option("edgenext_base", "a timm model that can give feature pyramids")
     num_experts: int = option(7, "experts at each pyramid level", unit="experts")
+    experts: tuple[str, ...] = option(
+        (),
+        "the kinds of the experts by name, in their order, instead of --num-experts: texture,"
+        " 'global context', contrast, frequency, edges, 'wide texture', strips, or registered ones",
+    )
     zoom: float = option(
         1.0, "enlarge the image before the backbone: finer features of the same pixels, for time"
     )
@@ -122,6 +127,7 @@ class ModelSettings:
     def __post_init__(self) -> None:
         network_spec(self.network)
         within("num_experts", self.num_experts, 1, 28)
+        within("experts", len(self.experts), 0, 28)
         within("zoom", self.zoom, 1, 4)
         for name, triple in (("input_mean", self.input_mean), ("input_std", self.input_std)):
             if triple is not None:

@@ -6,10 +6,8 @@ from decamo.errors import SettingsError
 from decamo.settings.option import flag_of
 
 __all__ = [
-    "EXPERT_KINDS",
     "counted",
     "duration",
-    "expert_name",
     "level_name",
     "seconds_of",
     "verb",
@@ -60,24 +58,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f}s"
     minutes = round(seconds / 60)
     return f"{minutes // 60}h{minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m"
-
-
-# In the order of the network's kinds; the n-th turn of all kinds looks at a larger scale.
-EXPERT_KINDS = (
-    "texture",
-    "global context",
-    "contrast",
-    "frequency",
-    "edges",
-    "wide texture",
-    "strips",
-)
-
-
-def expert_name(index: int) -> str:
-    """The kind of the expert of that index, from 0: ``texture``, from 7 on ``texture, scale 2``."""
-    turn, kind = divmod(index, len(EXPERT_KINDS))
-    return EXPERT_KINDS[kind] + (f", scale {turn + 1}" if turn else "")
 
 
 def level_name(index: int) -> str:

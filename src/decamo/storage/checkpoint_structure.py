@@ -243,7 +243,7 @@ _OWN_NETWORK = _fields(
         "input_mean": _list_of(_number, 3),
         "input_std": _list_of(_number, 3),
     },
-    {"zoom": _zoom, "img_size": _whole(1, _LARGEST_BUILT)},
+    {"zoom": _zoom, "img_size": _whole(1, _LARGEST_BUILT), "experts": _list_of(_text, 1)},
     others=_leaf_or_list,
 )
 
