@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from decamo.errors import CheckpointForeign, CheckpointMismatch, WeightsUnavailable
 from decamo.nn.resampling import fit_tables
 from decamo.nn.segmentation_network import TorchModule
-from decamo.storage.foreign_file import read_foreign
 
 __all__ = [
     "REMEDY",
@@ -156,6 +155,8 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     """The backbone's tensors under the file's names; where they were is said in a line."""
     if not path.is_file():
         raise WeightsUnavailable(path, "no such file", REMEDY)
+    from decamo.storage.foreign_file import read_foreign  # numpy, for files alone: decisions/0007
+
     try:
         held = read_foreign(path)
     except CheckpointForeign as error:
