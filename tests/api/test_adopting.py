@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,73 @@ def test_the_run_goes_on_and_its_first_line_says_where_it_came_from(
     steps = {float(m["step"]) for m in held.moments.values()}
     assert steps == {1.0 + held.position.step - held.lineage.last.at_step}  # counted on, not anew
     assert "which of them the other program held out" in capsys.readouterr().out
+
+
+def test_with_data_the_weights_are_scored_first_and_both_numbers_said(
+    tmp_path: Path, source: str, scenes: Path
+) -> None:
+    path = saved("numpy_scalar", tmp_path)
+
+    run = decamo.adopt(path, TINY, network=source, out=tmp_path / "run", dataset_path=scenes)
+    without = decamo.adopt(path, TINY, network=source, out=tmp_path / "other")
+    went_on = decamo.train(
+        TINY, network=source, dataset_path=scenes, resume_from=run.checkpoint, epochs=87,
+        checkpoint_dir=tmp_path / "next",
+    )  # fmt: skip
+
+    assert run.here is not None
+    held = load_checkpoint(run.checkpoint)
+    assert held.best.iou == run.here.scores.iou
+    assert held.lineage.last.images == len(run.here.supply.train)
+    said = "\n".join(run.notes)
+    assert "it came with IoU 0.6221; here it has IoU" in said
+    assert "pooled over a batch" in said
+    assert "give --dataset-path to score it here" in "\n".join(without.notes)
+    # What training measures before its first step is this very score, on these very images.
+    journal = (went_on.folder.journal).read_text().splitlines()
+    baseline = next(json.loads(line) for line in journal if '"baseline"' in line)
+    assert baseline["iou"] == pytest.approx(run.here.scores.iou, abs=1e-6)
+
+
+def test_rates_are_those_in_force_and_follow_the_cosine_of_the_file(
+    tmp_path: Path, source: str
+) -> None:
+    parts = [list(NET.encoder.parameters()), list(NET.head.parameters())]  # type: ignore[union-attr]
+    groups = [{"params": parts[0], "lr": 1e-5}, {"params": parts[1], "lr": 1e-4}]
+    optimizer = torch.optim.AdamW(groups)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 100, eta_min=1e-7)
+    content = {"model": NET.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 85}
+    torch.save(content, tmp_path / "constant.pth")
+    falls = {"scheduler": cosine.state_dict(), "args": {"epochs": 100}}
+    torch.save(content | falls, tmp_path / "cosine.pth")
+
+    constant, falling = (
+        decamo.adopt(tmp_path / f"{name}.pth", network=source, out=tmp_path / name).settings
+        for name in ("constant", "cosine")
+    )
+
+    plan = constant.schedule
+    assert (plan.scheduler, plan.stage2_lr, plan.backbone_lr_ratio) == ("none", 1e-4, 0.1)
+    plan = falling.schedule
+    assert (plan.scheduler, plan.stage2_lr, plan.min_lr, plan.epochs) == ("cosine", 1e-4, 1e-7, 100)
+
+
+def test_a_history_beside_the_file_is_its_past_and_what_it_lacks_is_not_made_up(
+    tmp_path: Path, source: str
+) -> None:
+    scores = [0.5 + 0.001 * n for n in range(86)]
+    (tmp_path / "history.json").write_text(json.dumps({"val_iou": scores}))
+
+    run = decamo.adopt(saved("numpy_scalar", tmp_path), network=source, out=tmp_path / "run")
+
+    points = decamo.Run(run.folder).past.points
+    assert [p.iou for p in points] == pytest.approx(scores)
+    assert {p.loss for p in points} == {None}  # not written down, which is not "not a number"
+
+
+def test_without_a_network_the_file_is_described(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"--network: not given.*epoch 86.*FILE\.py"):
+        decamo.adopt(saved("numpy_scalar", tmp_path), network="decamo", out=tmp_path / "run")
 
 
 @pytest.mark.parametrize(

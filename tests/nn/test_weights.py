@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub.constants
+import numpy as np
 import pytest
 import safetensors.torch
 import timm
@@ -45,6 +46,15 @@ FORMS: dict[str, Callable[[dict[str, Tensor]], dict[str, Any]]] = {
     "module": prefixed("module."),
     "backbone": prefixed("backbone."),
     "module.encoder": prefixed("module.encoder."),
+    "numpy scalar": lambda state: {
+        "epoch": 85,
+        "best_iou": np.float64(0.6221),
+        "model_state_dict": state,
+    },
+    "compiled": prefixed("_orig_mod.backbone."),
+    "whole network": lambda state: (
+        {"state_dict": prefixed("net.backbone.")(state) | {"net.head.weight": torch.zeros(2)}}
+    ),
     "old": lambda state: {k: v for k, v in state.items() if "num_batches_tracked" not in k},
 }
 
@@ -154,7 +164,7 @@ def test_what_is_no_weights_file(name: str, content: bytes, tmp_path: Path) -> N
 
 def test_a_file_of_something_else(tmp_path: Path) -> None:
     torch.save([torch.zeros(1)], tmp_path / "w.pth")
-    with pytest.raises(WeightsUnavailable, match="holds a list"):
+    with pytest.raises(WeightsUnavailable, match=r"no weights in it \(a list\)"):
         load_weights_file(wrapper(MOBILENET), tmp_path / "w.pth")
 
 

@@ -62,6 +62,26 @@ def test_what_lies_beside_the_weights(tmp_path: Path) -> None:
     assert len(average.average) == len(NET.state_dict())
 
 
+@pytest.mark.parametrize(
+    ("beside", "done"),
+    [
+        ({"epoch": 86}, 87),
+        ({"epoch": 86, "global_step": 8600}, 86),
+        ({"epoch": 85, "global_step": 8600}, 86),
+        ({"epoch": 86, "scheduler": {"T_max": 86, "last_epoch": 86}}, 86),
+        ({"epoch": 99, "args": {"epochs": 100}}, 100),
+        ({"epoch": 100, "args": {"epochs": 100}}, 100),
+        ({"epoch": 0, "global_step": 100}, 1),
+    ],
+)
+def test_epochs_counted_from_0_and_from_1_are_told_apart(
+    beside: dict[str, Any], done: int, tmp_path: Path
+) -> None:
+    path = saved({"model": NET.state_dict()} | beside, tmp_path / "a.pth")
+
+    assert read_foreign(path).epochs_done == done
+
+
 def test_it_is_described_in_a_line(tmp_path: Path) -> None:
     said = read_foreign(saved(FORMS["numpy_scalar"], tmp_path / "a.pth")).description()
 

@@ -9,7 +9,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from decamo import __version__
-from decamo.api.planning import count_images
 from decamo.api.run_place import write_config
 from decamo.checkpoint import Best, Checkpoint, EmaWeights, EpochSums
 from decamo.checkpoint.load_save import save_checkpoint
@@ -22,14 +21,15 @@ from decamo.nn.name_fitting import FittedWeights, fit_names
 from decamo.nn.networks import build_network
 from decamo.nn.weights import named
 from decamo.schedule import HEAD, Ledger, Position, Segment, SegmentKind
-from decamo.settings import TrainSettings, flag_of
-from decamo.settings.foreign_names import options_named_elsewhere
+from decamo.settings import TrainSettings
 from decamo.settings.network_names import OWN_NETWORK
-from decamo.settings.plain import from_plain, merged, to_plain
+from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder
 from decamo.storage.foreign_file import ForeignCheckpoint, read_foreign
 from decamo.storage.outputs import Read, check_outputs
 from decamo.storage.owner import own
+from decamo.training.adopted_score import AdoptedScore, score_adopted, score_lines
+from decamo.training.adopted_settings import adopted_settings
 from decamo.training.choosing import Config, Given, given_of
 from decamo.training.foreign_moments import MomentsUnmatchedError, moments_by_name
 from decamo.training.state import generator_states
@@ -48,6 +48,7 @@ class AdoptResult:
         settings: of the run here: those of the file that mean the same, and those given.
         epoch: epochs that the run has behind it.
         notes: what was found and what was done, a line each.
+        here: scores of the weights on the images held out here; None without data.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class AdoptResult:
     settings: TrainSettings
     epoch: int
     notes: tuple[str, ...]
+    here: AdoptedScore | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -82,6 +84,7 @@ class AdoptResult:
             "sha256": self.foreign.sha256,
             "epoch": self.epoch,
             "best": self.foreign.best,
+            "iou_here": self.here.scores.iou if self.here else None,
             "settings": to_plain(self.settings),
             "notes": list(self.notes),
         }
@@ -108,11 +111,13 @@ def adopt(
         config: settings, as :func:`decamo.train` takes them; they win over those in the file.
         network: the network of the checkpoint, such as ``their_net.py:build`` or ``smp:FPN``.
         out: run folder to make.
-        log: what the other program wrote down: a log, a CSV, a folder.
+        log: what the other program wrote down: a log, a CSV, a folder (default: a ``history.json``
+            beside the checkpoint).
         epoch: epochs behind the checkpoint (default: as the file or else the log says).
         best_score: best IoU in [0,1] so far (default: as the file says).
         images: training images in an epoch (default: counted in ``dataset_path``).
-        options: single settings by their names; they win over ``config``.
+        options: single settings by their names; they win over ``config``. With ``dataset_path``
+            the weights are scored first, on the images that the run will hold out.
 
     Raises:
         CheckpointError: the file cannot be read, or its weights are not the network's.
@@ -153,9 +158,13 @@ def adopt_given(
     if any(out.glob("*.pth")):
         raise SettingsError("--out", f"{out} holds a run", "name a new folder")
     foreign = read_foreign(path)
+    if given.get("model", {}).get("network", OWN_NETWORK) == OWN_NETWORK:
+        raise _no_network(foreign)
+    if not logs and (path.parent / "history.json").is_file():
+        logs = [path.parent / "history.json"]
     points = read_past([str(log) for log in logs]).points if logs else ()
     done, from_where = _epoch(epoch, foreign, points)
-    settings, notes = _settings(given, foreign, out, done)
+    settings, notes = adopted_settings(given, foreign, out, done, points)
     network = build_network(
         settings.model,
         sizes=[settings.schedule.img_size],
@@ -165,18 +174,21 @@ def adopt_given(
     notes += [f"{done} epochs are behind it, {from_where}", *network.notes()]
     weights, said = _weights(network, foreign.weights, path)
     notes += said
-    if images is None and settings.data.dataset_path:
-        images = count_images(settings.data)
+    out.mkdir(parents=True, exist_ok=True)
+    here = score_adopted(settings, folder.census, network) if settings.data.dataset_path else None
+    if here is not None:
+        images = len(here.supply.train)
     checkpoint, said = _checkpoint(
         network, foreign, settings, weights, points, done, images, best_score
     )
-    out.mkdir(parents=True, exist_ok=True)
+    notes += [*said, *score_lines(checkpoint.best, foreign.best, here)]
+    checkpoint = checkpoint if here is None else here.known_to(checkpoint)
     with own(out, say=notes.append):
         save_checkpoint(folder.last, checkpoint)
         save_checkpoint(folder.best, checkpoint)
         write_config(folder, settings)
         _journal(folder, checkpoint)
-    return AdoptResult(out, foreign, settings, done, (*notes, *said))
+    return AdoptResult(out, foreign, settings, done, tuple(notes), here)
 
 
 def _epoch(
@@ -200,37 +212,13 @@ def _epoch(
     raise SettingsError("--epoch", "not given, and neither file nor log says", "give --epoch N")
 
 
-def _settings(
-    given: Given, foreign: ForeignCheckpoint, out: Path, done: int
-) -> tuple[TrainSettings, list[str]]:
-    """The file's settings that mean the same here under those given."""
-    upper = merged(given)
-    is_own = upper.get("model", {}).get("network", OWN_NETWORK) == OWN_NETWORK
-    taken = [
-        one
-        for one in options_named_elsewhere(foreign.settings)
-        if one.section != "model" or is_own  # else its parts are the network's own business
-    ]
-    theirs: dict[str, dict[str, Any]] = {"run": {"checkpoint_dir": str(out)}, "schedule": {}}
-    for one in taken:
-        theirs.setdefault(one.section, {})[one.name] = one.value
-    schedule = theirs["schedule"]
-    if "lr" in schedule:
-        schedule.setdefault("stage2_lr", schedule["lr"])
-    if "stage1_epochs" not in schedule:  # it trained all of its network from the first step on
-        schedule["skip_stage1"] = True
-    if foreign.average is not None:
-        theirs.setdefault("optimise", {})["use_ema"] = True
-    both = merged(theirs, upper)
-    both["run"]["checkpoint_dir"] = str(out)
-    epochs = both["schedule"].get("epochs", TrainSettings().schedule.epochs)
-    both["schedule"]["epochs"] = max(int(epochs), done, 1)
-    shown = " ".join(f"{flag_of(one.name)} {one.value}" for one in taken)
-    notes = [f"settings taken over from the file: {shown}"] if taken else []
-    used = {one.theirs for one in taken}
-    if passed := [name for name in foreign.settings if name not in used]:
-        notes.append(f"settings of the file without a counterpart here: {named(passed)}")
-    return from_plain(both), notes
+def _no_network(foreign: ForeignCheckpoint) -> SettingsError:
+    return SettingsError(
+        "--network",
+        f"not given; {foreign.path} holds {foreign.description()}",
+        "name its network, such as FILE.py:FUNCTION, smp:FPN or transformers:CLASS; where it is not"
+        f" at hand, decamo train --backbone-weights {foreign.path} takes its backbone",
+    )
 
 
 def _weights(
@@ -404,4 +392,14 @@ def _journal(folder: RunFolder, checkpoint: Checkpoint) -> None:
             },
         )
         for record in checkpoint.history:
-            journal.write("epoch", record.to_plain() | {"best": False})
+            journal.write("epoch", _known(record) | {"best": False})
+
+
+def _known(record: EpochRecord) -> dict[str, Any]:
+    """What the other program wrote down: a null in a journal is a number that was not finite."""
+    plain = {k: v for k, v in record.to_plain().items() if not _is_nan(v)}
+    return plain | {"lr": {k: v for k, v in record.lr.items() if not _is_nan(v)}}
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import timm
 import torch
 from torch import Tensor, nn
 
-from decamo.errors import CheckpointMismatch, WeightsUnavailable
+from decamo.errors import CheckpointForeign, CheckpointMismatch, WeightsUnavailable
 from decamo.nn.resampling import fit_tables
 from decamo.nn.segmentation_network import TorchModule
 
@@ -75,8 +74,7 @@ def named(names: Iterable[str]) -> str:
 
 
 REMEDY = "give --backbone-weights FILE, or --no-pretrained to start from random weights"
-NESTS = ("state_dict", "model", "model_state_dict")
-PREFIXES = ("module.", "backbone.", "model.", "encoder.")
+PREFIXES = ("module.", "net.", "network.", "model.", "backbone.", "encoder.")
 TOP_SEQUENTIAL = re.compile(r"^([A-Za-z]\w*)\.(\w+)\.")
 
 
@@ -85,9 +83,9 @@ def load_weights_file(
 ) -> None:
     """Load a state dict from a file into a feature extractor; nothing in the file is executed.
 
-    The dict may be nested under ``state_dict``, ``model`` or ``model_state_dict`` and its keys
-    may carry the prefixes ``module.``, ``backbone.``, ``model.`` and ``encoder.``. Keys that the
-    feature extractor lacks (a classifier) are left out. Where the names are those of a network's
+    The file may be another program's whole checkpoint (:func:`read_foreign`), and its keys may
+    carry any of :data:`PREFIXES`; of a whole network the backbone is taken. Keys that the feature
+    extractor lacks (a classifier) are left out. Where the names are those of a network's
     own repository, or position embeddings have another size, timm's remapping of that network is
     tried, and tables of relative positions are interpolated.
 
@@ -153,31 +151,37 @@ def _remapped(
         return content
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> Mapping[str, Tensor]:
+    """The backbone's tensors under the file's names; where they were is said in a line."""
     if not path.is_file():
         raise WeightsUnavailable(path, "no such file", REMEDY)
+    from decamo.storage.foreign_file import read_foreign  # numpy, for files alone: decisions/0007
+
     try:
-        if path.suffix == ".safetensors":
-            content: Any = safetensors.torch.load_file(path)
-        else:
-            with warnings.catch_warnings():
-                # torch muses about pickle protocols before it refuses a foreign pickle
-                warnings.simplefilter("ignore", UserWarning)
-                content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # each file format has its own family of errors
+        held = read_foreign(path)
+    except CheckpointForeign as error:
         raise WeightsUnavailable(
-            path,
-            f"not a file of weights that can be loaded safely ({type(error).__name__})",
-            "give a state dict saved by torch.save or safetensors",
+            path, f"not a file of weights that can be loaded safely: {error.got}", error.remedy
         ) from error
-    for nest in NESTS:
-        if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
-            content = content[nest]
-    if not isinstance(content, Mapping):
-        raise WeightsUnavailable(
-            path, f"holds a {type(content).__name__}, not a state dict", "give a state dict"
+    inside = _of_backbone(held.weights)
+    first = next(iter(inside))
+    before = first.removesuffix(_without_prefixes(first))
+    found = [f"under {held.place}"] * bool(held.place) + [f"behind {before}"] * bool(before)
+    if found:
+        sys.stderr.write(
+            f"decamo: {path.name}: the backbone's {len(inside)} tensors are {', '.join(found)}\n"
         )
-    return content
+    return inside
+
+
+def _of_backbone(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Of a whole network those of its backbone, where their names say which they are."""
+
+    def within(name: str) -> bool:
+        before = name.removesuffix(_without_prefixes(name)).split(".")
+        return "backbone" in before or "encoder" in before
+
+    return {name: value for name, value in weights.items() if within(name)} or weights
 
 
 def _by_name(content: Mapping[str, Tensor]) -> dict[str, Tensor]:

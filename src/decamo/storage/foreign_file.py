@@ -25,7 +25,7 @@ from decamo.errors import CheckpointForeign, CheckpointMissing
 from decamo.storage.archive import outline_of
 from decamo.storage.foreign_pickle import look_through
 
-__all__ = ["ForeignCheckpoint", "read_foreign"]
+__all__ = ["ForeignCheckpoint", "ForeignCosine", "read_foreign"]
 
 _REMEDY = (
     "nothing in it was executed; where it was written, save its weights alone:"
@@ -39,6 +39,8 @@ _OPTIMIZERS = ("optimizer_state_dict", "optimizer", "optimizer_states", "optim",
 _SETTINGS = ("args", "config", "hyper_parameters", "cfg", "hparams", "settings", "opt", "options")
 _EPOCHS = ("epoch", "epochs_done", "current_epoch", "last_epoch", "start_epoch", "epochs")
 _DONE = frozenset(("start_epoch", "epochs_done", "epochs"))  # of the epochs, how many are over
+_PLANNED = ("epochs", "max_epochs", "num_epochs", "n_epochs", "total_epochs")
+_SCHEDULERS = ("scheduler", "scheduler_state_dict", "lr_scheduler", "lr_sched")
 _STEPS = ("global_step", "step", "iter", "iteration", "iterations", "n_iter")
 _BEST = re.compile(r"(?:^|_)best(?:_|$)", re.IGNORECASE)
 _NO_SCORE = re.compile(r"epoch|step|iter|path|file|loss", re.IGNORECASE)
@@ -48,6 +50,26 @@ _NUMPYS += {type(np.dtype(code)) for code in "?bBhHiIlLqQefdFD"}
 _COMPILED = "_orig_mod"
 _MOST_DEEP = 3  # dicts within dicts in which weights are looked for
 _MOST_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class ForeignCosine:
+    """A learning rate that falls on a cosine, counted in epochs.
+
+    Attributes:
+        peak: where it begins; of several groups the highest.
+        floor: where it ends.
+        epochs: over which it falls.
+    """
+
+    peak: float
+    floor: float
+    epochs: int
+
+    @property
+    def falls(self) -> bool:
+        """Whether it is a curve at all."""
+        return 0 <= self.floor < self.peak
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +89,7 @@ class ForeignCheckpoint:
         step: optimizer steps, where the file says so.
         best: its best score, and the name it has there.
         settings: the program's settings, as far as they are numbers, texts and truth values.
+        cosine: the curve of its learning rate, where the file has one that counts epochs.
     """
 
     path: Path
@@ -80,6 +103,7 @@ class ForeignCheckpoint:
     step: int | None = None
     best: tuple[str, float] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    cosine: ForeignCosine | None = None
 
     @property
     def epochs_done(self) -> int | None:
@@ -136,6 +160,7 @@ def read_foreign(path: Path) -> ForeignCheckpoint:
     beside = content if isinstance(content, Mapping) and place else {}
     key, epoch = _first(beside, _EPOCHS, int)
     settings = _settings_in(beside)
+    step = _first(beside, _STEPS, int)[1]
     return ForeignCheckpoint(
         path=path,
         sha256=digest.hexdigest(),
@@ -144,11 +169,50 @@ def read_foreign(path: Path) -> ForeignCheckpoint:
         average=_average_in(beside, place),
         optimizers=tuple(_optimizers_in(beside)),
         epoch=epoch,
-        counts_done=key in _DONE,
-        step=_first(beside, _STEPS, int)[1],
+        counts_done=key in _DONE or _counted_from_1(epoch, step, _planned(beside, settings)),
+        step=step,
         best=_best_in(beside),
         settings=settings,
+        cosine=_cosine_in(beside, settings),
     )
+
+
+def _counted_from_1(epoch: int | None, step: int | None, planned: int | None) -> bool:
+    """Whether a loop's number says itself how many epochs are over.
+
+    So it is where steps come out even with it alone, and where no more were planned.
+    """
+    if not epoch:
+        return False
+    even = step is not None and step > 0 and step % epoch == 0 and step % (epoch + 1) != 0
+    return even or epoch == planned
+
+
+def _planned(content: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:
+    """Epochs that the program was to train, as its settings or its cosine say."""
+    for name in _PLANNED:
+        if type(settings.get(name)) is int:
+            return int(settings[name])
+    for name in _SCHEDULERS:
+        held = content.get(name)
+        if isinstance(held, Mapping) and type(held.get("T_max")) is int:
+            return int(held["T_max"])
+    return None
+
+
+def _cosine_in(content: Mapping[str, Any], settings: Mapping[str, Any]) -> ForeignCosine | None:
+    """Torch's ``CosineAnnealingLR``, where its length is that of the run in epochs."""
+    for name in _SCHEDULERS:
+        held = content.get(name)
+        if not isinstance(held, Mapping):
+            continue
+        base, floor, length = (held.get(key) for key in ("base_lrs", "eta_min", "T_max"))
+        peaks = [one for one in base or () if type(one) in (int, float) and 0 < one < 10]
+        if not peaks or not isinstance(floor, int | float) or not isinstance(length, int):
+            continue
+        if length == _planned({}, settings):
+            return ForeignCosine(float(max(peaks)), float(floor), length)
+    return None
 
 
 def _content(path: Path) -> Any:
