@@ -10,11 +10,12 @@ from typing import Any, Literal
 from rich.progress import Progress
 
 from decamo.data.deciding import ranges_of
-from decamo.data.layouts import Wanted, find_pairs
-from decamo.data.matching import files_by_stem
+from decamo.data.files import files_by_stem
+from decamo.data.layouts import find_pairs
 from decamo.data.rules import MAX_PIXELS, ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.data.waiting import Ear
+from decamo.data.wanted import Wanted
 from decamo.errors import SettingsError
 from decamo.evaluation import (
     RESAMPLES,

@@ -154,7 +154,8 @@ def _images(settings: TrainSettings, checkpoint: "Checkpoint | None") -> int:
         return checkpoint.lineage.last.images
     if not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name a data set, or give --images N")
-    from decamo.data.layouts import Wanted, find_pairs  # numpy and Pillow: decisions/0007
+    from decamo.data.layouts import find_pairs
+    from decamo.data.wanted import Wanted
 
     # Counted by name alone: what turns out empty or unreadable is known when training looks.
     data = settings.data

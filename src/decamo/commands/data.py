@@ -9,8 +9,8 @@ from rich.progress import Progress
 
 from decamo.data import save_cache
 from decamo.data.audit import audit_data, previews
-from decamo.data.layouts import Wanted
 from decamo.data.scenes import write_scenes
+from decamo.data.wanted import Wanted
 from decamo.errors import SettingsError
 from decamo.flags import Parser, add_wanted, write_json
 from decamo.report.audit_page import audit_page

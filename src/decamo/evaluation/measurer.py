@@ -7,8 +7,10 @@ from multiprocessing import forkserver
 from types import TracebackType
 
 from decamo.data.census import BadFile
-from decamo.data.crew import Crash, Crew
-from decamo.data.waiting import LISTEN_S, NOBODY, Ear, Patience, Wait, patient_read
+from decamo.data.crew import Crew
+from decamo.data.deaths import Crash
+from decamo.data.read_ahead import patient_read
+from decamo.data.waiting import LISTEN_S, NOBODY, Ear, Patience, Wait
 from decamo.errors import DecamoError
 from decamo.evaluation.measuring import Dropped, ImageResult, Job, Rules, measure_job
 from decamo.system import clean_context

@@ -19,9 +19,9 @@ from decamo.data.audit.summary import QUANTILES, AuditSummary, size_label, summa
 from decamo.data.audit.workers import Lost, Work, in_processes
 from decamo.data.census import DIGITS, BadFile, Census, Entry, recorded
 from decamo.data.deciding import apply_rules
-from decamo.data.layouts import ANYTHING, Wanted
 from decamo.data.rules import Plane, ReadingRule
 from decamo.data.survey import Sight
+from decamo.data.wanted import ANYTHING, Wanted
 
 __all__ = ["Audit", "SetMeaning", "audit_data", "previews"]
 

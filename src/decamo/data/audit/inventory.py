@@ -14,9 +14,11 @@ from decamo.data.audit.findings import Finding
 from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, is_new
 from decamo.data.finding import PairSource, sources_under
 from decamo.data.halves import Half
-from decamo.data.layouts import ANYTHING, Wanted, as_said, halves_said, no_data_set
-from decamo.data.matching import Pairing, mask_affix, matched_files, pair_up
+from decamo.data.layouts import no_data_set
+from decamo.data.matching import mask_affix, matched_files
+from decamo.data.name_rules import Pairing, pair_up
 from decamo.data.pairs import Pair
+from decamo.data.wanted import ANYTHING, Wanted, as_said, halves_said
 from decamo.errors import DataError
 
 __all__ = ["Holding", "Inventory", "take_inventory"]

@@ -10,8 +10,9 @@ import torch
 from decamo.data.audit.workers import Lost, in_processes
 from decamo.data.cache.identity import channels_of, square_of
 from decamo.data.pairs import Pair
+from decamo.data.read_ahead import ReadAhead
 from decamo.data.rules import ReadingRule
-from decamo.data.waiting import NOBODY, Ear, Patience, ReadAhead
+from decamo.data.waiting import NOBODY, Ear, Patience
 from decamo.errors import DataError, DataStalled, StorageError, UnreadableImage
 
 __all__ = ["fill"]
