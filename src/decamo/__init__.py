@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from decamo.api.training import TrainResult as TrainResult
     from decamo.api.training import train as train
     from decamo.errors import DecamoError as DecamoError
-    from decamo.inference.views import Views as Views
+    from decamo.inference.tta import Views as Views
     from decamo.settings import TrainSettings as TrainSettings
     from decamo.settings.lr_schedules import register_lr_schedule as register_lr_schedule
     from decamo.settings.network_names import register_network as register_network

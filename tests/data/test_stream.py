@@ -17,8 +17,7 @@ import torch
 from PIL import Image
 
 from decamo.data.arena import Arena
-from decamo.data.dataset import CamouflageDataset, Sample
-from decamo.data.loader import Batch, EpochSampler, permutation
+from decamo.data.dataset import Batch, CamouflageDataset, EpochSampler, Sample, permutation
 from decamo.data.pairs import Pair
 from decamo.data.stream import BatchStream
 from decamo.data.waiting import Patience, StopAsked
@@ -116,7 +115,7 @@ def test_workers_survive_ctrl_c_and_use_one_thread(data: CamouflageDataset) -> N
 _HELD = """
 import sys
 from decamo.data.dataset import CamouflageDataset
-from decamo.data.loader import EpochSampler
+from decamo.data.dataset import EpochSampler
 from decamo.data.stream import BatchStream
 from decamo.data.pairs import Pair
 from pathlib import Path
@@ -344,7 +343,7 @@ _SMALL = """
 import hashlib, subprocess, sys
 from pathlib import Path
 from decamo.data.dataset import CamouflageDataset
-from decamo.data.loader import EpochSampler
+from decamo.data.dataset import EpochSampler
 from decamo.data.pairs import Pair
 from decamo.data.stream import BatchStream
 from decamo.data.arena import reading_line

@@ -20,7 +20,7 @@ from decamo.data.rules import MAX_PIXELS
 from decamo.errors import DataError
 from decamo.inference.inputs import images_under
 from decamo.inference.predictor import Loaded, Predictor, load_model
-from decamo.inference.views import Views
+from decamo.inference.tta import Views
 from decamo.inference.writer import overlay, write_overlay, write_probability
 from decamo.metrics import THRESHOLD
 from decamo.nn.build import check_sizes

@@ -22,7 +22,7 @@ from decamo.errors import DataStalled, UnreadableImage
 from decamo.flags import Parser, add_data_timeout, add_network, add_views, write_json
 from decamo.inference import write_overlay, write_probability
 from decamo.inference.inputs import Found, find_images
-from decamo.inference.views import Views
+from decamo.inference.tta import Views
 from decamo.metrics import THRESHOLD
 from decamo.nn.firing import ActivationRecorder, Firing
 from decamo.nn.gate_recorder import entropy_share

@@ -7,8 +7,7 @@ import numpy as np
 import torch
 
 from decamo.data.arena import Arena
-from decamo.data.dataset import CamouflageDataset
-from decamo.data.loader import Batch, collate
+from decamo.data.dataset import Batch, CamouflageDataset, collate
 from decamo.errors import DecamoError
 
 __all__ = [

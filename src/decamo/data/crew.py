@@ -3,7 +3,7 @@
 Tasks and answers travel as pickles over socket pairs and nothing else: no queue, lock or semaphore
 of ``multiprocessing``, all of which need room in ``/dev/shm``. This side of each pair never blocks,
 so that a process that was killed, stopped or stuck in the middle of an answer holds up nothing. The
-other side is in :mod:`decamo.data.answering`.
+other side is in :mod:`decamo.data.worker_process`.
 """
 
 import atexit
@@ -19,9 +19,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from decamo.data.answering import Answer
 from decamo.data.deaths import LEAVE_S, Crash, cause_of_death, doing, is_crash, is_kill, oom_kills
-from decamo.data.hand import Hand, Task, start_hand
+from decamo.data.worker_process import Answer, Hand, Task, start_hand
 
 __all__ = [
     "Crew",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from decamo.data.beside import side_by_side
-from decamo.data.files import IMAGE_SUFFIXES, holds_images, image_files, loose_files
 from decamo.data.folder_pairs import (
     MASK_FOLDER_WORDS,
     folder_pairs_among,
@@ -15,6 +14,7 @@ from decamo.data.folder_pairs import (
     words_besides,
 )
 from decamo.data.halves import Half, half_of, is_only_half, is_unmistakable, numbered, words_of
+from decamo.data.pairs import IMAGE_SUFFIXES, holds_images, image_files, loose_files
 from decamo.errors import DataError
 
 __all__ = [

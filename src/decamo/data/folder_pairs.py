@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from decamo.data.beside import MASK_WORDS
-from decamo.data.files import holds_images
 from decamo.data.halves import words_of
+from decamo.data.pairs import holds_images
 
 __all__ = [
     "MASK_FOLDER_WORDS",

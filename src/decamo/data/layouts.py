@@ -20,11 +20,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from decamo.data.files import ARRAY_SUFFIXES, files_by_stem
 from decamo.data.finding import LOOKED_FOR, PairSource, glimpse, lone_images, sources_under
 from decamo.data.halves import Half
 from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
-from decamo.data.pairs import Pair
+from decamo.data.pairs import ARRAY_SUFFIXES, Pair, files_by_stem
 from decamo.data.wanted import (
     ANYTHING,
     NOT_NAMED,

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from decamo.data.beside import side_by_side
-from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, files_by_stem, others_in
 from decamo.data.finding import PairSource, glimpse
 from decamo.data.name_rules import Pairing, pair_up
-from decamo.data.pairs import Pair
+from decamo.data.pairs import ARRAY_SUFFIXES, IMAGE_SUFFIXES, Pair, files_by_stem, others_in
 from decamo.errors import DataError
 from decamo.settings.words import counted
 

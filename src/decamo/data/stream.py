@@ -11,15 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from decamo.data.answering import Answer
 from decamo.data.arena import AHEAD, Arena, affordable, batch_bytes
 from decamo.data.batch_reader import Ats, BatchReader, Errand, StowedBatch
 from decamo.data.crew import Crew
-from decamo.data.dataset import CamouflageDataset
+from decamo.data.dataset import Batch, CamouflageDataset, EpochSampler
 from decamo.data.deaths import Crash
-from decamo.data.loader import Batch, EpochSampler
 from decamo.data.read_ahead import ReadAhead, patient_map
 from decamo.data.waiting import LISTEN_S, Ear, Listen, Patience, StopAsked, Wait
+from decamo.data.worker_process import Answer
 from decamo.errors import DecamoError, UnreadableImage
 
 __all__ = [

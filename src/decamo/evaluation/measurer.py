@@ -17,7 +17,7 @@ from decamo.system import clean_context
 
 __all__ = ["Measurer"]
 
-_FOR_ATLAS = ("decamo.evaluation.atlas", "decamo.evaluation.contrast")
+_FOR_ATLAS = ("decamo.evaluation.error_analysis",)
 _START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
 _HELD = 4  # jobs of each process that are held at a time
 

@@ -13,8 +13,7 @@ from decamo.checkpoint.load_save import load_checkpoint
 from decamo.data.rules import ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.geometry import Squash
-from decamo.inference.closer import blended, decided, finer, window_of
-from decamo.inference.views import Views, seen_through
+from decamo.inference.tta import Views, blended, decided, finer, seen_through, window_of
 from decamo.nn import SegmentationNetwork, network_of
 from decamo.nn.segmentation_network import TorchModule
 from decamo.nn.weights import load_fitting
@@ -80,7 +79,7 @@ class Predictor:
         device: where the model lives.
         dtype: half-precision type for the forward pass under autocast, or None for float32.
         views: of each image, whose maps are averaged.
-        decision: ``half``, or ``iou`` for maps moved by :func:`decamo.inference.closer.decided`.
+        decision: ``half``, or ``iou`` for maps moved by :func:`decamo.inference.tta.decided`.
     """
 
     def __init__(

@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from decamo.data.audit.copies import Copy, Shown, copy_findings, find_copies
 from decamo.data.audit.findings import (
     SEVERITIES,
+    Copy,
     Finding,
+    Shown,
+    copy_findings,
     file_findings,
+    find_copies,
     pair_findings,
 )
 from decamo.data.audit.inventory import Holding, take_inventory
