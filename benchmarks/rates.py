@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.speed_network import NetworkTerms, bare_answer
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.losses import Criterion

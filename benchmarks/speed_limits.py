@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.host_waits import HostWaits
 from benchmarks.speed_network import NetworkTerms, bare_answer, own_answer
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.losses import Criterion
 from decamo.nn import measure_cost
 from decamo.training.ema import Ema

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from decamo.data.audit.look import look_at
-from decamo.data.reading import is_wide_file, read_image, see_image, see_mask
+from decamo.data.decoding import is_wide_file
+from decamo.data.reading import read_image, see_image, see_mask
 from decamo.data.rules import PixelScale, ReadingRule
 from decamo.data.wide_files import greatest_value, why_no_tiff
 from decamo.errors import UnreadableImage
@@ -162,7 +163,7 @@ def test_channels_compressed_one_by_one_are_refused_and_not_cut(tmp_path: Path) 
 def test_halves_of_a_large_picture_are_thinned_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("decamo.data.reading._BIG", 100)
+    monkeypatch.setattr("decamo.data.decoding._BIG", 100)
     (tmp_path / "a.png").write_bytes(png(COLOURS, 2))
     got = read_image(tmp_path / "a.png", at_least=10, rule=ReadingRule(scale=PixelScale(0, 4095)))
     assert got.shape == (10, 15, 3)

@@ -20,7 +20,7 @@ from torch import nn
 
 from decamo.checkpoint import Checkpoint
 from decamo.checkpoint.recover import Recovered
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.data.pairs import Pair
 from decamo.data.stream import BatchStream
 from decamo.data.waiting import Patience

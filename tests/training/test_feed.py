@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decamo.data.loader import EpochSampler
+from decamo.data.dataset import EpochSampler
 from decamo.settings import TrainSettings
 from decamo.training.feed import Feed
 from decamo.training.resumption import resumption_of

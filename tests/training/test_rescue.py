@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.errors import MemoryExhausted
 from decamo.history import EpochDone, MemoryRanOut, RolledBack, StepDone
 from decamo.losses import Losses

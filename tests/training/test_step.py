@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.host_waits import HostWaits
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.losses import Criterion
 from decamo.losses.terms import _window
 from decamo.nn import build_segmenter

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.storage import RunFolder
 from decamo.training.health import keep_suspects, suspects_among
 from tests.training.conftest import Make, ours

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.data.pairs import Pair
 from decamo.errors import StorageError
 from decamo.history import (

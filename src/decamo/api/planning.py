@@ -164,7 +164,8 @@ def count_images(data: DataSettings) -> int:
     """
     if not data.dataset_path:
         raise DataError("--dataset-path", "not given", "name a data set, or give --images N")
-    from decamo.data.layouts import Wanted, find_pairs  # numpy and Pillow: decisions/0007
+    from decamo.data.layouts import find_pairs
+    from decamo.data.wanted import Wanted
 
     wanted = Wanted(data.train_on, data.test_on, data.mask_suffix)
     pairs = [

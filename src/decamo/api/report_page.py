@@ -13,9 +13,9 @@ from rich.progress import Progress
 from decamo.diagnosis import Advice, Diagnosis
 from decamo.errors import DataError, DecamoError
 from decamo.history import Past
-from decamo.report.gallery_section import Gallery
+from decamo.report.experts_section import Gallery
 from decamo.report.race_section import outcomes_in
-from decamo.report.run_charts import best_point
+from decamo.report.run_figures import best_point
 from decamo.report.run_page import Findings, run_page, standing
 from decamo.storage import RunFolder
 from decamo.storage.contents import contents

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 from decamo.data.augment import draw_augmentation
 from decamo.data.cache.sample_sources import SampleSource
-from decamo.data.dataset import CamouflageDataset, Draw
+from decamo.data.dataset import CamouflageDataset, Draw, EpochSampler, micro_batches_per_epoch
 from decamo.data.draws import SCALES, uniforms
-from decamo.data.loader import EpochSampler, micro_batches_per_epoch
 from decamo.data.pairs import Pair
 from decamo.data.stream import BatchStream
 from decamo.data.waiting import Patience

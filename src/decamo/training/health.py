@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.errors import TrainingDiverged
 from decamo.storage import RunFolder, make_folder, write_whole
 from decamo.system import file_name

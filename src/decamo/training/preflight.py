@@ -8,7 +8,7 @@ from statistics import fmean
 import torch
 
 from decamo.checkpoint.load_save import load_checkpoint, save_checkpoint
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.data.waiting import StopAsked
 from decamo.errors import MemoryExhausted, StorageError
 from decamo.inference.predictor import Predictor

@@ -80,6 +80,6 @@ def _other_changes(
 
 def _say_otherwise(old: Sequence[str], new: Sequence[str]) -> bool:
     # Pillow and NumPy, where words differ alone: decisions/0007
-    from decamo.data.mask_values import same_words
+    from decamo.data.given_values import same_words
 
     return not same_words(old, new)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from decamo.data.stream import batch_bytes, reading_line
+from decamo.data.arena import batch_bytes, reading_line
 from decamo.nn.weights import named
 from decamo.schedule import review
 from decamo.settings import TrainSettings

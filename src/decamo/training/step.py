@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.losses import Criterion, Losses
 from decamo.nn import NetworkOutput, SegmentationNetwork
 from decamo.training.ema import Ema

@@ -17,12 +17,13 @@ from decamo.data.census import (
 from decamo.data.deciding import apply_rules
 from decamo.data.earlier_splits import earlier_record
 from decamo.data.holdout import Split, content_fingerprint, hold_out
-from decamo.data.layouts import Wanted, find_pairs
+from decamo.data.layouts import find_pairs
 from decamo.data.neighbours import Neighbours, find_neighbours
 from decamo.data.pairs import Pair
 from decamo.data.rules import ReadingRule
 from decamo.data.split_record import Followed, SplitRecord, follow, former_names, record_of
 from decamo.data.waiting import NOBODY, Ear
+from decamo.data.wanted import Wanted
 from decamo.settings import DataSettings
 from decamo.settings.words import verb
 

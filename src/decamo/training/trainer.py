@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from decamo.checkpoint import Best, EpochSums
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.data.stream import BatchStream
 from decamo.data.waiting import LISTEN_S, StopAsked
 from decamo.errors import DataStalled, RateMismatch

@@ -14,13 +14,30 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
-from decamo.evaluation import ERROR_KINDS, ImageResult, Values, to_bytes
-from decamo.evaluation.atlas import classify_errors
+from decamo.evaluation import (
+    ERROR_KINDS,
+    CaseSet,
+    ImageResult,
+    Method,
+    Rules,
+    SetScore,
+    Values,
+    band_of,
+    map_of,
+    read_truth,
+    to_bytes,
+)
+from decamo.evaluation.error_analysis import classify_errors
 from decamo.inference import mask_outline
 from decamo.metrics import binarise
 from decamo.storage.outputs import SCORES_MARK, write_output
 
-__all__ = ["AtlasCase", "draw_atlas", "pick_cases"]
+__all__ = [
+    "AtlasCase",
+    "atlas_cases",
+    "draw_atlas",
+    "pick_cases",
+]
 
 # Apart from one another for most colour-blind eyes (Okabe and Ito, 2008).
 _COLOURS = {
@@ -157,3 +174,28 @@ def _thick(line: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 def _unit(colour: tuple[int, int, int]) -> tuple[float, float, float]:
     red, green, blue = colour
     return red / 255, green / 255, blue / 255
+
+
+def atlas_cases(score: SetScore, method: Method, cases: CaseSet, rules: Rules) -> list[AtlasCase]:
+    """Worst and median cases of a score, predicted or read again.
+
+    Args:
+        score: whose results are ranked.
+        method: that made the maps.
+        cases: the set that was scored.
+        rules: by which it was scored.
+    """
+    by_stem = {case.stem: case for case in cases.cases}
+    picked = pick_cases(score.results)
+    chosen = CaseSet(cases.name, tuple(by_stem[result.stem] for _, result in picked))
+    made = []
+    for (kind, result), job in zip(picked, method.jobs(chosen), strict=True):
+        truth, image = job.truth, job.image
+        if truth is None:
+            truth, image = read_truth(job.case, with_image=True)
+        grey, _ = map_of(job, truth, rules)
+        band, mask = rules.band or band_of(truth.shape), truth.by(rules.convention)
+        made.append(
+            AtlasCase(kind, result, grey, mask, image, band, rules.stretch, rules.published)
+        )
+    return made

@@ -1,4 +1,4 @@
-"""What the parts of a lost IoU are called, and their mean; ``atlas`` finds them."""
+"""What of an image's IoU is lost to each kind of error; without what it takes to find that out."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,13 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-__all__ = ["BAND_SHARE", "ERROR_KINDS", "Loss", "band_of", "mean_loss"]
+__all__ = [
+    "BAND_SHARE",
+    "ERROR_KINDS",
+    "Loss",
+    "band_of",
+    "mean_loss",
+]
 
 # Share of the diagonal, from Boundary IoU's settings: 2 % for small COCO images, 0.5 % for
 # Cityscapes. Photographs of camouflage are large and their outlines fine; 2 % of 1024 x 768 px is
