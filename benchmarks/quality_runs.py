@@ -25,7 +25,7 @@ def scored(
     seen = "" if terms.views == Views() else f"-{re.sub(r'[^a-z0-9.]+', '-', terms.views.words())}"
     if terms.decision != "half":
         seen += f"-decide-{terms.decision}"
-    told = terms.told(entry, seed, epochs, ground.supply)
+    told = terms.told(entry, seed, epochs, ground.splits)
     path = ground.root / f"{entry.slug}-seed{seed}{seen}.json"  # one training, scored either way
     if (score := read_score(path, told)) is not None:
         return score

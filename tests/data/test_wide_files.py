@@ -179,7 +179,7 @@ def test_a_picture_beyond_pillows_bound_is_read_without_its_warning(
     picture.save(tmp_path / f"a.{suffix}")
     plain = read_image(tmp_path / f"a.{suffix}")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # the bound of Pillow; here are 600 px
-    monkeypatch.setattr("decamo.data.normalise._LARGE", 500)
+    monkeypatch.setattr("decamo.data.normalize._LARGE", 500)
     assert np.array_equal(read_image(tmp_path / f"a.{suffix}"), plain)
     assert not is_wide_file(tmp_path / f"a.{suffix}")
     facts = look_at(str(tmp_path / f"a.{suffix}"), "image")

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 
 from decamo.data.deciding import rule_for_images
-from decamo.data.normalise import to_rgb
+from decamo.data.normalize import to_rgb
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
 from decamo.errors import DataError

@@ -24,7 +24,7 @@ from decamo.inference import write_overlay, write_probability
 from decamo.inference.inputs import Found, find_images
 from decamo.inference.tta import Views
 from decamo.metrics import THRESHOLD
-from decamo.nn.firing import ActivationRecorder, Firing
+from decamo.nn.activation_recorder import ActivationRecorder, Firing
 from decamo.nn.gate_recorder import entropy_share
 from decamo.settings.words import counted, level_name, seconds_of
 from decamo.storage import make_folder

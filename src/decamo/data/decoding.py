@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from decamo.data.normalise import is_wide
+from decamo.data.normalize import is_wide
 from decamo.data.pixel_range import declared_range
 from decamo.data.rules import ReadingRule
 from decamo.data.wide_files import (

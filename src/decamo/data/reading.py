@@ -10,7 +10,7 @@ from PIL import Image
 from decamo.data.decoding import DecodedFile, as_unreadable, decode_file, turned_upright
 from decamo.data.mask_look import MaskLook, look_at_mask
 from decamo.data.mask_values import meaning_alone
-from decamo.data.normalise import codes_of, is_wide, to_mask, to_rgb, wide_values
+from decamo.data.normalize import codes_of, is_wide, to_mask, to_rgb, wide_values
 from decamo.data.pairs import Pair
 from decamo.data.pixel_range import WideLook, look_at_numbers
 from decamo.data.rules import BY_ITSELF, VOID, Plane, ReadingRule, label_codes

@@ -93,7 +93,7 @@ class Predictor:
             ]
         )
         with evaluating(self.model), self._autocast():
-            image = self.model.normalise(batch.to(self.device, non_blocking=True))
+            image = self.model.normalize(batch.to(self.device, non_blocking=True))
             return seen_through(views, self._see, image).cpu()
 
     def _see(self, image: torch.Tensor, scale: float) -> torch.Tensor:

@@ -80,9 +80,9 @@ def seen_through(views: Views, see: Callable[[Tensor, float], Tensor], image: Te
 
     Args:
         views: of each image.
-        see: normalised float ``[B,3,S,S]`` and a scale -> logits ``[B,1,S,S]``; the network
+        see: normalized float ``[B,3,S,S]`` and a scale -> logits ``[B,1,S,S]``; the network
             magnifies by itself.
-        image: float ``[B,3,S,S]``, normalised.
+        image: float ``[B,3,S,S]``, normalized.
 
     Returns:
         float32 ``[B,1,S,S]``; of one view exactly the network's own logits.

@@ -14,7 +14,7 @@ from decamo.evaluation.scoring import ImageScores, score_chunks
 from decamo.inference import mask_outline
 from decamo.inference.predictor import Predictor
 from decamo.metrics import THRESHOLD
-from decamo.nn.firing import ActivationRecorder
+from decamo.nn.activation_recorder import ActivationRecorder
 from decamo.report.experts_picture import draw_experts
 from decamo.report.experts_section import Gallery, Sheet, Shot
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from decamo.schedule import Ledger, Position, Resumption, Segment, SegmentKind, resume
+from decamo.schedule import Lineage, Position, Resumption, Segment, SegmentKind, resume
 from decamo.settings import ScheduleSettings
 
 __all__ = ["IMAGES", "SCHEDULE", "branched", "started"]
@@ -11,14 +11,14 @@ IMAGES = 80
 SCHEDULE = ScheduleSettings(progressive_unfreeze=True, stage2_lr=0.00005)
 
 
-def started(schedule: ScheduleSettings = SCHEDULE, world: int = 1) -> Ledger:
-    """The ledger of a new run."""
-    return Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, IMAGES, world),))
+def started(schedule: ScheduleSettings = SCHEDULE, world: int = 1) -> Lineage:
+    """The lineage of a new run."""
+    return Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, IMAGES, world),))
 
 
 def branched(epoch: int = 86) -> Resumption:
     """Option 1 on a run that stands at ``epoch``."""
-    ledger = started()
+    lineage = started()
     wanted = replace(SCHEDULE, stage2_lr=0.0002, skip_stage1=True, stage2_batch_size=1)
-    position = Position(epoch, ledger.plan.epoch_start(epoch + 1))
-    return resume(ledger, wanted, position, images=IMAGES)
+    position = Position(epoch, lineage.plan.epoch_start(epoch + 1))
+    return resume(lineage, wanted, position, images=IMAGES)

@@ -17,7 +17,7 @@ from decamo.nn.segmentation_network import TorchModule
 
 __all__ = ["ActivationRecorder", "Firing", "contributions"]
 
-# Norm of the features below which a position counts as empty; they are normalised to about 1 a
+# Norm of the features below which a position counts as empty; they are normalized to about 1 a
 # channel, so that of 64 channels the norm is about 8.
 _FLOOR = 1e-3
 

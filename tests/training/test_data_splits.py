@@ -16,7 +16,7 @@ from decamo.data.reading import read_labelled
 from decamo.data.rules import PixelScale
 from decamo.errors import DataError
 from decamo.settings import DataSettings, TrainSettings
-from decamo.training.supply import Supply, find_supply
+from decamo.training.data_splits import DataSplits, find_splits
 from tests.checkpoints import checkpoint_with
 
 
@@ -26,30 +26,30 @@ def quiet(done: int, of: int) -> None:
 
 def test_images_are_found_filtered_and_split(scenes: Path, tmp_path: Path) -> None:
     settings = DataSettings(dataset_path=(scenes,), val_fraction=0.2, num_workers=1)
-    images = find_supply(settings, tmp_path / "census.json", quiet)
+    images = find_splits(settings, tmp_path / "census.json", quiet)
     keys = {p.key for p in images.train} | {p.key for p in images.val}
     assert len(images.train) + len(images.val) == len(keys) == 15 - images.dropped
     assert images.dropped >= 1
     assert not any("NonCAM" in key for key in keys)
-    again = find_supply(settings, tmp_path / "census.json", quiet)
+    again = find_splits(settings, tmp_path / "census.json", quiet)
     assert (again.train, again.val) == (images.train, images.val)
 
 
 def test_negatives_keep_the_empty_ones(scenes: Path, tmp_path: Path) -> None:
     settings = DataSettings(dataset_path=(scenes,), noncam="negatives", num_workers=1)
-    images = find_supply(settings, tmp_path / "census.json", quiet)
+    images = find_splits(settings, tmp_path / "census.json", quiet)
     assert images.dropped == 0
     assert len(images.train) + len(images.val) == 15
 
 
 def test_the_test_split_never_trains(scenes: Path, tmp_path: Path) -> None:
-    images = find_supply(DataSettings(dataset_path=(scenes,)), tmp_path / "census.json", quiet)
+    images = find_splits(DataSettings(dataset_path=(scenes,)), tmp_path / "census.json", quiet)
     assert all("Train" in str(p.image) for p in (*images.train, *images.val))
 
 
 def test_nothing_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--dataset-path"):
-        find_supply(DataSettings(dataset_path=(tmp_path / "no",)), tmp_path / "census.json", quiet)
+        find_splits(DataSettings(dataset_path=(tmp_path / "no",)), tmp_path / "census.json", quiet)
 
 
 @pytest.mark.parametrize(
@@ -78,27 +78,27 @@ def test_how_many_are_held_out_is_told_where_it_is_not_what_was_asked_for(
     settings = DataSettings(
         dataset_path=(tmp_path / "S",), val_fraction=fraction, group_by=r"/(g\d+)_", num_workers=1
     )
-    supply = find_supply(settings, tmp_path / "census.json", quiet)
-    said = [told for told in (*supply.notes, *supply.warnings) if "held out" in told]
+    splits = find_splits(settings, tmp_path / "census.json", quiet)
+    said = [told for told in (*splits.notes, *splits.warnings) if "held out" in told]
     assert len(said) == bool(line), said
     assert line in "".join(said)
-    assert len(supply.val) % each == 0
+    assert len(splits.val) % each == 0
 
 
-def begun(scenes: Path, place: Path, **other: Any) -> tuple[Supply, Checkpoint]:
+def begun(scenes: Path, place: Path, **other: Any) -> tuple[DataSplits, Checkpoint]:
     """The images of a run, and a checkpoint that knows them."""
     settings = DataSettings(dataset_path=(scenes,), val_fraction=0.2, num_workers=1, **other)
-    supply = find_supply(settings, place / "census.json", quiet)
-    return supply, checkpoint_with(
+    splits = find_splits(settings, place / "census.json", quiet)
+    return splits, checkpoint_with(
         settings=TrainSettings(data=settings),
-        best=Best(0.5, 3, supply.val_print),
-        images=supply.record,
+        best=Best(0.5, 3, splits.val_print),
+        images=splits.record,
     )
 
 
-def again(root: Path, place: Path, checkpoint: Checkpoint) -> Supply:
+def again(root: Path, place: Path, checkpoint: Checkpoint) -> DataSplits:
     settings = DataSettings(dataset_path=(root,), val_fraction=0.2, num_workers=1)
-    return find_supply(settings, place / "census.json", quiet, checkpoint=checkpoint)
+    return find_splits(settings, place / "census.json", quiet, checkpoint=checkpoint)
 
 
 def test_a_renamed_and_moved_set_is_the_same(scenes: Path, tmp_path: Path) -> None:
@@ -157,10 +157,10 @@ def test_frames_stay_together_and_that_is_said(scenes: Path, tmp_path: Path) -> 
         for frame in range(6):
             shutil.copy(source, other / "Train/Image" / f"v{number}_{frame}.jpg")
             shutil.copy(mask, other / "Train/GT_Object" / f"v{number}_{frame}.png")
-    supply, _ = begun(other, tmp_path)
-    assert {p.stem[:2] for p in supply.train}.isdisjoint({p.stem[:2] for p in supply.val})
+    splits, _ = begun(other, tmp_path)
+    assert {p.stem[:2] for p in splits.train}.isdisjoint({p.stem[:2] for p in splits.val})
     line = "neighbours stay on one side of the hold-out: 4 sequences, 24 images"
-    assert f"{line} (--group-by none parts them)" in supply.notes
+    assert f"{line} (--group-by none parts them)" in splits.notes
     apart, _ = begun(other, tmp_path, group_by="none")
     assert "neighbours" not in str(apart.notes)
     assert len(apart.val) == 5
@@ -174,9 +174,9 @@ def test_a_single_video_is_parted_with_a_warning(scenes: Path, tmp_path: Path) -
     for frame in range(10):
         shutil.copy(source, other / f"Imgs/f{frame}.jpg")
         shutil.copy(scenes / f"Train/GT_Object/{source.stem}.png", other / f"GT/f{frame}.png")
-    supply, _ = begun(other, tmp_path)
-    assert len(supply.val) == 2
-    assert "warning: 1 group of neighbours lies on both sides" in str(supply.notes)
+    splits, _ = begun(other, tmp_path)
+    assert len(splits.val) == 2
+    assert "warning: 1 group of neighbours lies on both sides" in str(splits.notes)
 
 
 def test_a_census_of_the_first_version_is_kept_but_not_believed(
@@ -207,7 +207,7 @@ def with_void(scenes: Path, root: Path) -> Path:
 def test_rules_are_decided_said_and_held(scenes: Path, tmp_path: Path) -> None:
     data = with_void(scenes, tmp_path / "deep")
     settings = DataSettings(dataset_path=(data,), num_workers=1)
-    images = find_supply(settings, tmp_path / "census.json", quiet)
+    images = find_splits(settings, tmp_path / "census.json", quiet)
     (rule,) = images.rules.values()
     assert rule.mask.void == (255,)
     assert rule.scale is not None
@@ -217,7 +217,7 @@ def test_rules_are_decided_said_and_held(scenes: Path, tmp_path: Path) -> None:
     image, labels = read_labelled(images.train[0])
     assert image.max() > 128  # and not 15, as 4080 of 65535 would be
     assert labels.void is not None
-    again = find_supply(settings, tmp_path / "census.json", quiet)
+    again = find_splits(settings, tmp_path / "census.json", quiet)
     assert again.rules == images.rules
 
 
@@ -239,7 +239,7 @@ def test_a_run_with_void_and_deep_images_trains_goes_on_and_keeps_its_rules(
     changed = {n: replace(r, scale=PixelScale(0, 9999)) for n, r in held.rules.items()}
     held = replace(held, rules=changed)
     settings = DataSettings(dataset_path=(data,), num_workers=1, val_fraction=0.3)
-    images = find_supply(settings, tmp_path / "census.json", quiet, checkpoint=held)
+    images = find_splits(settings, tmp_path / "census.json", quiet, checkpoint=held)
     assert dict(images.rules) == changed
     assert any("as the checkpoint was trained" in note for note in images.notes)
     photo = data / "Train" / "Image" / f"{images.train[0].stem}.png"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decamo.errors import SettingsError
-from decamo.schedule import HEAD, Ledger, Segment, SegmentKind, plan_of, steps_per_epoch
+from decamo.schedule import HEAD, Lineage, Segment, SegmentKind, plan_of, steps_per_epoch
 from decamo.settings import ScheduleSettings
 
 GROUPS = (HEAD, "backbone.0", "backbone.1", "backbone.2", "backbone.3")
@@ -129,10 +129,10 @@ def test_lived_segments_end_where_the_next_begins() -> None:
     second = replace(
         first, kind=SegmentKind.BRANCH, at_epoch=5, at_step=50, origin_epoch=5, origin_step=50
     )
-    lived = list(Ledger((first, second)).lived())
+    lived = list(Lineage((first, second)).lived())
     assert [(begin, end) for _, begin, end in lived] == [(0, 50), (50, 100)]
 
 
 def test_plain_round_trip() -> None:
-    ledger = Ledger((start(epochs=10, stage1_epochs=2), start(epochs=32)))
-    assert Ledger.from_plain(ledger.to_plain()) == ledger
+    lineage = Lineage((start(epochs=10, stage1_epochs=2), start(epochs=32)))
+    assert Lineage.from_plain(lineage.to_plain()) == lineage

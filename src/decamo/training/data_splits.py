@@ -27,13 +27,13 @@ from decamo.data.wanted import Wanted
 from decamo.settings import DataSettings
 from decamo.settings.words import verb
 
-__all__ = ["Supply", "find_supply", "wanted_of"]
+__all__ = ["DataSplits", "find_splits", "wanted_of"]
 
 _NEAR = 0.75  # of the images asked for, or its inverse: what rounding by groups may do unsaid
 
 
 @dataclass(frozen=True)
-class Supply:
+class DataSplits:
     """The images of a run.
 
     Attributes:
@@ -70,7 +70,7 @@ class Supply:
     other_masks: tuple[str, ...] | None = None
 
 
-def find_supply(
+def find_splits(
     settings: DataSettings,
     cache: Path,
     on_progress: Callable[[int, int], None],
@@ -78,7 +78,7 @@ def find_supply(
     keep: bool = True,
     checkpoint: Checkpoint | None = None,
     ear: Ear = NOBODY,
-) -> Supply:
+) -> DataSplits:
     """Find, check and split the training images.
 
     Args:
@@ -131,7 +131,7 @@ def find_supply(
     split = followed.split
     now = content_fingerprint(split.val)
     same = followed.same and checkpoint is not None
-    return Supply(
+    return DataSplits(
         tuple(entry.pair for entry in split.train),
         tuple(entry.pair for entry in split.val),
         listing.sources,

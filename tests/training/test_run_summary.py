@@ -4,22 +4,22 @@ from pathlib import Path
 from decamo.schedule import SegmentKind, raced
 from decamo.training.prepare import Prepared
 from decamo.training.run_summary import run_line, run_outcome
-from tests.training.test_introduction import prepared  # noqa: F401
+from tests.training.test_startup_summary import prepared  # noqa: F401
 
 
 def test_a_start_is_told_as_one(prepared: Prepared) -> None:  # noqa: F811
     line = run_line(prepared.trainer.settings, prepared)
     assert (line["word"], line["reason"]) == ("start", "a new run")
-    assert line["ledger"] == prepared.resumption.ledger.to_plain()
+    assert line["ledger"] == prepared.resumption.lineage.to_plain()
     assert (line["train_images"], line["val_images"]) == (11, 3)
 
 
 def test_where_a_winner_sets_out_a_branch_begins(prepared: Prepared) -> None:  # noqa: F811
     """Only there: from the next step on, a resume is a resume."""
     went = prepared.resumption
-    last = replace(went.ledger.last, kind=SegmentKind.BRANCH, reason="escape, 3 trials")
-    ledger = replace(went.ledger, segments=(*went.ledger.segments, last))
-    winner = replace(went, kind=SegmentKind.CONTINUE, ledger=ledger, reason="no flag")
+    last = replace(went.lineage.last, kind=SegmentKind.BRANCH, reason="escape, 3 trials")
+    lineage = replace(went.lineage, segments=(*went.lineage.segments, last))
+    winner = replace(went, kind=SegmentKind.CONTINUE, lineage=lineage, reason="no flag")
     line = run_line(prepared.trainer.settings, replace(prepared, resumption=winner))
     assert (line["word"], line["reason"]) == ("branch", "escape, 3 trials")
     told = run_outcome(replace(prepared, resumption=winner), "")
@@ -27,7 +27,7 @@ def test_where_a_winner_sets_out_a_branch_begins(prepared: Prepared) -> None:  #
     moved = replace(winner, position=replace(winner.position, step=1))
     line = run_line(prepared.trainer.settings, replace(prepared, resumption=moved))
     assert (line["word"], line["reason"]) == ("continue", "no flag")
-    stayed = replace(winner, ledger=raced(went.ledger, went.position, "no branch is better"))
+    stayed = replace(winner, lineage=raced(went.lineage, went.position, "no branch is better"))
     line = run_line(prepared.trainer.settings, replace(prepared, resumption=stayed))
     assert (line["word"], line["reason"]) == ("continue", "no branch is better")
 

@@ -12,7 +12,7 @@ from decamo.settings import TrainSettings
 from decamo.storage import RunFolder, previous_of, replace_by_copy
 from decamo.training.state import TrainState
 
-__all__ = ["Keeper", "keep_former_best"]
+__all__ = ["CheckpointManager", "keep_former_best"]
 
 
 def keep_former_best(folder: RunFolder, state: TrainState) -> Path | None:
@@ -36,7 +36,7 @@ def keep_former_best(folder: RunFolder, state: TrainState) -> Path | None:
 
 
 @dataclass
-class Keeper:
+class CheckpointManager:
     """Keeps a run's checkpoints in its folder.
 
     Attributes:

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from decamo.data.dataset import EpochSampler
 from decamo.settings import TrainSettings
-from decamo.training.feed import Feed
 from decamo.training.resumption import resumption_of
 from decamo.training.runtime import Runtime
+from decamo.training.training_batches import TrainingBatches
 from tests.training.conftest import Make
 
 
-def feed(
+def training_batches(
     images: int = 0, world: int = 1, seed: int = 0, scales: tuple[float, ...] = (1.0,)
-) -> Feed:
+) -> TrainingBatches:
     usual = TrainSettings()
     settings = replace(
         usual,
@@ -23,11 +23,11 @@ def feed(
         optimise=replace(usual.optimise, multi_scale=scales),
     )
     runtime = Runtime(torch.device("cpu"), world=world)
-    return Feed(settings, runtime, (None,) * images)  # type: ignore[arg-type] # only counted
+    return TrainingBatches(settings, runtime, (None,) * images)  # type: ignore[arg-type] # only counted
 
 
 def test_a_scale_is_drawn_from_seed_and_step() -> None:
-    one, other = (feed(seed=seed, scales=(0.8, 1.0, 1.2)) for seed in (0, 1))
+    one, other = (training_batches(seed=seed, scales=(0.8, 1.0, 1.2)) for seed in (0, 1))
     drawn = [one.scale(step) for step in range(3000)]
     assert [one.scale(step) for step in reversed(range(3000))] == drawn[::-1]
     assert [other.scale(step) for step in range(3000)] != drawn
@@ -36,15 +36,15 @@ def test_a_scale_is_drawn_from_seed_and_step() -> None:
 
 
 def test_one_scale_is_always_that() -> None:
-    assert {feed(scales=(1.5,)).scale(step) for step in range(9)} == {1.5}
+    assert {training_batches(scales=(1.5,)).scale(step) for step in range(9)} == {1.5}
 
 
 @given(st.integers(1, 60), st.integers(1, 5), st.integers(1, 3), st.data())
 def test_images_in_micro_batches_are_counted_as_they_are_dealt(
     images: int, size: int, world: int, data: st.DataObject
 ) -> None:
-    one = feed(images, world)
-    (stage, *_) = resumption_of(one.settings, None, images=images, world=world).ledger.plan.stages
+    one = training_batches(images, world)
+    (stage, *_) = resumption_of(one.settings, None, images=images, world=world).lineage.plan.stages
     stage = replace(stage, micro_batch=size)
     of = one.micro_batches(stage)
     dealt = [0] * of
@@ -67,6 +67,6 @@ def test_images_in_micro_batches_are_counted_as_they_are_dealt(
 
 def test_batches_go_on_where_the_position_stands(make: Make) -> None:
     trainer = make("run")
-    stage = trainer.state.ledger.plan.stages[0]
-    whole = [batch.keys for batch in trainer.feed.batches(stage, 1, 0)]
-    assert [batch.keys for batch in trainer.feed.batches(stage, 1, 2)] == whole[2:]
+    stage = trainer.state.lineage.plan.stages[0]
+    whole = [batch.keys for batch in trainer.training_batches.batches(stage, 1, 0)]
+    assert [batch.keys for batch in trainer.training_batches.batches(stage, 1, 2)] == whole[2:]

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from decamo.schedule import (
-    Ledger,
+    Lineage,
     Position,
     Segment,
     SegmentKind,
@@ -32,7 +32,7 @@ SCHEDULE = ScheduleSettings(
     accumulation_steps=2,
     stage3_epochs=2,
 )
-LEDGER = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, images=50),))
+LEDGER = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, images=50),))
 AT = Position(epoch=4, step=LEDGER.plan.epoch_start(5) + 3, micro=6)
 
 
@@ -49,23 +49,23 @@ def test_after_a_rollback_the_same_flags_continue() -> None:
     mended = rolled_back(LEDGER, AT, "20 bad steps")
     again = resume(mended, SCHEDULE, AT, images=50)
     assert again.kind == "continue"
-    assert again.ledger.plan.lr(AT.step) == mended.plan.lr(AT.step)
+    assert again.lineage.plan.lr(AT.step) == mended.plan.lr(AT.step)
 
 
 def test_after_a_rollback_a_branch_starts_at_the_rate_asked_for() -> None:
     wanted = replace(SCHEDULE, stage2_lr=0.0002, warmup_epochs=0)
     branch = resume(rolled_back(LEDGER, AT, "why"), wanted, AT, images=50)
     assert branch.kind == "branch"
-    assert branch.ledger.plan.lr(AT.step) == 0.0002
+    assert branch.lineage.plan.lr(AT.step) == 0.0002
 
 
-def test_what_was_decided_beyond_the_place_gone_back_to_is_forgotten_but_its_pieces() -> None:
+def test_what_was_decided_beyond_the_place_gone_back_to_is_forgotten_but_its_splits() -> None:
     later = replace(AT, step=AT.step + 5)
     cut = split(rolled_back(LEDGER, AT, "why"), later, 2, "why")
     assert cut is not None
     again = rolled_back(cut, AT, "why")
     assert [s.kind for s in again.segments] == ["start", "rollback", "rollback"]
-    assert (again.last.scale, again.last.pieces) == (0.25, (1, 2, 1))
+    assert (again.last.scale, again.last.micro_batch_splits) == (0.25, (1, 2, 1))
     assert all(begin <= end for _, begin, end in again.lived())
 
 
@@ -92,59 +92,62 @@ def test_going_back_beyond_a_resume_lays_its_plan_anew_from_there(
     resumed = resume(LEDGER, replace(SCHEDULE, **change), AT, images=50)
     assert resumed.kind == word
     later = replace(resumed.position, step=AT.step + 2, micro=2)
-    cut = split(rolled_back(resumed.ledger, later, "20 bad steps"), later, 2, "out of memory")
+    cut = split(rolled_back(resumed.lineage, later, "20 bad steps"), later, 2, "out of memory")
     assert cut is not None
     earlier = AT.step - back
     epoch = LEDGER.epoch_of(earlier)
     micro = 2 * (earlier - LEDGER.plan.epoch_start(epoch))
     found = Position(epoch - 1, earlier, micro)
-    ledger, position = brought_back(cut, LEDGER, found)
+    lineage, position = brought_back(cut, LEDGER, found)
     assert (position.epoch, position.step) == (found.epoch, found.step)
     assert position.micro == (0 if word == "branch" else micro)
-    assert ledger.last.at_step == earlier
-    assert (ledger.last.scale, ledger.last.pieces) == (0.5, cut.last.pieces)
-    assert ledger.last.schedule == cut.last.schedule
-    first = ledger.steps_of(epoch).start
+    assert lineage.last.at_step == earlier
+    assert (lineage.last.scale, lineage.last.micro_batch_splits) == (
+        0.5,
+        cut.last.micro_batch_splits,
+    )
+    assert lineage.last.schedule == cut.last.schedule
+    first = lineage.steps_of(epoch).start
     assert first == (earlier if word == "branch" else LEDGER.plan.epoch_start(epoch))
-    again = resume(LEDGER, cut.last.schedule, found, images=50).ledger
-    for step in range(earlier, ledger.plan.end_step):
-        assert ledger.plan.lr(step) == pytest.approx(again.plan.lr(step) / 2, rel=1e-12)
+    again = resume(LEDGER, cut.last.schedule, found, images=50).lineage
+    for step in range(earlier, lineage.plan.end_step):
+        assert lineage.plan.lr(step) == pytest.approx(again.plan.lr(step) / 2, rel=1e-12)
     # and once more, from the same damaged file to the same one before it
-    slower = rolled_back(ledger, position, "20 bad steps")
+    slower = rolled_back(lineage, position, "20 bad steps")
     once_more, same = brought_back(slower, LEDGER, found)
     assert same == position
     assert once_more.last.scale == 0.25
-    assert once_more.plan.end_step == ledger.plan.end_step
+    assert once_more.plan.end_step == lineage.plan.end_step
 
 
 def test_a_split_changes_neither_steps_nor_rates_nor_other_stages() -> None:
     mended = split(LEDGER, AT, 2, "out of memory")
     assert mended is not None
     for old, new in zip(LEDGER.plan.stages, mended.plan.stages, strict=True):
-        assert replace(new, pieces=1) == old
-        assert new.pieces == (2 if old.number == 2 else 1)
+        assert replace(new, micro_batch_splits=1) == old
+        assert new.micro_batch_splits == (2 if old.number == 2 else 1)
     assert "micro-batch of 4 in 2 pieces" in mended.last.reason
 
 
-def test_pieces_double_until_they_are_single_images() -> None:
-    ledger, seen = LEDGER, []
-    while (mended := split(ledger, AT, 1, "why")) is not None:
-        ledger = mended
-        seen.append(plan_of(ledger.last).stages[0].pieces)
+def test_micro_batch_splits_double_until_they_are_single_images() -> None:
+    lineage, seen = LEDGER, []
+    while (mended := split(lineage, AT, 1, "why")) is not None:
+        lineage = mended
+        seen.append(plan_of(lineage.last).stages[0].micro_batch_splits)
     assert seen == [2, 4, 6]  # a micro-batch of 6
 
 
 def test_plain_values_keep_both_and_older_ones_have_neither() -> None:
     mended = split(rolled_back(LEDGER, AT, "why"), AT, 2, "why")
     assert mended is not None
-    assert Ledger.from_plain(mended.to_plain()) == mended
+    assert Lineage.from_plain(mended.to_plain()) == mended
     older = [
         {k: v for k, v in p.items() if k not in ("scale", "pieces")} for p in LEDGER.to_plain()
     ]
-    assert Ledger.from_plain(older) == LEDGER
+    assert Lineage.from_plain(older) == LEDGER
 
 
-def test_a_race_without_a_winner_changes_nothing_but_the_ledger() -> None:
+def test_a_race_without_a_winner_changes_nothing_but_the_lineage() -> None:
     once = raced(LEDGER, AT, "no branch is better than the control")
     assert once.plan == LEDGER.plan
     assert (once.last.kind, once.last.at_step) == ("race", AT.step)

@@ -7,7 +7,7 @@ import torch
 
 from decamo.errors import MemoryExhausted, StorageError
 from decamo.losses import Losses
-from decamo.training.preflight import rehearse
+from decamo.training.dry_run import rehearse
 from decamo.training.trainer import Trainer
 from tests.training.conftest import Make
 from tests.training.test_trainer import Watched
@@ -41,7 +41,7 @@ def test_every_stage_ahead_is_rehearsed_with_all_that_learns_in_it(make: Make) -
     trainer.state.model.set_learning = remember  # type: ignore[method-assign]
     before = {k: v.clone() for k, v in trainer.state.model.state_dict().items()}
     flight = rehearse(trainer)
-    assert [(s.stage, s.epochs, s.steps, s.pieces) for s in flight.stages] == [
+    assert [(s.stage, s.epochs, s.steps, s.micro_batch_splits) for s in flight.stages] == [
         *((1, 2, 2, 1), (2, 4, 2, 1), (3, 1, 2, 1))
     ]
     assert [len(groups) for groups in learned] == [5, 5, 1]  # the last stage first
@@ -72,7 +72,7 @@ def test_what_is_done_is_not_counted(make: Make) -> None:
 def test_pieces_are_found_before_the_run_needs_them(make: Make) -> None:
     trainer = make("run", schedule=PLAN)
     tight(trainer, room=64 * 64)
-    assert [s.pieces for s in rehearse(trainer).stages] == [1, 1, 2]
+    assert [s.micro_batch_splits for s in rehearse(trainer).stages] == [1, 1, 2]
     other = make("other", schedule=PLAN)
     tight(other, room=64 * 64 - 1)
     with pytest.raises(MemoryExhausted, match=r"stage 3: not even one image of 64 px fits"):
@@ -86,7 +86,7 @@ def test_a_disk_that_gives_back_something_else_is_found(
     state = trainer.state.checkpoint(trainer.settings)
     name = next(iter(state.weights))
     other = replace(state, weights={**state.weights, name: state.weights[name] + 1})
-    monkeypatch.setattr("decamo.training.preflight.load_checkpoint", lambda _: other)
+    monkeypatch.setattr("decamo.training.dry_run.load_checkpoint", lambda _: other)
     with pytest.raises(StorageError, match="what was read is not what was written"):
         rehearse(trainer)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from decamo.diagnosis import Cause
+from decamo.races.explanation import Explanation, RaceFacts, explain_race, refuted_causes
 from decamo.races.judge import judge
-from decamo.races.meaning import Explanation, RaceFacts, explain_race, refuted_causes
 
 FACTS = RaceFacts(
     rate=0.00005, peak=0.00005, highest=0.001, ended=False,

@@ -5,8 +5,14 @@ import pytest
 import torch
 
 from decamo.checkpoint import Checkpoint
-from decamo.races.departure import averageable, averaged, depart, has_batchnorm, recalibrated
-from decamo.races.horizon import ledger_of, trial_settings
+from decamo.races.branch_checkpoint import (
+    averageable,
+    averaged,
+    depart,
+    has_batchnorm,
+    recalibrated,
+)
+from decamo.races.trial_schedule import lineage_of, trial_settings
 from decamo.storage.checkpoint_structure import validate_state
 from decamo.storage.sealed import load_sealed, save_sealed
 from tests.checkpoints import checkpoint_with
@@ -18,10 +24,10 @@ def test_what_departs_is_a_checkpoint_and_leaves_the_original_alone(
 ) -> None:
     at = course(scenes, stalled, tmp_path / "escape")
     fresh = BRANCHES[3]
-    settings = trial_settings(fresh, at.standing, 2)
-    ledger = ledger_of(fresh, settings, at.standing, "why")
+    settings = trial_settings(fresh, at.start, 2)
+    lineage = lineage_of(fresh, settings, at.start, "why")
     middle = replace(at.checkpoint, position=replace(at.checkpoint.position, micro=3))
-    state = depart(middle, settings, ledger, fresh.before, {})
+    state = depart(middle, settings, lineage, fresh.before, {})
     validate_state(tmp_path, state.to_plain())
     assert state.position.micro == 0
     assert state.moments == {}
@@ -71,7 +77,7 @@ def test_only_statistics_of_the_backbone_are_re_estimated(
     assert not has_batchnorm(
         checkpoint_with(weights={"head.running_mean": 0, "backbone.weight": 0})
     )
-    state = recalibrated(at.checkpoint, at.supply.train, 32)
+    state = recalibrated(at.checkpoint, at.splits.train, 32)
     moved = {
         name
         for name, tensor in state.weights.items()
@@ -79,7 +85,7 @@ def test_only_statistics_of_the_backbone_are_re_estimated(
     }
     assert moved
     assert all(n.startswith("backbone.") and ("running" in n or "num_b" in n) for n in moved)
-    again = recalibrated(at.checkpoint, at.supply.train, 32)
+    again = recalibrated(at.checkpoint, at.splits.train, 32)
     assert all(torch.equal(again.weights[n], state.weights[n]) for n in moved)
 
 
@@ -89,7 +95,7 @@ def test_what_is_done_before_is_asked_for_by_name(
 ) -> None:
     at = course(scenes, stalled, tmp_path / "escape")
     done = depart(
-        at.checkpoint, at.standing.settings, at.standing.ledger, name,
+        at.checkpoint, at.start.settings, at.start.lineage, name,
         {name: lambda state: replace(state, bad_steps=7)},
     )  # fmt: skip
     assert done.bad_steps == 7

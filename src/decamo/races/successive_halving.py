@@ -7,10 +7,10 @@ from statistics import fmean
 from decamo.errors import SettingsError
 from decamo.history import EpochRecord
 from decamo.races.branch import CONTROL, TWIN, standard_branches
-from decamo.races.horizon import full_settings
-from decamo.races.judge import Verdict, judge, luck_of, surely_worse
+from decamo.races.judge import Verdict, judge, seed_noise_of, surely_worse
 from decamo.races.results import Result, Rung, matrix
 from decamo.races.start_point import StartPoint
+from decamo.races.trial_schedule import full_settings
 
 __all__ = [
     "Heat",
@@ -22,28 +22,28 @@ __all__ = [
 _LOOK_BACK = 5  # epochs, as a plan's expected time does
 
 
-def race_seconds(standing: StartPoint, epochs: int, records: Sequence[EpochRecord]) -> float | None:
+def race_seconds(start: StartPoint, epochs: int, records: Sequence[EpochRecord]) -> float | None:
     """Seconds of a race of the standard branches, none of them dropped on the way.
 
     Training takes time by the number of pixels; each branch is validated once more than it has
     epochs, before its first.
 
     Args:
-        standing: where it would set out from.
+        start: where it would set out from.
         epochs: of a trial.
         records: of the run's own epochs, ascending.
 
     Returns:
         None where no epoch of this kind was timed, or a branch's plan cannot be laid.
     """
-    stage = standing.ledger.plan.stage_of_epoch(standing.done).number
+    stage = start.lineage.plan.stage_of_epoch(start.done).number
     past = [r for r in records if r.stage == stage][-_LOOK_BACK:]
     if not past:
         return None
     validation = fmean(r.val_seconds for r in past)
     pixel = fmean(r.train_seconds / r.img_size**2 for r in past)
     try:
-        sizes = [full_settings(b, standing).schedule.img_size for b in standard_branches(standing)]
+        sizes = [full_settings(b, start).schedule.img_size for b in standard_branches(start)]
     except SettingsError:
         return None
     return sum(epochs * (pixel * size**2 + validation) + validation for size in sizes)
@@ -89,9 +89,9 @@ def heat_of(results: Mapping[str, Result], epochs: int) -> Heat:
         if todo or rung == epochs:
             return Heat(rung, todo, tuple(alive), dropped)
         now = {name: results[name].rungs[rung] for name in alive}
-        luck = _luck(results, rung)
-        ahead = {name for name in alive if now[name].iou > now[CONTROL].iou + luck}
-        last = surely_worse(matrix(now), (CONTROL, TWIN, *ahead), luck=luck)
+        seed_noise = _seed_noise(results, rung)
+        ahead = {name for name in alive if now[name].iou > now[CONTROL].iou + seed_noise}
+        last = surely_worse(matrix(now), (CONTROL, TWIN, *ahead), seed_noise=seed_noise)
         dropped |= dict.fromkeys(sorted(last), rung)
         alive = [name for name in alive if name not in last]
     raise ValueError(f"want at least 1 epoch; got {epochs}")
@@ -106,12 +106,12 @@ def verdict_of(results: Mapping[str, Result], heat: Heat) -> Verdict:
     if not heat.over:
         raise ValueError(f"want the end of the race; got {heat.todo} still to be trained")
     at_end: dict[str, Rung] = {name: results[name].rungs[heat.rung] for name in heat.alive}
-    return judge(matrix(at_end), CONTROL, luck=_luck(results, heat.rung))
+    return judge(matrix(at_end), CONTROL, seed_noise=_seed_noise(results, heat.rung))
 
 
-def _luck(results: Mapping[str, Result], upto: int) -> float:
+def _seed_noise(results: Mapping[str, Result], upto: int) -> float:
     twin, control = results.get(TWIN), results[CONTROL]
     if twin is None or twin.lost:
         return 0.0
     both = [n for n in twin.rungs if 0 < n <= upto and n in control.rungs]
-    return luck_of([twin.rungs[n].iou - control.rungs[n].iou for n in both])
+    return seed_noise_of([twin.rungs[n].iou - control.rungs[n].iou for n in both])

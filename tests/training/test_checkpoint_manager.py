@@ -4,31 +4,31 @@ from decamo.checkpoint import Best
 from decamo.history import Saved
 from decamo.schedule import Position
 from decamo.storage.sealed import load_sealed, save_sealed
-from decamo.training.keeper import keep_former_best
+from decamo.training.checkpoint_manager import keep_former_best
 from tests.training.conftest import Make
 
 
 def test_the_best_is_the_newest_and_each_has_the_one_before_it(make: Make) -> None:
     trainer = make("run")
-    keeper, state = trainer.keeper, trainer.state
+    manager, state = trainer.manager, trainer.state
     ticks = iter(range(100))
-    keeper.clock = lambda: float(next(ticks))
-    first = list(keeper.save(state, best=True, epoch=1))
+    manager.clock = lambda: float(next(ticks))
+    first = list(manager.save(state, best=True, epoch=1))
     assert [(e.path, e.seconds) for e in first] == [
-        (keeper.folder.last, 1.0),
-        (keeper.folder.best, 1.0),
+        (manager.folder.last, 1.0),
+        (manager.folder.best, 1.0),
     ]
     state.position = Position(epoch=1, step=2)
-    assert [e.path for e in keeper.save(state)] == [keeper.folder.last]
-    assert keeper.load_last().checkpoint.position.step == 2
-    assert load_sealed(keeper.folder.best)["position"]["step"] == 0
-    assert load_sealed(keeper.folder.root / "last.previous.pth")["position"]["step"] == 0
+    assert [e.path for e in manager.save(state)] == [manager.folder.last]
+    assert manager.load_last().checkpoint.position.step == 2
+    assert load_sealed(manager.folder.best)["position"]["step"] == 0
+    assert load_sealed(manager.folder.root / "last.previous.pth")["position"]["step"] == 0
 
 
 def test_a_process_that_only_follows_writes_nothing(make: Make, tmp_path: Path) -> None:
     trainer = make("run")
-    trainer.keeper.writes = False
-    assert list(trainer.keeper.save(trainer.state)) == []
+    trainer.manager.writes = False
+    assert list(trainer.manager.save(trainer.state)) == []
     assert not list(tmp_path.glob("run/*.pth"))
 
 
@@ -42,12 +42,12 @@ def test_epochs_are_kept_beyond_the_newest_as_asked(make: Make) -> None:
 
 def test_where_the_newest_is_damaged_the_one_before_it_is_taken(make: Make) -> None:
     trainer = make("run")
-    keeper, state = trainer.keeper, trainer.state
-    list(keeper.save(state))
+    manager, state = trainer.manager, trainer.state
+    list(manager.save(state))
     state.position = Position(epoch=1, step=2)
-    list(keeper.save(state))
-    keeper.folder.last.write_bytes(keeper.folder.last.read_bytes()[:-1000])
-    found = keeper.load_last()
+    list(manager.save(state))
+    manager.folder.last.write_bytes(manager.folder.last.read_bytes()[:-1000])
+    found = manager.load_last()
     assert found.checkpoint.position.step == 0
     assert "last.previous.pth is taken instead" in found.notes[0]
 

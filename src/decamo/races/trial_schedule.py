@@ -5,18 +5,18 @@ from dataclasses import replace
 from decamo.errors import SettingsError
 from decamo.races.branch import CONTROL, Branch
 from decamo.races.start_point import StartPoint
-from decamo.schedule import Ledger, SegmentKind, resume
+from decamo.schedule import Lineage, SegmentKind, resume
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
 
-__all__ = ["full_settings", "ledger_of", "trial_settings"]
+__all__ = ["full_settings", "lineage_of", "trial_settings"]
 
 # Where the plan that a branch names is already at its end: as far as the action plan's option 1
 # goes on from epoch 86.
 _FURTHER = 34
 
 
-def full_settings(branch: Branch, standing: StartPoint) -> TrainSettings:
+def full_settings(branch: Branch, start: StartPoint) -> TrainSettings:
     """What the branch asks for, over the whole way: the winner's.
 
     Where it keeps the rates, its curve begins at the rate now in force, not at the peak from which
@@ -26,18 +26,18 @@ def full_settings(branch: Branch, standing: StartPoint) -> TrainSettings:
         SettingsError: its options contradict each other; names the branch.
     """
     try:
-        settings = from_plain(merged(to_plain(standing.settings), branch.changes))
+        settings = from_plain(merged(to_plain(start.settings), branch.changes))
         schedule = settings.schedule
-        if schedule.last_epoch <= standing.done:
-            schedule = replace(schedule, epochs=standing.done + _FURTHER, stage3_epochs=0)
+        if schedule.last_epoch <= start.done:
+            schedule = replace(schedule, epochs=start.done + _FURTHER, stage3_epochs=0)
         if branch.keeps_rate:
-            schedule = _at_rate(schedule, standing.rate, schedule.min_lr)
+            schedule = _at_rate(schedule, start.rate, schedule.min_lr)
         return replace(settings, schedule=schedule)
     except SettingsError as error:
         raise _in(branch, error) from error
 
 
-def trial_settings(branch: Branch, standing: StartPoint, epochs: int) -> TrainSettings:
+def trial_settings(branch: Branch, start: StartPoint, epochs: int) -> TrainSettings:
     """What the branch asks for, compressed into ``epochs`` epochs from the checkpoint on.
 
     Its curve anneals within the trial: a high rate judged before it has annealed would always look
@@ -47,31 +47,31 @@ def trial_settings(branch: Branch, standing: StartPoint, epochs: int) -> TrainSe
     Raises:
         SettingsError: its options contradict each other; names the branch.
     """
-    if branch.name == CONTROL and standing.continues(epochs):
-        return standing.settings
+    if branch.name == CONTROL and start.continues(epochs):
+        return start.settings
     try:
-        settings = full_settings(branch, standing)
+        settings = full_settings(branch, start)
         schedule = replace(
             settings.schedule,
-            epochs=standing.done + epochs,
+            epochs=start.done + epochs,
             stage3_epochs=0,
             warmup_epochs=min(settings.schedule.warmup_epochs, epochs // 3),
         )
         if branch.keeps_rate:
-            ends = standing.rate_after(epochs)
-            kind, floor = ("cosine", ends) if ends < standing.rate else ("none", 0.0)
-            schedule = _at_rate(replace(schedule, scheduler=kind), standing.rate, floor)
+            ends = start.rate_after(epochs)
+            kind, floor = ("cosine", ends) if ends < start.rate else ("none", 0.0)
+            schedule = _at_rate(replace(schedule, scheduler=kind), start.rate, floor)
         elif schedule.schedule_origin == "stage":  # it joins a curve: from where it joins, anneal
-            ledger = ledger_of(branch, settings, standing, "")
-            joins = ledger.plan.lr(standing.position.step)
+            lineage = lineage_of(branch, settings, start, "")
+            joins = lineage.plan.lr(start.position.step)
             schedule = _at_rate(schedule, joins, schedule.min_lr)
         return replace(settings, schedule=schedule)
     except SettingsError as error:
         raise _in(branch, error) from error
 
 
-def ledger_of(branch: Branch, settings: TrainSettings, standing: StartPoint, why: str) -> Ledger:
-    """The checkpoint's ledger and the segment with which the branch leaves it.
+def lineage_of(branch: Branch, settings: TrainSettings, start: StartPoint, why: str) -> Lineage:
+    """The checkpoint's lineage and the segment with which the branch leaves it.
 
     The control's segment has the curve, the place on it and the end of the one before: it only
     says that a race began here.
@@ -79,29 +79,29 @@ def ledger_of(branch: Branch, settings: TrainSettings, standing: StartPoint, why
     Raises:
         SettingsError: its plan cannot be laid; names the branch.
     """
-    position, ledger = standing.position, standing.ledger
-    if branch.name == CONTROL and settings.schedule == standing.settings.schedule:
+    position, lineage = start.position, start.lineage
+    if branch.name == CONTROL and settings.schedule == start.settings.schedule:
         here = replace(
-            ledger.last,
+            lineage.last,
             kind=SegmentKind.BRANCH,
             at_epoch=position.epoch,
             at_step=position.step,
             reason=why,
         )
-        return ledger.with_segment(here)
+        return lineage.with_segment(here)
     try:
         went = resume(
-            ledger,
+            lineage,
             settings.schedule,
             position,
-            images=standing.images,
+            images=start.images,
             other_changes={"escape": branch.name},
         )
     except SettingsError as error:
         raise _in(branch, error) from error
-    last = went.ledger.last
-    return Ledger(
-        (*went.ledger.segments[:-1], replace(last, reason=f"{why}: {last.reason}".lstrip(": ")))
+    last = went.lineage.last
+    return Lineage(
+        (*went.lineage.segments[:-1], replace(last, reason=f"{why}: {last.reason}".lstrip(": ")))
     )
 
 

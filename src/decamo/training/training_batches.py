@@ -15,11 +15,11 @@ from decamo.settings import TrainSettings
 from decamo.settings.words import seconds_of
 from decamo.training.runtime import Runtime
 
-__all__ = ["Feed"]
+__all__ = ["TrainingBatches"]
 
 
 @dataclass(frozen=True)
-class Feed:
+class TrainingBatches:
     """The training images of a run; all of it a function of seed and position, so replayable.
 
     Attributes:

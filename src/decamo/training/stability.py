@@ -19,7 +19,7 @@ from decamo.training.step import Stepper
 __all__ = [
     "MOST_BAD_STEPS",
     "MOST_ROLLBACKS",
-    "Health",
+    "StabilityMonitor",
     "Unhealthy",
     "keep_suspects",
     "suspects_among",
@@ -94,7 +94,7 @@ class Unhealthy(Exception):
 
 
 @dataclass
-class Health:
+class StabilityMonitor:
     """Watches a run.
 
     Attributes:

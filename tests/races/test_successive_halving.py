@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from decamo.races.heats import heat_of, verdict_of
 from decamo.races.results import LostKind, LostTrial, Result
+from decamo.races.successive_halving import heat_of, verdict_of
 from tests.races.build import result
 
 IMAGES = 30
@@ -58,7 +58,7 @@ def test_the_verdict_waits_for_the_end_and_knows_the_twin() -> None:
     now = race(control={1: 0.30, 2: 0.30}, twin={1: 0.33, 2: 0.26}, a={1: 0.5, 2: 0.5})
     verdict = verdict_of(now, heat_of(now, 2))
     apart = [now["twin"].rungs[n].iou - now["control"].rungs[n].iou for n in (1, 2)]
-    assert verdict.luck == pytest.approx(np.sqrt(np.mean(np.square(apart))))
+    assert verdict.seed_noise == pytest.approx(np.sqrt(np.mean(np.square(apart))))
     best = verdict.of("a")
     assert best is not None
     assert best.better

@@ -18,7 +18,7 @@ from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import CheckpointError
 from decamo.nn import calibrate_batchnorm
 from decamo.nn.build import from_architecture
-from decamo.schedule import Ledger
+from decamo.schedule import Lineage
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder, snapshots_in
 
@@ -81,7 +81,7 @@ _BATCH = 8
 def depart(
     checkpoint: Checkpoint,
     settings: TrainSettings,
-    ledger: Ledger,
+    lineage: Lineage,
     before: str,
     transforms: Mapping[str, Callable[[Checkpoint], Checkpoint]],
 ) -> Checkpoint:
@@ -92,14 +92,14 @@ def depart(
     Args:
         checkpoint: that is raced; unchanged.
         settings: of the branch.
-        ledger: with the branch's segment at its end.
+        lineage: with the branch's segment at its end.
         before: a key of ``transforms``, ``forget moments``, or empty.
         transforms: what can be done to a state first.
     """
     state = replace(
         checkpoint,
         settings=settings,
-        lineage=ledger,
+        lineage=lineage,
         position=replace(checkpoint.position, micro=0),
         sums=EpochSums(),
         bad_steps=0,

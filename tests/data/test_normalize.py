@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decamo.data.normalise import to_mask, to_rgb
+from decamo.data.normalize import to_mask, to_rgb
 
 
 def test_float_pictures_by_their_range() -> None:

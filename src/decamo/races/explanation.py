@@ -218,9 +218,9 @@ def _nothing(verdict: Verdict, facts: RaceFacts) -> list[Explanation]:
     """No branch is better: what is left, by the evidence there is."""
     reach = max((g.high for g in verdict.gaps), default=0.0)
     widest = f"at 95 %, no branch gains more than {reach:+.4f} over {facts.epochs} epochs"
-    chance = f"chance alone moves {verdict.luck:.4f} (the control's twin)"
+    chance = f"chance alone moves {verdict.seed_noise:.4f} (the control's twin)"
     found = []
-    least = max(_WORTH, _SURE * verdict.luck)
+    least = max(_WORTH, _SURE * verdict.seed_noise)
     ahead = [g for g in verdict.gaps if g.difference > least and g.branch != TWIN]
     best = max(ahead, key=lambda g: g.difference, default=None)
     if best is not None and (needed := _images_needed(best, verdict)) is not None:
@@ -266,9 +266,9 @@ def _images_needed(gap: Gap, verdict: Verdict) -> int | None:
 
     The part of it that images make shrinks with the root of their number; luck does not.
     """
-    half, luck = gap.difference - gap.low, _SURE * verdict.luck
-    of_images = half**2 - luck**2
-    room = gap.difference**2 - luck**2
+    half, seed_noise = gap.difference - gap.low, _SURE * verdict.seed_noise
+    of_images = half**2 - seed_noise**2
+    room = gap.difference**2 - seed_noise**2
     if of_images <= 0 or room <= 0 or not math.isfinite(half):
         return None
     needed = math.ceil(verdict.images * of_images / room)

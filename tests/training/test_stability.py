@@ -12,7 +12,7 @@ from decamo.errors import TrainingDiverged
 from decamo.history import EpochDone, RolledBack, StepDone
 from decamo.losses import Losses
 from decamo.storage.sealed import load_sealed
-from decamo.training.health import MOST_BAD_STEPS, MOST_ROLLBACKS
+from decamo.training.stability import MOST_BAD_STEPS, MOST_ROLLBACKS
 from decamo.training.trainer import Trainer
 from tests.training.conftest import Make, assert_equal, everything, ours
 
@@ -40,13 +40,13 @@ def in_gradient(trainer: Trainer, bad: Callable[[], bool]) -> None:
 
 
 def in_input(trainer: Trainer, bad: Callable[[], bool]) -> None:
-    model, normalise = trainer.state.model, trainer.state.model.normalise
+    model, normalize = trainer.state.model, trainer.state.model.normalize
 
     def poisoned(image: torch.Tensor) -> torch.Tensor:
-        seen = normalise(image)
+        seen = normalize(image)
         return seen * math.nan if bad() and model.training else seen
 
-    model.normalise = poisoned  # type: ignore[method-assign]
+    model.normalize = poisoned  # type: ignore[method-assign]
 
 
 INJECTIONS = [in_loss, in_gradient, in_input]
@@ -63,7 +63,7 @@ def faults(trainer: Trainer, first: int, count: int) -> Callable[[], bool]:
 
     def bad() -> bool:
         state = trainer.state
-        now = (state.position.step, len(state.ledger.segments))
+        now = (state.position.step, len(state.lineage.segments))
         if now[0] >= first or attempts:
             if now not in attempts:
                 attempts.append(now)
@@ -123,8 +123,8 @@ def test_twenty_bad_steps_send_the_run_back_with_half_the_rates(make: Make, inje
     assert back.from_step == 26  # bad since step 7
     assert back.position.step <= 26
     assert trainer.state.position.step == 54
-    assert trainer.state.ledger.last.kind == "rollback"
-    assert trainer.state.ledger.last.scale == 0.5
+    assert trainer.state.lineage.last.kind == "rollback"
+    assert trainer.state.lineage.last.scale == 0.5
     asked = trainer.settings.schedule.stage2_lr
     assert steps_of(iter(events))[-1].lr["head"] <= asked / 2
     assert back.samples
@@ -140,7 +140,7 @@ def test_what_stays_bad_ends_the_run_and_the_last_healthy_checkpoint_stays(
     inject(trainer, faults(trainer, 3, 200))
     with pytest.raises(TrainingDiverged, match=r"no finite loss and gradient in 20 steps") as end:
         list(trainer.run())
-    assert [s.kind for s in trainer.state.ledger.segments] == ["start", *["rollback"] * 3]
+    assert [s.kind for s in trainer.state.lineage.segments] == ["start", *["rollback"] * 3]
     assert MOST_ROLLBACKS == 3
     assert "images in question: " in str(end.value)
     assert str(trainer.folder.last) in str(end.value)
@@ -154,7 +154,7 @@ def test_stop_means_stop(make: Make) -> None:
     in_loss(trainer, faults(trainer, 3, 200))
     with pytest.raises(TrainingDiverged, match="up to step 22; images in question"):
         list(trainer.run())
-    assert [s.kind for s in trainer.state.ledger.segments] == ["start"]
+    assert [s.kind for s in trainer.state.lineage.segments] == ["start"]
 
 
 def _spoil_buffer(trainer: Trainer) -> None:
@@ -170,7 +170,7 @@ def _spoil_average(trainer: Trainer) -> None:
 
 
 def _spoil_moments(trainer: Trainer) -> None:
-    first = next(iter(trainer.state.optimiser.state.values()))
+    first = next(iter(trainer.state.optimizer.state.values()))
     first["exp_avg"].view(-1)[0] = math.nan
 
 

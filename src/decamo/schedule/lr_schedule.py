@@ -1,6 +1,6 @@
 """Learning-rate curves as pure functions of a step; no scheduler object, no state.
 
-A curve is followed for ``steps`` optimiser steps, numbered from 0. The first step after the
+A curve is followed for ``steps`` optimizer steps, numbered from 0. The first step after the
 warm-up has the peak, the last step has the floor, both exactly.
 """
 
@@ -11,7 +11,7 @@ from itertools import accumulate
 
 from decamo.settings.lr_schedules import height_of
 
-__all__ = ["Curve", "mix"]
+__all__ = ["LRSchedule", "mix"]
 
 # Smith & Topin 2018 (arXiv:1708.07120) as torch.optim.lr_scheduler.OneCycleLR has it by default:
 # rise over 30 % of the steps, from a 25th of the peak.
@@ -20,7 +20,7 @@ ONECYCLE_START = 1 / 25
 
 
 @dataclass(frozen=True)
-class Curve:
+class LRSchedule:
     """One learning-rate curve of the head group.
 
     Attributes:
@@ -29,7 +29,7 @@ class Curve:
             registered one.
         peak: highest learning rate.
         floor: learning rate of the last step; a constant curve uses it only to warm up from.
-        steps: length in optimiser steps, warm-up included.
+        steps: length in optimizer steps, warm-up included.
         warmup: steps of linear rise from the floor; for ``onecycle`` the length of its own rise.
         cycles: ``cosine_restart``: number of cycles.
         t_mult: ``cosine_restart``: each cycle is this many times as long as the one before.

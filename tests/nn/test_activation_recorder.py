@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from decamo.nn import Segmenter
-from decamo.nn.firing import ActivationRecorder, Firing, contributions
+from decamo.nn.activation_recorder import ActivationRecorder, Firing, contributions
 from decamo.nn.mixture import Mixture
 
 

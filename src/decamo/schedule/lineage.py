@@ -1,4 +1,4 @@
-"""The ledger: every segment of a run, in order, each with its reason; and the plan of each."""
+"""The lineage: every segment of a run, in order, each with its reason; and the plan of each."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 from decamo.errors import SettingsError
-from decamo.schedule.curves import Curve
-from decamo.schedule.timeline import HEAD, Opening, Plan, Stage, backbone_group
+from decamo.schedule.lr_schedule import LRSchedule
+from decamo.schedule.timeline import HEAD, Plan, Stage, Unfreezing, backbone_group
 from decamo.settings.schedule import ScheduleSettings
 
-__all__ = ["Ledger", "Segment", "SegmentKind", "plan_of", "steps_per_epoch"]
+__all__ = ["Lineage", "Segment", "SegmentKind", "plan_of", "steps_per_epoch"]
 
 
 class SegmentKind(StrEnum):
@@ -33,10 +33,10 @@ class Segment:
     Attributes:
         kind: how it began.
         at_epoch: epochs completed when it began.
-        at_step: optimiser steps made when it began.
+        at_step: optimizer steps made when it began.
         origin_epoch: epochs completed where its plan begins: for a branch where it set out, for
             an extension where the stage that it lengthens began, so that its curve counts on.
-        origin_step: optimiser steps made there.
+        origin_step: optimizer steps made there.
         schedule: the schedule followed.
         images: training images in an epoch.
         world: devices that train together.
@@ -44,8 +44,8 @@ class Segment:
         opened: groups that had learned when it began; no plan freezes them again.
         reason: why, for people.
         scale: share of the schedule's learning rates that is used; a rollback lowers it.
-        pieces: by stage (1 to 3), in how many pieces the device takes a micro-batch; a step's
-            images stay the same.
+        micro_batch_splits: by stage (1 to 3), in how many pieces the device takes a micro-batch; a
+            step's images stay the same.
         asked: what the flags had asked for where a race chose otherwise, by section and option:
             the same flags given again mean this segment.
         stage2_begin: epochs completed where stage 2 begins. Once it has begun this is a fact that
@@ -64,7 +64,7 @@ class Segment:
     opened: tuple[str, ...] = ()
     reason: str = ""
     scale: float = 1.0
-    pieces: tuple[int, int, int] = (1, 1, 1)
+    micro_batch_splits: tuple[int, int, int] = (1, 1, 1)
     asked: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     stage2_begin: int | None = None
 
@@ -78,7 +78,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Lineage:
     """The segments of a run, oldest first; never empty."""
 
     segments: tuple[Segment, ...]
@@ -93,9 +93,9 @@ class Ledger:
         """The plan in force."""
         return plan_of(self.last)
 
-    def with_segment(self, segment: Segment) -> "Ledger":
-        """This ledger and one more segment."""
-        return Ledger((*self.segments, segment))
+    def with_segment(self, segment: Segment) -> "Lineage":
+        """This lineage and one more segment."""
+        return Lineage((*self.segments, segment))
 
     def lived(self) -> Iterator[tuple[Plan, int, int]]:
         """Each segment's plan with the absolute steps ``[from, to)`` over which it was followed."""
@@ -140,7 +140,7 @@ class Ledger:
         return [_plain_segment(segment) for segment in self.segments]
 
     @staticmethod
-    def from_plain(plain: list[dict[str, Any]]) -> "Ledger":
+    def from_plain(plain: list[dict[str, Any]]) -> "Lineage":
         """The inverse of :meth:`to_plain`."""
         segments: list[Segment] = []
         for p in plain:
@@ -148,13 +148,13 @@ class Ledger:
             if segments and "stage2_begin" not in p:
                 segment = _with_its_stage1(segment, segments[-1])
             segments.append(segment)
-        return Ledger(tuple(segments))
+        return Lineage(tuple(segments))
 
 
 def _plain_segment(segment: Segment) -> dict[str, Any]:
     plain = asdict(segment)
     kind: SegmentKind = plain.pop("kind")
-    lists = {"opened": list(segment.opened), "pieces": list(segment.pieces)}
+    lists = {"opened": list(segment.opened), "pieces": list(plain.pop("micro_batch_splits"))}
     return {"word": kind.value} | plain | lists
 
 
@@ -166,7 +166,7 @@ def _segment(plain: dict[str, Any]) -> Segment:
         "opened": tuple(plain.get("opened", ())),
     }
     if "pieces" in plain:  # not in checkpoints of 0.1.0
-        values["pieces"] = tuple(plain["pieces"])
+        values["micro_batch_splits"] = tuple(values.pop("pieces"))
     return Segment(**values)
 
 
@@ -182,7 +182,7 @@ def _with_its_stage1(segment: Segment, before: Segment) -> Segment:
 
 
 def steps_per_epoch(images: int, micro_batch: int, accumulation: int, world: int) -> int:
-    """Optimiser steps in an epoch; a short last micro-batch and a short last group both count."""
+    """Optimizer steps in an epoch; a short last micro-batch and a short last group both count."""
     micro_batches = -(-images // (micro_batch * world))
     return -(-micro_batches // accumulation)
 
@@ -249,43 +249,43 @@ def _stage(segment: Segment, number: int, begin: int, end: int, epoch: int, step
         curve=_curve(segment, number, curve_epochs * per_epoch, warm_epochs * per_epoch),
         offset=(start - begin) * per_epoch if joined else 0,
         rewarm=warm_epochs * per_epoch if joined else 0,
-        openings=_openings(segment, number, (begin, end), start, step, per_epoch),
-        pieces=segment.pieces[number - 1],
+        unfreezings=_unfreezings(segment, number, (begin, end), start, step, per_epoch),
+        micro_batch_splits=segment.micro_batch_splits[number - 1],
     )
 
 
-def _curve(segment: Segment, number: int, steps: int, warmup: int) -> Curve:
+def _curve(segment: Segment, number: int, steps: int, warmup: int) -> LRSchedule:
     s, scale = segment.schedule, segment.scale
     if number == 3:
-        return Curve("none", scale * s.stage3_lr, scale * min(s.min_lr, s.stage3_lr), steps)
+        return LRSchedule("none", scale * s.stage3_lr, scale * min(s.min_lr, s.stage3_lr), steps)
     kind, peak = (s.stage1_scheduler, s.lr) if number == 1 else (s.scheduler, s.stage2_lr)
     cycles, t_mult = (s.cycles, s.t_mult) if kind == "cosine_restart" else (1, 1.0)
     floor = min(s.min_lr, peak)
-    return Curve(kind, scale * peak, scale * floor, steps, warmup, cycles, t_mult)
+    return LRSchedule(kind, scale * peak, scale * floor, steps, warmup, cycles, t_mult)
 
 
-def _openings(
+def _unfreezings(
     segment: Segment,
     number: int,
     bounds: tuple[int, int],
     start: int,
     step: int,
     per_epoch: int,
-) -> tuple[Opening, ...]:
+) -> tuple[Unfreezing, ...]:
     """What learns: the head always; the backbone in stage 2 at once or by thirds, last level first.
 
     The thirds are those of the whole stage, wherever a branch joined it, and begin with an epoch.
     """
-    head = Opening(step, frozenset({HEAD}))
+    head = Unfreezing(step, frozenset({HEAD}))
     if number == 1:
         return (head,)
     down = [backbone_group(level) for level in reversed(range(segment.levels))]
     if number == 3 or not segment.schedule.progressive_unfreeze:
-        return (Opening(step, head.groups | set(down)),)
+        return (Unfreezing(step, head.groups | set(down)),)
     begin, end = bounds
-    openings = [Opening(step, head.groups | set(segment.opened))]
+    unfreezings = [Unfreezing(step, head.groups | set(segment.opened))]
     for third in range(3):
         groups = down[third * len(down) // 3 : (third + 1) * len(down) // 3]
         opens = begin + third * (end - begin) // 3
-        openings.append(Opening(step + max(opens - start, 0) * per_epoch, frozenset(groups)))
-    return tuple(openings)
+        unfreezings.append(Unfreezing(step + max(opens - start, 0) * per_epoch, frozenset(groups)))
+    return tuple(unfreezings)
