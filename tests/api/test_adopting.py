@@ -53,6 +53,7 @@ def test_epoch_score_settings_moments_and_average_come_along(tmp_path: Path, sou
     assert (held.position.epoch, held.best.iou) == (86, 0.6221)
     assert (held.settings.schedule.epochs, held.settings.schedule.lr) == (100, 2.5e-4)
     assert held.settings.schedule.img_size == 64
+    assert (held.settings.schedule.batch_size, held.settings.schedule.accumulation_steps) == (4, 1)
     assert not held.moments
     assert any("without a counterpart here: num_experts" in note for note in scalar.notes)
     names = {f"net.{name}" for name, _ in NET.named_parameters()}

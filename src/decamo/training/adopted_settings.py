@@ -54,6 +54,8 @@ def adopted_settings(
     schedule |= rates
     if "lr" in schedule:
         schedule.setdefault("stage2_lr", schedule["lr"])
+    if "batch_size" in schedule:  # its batch made a step, where it says nothing of several
+        schedule.setdefault("accumulation_steps", 1)
     if "stage1_epochs" not in schedule:  # it trained all of its network from the first step on
         schedule["skip_stage1"] = True
     if foreign.average is not None:
