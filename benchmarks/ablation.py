@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     make_folder(args.work)
     runtime = open_runtime(common.device, common.precision)
     sets = sets_under(common.dataset_path)
-    supply = everything_trains(common, args.work / "census.json")
+    splits = everything_trains(common, args.work / "census.json")
     costs = {
         row.name: known_costs(
             args.work / f"costs-{row.terms(common).img_size}.json",
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     scores: Scores = {row.name: {} for row in rows}
     with stop_requests() as asked, Measurer(1, Rules()) as measurer:
         asked.patient = True
-        ground = Ground(args.work, common, supply, runtime, asked.why, time.monotonic, _say)
+        ground = Ground(args.work, common, splits, runtime, asked.why, time.monotonic, _say)
         for seed in range(args.seeds):
             for row in rows:
                 its = replace(ground, terms=row.terms(common))

@@ -137,7 +137,7 @@ def build_changed(
     settings: ModelSettings,
     *,
     sizes: Iterable[int],
-    initialise: bool = True,
+    initialize: bool = True,
     seed: int,
 ) -> Segmenter:
     """Build our network with its mixtures changed.
@@ -146,10 +146,10 @@ def build_changed(
         change: of :data:`CHANGES`.
         settings: as for :func:`decamo.nn.build_segmenter`, as are the other arguments.
         sizes: image sizes of the run, in px.
-        initialise: False where a checkpoint will be loaded.
+        initialize: False where a checkpoint will be loaded.
         seed: fixes the initial weights.
     """
-    segmenter = build_segmenter(settings, sizes=sizes, initialise=initialise, seed=seed)
+    segmenter = build_segmenter(settings, sizes=sizes, initialize=initialize, seed=seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         changed = [CHANGES[change](cast(Mixture, mixture)) for mixture in segmenter.mixtures]

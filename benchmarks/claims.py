@@ -33,9 +33,9 @@ from decamo.report.console import Console
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
 from decamo.storage import make_folder, write_whole
+from decamo.training.data_splits import find_splits
 from decamo.training.runtime import open_runtime
 from decamo.training.stops import stop_requests
-from decamo.training.supply import find_supply
 
 __all__ = ["add_arguments", "run"]
 
@@ -99,8 +99,8 @@ def run(args: argparse.Namespace) -> int:
     make_folder(args.work)
     with stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
         looking = con.progress("looking at the images")
-        supply = find_supply(settings.data, args.work / "census.json", looking)
-        for source in supply.sources:
+        splits = find_splits(settings.data, args.work / "census.json", looking)
+        for source in splits.sources:
             con.say(source)
         runtime = open_runtime(args.device, "fp32")
         study = Study(
@@ -109,12 +109,12 @@ def run(args: argparse.Namespace) -> int:
             branches=arms(args.img_size, args.accumulation_steps),
             seeds=args.seeds,
             epochs=args.trial_epochs,
-            supply=supply,
+            splits=splits,
             runtime=runtime,
             stop=asked.why,
             # The processor's own seconds: another program beside this one does not count in them.
             clock=time.process_time if runtime.device.type == "cpu" else time.monotonic,
-            hear=_telling(con),
+            on_event=_telling(con),
         )
         asked.patient = True
         why = "" if args.as_it_is else study.run()
@@ -134,8 +134,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _ledger(args: argparse.Namespace, settings: TrainSettings, study: Study) -> dict[str, Any]:
     """What ``claims.json`` holds; no path of this machine."""
-    supply, trained = study.supply, study.found()
-    images = len(supply.val)
+    splits, trained = study.splits, study.found()
+    images = len(splits.val)
     setting = f"{images} images, {args.backbone} at {args.img_size} px, {args.trial_epochs} epochs"
     plain = to_plain(settings)
     memory = {b.name: training_bytes(from_plain(merged(plain, b.changes))) for b in study.branches}
@@ -158,7 +158,7 @@ def _ledger(args: argparse.Namespace, settings: TrainSettings, study: Study) -> 
 
 
 def _facts(args: argparse.Namespace, settings: TrainSettings, study: Study) -> dict[str, Any]:
-    pairs = (*study.supply.train, *study.supply.val)
+    pairs = (*study.splits.train, *study.splits.val)
     weights = "timm's pretrained weights" if not args.no_pretrained else "random weights"
     if args.backbone_weights is not None:
         weights = args.backbone_weights.name
@@ -166,11 +166,11 @@ def _facts(args: argparse.Namespace, settings: TrainSettings, study: Study) -> d
         "sets": [
             {"name": n, "images": c} for n, c in sorted(Counter(p.dataset for p in pairs).items())
         ],
-        "train_images": len(study.supply.train),
-        "val_images": len(study.supply.val),
-        "val_fingerprint": fingerprint(study.supply.val),
+        "train_images": len(study.splits.train),
+        "val_images": len(study.splits.val),
+        "val_fingerprint": fingerprint(study.splits.val),
         "note": args.note,
-        "longest_side": max(max(read_mask(p.mask).shape) for p in study.supply.val),
+        "longest_side": max(max(read_mask(p.mask).shape) for p in study.splits.val),
         "backbone": args.backbone,
         "weights": weights,
         "num_experts": args.num_experts,
@@ -222,10 +222,10 @@ def _settings(args: argparse.Namespace) -> TrainSettings:
 
 
 def _telling(con: Console) -> Any:
-    def hear(seed: int, branch: str, event: Event) -> None:
+    def on_event(seed: int, branch: str, event: Event) -> None:
         if isinstance(event, EpochDone):
             con.say(f"seed {seed}  {branch or 'base':13}  {event.record.line()}")
         elif isinstance(event, StepDone | Validating | MemoryRanOut | ReadingTrouble | RolledBack):
-            con.hear(event)
+            con.on_event(event)
 
-    return hear
+    return on_event

@@ -25,7 +25,7 @@ def training_bytes(settings: TrainSettings) -> int:
     """
     size, batch = settings.schedule.img_size, settings.schedule.fine_tune_batch
     deep = settings.optimise.deep_supervision
-    model = build_segmenter(settings.model, sizes=[size], initialise=False, seed=0).train()
+    model = build_segmenter(settings.model, sizes=[size], initialize=False, seed=0).train()
     model.gradient_checkpointing = settings.model.gradient_checkpointing
     model.set_learning(model.groups())
     own = [*model.parameters(), *model.buffers()]
@@ -39,7 +39,7 @@ def training_bytes(settings: TrainSettings) -> int:
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        image = model.normalise(torch.zeros(batch, 3, size, size, dtype=torch.uint8))
+        image = model.normalize(torch.zeros(batch, 3, size, size, dtype=torch.uint8))
         prediction = model(image, side_outputs=deep, scale=max(settings.optimise.multi_scale))
         mask = torch.zeros(batch, 1, size, size)
         Criterion(deep_supervision=deep)(prediction, mask)

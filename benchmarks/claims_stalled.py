@@ -13,9 +13,9 @@ from decamo.history import Event, Journal
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, make_folder
+from decamo.training.data_splits import DataSplits
 from decamo.training.prepare import prepare
 from decamo.training.runtime import Runtime
-from decamo.training.supply import Supply
 
 __all__ = ["Stalled", "held_stall", "stall"]
 
@@ -57,12 +57,12 @@ def held_stall(settings: TrainSettings) -> Stalled | None:
 
 def stall(
     settings: TrainSettings,
-    supply: Supply,
+    splits: DataSplits,
     runtime: Runtime,
     *,
     stop: Callable[[], str],
     clock: Callable[[], float],
-    hear: Callable[[Event], None],
+    on_event: Callable[[Event], None],
 ) -> str:
     """Train the run to the end of its plan, from wherever its folder stands.
 
@@ -71,11 +71,11 @@ def stall(
 
     Args:
         settings: of the run; ``checkpoint_dir`` is its folder.
-        supply: the images.
+        splits: the images.
         runtime: device; one process.
         stop: asked between steps; a reason saves and ends the work.
         clock: seconds from any fixed moment.
-        hear: told every event.
+        on_event: told every event.
 
     Returns:
         why it stopped before the end; empty where it did not.
@@ -90,21 +90,21 @@ def stall(
     if checkpoint is None:
         folder.open(None)
     at = replace(settings, run=replace(settings.run, resume_from=newest))
-    prepared = prepare(at, folder, runtime, supply, checkpoint, stop=stop, clock=clock)
+    prepared = prepare(at, folder, runtime, splits, checkpoint, stop=stop, clock=clock)
     resumption = prepared.resumption
     with Journal(folder.journal) as journal:
         line = {
             "word": resumption.kind.value,
             "reason": resumption.reason,
             "settings": to_plain(at),
-            "ledger": resumption.ledger.to_plain(),
-            "train_images": len(supply.train),
-            "val_images": len(supply.val),
+            "ledger": resumption.lineage.to_plain(),
+            "train_images": len(splits.train),
+            "val_images": len(splits.val),
             "device": str(runtime.device),
         }
         journal.write("run", line)
         for event in prepared.trainer.run():
-            journal.hear(event)
-            hear(event)
+            journal.on_event(event)
+            on_event(event)
     done = prepared.trainer.state.position.epoch >= settings.schedule.last_epoch
     return "" if done else stop() or "asked to stop"

@@ -12,7 +12,7 @@ from benchmarks.claims_stalled import Stalled, held_stall, stall
 from decamo.errors import SettingsError
 from decamo.history import EpochRecord, Event
 from decamo.races.branch import Branch
-from decamo.races.departure import has_batchnorm
+from decamo.races.branch_checkpoint import has_batchnorm
 from decamo.races.race import open_race
 from decamo.races.results import Result, read_result
 from decamo.races.start_point import StartPoint
@@ -21,8 +21,8 @@ from decamo.races.trial_claims import ClaimLost, TrialClaim, take
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import make_folder, write_whole
+from decamo.training.data_splits import DataSplits
 from decamo.training.runtime import Runtime
-from decamo.training.supply import Supply
 
 __all__ = ["Study", "Trained"]
 
@@ -58,11 +58,11 @@ class Study:
         branches: the control first.
         seeds: as many stalled runs.
         epochs: of a branch.
-        supply: the images.
+        splits: the images.
         runtime: device; one process.
         stop: asked between steps; a reason saves and ends the work.
         clock: of the branches' training seconds.
-        hear: told the seed, the branch (empty for the stalled run) and every event.
+        on_event: told the seed, the branch (empty for the stalled run) and every event.
         keep_all: whether the checkpoints of finished branches are kept.
         sleep: waits so many seconds.
     """
@@ -72,11 +72,11 @@ class Study:
     branches: Sequence[Branch]
     seeds: int
     epochs: int
-    supply: Supply
+    splits: DataSplits
     runtime: Runtime
     stop: Callable[[], str]
     clock: Callable[[], float]
-    hear: Callable[[int, str, Event], None]
+    on_event: Callable[[int, str, Event], None]
     keep_all: bool = False
     sleep: Callable[[float], None] = time.sleep
 
@@ -143,23 +143,23 @@ class Study:
                 return True, ""
 
     def _base(self, seed: int, claim: TrialClaim) -> str:
-        def hear(event: Event) -> None:
+        def on_event(event: Event) -> None:
             claim.beat()
-            self.hear(seed, "", event)
+            self.on_event(seed, "", event)
 
         return stall(
-            self._settings_of(seed), self.supply, self.runtime,
-            stop=self.stop, clock=self.clock, hear=hear,
+            self._settings_of(seed), self.splits, self.runtime,
+            stop=self.stop, clock=self.clock, on_event=on_event,
         )  # fmt: skip
 
     def _trial(self, seed: int, course: Course, branch: Branch, claim: TrialClaim) -> str:
-        def hear(event: Event) -> None:
+        def on_event(event: Event) -> None:
             claim.beat()
-            self.hear(seed, branch.name, event)
+            self.on_event(seed, branch.name, event)
 
         if self._is_over(seed, branch):  # by another process, while this one was looking
             return ""
-        _, why = advance(course, branch, self.epochs, hear)
+        _, why = advance(course, branch, self.epochs, on_event)
         if not why and not self.keep_all:
             shutil.rmtree(course.root / branch.name, ignore_errors=True)
         return why
@@ -180,19 +180,19 @@ class Study:
         return replace(self.settings, run=run)
 
     def _course(self, seed: int, base: Stalled) -> Course:
-        standing = StartPoint(
+        start = StartPoint(
             settings=base.settings,
-            ledger=base.checkpoint.lineage,
+            lineage=base.checkpoint.lineage,
             position=base.checkpoint.position,
-            images=len(self.supply.train),
+            images=len(self.splits.train),
             batchnorm=has_batchnorm(base.checkpoint),
         )
         return Course(
             root=self._trials(seed),
             path=base.path,
             checkpoint=base.checkpoint,
-            standing=standing,
-            supply=self.supply,
+            start=start,
+            splits=self.splits,
             runtime=self.runtime,
             epochs=self.epochs,
             stop=self.stop,
@@ -203,7 +203,7 @@ class Study:
         """Make the folder; refuse one that holds a study of other settings."""
         plain = to_plain(self.settings)
         del plain["run"], plain["data"]["num_workers"]
-        images = [len(self.supply.train), len(self.supply.val)]
+        images = [len(self.splits.train), len(self.splits.val)]
         now = json.loads(json.dumps({"settings": plain, "images": images}, default=str))
         make_folder(self.root)
         path = self.root / _STUDY

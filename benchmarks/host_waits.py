@@ -50,7 +50,7 @@ class HostWaits:
 
     Args:
         on_host: tensors that live on the host whatever the device: asking for them is free. An
-            optimiser's step counts are such.
+            optimizer's step counts are such.
     """
 
     def __init__(self, on_host: Callable[[], Collection[Tensor]] = tuple) -> None:

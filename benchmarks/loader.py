@@ -250,6 +250,6 @@ def _text(results: dict[str, Any], args: argparse.Namespace, count: int) -> str:
     return (
         f"{epoch_rows(header, rows)}\n"
         f"{count} images at {args.size} px, CPU time, in turn, median of"
-        f" {args.repeats} rounds (and quartiles); the others also normalise, which decamo does on"
+        f" {args.repeats} rounds (and quartiles); the others also normalize, which decamo does on"
         f" the device{missing}"
     )

@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print; returns the exit code."""
     settings = ModelSettings(args.backbone, args.num_experts, pretrained=False)
-    model = build_segmenter(settings, sizes=[args.img_size], initialise=False, seed=0)
+    model = build_segmenter(settings, sizes=[args.img_size], initialize=False, seed=0)
     costs = {
         args.backbone: measure_cost(model.backbone, args.img_size),
         f"{args.backbone} + {args.num_experts} experts": measure_cost(model, args.img_size),

@@ -16,7 +16,7 @@ from decamo.flags import Parser, write_json
 from decamo.losses import Criterion
 from decamo.nn import Segmenter
 from decamo.report import epoch_rows
-from decamo.training.optimizer_groups import build_optimiser
+from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.runtime import Runtime
 
 __all__ = ["PARTS", "Share", "add_arguments", "profile", "run"]
@@ -72,7 +72,7 @@ def profile(terms: NetworkTerms) -> list[Share]:
     the first of the tensors that it handed on is taken up.
     """
     network = terms.build()
-    optimiser = build_optimiser(network, 0.01)
+    optimizer = build_optimizer(network, 0.01)
     criterion = Criterion(deep_supervision=True)
     shape = (terms.batch_size, 1, terms.img_size, terms.img_size)
     mask = (torch.rand(shape, generator=torch.Generator().manual_seed(0)) > 0.5).float()
@@ -80,7 +80,7 @@ def profile(terms: NetworkTerms) -> list[Share]:
     torch.set_num_threads(1)
     try:
         rounds = [
-            _step(network, optimiser, criterion, terms.image(), mask)
+            _step(network, optimizer, criterion, terms.image(), mask)
             for _ in range(terms.rounds + 1)
         ][1:]
     finally:
@@ -98,7 +98,7 @@ def profile(terms: NetworkTerms) -> list[Share]:
 
 def _step(
     network: Segmenter,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     criterion: Criterion,
     image: Tensor,
     mask: Tensor,
@@ -146,8 +146,8 @@ def _step(
     lost = clock()
     loss.backward()
     ended = clock()
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
     updated = clock()
     for handle in handles:
         handle.remove()

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     make_folder(args.work)
     runtime = open_runtime(terms.device, terms.precision)
     sets = sets_under(terms.dataset_path)
-    supply = everything_trains(terms, args.work / "census.json")
+    splits = everything_trains(terms, args.work / "census.json")
     reference = entry_of(args.reference)
     costs = known_costs(
         args.work / "costs.json",
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     }
     with stop_requests() as asked, Measurer(1, Rules()) as measurer:
         asked.patient = True
-        ground = Ground(args.work, terms, supply, runtime, asked.why, time.monotonic, _say)
+        ground = Ground(args.work, terms, splits, runtime, asked.why, time.monotonic, _say)
         scores: list[Score] = []
         for seed in range(args.seeds):
             for entry in entries:

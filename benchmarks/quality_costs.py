@@ -149,5 +149,5 @@ def _probe(entry: Entry, terms: Terms, runtime: Runtime) -> Probe:
 
 def _untrained(entry: Entry, terms: Terms, runtime: Runtime) -> SegmentationNetwork:
     settings = terms.settings(entry, 0, terms.epochs, Path())
-    model = entry.build(settings.model, sizes=[terms.img_size], initialise=False, seed=0)
+    model = entry.build(settings.model, sizes=[terms.img_size], initialize=False, seed=0)
     return model.to(runtime.device)

@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.quality_terms import Terms
 from decamo.errors import SettingsError
 from decamo.flags import Parser, add_views
-from decamo.inference.views import Views
+from decamo.inference.tta import Views
 
 __all__ = ["add_terms", "terms_of"]
 
@@ -28,7 +28,7 @@ def add_terms(parser: Parser, *, work: str) -> None:
     add("--seeds", type=int, default=1, metavar="N", help="runs of each network (1)")
     add("--epochs", type=int, default=10, metavar="N", help="of each network (10)")
     add("--img-size", type=int, default=192, metavar="N", help="px that networks see (192)")
-    add("--batch-size", type=int, default=8, metavar="N", help="images in an optimiser step (8)")
+    add("--batch-size", type=int, default=8, metavar="N", help="images in an optimizer step (8)")
     add("--rounds", type=int, default=7, metavar="N", help="timed in turns, the median counts (7)")
     add_views(add)
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")

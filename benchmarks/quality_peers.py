@@ -89,7 +89,7 @@ class Peer(nn.Module):
         """Predict; ``side_outputs`` changes nothing.
 
         Args:
-            image: float32 ``[B,3,H,W]``, from :meth:`normalise`.
+            image: float32 ``[B,3,H,W]``, from :meth:`normalize`.
             side_outputs: taken and passed over.
             scale: at which the network sees the image; the logits keep the image's size.
         """
@@ -104,14 +104,14 @@ class Peer(nn.Module):
         gates = torch.ones(1, images, 1, device=image.device)
         return NetworkOutput(logits=logits, side=(), gates=gates, usage=self.usage())
 
-    def normalise(self, image: Tensor) -> Tensor:
-        """As :meth:`decamo.nn.SegmentationNetwork.normalise`.
+    def normalize(self, image: Tensor) -> Tensor:
+        """As :meth:`decamo.nn.SegmentationNetwork.normalize`.
 
         Raises:
             TypeError: the image is not uint8.
         """
         if image.dtype != torch.uint8:
-            raise TypeError(f"normalise takes uint8 in [0,255], got {image.dtype}")
+            raise TypeError(f"normalize takes uint8 in [0,255], got {image.dtype}")
         return (image.float() / 255 - self.mean) / self.std
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:
@@ -149,7 +149,7 @@ def build_peer(
     settings: ModelSettings,
     *,
     sizes: Iterable[int],
-    initialise: bool = True,
+    initialize: bool = True,
     seed: int,
 ) -> Peer:
     """Build a peer as :func:`decamo.nn.build_segmenter` builds our own network.
@@ -158,7 +158,7 @@ def build_peer(
         name: of :data:`PEERS`.
         settings: backbone (timm's name), file of its weights, mean and deviation of the input.
         sizes: passed over.
-        initialise: False where a checkpoint will be loaded: then no file is read.
+        initialize: False where a checkpoint will be loaded: then no file is read.
         seed: fixes the initial weights; no generator outside is touched.
 
     Returns:
@@ -172,7 +172,7 @@ def build_peer(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network = make(encoder_name=f"tu-{settings.backbone}", encoder_weights=None, classes=1)
-    if initialise and settings.backbone_weights is not None:
+    if initialize and settings.backbone_weights is not None:
         load_weights_file(network.encoder.model, settings.backbone_weights)
     return Peer(name, network, settings)
 

@@ -7,7 +7,7 @@ from benchmarks.quality_recipes import Entry
 from benchmarks.quality_scores import Score, read_score, score_trained, write_score
 from benchmarks.quality_train import Ground, tidy, train_entry
 from decamo.evaluation import CaseSet, Measurer
-from decamo.inference.views import Views
+from decamo.inference.tta import Views
 
 __all__ = ["scored"]
 
@@ -25,7 +25,7 @@ def scored(
     seen = "" if terms.views == Views() else f"-{re.sub(r'[^a-z0-9.]+', '-', terms.views.words())}"
     if terms.decision != "half":
         seen += f"-decide-{terms.decision}"
-    told = terms.told(entry, seed, epochs, ground.supply)
+    told = terms.told(entry, seed, epochs, ground.splits)
     path = ground.root / f"{entry.slug}-seed{seed}{seen}.json"  # one training, scored either way
     if (score := read_score(path, told)) is not None:
         return score

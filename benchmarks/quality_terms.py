@@ -7,10 +7,10 @@ from typing import Any
 
 from benchmarks.quality_recipes import Entry
 from decamo.data.holdout import fingerprint
-from decamo.inference.views import Views
+from decamo.inference.tta import Views
 from decamo.settings import DataSettings, TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
-from decamo.training.supply import Supply, find_supply
+from decamo.training.data_splits import DataSplits, find_splits
 
 __all__ = ["Terms", "everything_trains"]
 
@@ -32,12 +32,12 @@ class Terms:
             shares of 255.
         epochs: over the training images.
         img_size: side of the square that the networks see, in px.
-        batch_size: images in an optimiser step.
+        batch_size: images in an optimizer step.
         num_workers: processes that read; move no score.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: number format of the forward pass.
         views: that each network is shown of a test image.
-        decision: of :data:`decamo.inference.closer.DECISIONS`.
+        decision: of :data:`decamo.inference.tta.DECISIONS`.
     """
 
     dataset_path: tuple[Path, ...]
@@ -99,7 +99,7 @@ class Terms:
         }
         return from_plain(merged(common, entry.recipe.settings))
 
-    def told(self, entry: Entry, seed: int, epochs: int, supply: Supply) -> dict[str, Any]:
+    def told(self, entry: Entry, seed: int, epochs: int, splits: DataSplits) -> dict[str, Any]:
         """All that a score depends on, as plain values: two runs of equal ones are the same."""
         plain = to_plain(self.settings(entry, seed, epochs, Path()))
         del plain["model"]["backbone_weights"]
@@ -111,10 +111,10 @@ class Terms:
             "recipe": entry.recipe.name,
             "augmentation": entry.recipe.draw.__name__,
             "loss_weights": dict(entry.recipe.loss_weights or {}),
-            "teacher": None if teacher is None else self.told(teacher, seed, epochs, supply),
+            "teacher": None if teacher is None else self.told(teacher, seed, epochs, splits),
             "weights_sha256": weights,
-            "train_images": len(supply.train),
-            "train_fingerprint": fingerprint(supply.train),
+            "train_images": len(splits.train),
+            "train_fingerprint": fingerprint(splits.train),
             "model": plain["model"],
             "schedule": plain["schedule"],
             "optimise": plain["optimise"],
@@ -123,7 +123,7 @@ class Terms:
         }
 
 
-def everything_trains(terms: Terms, cache: Path) -> Supply:
+def everything_trains(terms: Terms, cache: Path) -> DataSplits:
     """All training images train; one of them is validated as well, since a run validates something.
 
     Its score decides nothing: the last weights are what is compared.
@@ -136,9 +136,9 @@ def everything_trains(terms: Terms, cache: Path) -> Supply:
         DataError: nothing there, or too much of it broken.
     """
     settings = DataSettings(terms.dataset_path, num_workers=terms.num_workers, val_fraction=0.5)
-    supply = find_supply(settings, cache, lambda _done, _of: None)
-    every = tuple(sorted((*supply.train, *supply.val), key=lambda pair: pair.key))
-    return replace(supply, train=every, val=every[:1])
+    splits = find_splits(settings, cache, lambda _done, _of: None)
+    every = tuple(sorted((*splits.train, *splits.val), key=lambda pair: pair.key))
+    return replace(splits, train=every, val=every[:1])
 
 
 def _digest(path: Path) -> str:

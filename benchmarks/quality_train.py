@@ -18,9 +18,9 @@ from decamo.schedule import SegmentKind
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder, make_folder, previous_of
 from decamo.storage.owner import own
+from decamo.training.data_splits import DataSplits
 from decamo.training.prepare import prepare
 from decamo.training.runtime import Runtime
-from decamo.training.supply import Supply
 
 __all__ = ["Ground", "Trained", "tidy", "train_entry"]
 
@@ -32,7 +32,7 @@ class Ground:
     Attributes:
         root: folder of the comparison.
         terms: what is the same for all.
-        supply: the images.
+        splits: the images.
         runtime: device; one process.
         stop: asked between steps; a reason saves and ends the run.
         clock: seconds from any fixed moment.
@@ -42,7 +42,7 @@ class Ground:
 
     root: Path
     terms: Terms
-    supply: Supply
+    splits: DataSplits
     runtime: Runtime
     stop: Callable[[], str]
     clock: Callable[[], float]
@@ -119,7 +119,7 @@ def _run(ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolde
         settings,
         folder,
         ground.runtime,
-        ground.supply,
+        ground.splits,
         None if resume_from is None else load_checkpoint(resume_from),
         stop=ground.stop,
         clock=ground.clock,
@@ -148,7 +148,7 @@ def _line(entry: Entry, settings: TrainSettings, record: EpochRecord) -> str:
 def _at_end(ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolder) -> Trained:
     state = load_checkpoint(folder.last)
     sizes = [settings.schedule.img_size]
-    model = entry.build(settings.model, sizes=sizes, initialise=False, seed=settings.run.seed)
+    model = entry.build(settings.model, sizes=sizes, initialize=False, seed=settings.run.seed)
     weights = state.weights if state.ema is None else state.ema.weights
     load_fitting(model, weights, folder.last)
     return Trained(

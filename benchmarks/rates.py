@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 
 from benchmarks.speed_network import NetworkTerms, bare_answer
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.losses import Criterion
 from decamo.nn import Segmenter
 from decamo.report import epoch_rows
-from decamo.training.optimizer_groups import build_optimiser
+from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.out_of_memory import OutOfMemory, is_out_of_memory, release
 from decamo.training.runtime import Runtime, open_runtime
 from decamo.training.scaler import GuardedScaler
@@ -36,7 +36,7 @@ class Rate:
         way: of :data:`WAYS`.
         img_size: side of the images, in px.
         batch_size: images in a step.
-        images_per_second: that whole optimiser steps train; 0 where a batch does not fit.
+        images_per_second: that whole optimizer steps train; 0 where a batch does not fit.
         share: of the rate at which the bare backbone goes forward and backward, without loss and
             update; the median of the rounds' own ratios.
         peak_bytes: most memory in use at a time; 0 where the device does not tell.
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def rate_of(terms: NetworkTerms, way: str) -> Rate:
-    """Time whole optimiser steps in turn with the bare backbone, after two that warm up."""
+    """Time whole optimizer steps in turn with the bare backbone, after two that warm up."""
     device = terms.runtime.device
     try:
         step, bare = _step(terms, way), _bare(terms)
@@ -103,7 +103,7 @@ def rate_of(terms: NetworkTerms, way: str) -> Rate:
 
 
 def _step(terms: NetworkTerms, way: str) -> Callable[[], object]:
-    """An optimiser step as ``decamo train`` makes it, on a batch that is on the device."""
+    """An optimizer step as ``decamo train`` makes it, on a batch that is on the device."""
     network, runtime = terms.build(), terms.runtime
     if way == "channels-last":
         network.to(memory_format=torch.channels_last)
@@ -112,7 +112,7 @@ def _step(terms: NetworkTerms, way: str) -> Callable[[], object]:
     stepper = Stepper(
         model=network,
         criterion=Criterion(deep_supervision=True),
-        optimiser=_optimiser(network, fused=way == "fused"),
+        optimizer=_optimizer(network, fused=way == "fused"),
         scaler=GuardedScaler(enabled=runtime.dtype == torch.float16),
         ema=None,
         runtime=runtime,
@@ -126,12 +126,12 @@ def _step(terms: NetworkTerms, way: str) -> Callable[[], object]:
     return lambda: stepper.step(batches, terms.batch_size)
 
 
-def _optimiser(network: Segmenter, *, fused: bool) -> torch.optim.Optimizer:
-    optimiser = build_optimiser(network, 0.01)
-    for group in optimiser.param_groups:
+def _optimizer(network: Segmenter, *, fused: bool) -> torch.optim.Optimizer:
+    optimizer = build_optimizer(network, 0.01)
+    for group in optimizer.param_groups:
         group["lr"] = 1e-6  # a real update that hardly moves anything
         group["fused"] = fused
-    return optimiser
+    return optimizer
 
 
 def _bare(terms: NetworkTerms) -> Callable[[], object]:
@@ -186,7 +186,7 @@ def _text(rates: Sequence[Rate], backbone: str, runtime: Runtime) -> str:
     header = ["way", "px", "batch", "images/s", "of bare", "peak MiB"]
     return (
         f"{epoch_rows(header, rows)}\n"
-        f"{backbone}, 7 experts, on {_device(runtime)}: whole optimiser steps without reading,"
+        f"{backbone}, 7 experts, on {_device(runtime)}: whole optimizer steps without reading,"
         " medians; of bare: share of the rate at which the backbone alone goes forward and"
         " backward; peak with both networks in memory, decamo's and the backbone's"
     )

@@ -10,11 +10,11 @@ import torch
 
 from benchmarks.host_waits import HostWaits
 from benchmarks.speed_network import NetworkTerms, bare_answer, own_answer
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.losses import Criterion
 from decamo.nn import measure_cost
 from decamo.training.ema import Ema
-from decamo.training.optimizer_groups import build_optimiser
+from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.probe import bytes_kept
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
@@ -61,22 +61,22 @@ def check_limits(terms: NetworkTerms) -> list[Limit]:
         Limit("FLOP a pixel, forward", (whole.flops - bare.flops) / pixels, MAX_FLOP),
         Limit("parameters", whole.parameters - bare.parameters, MAX_PARAMETERS),
         Limit("bytes a pixel kept by training", kept / pixels / terms.batch_size, MAX_BYTES),
-        Limit("waits for the device in an optimiser step", waits, MAX_WAITS),
+        Limit("waits for the device in an optimizer step", waits, MAX_WAITS),
     ]
 
 
 def waits_of_a_step(terms: NetworkTerms, micro_batches: int = 1) -> int:
-    """How often one optimiser step makes the host wait for the device.
+    """How often one optimizer step makes the host wait for the device.
 
     What the backbone does, which is timm's, does not count.
     """
     network = terms.build()
-    optimiser = build_optimiser(network, 0.0)
+    optimizer = build_optimizer(network, 0.0)
     runtime = Runtime(terms.runtime.device)
     stepper = Stepper(
         model=network,
         criterion=Criterion(deep_supervision=True),
-        optimiser=optimiser,
+        optimizer=optimizer,
         scaler=GuardedScaler(enabled=True),
         ema=Ema(network, 0.9),
         runtime=runtime,
@@ -87,7 +87,7 @@ def waits_of_a_step(terms: NetworkTerms, micro_batches: int = 1) -> int:
     image = torch.full(shape, 128, dtype=torch.uint8)
     batch = Batch(image, image[:, :1] // 128, ("",) * terms.batch_size)
     batches, images = [batch] * micro_batches, terms.batch_size * micro_batches
-    stepper.step(batches, images)  # the optimiser makes its moments
-    with HostWaits(lambda: [moments["step"] for moments in optimiser.state.values()]) as waits:
+    stepper.step(batches, images)  # the optimizer makes its moments
+    with HostWaits(lambda: [moments["step"] for moments in optimizer.state.values()]) as waits:
         stepper.step(batches, images)
     return sum(times for kind, times in waits.found.items() if " in timm." not in kind)

@@ -47,7 +47,7 @@ class NetworkTerms:
         settings = ModelSettings(
             self.backbone, pretrained=False, gradient_checkpointing=checkpointing
         )
-        network = build_segmenter(settings, sizes=[self.img_size], initialise=False, seed=0)
+        network = build_segmenter(settings, sizes=[self.img_size], initialize=False, seed=0)
         return network.to(self.runtime.device).train()
 
     def image(self) -> Tensor:
@@ -129,7 +129,7 @@ def _own_ways(
 
 def _peer(name: str, terms: NetworkTerms) -> Peer:
     settings = ModelSettings(terms.backbone, pretrained=False)
-    peer = build_peer(name, settings, sizes=[terms.img_size], initialise=False, seed=0)
+    peer = build_peer(name, settings, sizes=[terms.img_size], initialize=False, seed=0)
     return peer.to(terms.runtime.device)
 
 

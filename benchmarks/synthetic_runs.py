@@ -25,7 +25,7 @@ import numpy as np
 
 from decamo.diagnosis.noise import Array
 from decamo.history import Past, Point
-from decamo.schedule import Curve
+from decamo.schedule import LRSchedule
 
 __all__ = ["SORTS", "Made", "make_run"]
 
@@ -206,5 +206,5 @@ def _rates(length: int, rng: np.random.Generator) -> Array:
     peak = float(rng.uniform(1e-4, 4e-4))
     horizon = length + int(rng.integers(0, 60))
     cycles, t_mult = (3, 2.0) if kind == "cosine_restart" else (1, 1.0)
-    curve = Curve(kind, peak, peak / 20, horizon, cycles=cycles, t_mult=t_mult)
+    curve = LRSchedule(kind, peak, peak / 20, horizon, cycles=cycles, t_mult=t_mult)
     return np.array([curve.at(i) for i in range(length)])

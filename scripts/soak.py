@@ -4,7 +4,7 @@
 
 A small run trains on procedural scenes; its process is killed (SIGKILL) at random moments, and
 the same command with ``--resume auto`` starts it anew. At the end its weights, average, moments,
-ledger and history must be those of a run that was never killed, bit for bit. Exit code 1 if
+lineage and history must be those of a run that was never killed, bit for bit. Exit code 1 if
 they are not, or if any start failed.
 """
 

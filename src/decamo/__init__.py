@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from decamo.api.training import TrainResult as TrainResult
     from decamo.api.training import train as train
     from decamo.errors import DecamoError as DecamoError
-    from decamo.inference.views import Views as Views
+    from decamo.inference.tta import Views as Views
     from decamo.settings import TrainSettings as TrainSettings
     from decamo.settings.expert_names import register_expert as register_expert
     from decamo.settings.lr_schedules import register_lr_schedule as register_lr_schedule
@@ -60,7 +60,7 @@ _HOMES = {
     "RunDiagnosis": "api.run",
     "TrainResult": "api.training",
     "TrainSettings": "settings",
-    "Views": "inference.views",
+    "Views": "inference.tta",
     "adopt": "api.adopting",
     "diagnose": "api.run",
     "escape": "api.racing",

@@ -124,7 +124,7 @@ class MemoryExhausted(DecamoError):
 
 
 class RateMismatch(DecamoError):
-    """The optimiser's learning rate at an epoch's first step is not the one that is printed."""
+    """The optimizer's learning rate at an epoch's first step is not the one that is printed."""
 
 
 class TrainingDiverged(DecamoError):

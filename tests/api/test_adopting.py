@@ -124,7 +124,7 @@ def test_with_data_the_weights_are_scored_first_and_both_numbers_said(
     assert run.here is not None
     held = load_checkpoint(run.checkpoint)
     assert held.best.iou == run.here.scores.iou
-    assert held.lineage.last.images == len(run.here.supply.train)
+    assert held.lineage.last.images == len(run.here.splits.train)
     said = "\n".join(run.notes)
     assert "it came with IoU 0.6221; here it has IoU" in said
     assert "pooled over a batch" in said

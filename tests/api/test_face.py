@@ -203,7 +203,7 @@ def test_a_plan_shows_itself_and_is_the_resume_s(checkpoint: Path) -> None:
     assert "extend: --epochs 2 -> 9" in str(laid)
     assert laid._repr_html_().startswith("<img")
     step = laid.resumption.position.step
-    assert laid.lr(step) == laid.resumption.ledger.plan.lr(step)
+    assert laid.lr(step) == laid.resumption.lineage.plan.lr(step)
 
 
 class TestEvaluate:

@@ -29,12 +29,12 @@ def terms(scenes: Path) -> Terms:
 @pytest.fixture
 def ground_of(terms: Terms, tmp_path: Path) -> MakeGround:
     """``ground_of(name, stop)``: a ground of its own below this test's folder."""
-    supply = everything_trains(terms, tmp_path / "census.json")
+    splits = everything_trains(terms, tmp_path / "census.json")
 
     def make(name: str, stop: Callable[[], str] = lambda: "") -> Ground:
         runtime = Runtime(torch.device("cpu"))
         root = tmp_path / name
         root.mkdir(exist_ok=True)
-        return Ground(root, terms, supply, runtime, stop, lambda: 0.0, lambda _line: None)
+        return Ground(root, terms, splits, runtime, stop, lambda: 0.0, lambda _line: None)
 
     return make

@@ -1,7 +1,7 @@
 from benchmarks.claims_arms import arms, next_size
 from decamo.races import CONTROL, Branch
-from decamo.races.horizon import trial_settings
-from tests.races.build import standing
+from decamo.races.trial_schedule import trial_settings
+from tests.races.build import start
 
 ARMS = {arm.name: arm for arm in arms(384, 4)}
 
@@ -41,7 +41,7 @@ def test_partners_differ_in_what_is_measured_alone() -> None:
 
 
 def test_an_arm_without_a_curve_keeps_the_stalled_runs_rate() -> None:
-    at = standing()
+    at = start()
     for name in (CONTROL, "larger", "ema", "accumulation", "moments"):
         assert trial_settings(ARMS[name], at, 4).schedule.stage2_lr == at.rate
     assert trial_settings(ARMS["warm"], at, 4).schedule.warmup_epochs == 1

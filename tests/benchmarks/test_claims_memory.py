@@ -32,7 +32,7 @@ def test_what_is_kept_for_the_backward_pass_grows_with_the_images(plain: int) ->
 
 def test_an_average_costs_its_weights(plain: int) -> None:
     model = build_segmenter(
-        ModelSettings(backbone="mobilenetv2_035", num_experts=3), sizes=[32], initialise=False,
+        ModelSettings(backbone="mobilenetv2_035", num_experts=3), sizes=[32], initialize=False,
         seed=0,
     )  # fmt: skip
     own = sum(t.nbytes for t in (*model.parameters(), *model.buffers()))

@@ -4,8 +4,8 @@ from pathlib import Path
 from benchmarks.claims_stalled import held_stall, stall
 from decamo.history import EpochDone, EpochRecord, Event
 from decamo.settings import TrainSettings
+from decamo.training.data_splits import find_splits
 from decamo.training.runtime import open_runtime
-from decamo.training.supply import find_supply
 from tests.training.conftest import tiny_settings
 
 
@@ -22,15 +22,15 @@ def settings(scenes: Path, folder: Path) -> TrainSettings:
 def train(chosen: TrainSettings, stop: Callable[[], str]) -> tuple[str, list[EpochRecord]]:
     records: list[EpochRecord] = []
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, EpochDone):
             records.append(event.record)
 
-    supply = find_supply(
+    splits = find_splits(
         chosen.data, chosen.run.checkpoint_dir.parent / "census.json", lambda _done, _of: None
     )
     runtime = open_runtime("cpu", "fp32")
-    why = stall(chosen, supply, runtime, stop=stop, clock=lambda: 0.0, hear=hear)
+    why = stall(chosen, splits, runtime, stop=stop, clock=lambda: 0.0, on_event=on_event)
     return why, records
 
 

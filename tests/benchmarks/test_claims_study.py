@@ -11,8 +11,8 @@ from benchmarks.claims_study import Study
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, Event
 from decamo.races import CONTROL, Branch
+from decamo.training.data_splits import find_splits
 from decamo.training.runtime import open_runtime
-from decamo.training.supply import find_supply
 from tests.training.conftest import tiny_settings
 
 BRANCHES = (
@@ -30,15 +30,15 @@ def study(scenes: Path, root: Path, told: Told, stop: Callable[[], str] = lambda
         optimise={"use_ema": False, "deep_supervision": False},
     )  # fmt: skip
 
-    def hear(seed: int, branch: str, event: Event) -> None:
+    def on_event(seed: int, branch: str, event: Event) -> None:
         if isinstance(event, EpochDone):
             told.append((seed, branch, event.record.epoch))
 
     root.mkdir(exist_ok=True)
-    supply = find_supply(settings.data, root / "census.json", lambda _done, _of: None)
+    splits = find_splits(settings.data, root / "census.json", lambda _done, _of: None)
     return Study(
-        root=root, settings=settings, branches=BRANCHES, seeds=2, epochs=1, supply=supply,
-        runtime=open_runtime("cpu", "fp32"), stop=stop, clock=lambda: 0.0, hear=hear,
+        root=root, settings=settings, branches=BRANCHES, seeds=2, epochs=1, splits=splits,
+        runtime=open_runtime("cpu", "fp32"), stop=stop, clock=lambda: 0.0, on_event=on_event,
         sleep=lambda _seconds: pytest.fail("there is work to do"),
     )  # fmt: skip
 

@@ -73,8 +73,8 @@ def test_a_peer_seen_larger_answers_in_the_image_s_size() -> None:
 def test_it_answers_as_a_segmenter_does(name: str) -> None:
     peer, ours = build(name), build_segmenter(SETTINGS, sizes=[64], seed=0)
     raw = torch.randint(0, 256, (2, 3, 64, 64), generator=torch.Generator().manual_seed(0))
-    image = peer.normalise(raw.to(torch.uint8))
-    assert torch.equal(image, ours.normalise(raw.to(torch.uint8)))
+    image = peer.normalize(raw.to(torch.uint8))
+    assert torch.equal(image, ours.normalize(raw.to(torch.uint8)))
     said = peer(image, side_outputs=True)
     assert said.logits.shape == (2, 1, 64, 64)
     assert said.logits.dtype == torch.float32
@@ -83,7 +83,7 @@ def test_it_answers_as_a_segmenter_does(name: str) -> None:
     assert said.usage.shape == peer.usage().shape == (1, 1)
     assert peer.groups().keys() == ours.groups().keys()
     with pytest.raises(TypeError):
-        peer.normalise(raw.float())
+        peer.normalize(raw.float())
 
 
 def test_it_has_every_public_name_of_the_protocol() -> None:

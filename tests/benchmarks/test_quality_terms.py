@@ -40,10 +40,10 @@ def test_all_networks_have_the_same_settings_but_for_experts_and_the_own_recipe(
 
 
 def test_every_training_image_trains(scenes: Path, tmp_path: Path) -> None:
-    supply = everything_trains(Terms((scenes,), num_workers=0), tmp_path / "census.json")
-    assert len(supply.train) == 14  # one of the 15 is empty
-    assert [p.key for p in supply.train] == sorted(p.key for p in supply.train)
-    assert all(pair.split == "train" for pair in (*supply.train, *supply.val))
+    splits = everything_trains(Terms((scenes,), num_workers=0), tmp_path / "census.json")
+    assert len(splits.train) == 14  # one of the 15 is empty
+    assert [p.key for p in splits.train] == sorted(p.key for p in splits.train)
+    assert all(pair.split == "train" for pair in (*splits.train, *splits.val))
     with pytest.raises(DataError, match="--dataset-path"):
         everything_trains(Terms(()), tmp_path / "other.json")
 
@@ -54,20 +54,20 @@ def test_what_is_told_changes_with_what_moves_a_score_and_not_with_places(
     weights = tmp_path / "a.pth"
     weights.write_bytes(b"one")
     terms = Terms((scenes,), weights=weights, num_workers=0)
-    supply = everything_trains(terms, tmp_path / "census.json")
+    splits = everything_trains(terms, tmp_path / "census.json")
     entry = entry_of("decamo-7")
-    told = terms.told(entry, 0, 10, supply)
+    told = terms.told(entry, 0, 10, splits)
     moved = tmp_path / "b.pth"
     moved.write_bytes(b"one")
     same = replace(terms, weights=moved, num_workers=1, device="cpu")
-    assert same.told(entry, 0, 10, supply) == told
+    assert same.told(entry, 0, 10, splits) == told
     moved.write_bytes(b"two")
-    assert same.told(entry, 0, 10, supply) != told
-    assert terms.told(entry, 1, 10, supply) != told
-    assert terms.told(entry, 0, 9, supply) != told
-    assert terms.told(entry_of("decamo-1"), 0, 10, supply) != told
-    assert replace(terms, img_size=224).told(entry, 0, 10, supply) != told
+    assert same.told(entry, 0, 10, splits) != told
+    assert terms.told(entry, 1, 10, splits) != told
+    assert terms.told(entry, 0, 9, splits) != told
+    assert terms.told(entry_of("decamo-1"), 0, 10, splits) != told
+    assert replace(terms, img_size=224).told(entry, 0, 10, splits) != told
     taught = replace(entry, teacher=entry_of("decamo-own"))
-    assert terms.told(taught, 0, 10, supply)["teacher"]["network"] == "decamo-own"
-    assert terms.told(entry, 0, 10, supply)["teacher"] is None
-    assert terms.told(entry, 0, 10, replace(supply, train=supply.train[1:])) != told
+    assert terms.told(taught, 0, 10, splits)["teacher"]["network"] == "decamo-own"
+    assert terms.told(entry, 0, 10, splits)["teacher"] is None
+    assert terms.told(entry, 0, 10, replace(splits, train=splits.train[1:])) != told

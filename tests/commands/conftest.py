@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from decamo.cli import main
-from decamo.schedule import Ledger, Segment, SegmentKind
+from decamo.schedule import Lineage, Segment, SegmentKind
 from decamo.settings import ScheduleSettings
 from decamo.storage.sealed import load_sealed, save_sealed
 
@@ -37,17 +37,17 @@ def trained(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stuck(trained: Path, tmp_path: Path) -> Path:
     """``best_model.pth`` with the weights of :func:`trained`, at epoch 86 of 120.
 
-    Training 86 epochs would show nothing more: what a resume reads is the position and the ledger.
+    Training 86 epochs would show nothing more: what a resume reads is the position and the lineage.
     """
     plain = load_sealed(trained)
     schedule = ScheduleSettings(
         **plain["settings"]["schedule"] | {"epochs": 120, "stage1_epochs": 30}
     )
     images = plain["ledger"][0]["images"]
-    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, images),))
-    plain["ledger"] = ledger.to_plain()
+    lineage = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, images),))
+    plain["ledger"] = lineage.to_plain()
     plain["settings"]["schedule"] |= {"epochs": 120, "stage1_epochs": 30}
-    plain["position"] = {"epoch": 86, "step": ledger.plan.epoch_start(87), "micro": 0}
+    plain["position"] = {"epoch": 86, "step": lineage.plan.epoch_start(87), "micro": 0}
     path = tmp_path / "checkpoints" / "best_model.pth"
     path.parent.mkdir()
     save_sealed(path, plain)

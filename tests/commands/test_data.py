@@ -9,7 +9,7 @@ from PIL import Image
 from decamo.cli import main
 from decamo.data import load_cache
 from decamo.settings import DataSettings
-from decamo.training.supply import find_supply
+from decamo.training.data_splits import find_splits
 from tests.data.mask_sets import SETS, save_set
 
 
@@ -117,12 +117,12 @@ def test_an_audit_says_of_values_what_training_says(
     settings = DataSettings(dataset_path=(tmp_path / "SET",), num_workers=1)
     if store == "one is all void":
         return
-    supply = find_supply(settings, tmp_path / "census.json", lambda done, total: None)
+    splits = find_splits(settings, tmp_path / "census.json", lambda done, total: None)
     (meaning,) = json.loads(found.read_text())["meanings"]
     assert (meaning["dataset"], meaning["split"]) == ("SET", "train")
-    assert set(meaning["lines"]) <= set(supply.notes)
-    assert meaning["warnings"] == list(supply.warnings)
-    assert meaning["rule"] == supply.rules["SET"].to_plain()
+    assert set(meaning["lines"]) <= set(splits.notes)
+    assert meaning["warnings"] == list(splits.warnings)
+    assert meaning["rule"] == splits.rules["SET"].to_plain()
     for line in (*meaning["lines"], *(f"warning: {line}" for line in meaning["warnings"])):
         assert f"train: {line}\n" in said
     assert "What their values mean" in page.read_text()

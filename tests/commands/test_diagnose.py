@@ -9,7 +9,7 @@ import pytest
 
 from decamo.cli import main
 from decamo.history import EpochRecord, Journal
-from decamo.schedule import Ledger, Segment, SegmentKind
+from decamo.schedule import Lineage, Segment, SegmentKind
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import to_plain
 
@@ -127,10 +127,11 @@ def stalled(tmp_path: Path) -> Path:
         (folder / name).touch()
     schedule = ScheduleSettings(stage1_epochs=30, scheduler="none", stage2_lr=0.00005)
     plain = to_plain(replace(TrainSettings(), schedule=schedule))
-    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, 40),)).to_plain()
+    lineage = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, 40),)).to_plain()
     with Journal(folder / "journal.jsonl") as journal:
         journal.write("run", {"word": "start", "reason": "a new run", "settings": plain,
-                              "ledger": ledger, "train_images": 40, "val_images": 400})  # fmt: skip
+                              "ledger": lineage,
+                              "train_images": 40, "val_images": 400})  # fmt: skip
         for epoch in range(31, 87):
             iou = 0.6221 - 0.2 * 0.88 ** (epoch - 30)
             journal.write("epoch", record(epoch, iou, 0.00005).to_plain())

@@ -25,7 +25,7 @@ Stall = Callable[[Path], Path]
 def stall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stall]:
     """Puts a pipe that nobody writes in the place of a file: whoever opens it waits."""
     # a folder's listing leaves pipes out: a disk that does not answer has files
-    monkeypatch.setattr("decamo.data.files._is_file", lambda entry: not entry.is_dir())
+    monkeypatch.setattr("decamo.data.pairs._is_file", lambda entry: not entry.is_dir())
     pipes: list[Path] = []
 
     def put(path: Path) -> Path:

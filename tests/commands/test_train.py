@@ -374,17 +374,17 @@ def test_a_signal_in_any_phase_is_saved_within_a_step(
 ) -> None:
     steps_after: list[int] = []
     sent: list[int] = []
-    hear = Console.hear
+    on_event = Console.on_event
 
-    def hear_and_signal(console: Console, event: Event) -> None:
-        hear(console, event)
+    def on_event_and_signal(console: Console, event: Event) -> None:
+        on_event(console, event)
         if sent and isinstance(event, StepDone):
             steps_after.append(event.record.step)
         if not sent and PHASES[phase](event):
             sent.append(1)
             signal.raise_signal(number)
 
-    monkeypatch.setattr(Console, "hear", hear_and_signal)
+    monkeypatch.setattr(Console, "hear", on_event_and_signal)
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path),
              *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1", "--warmup-epochs", "2",
              "--resume", "auto"]  # fmt: skip
@@ -425,7 +425,7 @@ def test_before_training_a_signal_stops_at_once(
     def look(*_: object, **__: object) -> None:
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("decamo.api.training.find_supply", look)
+    monkeypatch.setattr("decamo.api.training.find_splits", look)
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
     assert main([*words, *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1"]) == 143
 

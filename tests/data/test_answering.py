@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from decamo.data import answering
-from decamo.data.answering import Answer, framed, frames, serve
+from decamo.data import worker_process
+from decamo.data.worker_process import Answer, framed, frames, serve
 
 
 def test_messages_come_apart_however_they_arrive() -> None:
@@ -65,7 +65,7 @@ def _one_way(_: object) -> Any:
 def test_whatever_goes_wrong_is_an_answer(
     work: Callable[[Any], Any], kind: type[Exception], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "ignore_stop_signals", lambda: None)
+    monkeypatch.setattr(worker_process, "ignore_stop_signals", lambda: None)
     monkeypatch.delattr(signal, "pthread_sigmask", raising=False)
     ours, theirs = socket.socketpair()
     server = threading.Thread(target=serve, args=(theirs, work))

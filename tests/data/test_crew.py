@@ -17,8 +17,8 @@ import pytest
 
 from decamo.data import crew as module
 from decamo.data.arena import Arena
-from decamo.data.crew import Crash, Crew
-from decamo.data.deaths import kill
+from decamo.data.crew import Crew
+from decamo.data.deaths import Crash, kill
 from decamo.errors import DataError
 
 # Python 3.12 warns of every fork beside threads, which is how processes start on Linux by default

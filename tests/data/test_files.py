@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from decamo.data.files import ARRAY_SUFFIXES, files_by_stem, holds_images, image_files, others_in
+from decamo.data.pairs import ARRAY_SUFFIXES, files_by_stem, holds_images, image_files, others_in
 from decamo.errors import DataError
 
 

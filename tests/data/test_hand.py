@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from decamo.data.hand import Hand, Task, start_hand
+from decamo.data.worker_process import Hand, Task, start_hand
 
 # Python 3.12 warns of every fork beside threads, which is how processes start on Linux by default
 pytestmark = pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")

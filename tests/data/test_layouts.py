@@ -4,7 +4,8 @@ from typing import Literal
 
 import pytest
 
-from decamo.data.layouts import Listing, Wanted, find_pairs
+from decamo.data.layouts import Listing, find_pairs
+from decamo.data.wanted import Wanted
 from decamo.errors import DataError
 
 

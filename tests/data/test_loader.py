@@ -4,12 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decamo.data.loader import (
-    Batch,
-    EpochSampler,
-    micro_batches_per_epoch,
-    permutation,
-)
+from decamo.data.dataset import Batch, EpochSampler, micro_batches_per_epoch, permutation
 
 # Python 3.12 warns of every fork beside threads; torch's loader forks by default on Linux
 pytestmark = pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")

@@ -4,18 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decamo.data.mask_values import (
+from decamo.data.given_values import given_meaning, parse_given, same_labels, same_words
+from decamo.data.mask_forms import (
     MaskForm,
     counts_as_empty,
-    decide_meaning,
     form_of,
-    given_meaning,
-    parse_given,
-    same_labels,
-    same_words,
     seems_a_photograph,
     seems_swapped,
 )
+from decamo.data.mask_values import decide_meaning
 from decamo.data.reading import read_labels, read_mask, see_mask
 from decamo.data.rules import MaskMeaning, Plane, ReadingRule, Rest
 from decamo.errors import DataError, SettingsError

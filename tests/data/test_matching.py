@@ -6,14 +6,9 @@ from pathlib import Path
 import pytest
 
 from decamo.data.finding import PairSource, sources_under
-from decamo.data.matching import (
-    Matched,
-    files_by_stem,
-    mask_affix,
-    match_stems,
-    pair_up,
-    why_unmatched,
-)
+from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
+from decamo.data.name_rules import pair_up
+from decamo.data.pairs import files_by_stem
 from decamo.errors import DataError
 
 

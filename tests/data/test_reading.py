@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from decamo.data.decoding import is_wide_file
 from decamo.data.pairs import Pair
-from decamo.data.reading import is_wide_file, read_image, read_mask, read_pair, see_image
+from decamo.data.reading import read_image, read_mask, read_pair, see_image
 from decamo.data.rules import PixelScale, ReadingRule
 from decamo.errors import UnreadableImage
 
@@ -362,7 +363,7 @@ def test_large_pictures_of_other_formats_are_reduced_once_decoded(
 ) -> None:
     path = save(tmp_path / "a.png", photo(60, 90))
     assert read_image(path, at_least=10).shape == (60, 90, 3)
-    monkeypatch.setattr("decamo.data.reading._BIG", 5000)
+    monkeypatch.setattr("decamo.data.decoding._BIG", 5000)
     assert read_image(path, at_least=10).shape == (10, 15, 3)
     assert np.array_equal(
         read_image(path, at_least=30), np.asarray(Image.fromarray(photo(60, 90)).reduce(2))

@@ -17,8 +17,7 @@ import torch
 from PIL import Image
 
 from decamo.data.arena import Arena
-from decamo.data.dataset import CamouflageDataset, Sample
-from decamo.data.loader import Batch, EpochSampler, permutation
+from decamo.data.dataset import Batch, CamouflageDataset, EpochSampler, Sample, permutation
 from decamo.data.pairs import Pair
 from decamo.data.stream import BatchStream
 from decamo.data.waiting import Patience, StopAsked
@@ -116,7 +115,7 @@ def test_workers_survive_ctrl_c_and_use_one_thread(data: CamouflageDataset) -> N
 _HELD = """
 import sys
 from decamo.data.dataset import CamouflageDataset
-from decamo.data.loader import EpochSampler
+from decamo.data.dataset import EpochSampler
 from decamo.data.stream import BatchStream
 from decamo.data.pairs import Pair
 from pathlib import Path
@@ -255,7 +254,7 @@ def test_batches_are_the_same_however_they_travel(
     if way == "sockets":
         monkeypatch.setattr(Arena, "make", lambda *_: None)
     if way == "too little memory":
-        monkeypatch.setattr("decamo.data.stream.free_memory", lambda: 5000)
+        monkeypatch.setattr("decamo.data.arena.free_memory", lambda: 5000)
     stream = BatchStream(
         data,
         sampler(last_epoch=6),
@@ -344,9 +343,10 @@ _SMALL = """
 import hashlib, subprocess, sys
 from pathlib import Path
 from decamo.data.dataset import CamouflageDataset
-from decamo.data.loader import EpochSampler
+from decamo.data.dataset import EpochSampler
 from decamo.data.pairs import Pair
-from decamo.data.stream import BatchStream, reading_line
+from decamo.data.stream import BatchStream
+from decamo.data.arena import reading_line
 
 image, mask = Path(sys.argv[1]), Path(sys.argv[2])
 data = CamouflageDataset([Pair(image, mask, "a", "set", "train")] * 40, 384, seed=0, augment=True)

@@ -13,15 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from decamo.data.waiting import (
-    Ear,
-    Patience,
-    ReadAhead,
-    StopAsked,
-    Wait,
-    patient_map,
-    patient_read,
-)
+from decamo.data.read_ahead import ReadAhead, patient_map, patient_read
+from decamo.data.waiting import Ear, Patience, StopAsked, Wait
 from decamo.errors import DataStalled, DecamoError
 
 
@@ -192,7 +185,8 @@ def test_want_of_threads_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> N
 _STUCK = """
 import sys
 from pathlib import Path
-from decamo.data.waiting import Ear, patient_read
+from decamo.data.read_ahead import patient_read
+from decamo.data.waiting import Ear
 print("reading", flush=True)
 patient_read(Path.read_bytes, Path(sys.argv[1]), Ear())
 """

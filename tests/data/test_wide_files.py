@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from decamo.data.audit.look import look_at
-from decamo.data.reading import is_wide_file, read_image, see_image, see_mask
+from decamo.data.decoding import is_wide_file
+from decamo.data.reading import read_image, see_image, see_mask
 from decamo.data.rules import PixelScale, ReadingRule
 from decamo.data.wide_files import greatest_value, why_no_tiff
 from decamo.errors import UnreadableImage
@@ -162,7 +163,7 @@ def test_channels_compressed_one_by_one_are_refused_and_not_cut(tmp_path: Path) 
 def test_halves_of_a_large_picture_are_thinned_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("decamo.data.reading._BIG", 100)
+    monkeypatch.setattr("decamo.data.decoding._BIG", 100)
     (tmp_path / "a.png").write_bytes(png(COLOURS, 2))
     got = read_image(tmp_path / "a.png", at_least=10, rule=ReadingRule(scale=PixelScale(0, 4095)))
     assert got.shape == (10, 15, 3)
@@ -178,7 +179,7 @@ def test_a_picture_beyond_pillows_bound_is_read_without_its_warning(
     picture.save(tmp_path / f"a.{suffix}")
     plain = read_image(tmp_path / f"a.{suffix}")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # the bound of Pillow; here are 600 px
-    monkeypatch.setattr("decamo.data.normalise._LARGE", 500)
+    monkeypatch.setattr("decamo.data.normalize._LARGE", 500)
     assert np.array_equal(read_image(tmp_path / f"a.{suffix}"), plain)
     assert not is_wide_file(tmp_path / f"a.{suffix}")
     facts = look_at(str(tmp_path / f"a.{suffix}"), "image")

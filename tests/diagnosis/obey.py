@@ -11,7 +11,7 @@ from decamo.checkpoint.recover import Recovered
 from decamo.commands import evaluate, train
 from decamo.diagnosis import Remedy
 from decamo.flags import Parser
-from decamo.schedule import Ledger, Plan, Position, Resumption, Segment, SegmentKind
+from decamo.schedule import Lineage, Plan, Position, Resumption, Segment, SegmentKind
 from decamo.settings import TrainSettings
 from decamo.training import resumption_of
 from tests.checkpoints import checkpoint_with
@@ -22,9 +22,9 @@ IMAGES = 40
 
 def state(settings: TrainSettings, epoch: int) -> Checkpoint:
     """A checkpoint with so many epochs behind it, as far as a resume reads it."""
-    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, IMAGES),))
-    position = Position(epoch, ledger.plan.epoch_start(epoch + 1))
-    return checkpoint_with(settings=settings, lineage=ledger, position=position, history=())
+    lineage = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, IMAGES),))
+    position = Position(epoch, lineage.plan.epoch_start(epoch + 1))
+    return checkpoint_with(settings=settings, lineage=lineage, position=position, history=())
 
 
 @cache

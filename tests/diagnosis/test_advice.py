@@ -285,23 +285,23 @@ def test_made_up_runs_get_valid_commands(monkeypatch: pytest.MonkeyPatch, many: 
             where = (seed, cause, remedy.command)
             if went is None or cause == Cause.CAPACITY:
                 continue
-            assert went.ledger.plan.last_epoch > start, where
+            assert went.lineage.plan.last_epoch > start, where
             if cause in (Cause.RATE_TOO_LOW, Cause.FROZEN, Cause.RESOLUTION):
                 wanted = float(value(remedy.words, "--stage2-lr"))
                 assert went.kind == "branch", where
-                plan = went.ledger.plan
+                plan = went.lineage.plan
                 ahead = rates(plan, start + 1, plan.last_epoch)
                 assert max(ahead) == pytest.approx(wanted, rel=0.02), where
                 now = standing.rate if standing.rate and standing.stage == 2 else 0.0
                 lifts = cause != Cause.RESOLUTION and "option 3" not in remedy.title and now < 0.006
                 assert not lifts or max(ahead) > now, where
             if cause == Cause.RATE_TOO_HIGH and standing.hot and standing.stage != 1:
-                plan = went.ledger.plan
+                plan = went.lineage.plan
                 ahead = rates(plan, start + 1, plan.last_epoch)
                 assert max(ahead) <= standing.hot * 0.7, where
                 assert ahead[0] < max(ahead) or len(ahead) < 3, where
             if cause == Cause.SCHEDULE and standing.stage == 2:
-                assert went.ledger.plan.stages[-1].curve.kind in ("cosine", "none"), where
+                assert went.lineage.plan.stages[-1].curve.kind in ("cosine", "none"), where
         for remedy in advice.ladder:
             went = obey(remedy, settings, advice.standing.best_epoch, monkeypatch)
             assert went is not None, seed

@@ -88,7 +88,7 @@ def test_what_would_contradict_is_mended(
     assert standing.settings is not None
     went = obey_words(order.words, standing.settings, order.start, monkeypatch)
     assert went is not None
-    assert went.ledger.plan.last_epoch == (order.schedule.last_epoch if order.schedule else 0)
+    assert went.lineage.plan.last_epoch == (order.schedule.last_epoch if order.schedule else 0)
 
 
 def test_a_new_curve_begins_even_where_only_the_end_is_later(
@@ -105,7 +105,7 @@ def test_a_new_curve_begins_even_where_only_the_end_is_later(
     went = obey_words(anew.words, standing.settings, 80, monkeypatch)
     assert went is not None
     assert went.kind == "branch"
-    assert max(rates(went.ledger.plan, 81, 150)) == 0.0002
+    assert max(rates(went.lineage.plan, 81, 150)) == 0.0002
 
 
 def test_a_fresh_run_names_all_that_is_not_default() -> None:

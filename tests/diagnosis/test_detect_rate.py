@@ -1,12 +1,12 @@
 import pytest
 
 from decamo.diagnosis.detect_rate import lr_exhausted, lr_rising, never_anneals, schedule_idle
-from decamo.schedule import Curve
+from decamo.schedule import LRSchedule
 from tests.diagnosis.build import past, seen
 
 
 def cosine(epochs: int, of: int, floor: float = 1e-5) -> list[float]:
-    curve = Curve("cosine", 2e-4, floor, of)
+    curve = LRSchedule("cosine", 2e-4, floor, of)
     return [curve.at(i) for i in range(epochs)]
 
 

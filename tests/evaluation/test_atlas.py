@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from decamo.evaluation import ERROR_KINDS
-from decamo.evaluation.atlas import classify_errors, lost_iou
+from decamo.evaluation.error_analysis import classify_errors, lost_iou
 from decamo.metrics import iou
 
 Binary = npt.NDArray[np.bool_]

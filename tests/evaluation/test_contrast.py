@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from decamo.evaluation.contrast import ring_contrast
+from decamo.evaluation.error_analysis import ring_contrast
 
 
 def test_black_on_white_is_a_hundred() -> None:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 
 from decamo.evaluation import band_of, mean_loss
-from decamo.evaluation.atlas import lost_iou
+from decamo.evaluation.error_analysis import lost_iou
 
 
 def test_the_band_is_half_a_percent_of_the_diagonal() -> None:

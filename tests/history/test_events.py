@@ -30,4 +30,4 @@ def test_who_hears_is_a_listener() -> None:
     # Checked by mypy: each of them fits the protocol.
     listeners: list[type[EventListener]] = [Journal, Console, TensorBoard]
 
-    assert all(callable(cls.hear) for cls in listeners)
+    assert all(callable(cls.on_event) for cls in listeners)

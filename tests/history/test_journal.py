@@ -22,7 +22,7 @@ from decamo.history import (
     read_epochs,
     read_journal,
 )
-from decamo.schedule import Ledger, Position, Segment, SegmentKind
+from decamo.schedule import Lineage, Position, Segment, SegmentKind
 from decamo.settings import ScheduleSettings
 from tests.history.test_records import RECORD
 
@@ -43,7 +43,9 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 
 def test_each_event_leaves_its_kind_of_line(path: Path) -> None:
-    stage = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, ScheduleSettings(), 80),)).plan.stages[0]
+    stage = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, ScheduleSettings(), 80),)).plan.stages[
+        0
+    ]
     step = StepRecord(4, 1, 0.5, {"bce": 0.5}, {"head": 0.1}, 2.0, skipped=True)
 
     with Journal(path) as journal:
@@ -57,7 +59,7 @@ def test_each_event_leaves_its_kind_of_line(path: Path) -> None:
             Saved(path, Position(), 0.5),
             Interrupted(Position(1, 14, 3), "on request"),
         ):
-            journal.hear(event)
+            journal.on_event(event)
 
     assert [line["kind"] for line in lines(path)] == [
         *("run", "stage", "opened", "step", "epoch", "interrupted")
@@ -96,7 +98,7 @@ def test_what_is_no_number_becomes_null(path: Path, value: float) -> None:
 def test_a_diverged_epoch_is_read_back_as_not_a_number(path: Path) -> None:
     diverged = replace(RECORD, loss=math.nan, parts={"bce": math.inf})
     with Journal(path) as journal:
-        journal.hear(EpochDone(diverged, best=False))
+        journal.on_event(EpochDone(diverged, best=False))
 
     (epoch,) = read_epochs(path)
     assert math.isnan(epoch.loss)
@@ -107,14 +109,14 @@ def test_a_diverged_epoch_is_read_back_as_not_a_number(path: Path) -> None:
 def test_later_line_of_an_epoch_wins_and_epochs_come_in_order(path: Path) -> None:
     with Journal(path) as journal:
         for epoch, iou in ((1, 0.1), (2, 0.2), (3, 0.3), (2, 0.9)):
-            journal.hear(EpochDone(replace(RECORD, epoch=epoch, iou=iou), best=False))
+            journal.on_event(EpochDone(replace(RECORD, epoch=epoch, iou=iou), best=False))
 
     assert [(e.epoch, e.iou) for e in read_epochs(path)] == [(1, 0.1), (2, 0.9), (3, 0.3)]
 
 
 def test_records_come_back_equal(path: Path) -> None:
     with Journal(path) as journal:
-        journal.hear(EpochDone(RECORD, best=True))
+        journal.on_event(EpochDone(RECORD, best=True))
 
     assert read_epochs(path) == [RECORD]
 

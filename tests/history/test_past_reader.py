@@ -17,7 +17,7 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     with Journal(folder / "journal.jsonl") as journal:
-        journal.hear(EpochDone(RECORD, best=True))
+        journal.on_event(EpochDone(RECORD, best=True))
     (folder / "best_model.pth").write_bytes(b"weights")
     (folder / "metrics.csv").write_text("epoch,iou\n1,0.5\n")
     return folder

@@ -24,41 +24,41 @@ from decamo.history import (
     past_of_journal,
 )
 from decamo.history.run_past import past_of_entries
-from decamo.schedule import Ledger, Position, Segment, SegmentKind, resume, rolled_back
+from decamo.schedule import Lineage, Position, Segment, SegmentKind, resume, rolled_back
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import to_plain
 from tests.history.test_records import RECORD
 
 SCHEDULE = ScheduleSettings(epochs=86, stage1_epochs=30, stage2_lr=0.00005, scheduler="none")
-LEDGER = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 40),))
+LEDGER = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 40),))
 
 
-def run_line(word: str, ledger: Ledger) -> dict[str, Any]:
-    schedule = ledger.last.schedule
+def run_line(word: str, lineage: Lineage) -> dict[str, Any]:
+    schedule = lineage.last.schedule
     return {
         "word": word,
         "reason": "because",
         "settings": to_plain(replace(TrainSettings(), schedule=schedule)),
-        "ledger": ledger.to_plain(),
+        "ledger": lineage.to_plain(),
         "train_images": 40,
         "val_images": 5,
         "device": "cuda:0",
     }
 
 
-def begin(journal: Journal, word: str, ledger: Ledger, epoch: int) -> None:
-    journal.write("run", run_line(word, ledger))
+def begin(journal: Journal, word: str, lineage: Lineage, epoch: int) -> None:
+    journal.write("run", run_line(word, lineage))
     if word != "continue":
-        journal.hear(Baseline(epoch, 0.125, 0.2, 0.1))
-    journal.hear(StageStarted(ledger.plan.stage_of_epoch(epoch), epoch))
+        journal.on_event(Baseline(epoch, 0.125, 0.2, 0.1))
+    journal.on_event(StageStarted(lineage.plan.stage_of_epoch(epoch), epoch))
 
 
 def train(journal: Journal, epochs: range, iou: float) -> None:
     for epoch in epochs:
         for i, norm in enumerate((1.0, 2.0, math.nan, 9.0)):
             step = StepRecord(4 * epoch + i, epoch, 0.5, {}, {"head": 0.1}, norm, math.isnan(norm))
-            journal.hear(StepDone(step, i + 1, 4))
-        journal.hear(EpochDone(replace(RECORD, epoch=epoch, iou=iou), best=False))
+            journal.on_event(StepDone(step, i + 1, 4))
+        journal.on_event(EpochDone(replace(RECORD, epoch=epoch, iou=iou), best=False))
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_point_holds_what_the_record_and_its_steps_hold(path: Path) -> None:
             val_images=5,
             device="cuda:0",
             baseline_iou=0.125,
-            ledger=LEDGER,
+            lineage=LEDGER,
         ),
     )
     assert (past.source, past.notes) == (str(path), ())
@@ -143,7 +143,7 @@ def test_a_branch_is_planned_to_its_own_end(path: Path) -> None:
     wanted = ScheduleSettings(epochs=120, skip_stage1=True, stage3_epochs=10)
     branch = resume(LEDGER, wanted, Position(86, 860), images=40)
     with Journal(path) as journal:
-        begin(journal, "branch", branch.ledger, 87)
+        begin(journal, "branch", branch.lineage, 87)
     (stretch,) = past_of_journal(path).stretches
     assert (stretch.first_epoch, stretch.word, stretch.planned_end) == (87, "branch", 130)
     assert past_of_journal(path).notes == ("no epoch is finished",)
@@ -154,7 +154,7 @@ def test_epochs_after_an_earlier_checkpoint_were_left_behind(path: Path) -> None
     with Journal(path) as journal:
         begin(journal, "start", LEDGER, 1)
         train(journal, range(1, 45), 0.25)
-        begin(journal, "branch", branch.ledger, 41)
+        begin(journal, "branch", branch.lineage, 41)
         train(journal, range(41, 43), 0.75)
     past = past_of_journal(path)
     assert [(p.epoch, p.iou) for p in past.points[-3:]] == [(40, 0.25), (41, 0.75), (42, 0.75)]
@@ -168,8 +168,8 @@ def test_a_run_that_went_back_by_itself_begins_a_stretch_there(path: Path) -> No
         train(journal, range(1, 7), 0.4)
         place = Position(4, LEDGER.plan.epoch_start(5))
         back = rolled_back(LEDGER, place, "NaN")
-        journal.hear(RolledBack(place.step + 11, place, back.last.reason, ("a", "b"), back))
-        journal.hear(StageStarted(LEDGER.plan.stage_of_epoch(5), 5))
+        journal.on_event(RolledBack(place.step + 11, place, back.last.reason, ("a", "b"), back))
+        journal.on_event(StageStarted(LEDGER.plan.stage_of_epoch(5), 5))
         train(journal, range(5, 8), 0.5)
     past = past_of_journal(path)
     assert [(p.epoch, p.iou) for p in past.points] == [
@@ -179,7 +179,7 @@ def test_a_run_that_went_back_by_itself_begins_a_stretch_there(path: Path) -> No
     assert [(s.first_epoch, s.word) for s in past.stretches] == [(1, "start"), (5, "rollback")]
     assert past.stretches[1].settings == past.stretches[0].settings
     assert "x 0.5" in past.stretches[1].reason
-    assert past.stretches[1].ledger == back
+    assert past.stretches[1].lineage == back
     assert plan_ahead(past) == back.plan  # half the rates, on the same curve
 
 
@@ -187,7 +187,7 @@ def test_a_continue_goes_on_where_its_lines_say(path: Path) -> None:
     with Journal(path) as journal:
         begin(journal, "start", LEDGER, 1)
         train(journal, range(1, 6), 0.25)
-        begin(journal, "continue", LEDGER, 6)  # its ledger still says: since epoch 1
+        begin(journal, "continue", LEDGER, 6)  # its lineage still says: since epoch 1
         train(journal, range(6, 8), 0.5)
         begin(journal, "continue", LEDGER, 8)
     past = past_of_journal(path)
@@ -207,7 +207,7 @@ def test_a_run_stopped_in_its_first_epoch_keeps_its_baseline(path: Path) -> None
 
 def test_a_branch_stopped_in_its_first_epoch_is_still_a_branch(path: Path) -> None:
     at = Position(5, LEDGER.plan.epoch_start(6))
-    branch = resume(LEDGER, replace(SCHEDULE, stage1_epochs=2), at, images=40).ledger
+    branch = resume(LEDGER, replace(SCHEDULE, stage1_epochs=2), at, images=40).lineage
     with Journal(path) as journal:
         begin(journal, "start", LEDGER, 1)
         train(journal, range(1, 6), 0.25)
@@ -255,9 +255,9 @@ def test_damaged_lines_are_passed_over(path: Path, line: str) -> None:
     assert [p.epoch for p in past_of_journal(path).points] == [1, 2]
 
 
-@pytest.mark.parametrize("ledger", [None, [], [{}], [{"schedule": {}}], "x", [1], {"a": 1}])
-def test_a_ledger_of_another_version_has_no_known_end(ledger: Any) -> None:
-    entry = {"kind": "run", "ledger": ledger, "settings": [], "train_images": -1, "word": None}
+@pytest.mark.parametrize("lineage", [None, [], [{}], [{"schedule": {}}], "x", [1], {"a": 1}])
+def test_a_lineage_of_another_version_has_no_known_end(lineage: Any) -> None:
+    entry = {"kind": "run", "ledger": lineage, "settings": [], "train_images": -1, "word": None}
     (stretch,) = past_of_entries([entry]).stretches
     assert stretch == Stretch(1)
 

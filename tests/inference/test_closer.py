@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from decamo.inference.closer import Window, blended, finer, window_of
+from decamo.inference.tta import Window, blended, finer, window_of
 
 S = 64
 

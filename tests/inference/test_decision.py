@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from decamo.inference.closer import decided
+from decamo.inference.tta import decided
 
 
 def region(logits: list[float]) -> list[bool]:

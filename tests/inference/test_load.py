@@ -13,11 +13,11 @@ from decamo.history import EpochRecord
 from decamo.inference.load_model import load_model
 from decamo.inference.predictor import Predictor
 from decamo.nn import Segmenter
-from decamo.schedule import Ledger, Position, Segment, SegmentKind
+from decamo.schedule import Lineage, Position, Segment, SegmentKind
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.storage.sealed import save_sealed
 from decamo.training.ema import Ema
-from decamo.training.optimizer_groups import build_optimiser
+from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.scaler import GuardedScaler
 from decamo.training.state import TrainState
 from tests.history.test_records import RECORD
@@ -30,10 +30,10 @@ def plain_run(
     settings = TrainSettings(schedule=ScheduleSettings(img_size=96))
     state = TrainState(
         model=model,
-        optimiser=build_optimiser(model, 0.01),
+        optimizer=build_optimizer(model, 0.01),
         scaler=GuardedScaler(enabled=False),
         ema=average,
-        ledger=Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, 8),)),
+        lineage=Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, 8),)),
         position=Position(12, 24),
         history=list(history),
     )

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from decamo.inference.predictor import Predictor, evaluating
-from decamo.inference.views import Views
+from decamo.inference.tta import Views
 from decamo.nn import NetworkOutput, Segmenter
 
 Images = list[npt.NDArray[np.uint8]]
@@ -38,7 +38,7 @@ def test_a_square_image_of_the_networks_size_takes_no_detour(
 ) -> None:
     square = torch.from_numpy(images[2]).permute(2, 0, 1)[None]
     with torch.no_grad(), evaluating(shared_model):
-        logits = shared_model(shared_model.normalise(square)).logits
+        logits = shared_model(shared_model.normalize(square)).logits
 
     (got,) = Predictor(shared_model, 64).predict([images[2]])
 
@@ -52,7 +52,7 @@ def test_logits_are_resized_before_they_are_squeezed(
     image = torch.from_numpy(images[0]).permute(2, 0, 1)
     small = F.interpolate(image[None], (64, 64), mode="bilinear", antialias=True)
     with torch.no_grad(), evaluating(shared_model):
-        logits = shared_model(shared_model.normalise(small)).logits
+        logits = shared_model(shared_model.normalize(small)).logits
     native = F.interpolate(logits, (40, 70), mode="bilinear", antialias=True)
 
     (got,) = Predictor(shared_model, 64).predict([images[0]])
@@ -134,7 +134,7 @@ class Brightness(torch.nn.Module):
         super().__init__()
         self.shown: list[int] = []
 
-    def normalise(self, image: torch.Tensor) -> torch.Tensor:
+    def normalize(self, image: torch.Tensor) -> torch.Tensor:
         return image.float() / 255
 
     def forward(self, image: torch.Tensor, scale: float = 1.0) -> NetworkOutput:

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from decamo.errors import SettingsError
-from decamo.inference.views import Views, seen_through
+from decamo.inference.tta import Views, seen_through
 
 
 def brightness(image: Tensor, scale: float) -> Tensor:

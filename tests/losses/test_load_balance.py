@@ -42,14 +42,14 @@ def test_a_collapsed_router_recovers_at_batch_1() -> None:
     with torch.no_grad():
         router.score.bias.copy_(torch.tensor([3.0, 0.0, 0.0, 0.0]))
     generator = torch.Generator().manual_seed(0)
-    optimiser = torch.optim.Adam(router.parameters(), 0.02)
+    optimizer = torch.optim.Adam(router.parameters(), 0.02)
     largest = []
     for _ in range(300):
         gates = router(torch.randn(1, 8, 4, 4, generator=generator))
         largest.append(float(gates.detach().max()))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         balance_loss(gates[None], router.usage[None].clone()).backward()
         router.follow(gates.detach().mean(0))
-        optimiser.step()
+        optimizer.step()
     assert largest[0] > 0.8
     assert min(largest) < 0.5

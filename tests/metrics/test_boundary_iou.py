@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import binary_erosion
 
 from decamo.metrics import boundary_iou
-from decamo.metrics.boundary_iou import inner_boundary
+from decamo.metrics.nearness_measures import inner_boundary
 
 
 def test_the_boundary_is_what_erosion_takes_away() -> None:

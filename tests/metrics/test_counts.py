@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from decamo.metrics.counts import Counts, ratio
+from decamo.metrics.tally import Counts, ratio
 from tests.metrics.brute_force import counts, masks, shapes
 
 PAIRS = shapes.flatmap(lambda shape: st.tuples(arrays(np.uint8, shape), masks(shape)))

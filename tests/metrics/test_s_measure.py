@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from decamo.metrics import s_measure
-from decamo.metrics.tally_floats import tally_floats
+from decamo.metrics.tallying import tally_floats
 
 
 def s_of(value: np.ndarray, mask: np.ndarray) -> float:

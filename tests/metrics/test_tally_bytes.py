@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from decamo.metrics.tally import Tally
-from decamo.metrics.tally_bytes import scale_of, tally_bytes
-from decamo.metrics.tally_floats import tally_floats
+from decamo.metrics.tallying import scale_of, tally_bytes, tally_floats
 from tests.metrics.reference import case
 
 

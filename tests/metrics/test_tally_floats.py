@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from decamo.metrics.tally_floats import tally_floats
+from decamo.metrics.tallying import tally_floats
 
 
 def test_closed_form() -> None:

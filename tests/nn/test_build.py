@@ -53,7 +53,7 @@ def test_the_architecture_alone_makes_it_again(make: Make, name: str) -> None:
     second.load_state_dict(first.state_dict())
     assert equal(first, second)
     pixels = torch.full((1, 3, 32, 32), 9, dtype=torch.uint8)
-    assert torch.equal(first.normalise(pixels), second.normalise(pixels))
+    assert torch.equal(first.normalize(pixels), second.normalize(pixels))
 
 
 def test_a_zoom_is_part_of_the_architecture_only_where_there_is_one(make: Make) -> None:
@@ -75,8 +75,8 @@ def test_a_weights_file_wins_over_pretrained(tmp_path: Path) -> None:
 
 def test_without_initialisation_nothing_is_read_or_fetched(tmp_path: Path) -> None:
     gone = ModelSettings(NAME, backbone_weights=tmp_path / "gone.pth")
-    build_segmenter(gone, sizes=[64], initialise=False, seed=0)
-    build_segmenter(ModelSettings(NAME, pretrained=True), sizes=[64], initialise=False, seed=0)
+    build_segmenter(gone, sizes=[64], initialize=False, seed=0)
+    build_segmenter(ModelSettings(NAME, pretrained=True), sizes=[64], initialize=False, seed=0)
 
 
 def test_checkpointing_is_a_setting(make: Make) -> None:

@@ -24,7 +24,7 @@ def test_the_first_norm_gets_the_average_over_batches(make: Make) -> None:
     batches = [pixels(4, 0), pixels(4, 1), pixels(4, 2)]
     calibrate_batchnorm(segmenter, batches)
     with torch.no_grad():
-        stems = [net.conv_stem(segmenter.normalise(b)) for b in batches]  # type: ignore[operator]
+        stems = [net.conv_stem(segmenter.normalize(b)) for b in batches]  # type: ignore[operator]
     mean = torch.stack([s.mean((0, 2, 3)) for s in stems]).mean(0)
     variance = torch.stack([s.var((0, 2, 3)) for s in stems]).mean(0)
     assert torch.allclose(net.state_dict()["bn1.running_mean"], mean, atol=1e-5)
@@ -51,7 +51,7 @@ def test_features_are_of_sound_size_afterwards(make: Make) -> None:
     segmenter = make("mobilenetv2_100")
     calibrate_batchnorm(segmenter, [pixels(4, 0)])
     with torch.no_grad():
-        deepest = segmenter.backbone(segmenter.normalise(pixels(4, 1)))[-1]
+        deepest = segmenter.backbone(segmenter.normalize(pixels(4, 1)))[-1]
     assert 0.1 < float(deepest.std()) < 10
 
 

@@ -23,7 +23,7 @@ def test_information_goes_down_only() -> None:
         assert moved == [i <= changed for i in range(4)]
 
 
-def test_a_block_normalises_each_image_alone() -> None:
+def test_a_block_normalizes_each_image_alone() -> None:
     block, x = ConvBlock(16), torch.randn(2, 16, 4, 4)
     assert torch.allclose(block(x)[:1], block(x[:1]), atol=1e-6)
     assert torch.allclose(block(100 * x), block(x), atol=1e-3)

@@ -150,7 +150,7 @@ class TestBuilding:
         again = network_of(network.architecture)
         assert again.architecture == network.architecture
         again.load_state_dict(network.state_dict())
-        image = network.normalise(pixels())
+        image = network.normalize(pixels())
         assert torch.equal(network.eval()(image).logits, again.eval()(image).logits)
 
     def test_a_transformers_network_is_made_of_a_config_file_and_again_without_it(
@@ -164,7 +164,7 @@ class TestBuilding:
         again = network_of(network.architecture)
         assert again.architecture == network.architecture
         again.load_state_dict(network.state_dict())
-        image = network.normalise(pixels())
+        image = network.normalize(pixels())
         assert network.eval()(image).logits.shape == (2, 1, 64, 64), "a quarter otherwise"
         assert torch.equal(network.eval()(image).logits, again.eval()(image).logits)
 
@@ -208,7 +208,7 @@ class TestBuilding:
         )
         settings = ModelSettings(network=f"{file}:build")
         network = build_network(settings, sizes=[64], seed=0)
-        build_network(settings, sizes=[64], initialise=False, seed=0)
+        build_network(settings, sizes=[64], initialize=False, seed=0)
         (module,) = [m for n, m in sys.modules.items() if n.startswith("decamo_network_")
                      and m.__file__ == str(file)]  # fmt: skip
         assert module.ASKED == [True, False]
@@ -360,7 +360,7 @@ class TestAnswers:
     ) -> None:
         network = adapted(Pyramid(answer), output=output).train()
         assert network.gives_sides == bool(sides)
-        image = network.normalise(pixels())
+        image = network.normalize(pixels())
         torch.manual_seed(0)
         small = network.net.get_submodule("head")(network.net.get_submodule("encoder")(image))
         said = network(image, side_outputs=True)
@@ -395,7 +395,7 @@ class TestAnswers:
             return {"logits": x, "auxiliary_loss": {"a": x.mean() * 0 + 2, "b": x.mean() * 0 + 3}}
 
         network = adapted(Pyramid(own))
-        image = network.normalise(pixels())
+        image = network.normalize(pixels())
         assert network.gives_auxiliary
         assert not network.gives_sides
         assert float(cast(Tensor, network.train()(image).auxiliary).detach()) == pytest.approx(5)
@@ -458,7 +458,7 @@ class TestGroups:
         network.train()
         norms = [m for m in network.net.modules() if isinstance(m, nn.BatchNorm2d)]
         before = [cast(Tensor, n.running_mean).clone() for n in norms]
-        network(network.normalise(pixels()))
+        network(network.normalize(pixels()))
         still = [torch.equal(b, cast(Tensor, n.running_mean))
                  for b, n in zip(before, norms, strict=True)]  # fmt: skip
         assert still == [True, True, True, False, False]
@@ -478,7 +478,7 @@ class TestGroups:
 
     def test_a_last_batch_of_one_image_can_be_trained_on(self) -> None:
         network = adapted(Pyramid()).train()
-        image = network.normalise(pixels(1, 32))
+        image = network.normalize(pixels(1, 32))
         assert network(image).logits.shape == (1, 1, 32, 32)
 
 
@@ -492,7 +492,7 @@ def test_gradient_checkpointing_is_switched_where_there_is_a_method_and_else_war
     network = tiny_segformer(tmp_path)
     network.gradient_checkpointing = True
     assert network.gradient_checkpointing
-    image = network.normalise(pixels())
+    image = network.normalize(pixels())
     weights = dict(network.named_parameters())
     gradients = []
     for enable in (True, False):
@@ -512,7 +512,7 @@ def test_it_sees_the_image_at_a_scale_and_answers_at_the_images_size() -> None:
     network.net.get_submodule("encoder").register_forward_pre_hook(
         lambda _, seen: sides.append(seen[0].shape[-1])
     )
-    image = network.normalise(pixels())
+    image = network.normalize(pixels())
     assert network(image, scale=1.5).logits.shape == (2, 1, 64, 64)
     network(image)
     assert sides == [96, 64]

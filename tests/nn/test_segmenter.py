@@ -115,10 +115,10 @@ def test_the_backbone_stays_in_eval_mode_and_its_buffers_never_move(
     assert not any(m.training for m in segmenter.backbone.modules())
     assert any(isinstance(m, _BatchNorm) for m in segmenter.backbone.modules())
     before = {n: b.clone() for n, b in segmenter.backbone.named_buffers()}
-    optimiser = torch.optim.SGD(segmenter.parameters(), 0.01)
+    optimizer = torch.optim.SGD(segmenter.parameters(), 0.01)
     for _ in range(2):
         segmenter(image).logits.mean().backward()
-        optimiser.step()
+        optimizer.step()
     assert before
     assert all(torch.equal(b, before[n]) for n, b in segmenter.backbone.named_buffers())
     assert not segmenter.eval().training
@@ -195,15 +195,15 @@ def test_autocast_changes_little_and_gives_float32(make: Make, image: Tensor) ->
     assert all(p.grad is not None and p.grad.isfinite().all() for p in segmenter.parameters())
 
 
-def test_normalise_gives_the_backbone_s_units(make: Make) -> None:
+def test_normalize_gives_the_backbone_s_units(make: Make) -> None:
     segmenter = make()
     black, white = torch.zeros(1, 3, 1, 1, dtype=torch.uint8), torch.full((1, 3, 1, 1), 255)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    assert torch.allclose(segmenter.normalise(black).flatten(), -mean / std)
-    assert torch.allclose(segmenter.normalise(white.byte()).flatten(), (1 - mean) / std)
+    assert torch.allclose(segmenter.normalize(black).flatten(), -mean / std)
+    assert torch.allclose(segmenter.normalize(white.byte()).flatten(), (1 - mean) / std)
     assert "mean" not in segmenter.state_dict()
     with pytest.raises(TypeError, match="float32"):
-        segmenter.normalise(torch.zeros(1, 3, 1, 1))
+        segmenter.normalize(torch.zeros(1, 3, 1, 1))
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -217,14 +217,14 @@ def test_it_learns_a_blob(make: Make, name: str) -> None:
     pixels = (mask * 120 + noise * 100).byte()
     if needs_calibration(segmenter):
         calibrate_batchnorm(segmenter, [pixels])
-    criterion, image = Criterion(deep_supervision=True), segmenter.normalise(pixels)
-    optimiser = torch.optim.AdamW(segmenter.parameters(), 1e-3)
+    criterion, image = Criterion(deep_supervision=True), segmenter.normalize(pixels)
+    optimizer = torch.optim.AdamW(segmenter.parameters(), 1e-3)
     totals = []
     for _ in range(30):
         losses = criterion(segmenter(image, side_outputs=True), mask)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         losses.total.backward()
-        optimiser.step()
+        optimizer.step()
         totals.append(float(losses.total.detach()))
     assert totals[-1] < 0.6 * totals[0]
     prediction = segmenter.eval()(image).logits > 0

@@ -13,11 +13,11 @@ from decamo.races.race import Race
 from decamo.races.results import LostTrial, Result, Rung
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
-from decamo.schedule import Ledger, Position, Segment, SegmentKind
+from decamo.schedule import Lineage, Position, Segment, SegmentKind
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
+from decamo.training.data_splits import find_splits
 from decamo.training.runtime import open_runtime
-from decamo.training.supply import find_supply
 from tests.training.conftest import tiny_settings
 
 SCHEDULE: Mapping[str, Any] = {
@@ -29,20 +29,20 @@ SCHEDULE: Mapping[str, Any] = {
 }
 
 
-def standing(epoch: int = 86, *, images: int = 20, **changes: Any) -> StartPoint:
+def start(epoch: int = 86, *, images: int = 20, **changes: Any) -> StartPoint:
     """The run of the action plan, or one with another schedule, at an epoch."""
     settings = from_plain({"schedule": {**SCHEDULE, **changes}})
-    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, images),))
-    at = Position(epoch, ledger.plan.epoch_start(epoch + 1))
-    return StartPoint(settings, ledger, at, images)
+    lineage = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, images),))
+    at = Position(epoch, lineage.plan.epoch_start(epoch + 1))
+    return StartPoint(settings, lineage, at, images)
 
 
 def turned_down(at: StartPoint, rate: float) -> StartPoint:
     """The same run, ten epochs after somebody set it to a low constant rate."""
-    schedule = replace(at.ledger.last.schedule, scheduler="none", stage2_lr=rate)
+    schedule = replace(at.lineage.last.schedule, scheduler="none", stage2_lr=rate)
     step = at.position.step
     branch = replace(
-        at.ledger.last,
+        at.lineage.last,
         kind=SegmentKind.BRANCH,
         at_epoch=at.done,
         at_step=step,
@@ -50,10 +50,10 @@ def turned_down(at: StartPoint, rate: float) -> StartPoint:
         origin_step=step,
         schedule=schedule,
     )
-    ledger = at.ledger.with_segment(branch)
-    position = Position(at.done + 10, ledger.plan.epoch_start(at.done + 11))
+    lineage = at.lineage.with_segment(branch)
+    position = Position(at.done + 10, lineage.plan.epoch_start(at.done + 11))
     settings = replace(at.settings, schedule=schedule)
-    return replace(at, settings=settings, ledger=ledger, position=position)
+    return replace(at, settings=settings, lineage=lineage, position=position)
 
 
 def result(
@@ -88,10 +88,10 @@ def course(
     root.parent.mkdir(exist_ok=True)
     state = load_checkpoint(checkpoint)
     settings = settings_of(scenes, state, checkpoint, **changes)
-    supply = find_supply(settings.data, root.parent / "census.json", lambda _done, _of: None)
-    at = StartPoint(settings, state.lineage, state.position, len(supply.train))
+    splits = find_splits(settings.data, root.parent / "census.json", lambda _done, _of: None)
+    at = StartPoint(settings, state.lineage, state.position, len(splits.train))
     return Course(
-        root, checkpoint, state, at, supply, open_runtime("cpu", "fp32"), epochs, stop, lambda: 0.0
+        root, checkpoint, state, at, splits, open_runtime("cpu", "fp32"), epochs, stop, lambda: 0.0
     )
 
 
@@ -107,7 +107,7 @@ def settings_of(
 def race(
     at: Course,
     branches: Sequence[Branch] = BRANCHES,
-    hear: Callable[[str, Event], None] = lambda _name, _event: None,
+    on_event: Callable[[str, Event], None] = lambda _name, _event: None,
     *,
     keep_all: bool = True,
 ) -> Race:
@@ -116,4 +116,4 @@ def race(
     def no_wait(_: float) -> None:
         raise AssertionError("nobody else is here")
 
-    return Race(at, branches, keep_all, hear, lambda _: None, no_wait)
+    return Race(at, branches, keep_all, on_event, lambda _: None, no_wait)

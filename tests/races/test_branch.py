@@ -5,15 +5,15 @@ import pytest
 from decamo.races.branch import CONTROL, TWIN, Branch, standard_branches
 from decamo.recipes import RECIPES
 from decamo.settings.plain import from_plain, merged, to_plain
-from tests.races.build import standing, turned_down
+from tests.races.build import start, turned_down
 
 
 def named(**changes: object) -> dict[str, Branch]:
-    return {b.name: b for b in standard_branches(standing(**changes))}  # type: ignore[arg-type]
+    return {b.name: b for b in standard_branches(start(**changes))}  # type: ignore[arg-type]
 
 
-def test_the_control_comes_first_and_changes_nothing_but_luck_has_a_twin() -> None:
-    control, twin, *_ = standard_branches(standing())
+def test_the_control_comes_first_and_changes_nothing_but_seed_noise_has_a_twin() -> None:
+    control, twin, *_ = standard_branches(start())
     assert (control.name, control.changes, control.before) == (CONTROL, {}, "")
     assert (twin.name, twin.changes) == (TWIN, {"run": {"seed": 1}})
 
@@ -29,7 +29,7 @@ def test_options_1_to_3_are_the_recipes_on_the_same_network_and_device() -> None
 
 def test_rates_are_shares_of_the_one_in_force() -> None:
     branches = named(scheduler="cosine", stage2_lr=0.001, min_lr=0.0)
-    rate = standing(scheduler="cosine", stage2_lr=0.001, min_lr=0.0).rate
+    rate = start(scheduler="cosine", stage2_lr=0.001, min_lr=0.0).rate
     for name, factor in {"rate-x10": 10, "rate-x3": 3, "anneal": 1, "rate-tenth": 0.1}.items():
         schedule = branches[name].changes["schedule"]
         assert schedule["stage2_lr"] == pytest.approx(factor * rate, rel=1e-5)
@@ -39,7 +39,7 @@ def test_rates_are_shares_of_the_one_in_force() -> None:
 
 def test_the_rate_of_better_days_is_tried_where_ten_times_the_present_one_falls_short() -> None:
     assert "rate-before" not in named()
-    days = standing(40, scheduler="cosine", stage2_lr=0.001, min_lr=0.0, warmup_epochs=0)
+    days = start(40, scheduler="cosine", stage2_lr=0.001, min_lr=0.0, warmup_epochs=0)
     before = {b.name: b for b in standard_branches(turned_down(days, 0.00001))}["rate-before"]
     assert before.changes["schedule"]["stage2_lr"] == pytest.approx(0.001, rel=1e-5)
     near = {b.name for b in standard_branches(turned_down(days, 0.0001))}
@@ -52,7 +52,7 @@ def test_larger_is_a_quarter_more_on_the_grid(now: int, larger: int) -> None:
 
 
 def test_what_makes_no_sense_here_is_left_out() -> None:
-    at = standing()
+    at = start()
     bare = {b.name for b in standard_branches(at)}
     assert "deep-supervision" in bare
     assert not bare & {"average", "batchnorm"}

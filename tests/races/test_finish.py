@@ -48,7 +48,7 @@ def test_a_twin_cannot_win(scenes: Path, stalled: Path, tmp_path: Path) -> None:
     assert race_outcome(one).winner is None
 
 
-def test_the_winner_sets_out_from_the_original_and_its_ledger_says_why(
+def test_the_winner_sets_out_from_the_original_and_its_lineage_says_why(
     scenes: Path, stalled: Path, tmp_path: Path
 ) -> None:
     one, outcome = over(scenes, stalled, tmp_path, 0.1)

@@ -2,7 +2,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from decamo.races.judge import Verdict, judge, luck_of, pair_gaps, surely_worse
+from decamo.races.judge import Verdict, judge, pair_gaps, seed_noise_of, surely_worse
 
 Floats = npt.NDArray[np.float64]
 IMAGES, BRANCHES, RACES = 40, 12, 300
@@ -73,18 +73,18 @@ def test_many_alike_cost_no_more_than_one() -> None:
     assert (many.low, many.high) == pytest.approx((one.low, one.high))
 
 
-def test_luck_widens_every_interval_and_never_moves_its_middle() -> None:
+def test_seed_noise_widens_every_interval_and_never_moves_its_middle() -> None:
     scores = race(np.random.default_rng(3), gain=0.05)
-    bare, wide = judge(scores, "control"), judge(scores, "control", luck=0.02)
+    bare, wide = judge(scores, "control"), judge(scores, "control", seed_noise=0.02)
     for a, b in zip(bare.gaps, wide.gaps, strict=True):
         assert a.difference == b.difference
         factor = (b.high - b.difference) ** 2 - (a.high - a.difference) ** 2
         assert np.sqrt(factor) / 0.02 == pytest.approx(2.9, abs=0.4)  # the same factor as images
 
 
-def test_luck_is_the_root_mean_square() -> None:
-    assert luck_of([0.03, -0.04]) == pytest.approx(np.sqrt(0.00125))
-    assert luck_of([]) == 0
+def test_seed_noise_is_the_root_mean_square() -> None:
+    assert seed_noise_of([0.03, -0.04]) == pytest.approx(np.sqrt(0.00125))
+    assert seed_noise_of([]) == 0
 
 
 def test_equal_scores_have_no_difference() -> None:

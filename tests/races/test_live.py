@@ -18,7 +18,7 @@ from decamo.races.live import Live
 from decamo.races.outcome_table import RaceOutcome
 from decamo.races.race import Race
 from decamo.races.results import read_result, write_result
-from decamo.schedule import Ledger, Segment, SegmentKind
+from decamo.schedule import Lineage, Segment, SegmentKind
 from decamo.settings import ScheduleSettings
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.training.stops import Budget
@@ -45,19 +45,19 @@ def run(young: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     plain = load_sealed(young / "last.pth")
     schedule = ScheduleSettings(**plain["settings"]["schedule"] | {"epochs": EPOCHS})
-    ledger = Ledger(
+    lineage = Lineage(
         (Segment(SegmentKind.START, 0, 0, 0, 0, schedule, plain["ledger"][0]["images"]),)
     )
     record = EpochRecord.from_plain(plain["history"][-1])
     wobble = [0.0003 * ((3 * n) % 5 - 2) for n in range(21)]
     plain["history"] = [
         asdict(record)
-        | {"epoch": n, "iou": 0.2 + wobble[n], "step": ledger.plan.epoch_start(n + 1)}
+        | {"epoch": n, "iou": 0.2 + wobble[n], "step": lineage.plan.epoch_start(n + 1)}
         for n in range(2, 21)
     ]
-    plain["ledger"] = ledger.to_plain()
+    plain["ledger"] = lineage.to_plain()
     plain["settings"]["schedule"]["epochs"] = EPOCHS
-    plain["position"] = {"epoch": 20, "step": ledger.plan.epoch_start(21), "micro": 0}
+    plain["position"] = {"epoch": 20, "step": lineage.plan.epoch_start(21), "micro": 0}
     save_sealed(folder / "last.pth", plain)
     return folder
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from decamo.races.departure import digest_of, held_race, original_of
+from decamo.races.branch_checkpoint import digest_of, held_race, original_of
 
 
 def race_of(root: Path, path: Path) -> None:

@@ -4,11 +4,11 @@ from typing import Any
 
 from decamo.diagnosis import Cause
 from decamo.races.branch import Branch
-from decamo.races.heats import heat_of, verdict_of
-from decamo.races.meaning import Explanation
+from decamo.races.explanation import Explanation
 from decamo.races.outcome_table import RaceOutcome, answer, outcome_text, plain_outcome
 from decamo.races.results import LostKind, LostTrial, Result
-from tests.races.build import result, standing
+from decamo.races.successive_halving import heat_of, verdict_of
+from tests.races.build import result, start
 
 LEVELS = [0.2 + 0.01 * k for k in range(40)]
 
@@ -36,7 +36,7 @@ def outcome() -> RaceOutcome:
     ]
     winner = verdict.winner_among(["high"])
     refuted = [Explanation((Cause.RESOLUTION,), "larger gains nothing", ("larger: -0.1",))]
-    return RaceOutcome(branches, results, heat, verdict, winner, meanings, standing(), refuted)
+    return RaceOutcome(branches, results, heat, verdict, winner, meanings, start(), refuted)
 
 
 def test_a_row_for_each_branch_best_first() -> None:

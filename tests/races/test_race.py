@@ -26,7 +26,7 @@ def test_a_race_killed_or_stopped_anywhere_ends_with_the_same_table(
 
     story: dict[str, list[str]] = {b.name: [] for b in BRANCHES}
 
-    def hear(name: str, event: Event) -> None:
+    def on_event(name: str, event: Event) -> None:
         story[name].append(type(event).__name__)
         events[0] += isinstance(event, StepDone | EpochDone)
         if events[0] == 5:  # every fifth, wherever that is
@@ -44,7 +44,8 @@ def test_a_race_killed_or_stopped_anywhere_ends_with_the_same_table(
     for attempt in range(200):
         asked[0] = 0
         torn = race(
-            parts, hear=hear if attempt % 2 else lambda n, e: story[n].append(type(e).__name__)
+            parts,
+            on_event=on_event if attempt % 2 else lambda n, e: story[n].append(type(e).__name__),
         )
         try:
             if not torn.run():
@@ -74,8 +75,8 @@ def test_a_race_is_recognised_and_another_refused(
     assert open_race(course(renamed, stalled, tmp_path / "escape"), BRANCHES) is True
     other = tmp_path / "other.pth"
     shutil.copy(stalled.with_name("epoch-0001.pth"), other)
-    assert race_identity(other, at.standing, BRANCHES, 2) != race_identity(
-        stalled, at.standing, BRANCHES, 2
+    assert race_identity(other, at.start, BRANCHES, 2) != race_identity(
+        stalled, at.start, BRANCHES, 2
     )
 
 

@@ -10,9 +10,9 @@ from decamo.races.session import begin_race, course_of
 from decamo.races.trial import Course
 from decamo.report.console import Console
 from decamo.schedule import Position
+from decamo.training.data_splits import find_splits
 from decamo.training.runtime import open_runtime
 from decamo.training.stops import Budget
-from decamo.training.supply import find_supply
 from tests.history.test_records import RECORD
 from tests.races.build import BRANCHES, settings_of
 
@@ -21,10 +21,10 @@ def put_together(scenes: Path, stalled: Path, root: Path) -> Course:
     state = load_checkpoint(stalled)
     settings = settings_of(scenes, state, stalled)
     root.parent.mkdir(parents=True, exist_ok=True)
-    supply = find_supply(settings.data, root.parent / "census.json", lambda _done, _of: None)
+    splits = find_splits(settings.data, root.parent / "census.json", lambda _done, _of: None)
     runtime = open_runtime("cpu", "fp32")
     return course_of(
-        root, stalled, settings, state, supply, runtime,
+        root, stalled, settings, state, splits, runtime,
         epochs=2, stop=lambda: "", clock=lambda: 0.0,
     )  # fmt: skip
 
@@ -32,7 +32,7 @@ def put_together(scenes: Path, stalled: Path, root: Path) -> Course:
 def test_a_race_stands_where_its_checkpoint_does(
     scenes: Path, stalled: Path, tmp_path: Path
 ) -> None:
-    here = put_together(scenes, stalled, tmp_path / "run" / "escape").standing
+    here = put_together(scenes, stalled, tmp_path / "run" / "escape").start
     assert here.done == 2
     assert here.batchnorm
     assert here.snapshots == 2  # of epochs 1 and 2: those of later ones do not count
@@ -47,10 +47,10 @@ def test_it_is_told_where_it_begins_and_where_it_goes_on(
     with Console(out, lambda: 0.0) as con:
         at = put_together(scenes, stalled, tmp_path / "run" / "escape")
         begin_race(at, BRANCHES, con, budget)
-        race = begin_race(at, BRANCHES, con, budget, keep_all=True, hear=heard.append)
+        race = begin_race(at, BRANCHES, con, budget, keep_all=True, on_event=heard.append)
         saved = Saved(stalled, Position(), 99.0)
         for event in (EpochDone(RECORD, best=True), saved):
-            race.hear("high", event)
+            race.on_event("high", event)
     first, second, epoch = out.getvalue().splitlines()
     assert first.startswith("a race: 4 branches of ")
     assert second.startswith("the race goes on: 4 branches of ")

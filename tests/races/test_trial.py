@@ -8,7 +8,7 @@ import pytest
 from decamo.errors import TrainingDiverged
 from decamo.history import Event, StepDone
 from decamo.races.results import LostKind, LostTrial, read_result
-from decamo.races.trial import advance, departure_of
+from decamo.races.trial import advance, branch_state
 from decamo.storage.sealed import load_sealed
 from decamo.training.trainer import Trainer
 from tests.races.build import BRANCHES, course
@@ -38,7 +38,7 @@ def test_a_trial_is_a_run_that_ends_at_its_rung(
     kinds = [json.loads(line)["kind"] for line in lines]
     assert kinds[0] == "run"
     assert found.rungs[1].steps == kinds.count("step")
-    assert len(found.rungs[1].ious) == len(at.supply.val)
+    assert len(found.rungs[1].ious) == len(at.splits.val)
 
 
 def test_rungs_one_by_one_end_where_both_at_once_do(
@@ -55,10 +55,10 @@ def test_rungs_one_by_one_end_where_both_at_once_do(
 def test_the_control_is_the_run_left_alone(scenes: Path, stalled: Path, tmp_path: Path) -> None:
     at = course(scenes, stalled, tmp_path / "escape")
     found, _ = advance(at, CONTROL, 1, quiet)
-    own = departure_of(at, CONTROL, at.standing.settings, "").history
+    own = branch_state(at, CONTROL, at.start.settings, "").history
     assert len(own) == 2
     assert found.rungs[0].iou == pytest.approx(own[-1].iou)
-    assert found.rungs[1].rate == at.standing.rate
+    assert found.rungs[1].rate == at.start.rate
 
 
 def test_stopped_anywhere_no_step_is_made_twice(

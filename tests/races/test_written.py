@@ -5,7 +5,7 @@ import pytest
 from decamo.errors import SettingsError
 from decamo.races.branch import CONTROL, TWIN, standard_branches
 from decamo.races.written import branches_of, only
-from tests.races.build import standing
+from tests.races.build import start
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -60,7 +60,7 @@ def test_a_mistake_is_told_in_a_line(tmp_path: Path, text: str, told: str) -> No
 
 
 def test_only_some_beside_control_and_twin_in_their_own_order() -> None:
-    standard = standard_branches(standing())
+    standard = standard_branches(start())
     taken = only(standard, ["moments", "rate-x3"])
     assert [b.name for b in taken] == [CONTROL, TWIN, "rate-x3", "moments"]
     with pytest.raises(SettingsError, match=r"--only: got 'rate-x4'; did you mean rate-x3"):

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from decamo.evaluation import MapMethod, Measurer, Rules, run_method, score_set, sets_of_masks
-from decamo.report.atlas_cases import atlas_cases
+from decamo.report.error_pictures import atlas_cases
 from tests.evaluation.conftest import square, write_greys
 
 

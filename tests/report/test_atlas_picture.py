@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from decamo.errors import StorageError
-from decamo.report.atlas_picture import AtlasCase, draw_atlas, pick_cases
+from decamo.report.error_pictures import AtlasCase, draw_atlas, pick_cases
 from tests.report.scores import made
 
 

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from decamo.report.atlas_text import atlas_text
+from decamo.report.score_tables import atlas_text
 from tests.report.scores import made
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from decamo.data.audit import Audit, Copy, Finding, audit_data, previews
-from decamo.report.audit_page import audit_page
+from decamo.report.audit_report import audit_page
 from tests.data.audit.malformed import Zoo, encoded, outline
 from tests.report.reader import Reader
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from decamo.data.audit import Audit, Finding, audit_data
-from decamo.report.audit_text import audit_text
+from decamo.report.audit_report import audit_text
 
 
 @pytest.fixture(scope="module")

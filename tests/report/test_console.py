@@ -25,7 +25,7 @@ from decamo.history import (
 from decamo.report.console import Console
 from decamo.schedule import Position
 from tests.history.test_records import RECORD
-from tests.report.ledgers import started
+from tests.report.lineages import started
 
 STEP = StepRecord(7, 3, 0.25, {"bce": 0.25}, {"head": 0.1}, 1.0)
 
@@ -55,7 +55,7 @@ class TestWithoutTerminal:
     def test_epoch_line_is_whole_plain_and_alone(self, narrow: None) -> None:
         out = io.StringIO()
         with Console(out, Clock()) as console:
-            console.hear(EpochDone(RECORD, best=True))
+            console.on_event(EpochDone(RECORD, best=True))
 
         assert out.getvalue() == RECORD.line() + "\n"
 
@@ -68,15 +68,15 @@ class TestWithoutTerminal:
 
         assert out.getvalue() == line + "\n"
 
-    def test_tells_stages_openings_and_stops(self) -> None:
+    def test_tells_stages_unfreezings_and_stops(self) -> None:
         out = io.StringIO()
         stage1, stage2 = started().plan.stages
         with Console(out, Clock()) as console:
-            console.hear(StageStarted(stage1, 1))
-            console.hear(StageStarted(stage2, 87))
-            console.hear(GroupsOpened(300, frozenset({"head", "backbone.3"})))
-            console.hear(Saved(Path("last.pth"), Position(), 0.5))
-            console.hear(Interrupted(Position(2, 25, 1), "on SIGTERM"))
+            console.on_event(StageStarted(stage1, 1))
+            console.on_event(StageStarted(stage2, 87))
+            console.on_event(GroupsOpened(300, frozenset({"head", "backbone.3"})))
+            console.on_event(Saved(Path("last.pth"), Position(), 0.5))
+            console.on_event(Interrupted(Position(2, 25, 1), "on SIGTERM"))
 
         assert out.getvalue().splitlines() == [
             "stage 1 (frozen backbone): epochs 1 to 30, 10 steps each at 384 px",
@@ -89,11 +89,11 @@ class TestWithoutTerminal:
         out = io.StringIO()
         keys = tuple(f"cod/{n}" for n in range(10))
         with Console(out, Clock()) as console:
-            console.hear(MemoryRanOut("training", 7, "micro-batch of 4 in 2 pieces"))
-            console.hear(ReadingTrouble(8, "a reading process was killed"))
-            place, ledger = Position(2, 25, 0), started()
-            console.hear(RolledBack(40, place, "NaN; learning rates x 0.5", keys, ledger))
-            console.hear(RolledBack(40, place, "torn", (), ledger))
+            console.on_event(MemoryRanOut("training", 7, "micro-batch of 4 in 2 pieces"))
+            console.on_event(ReadingTrouble(8, "a reading process was killed"))
+            place, lineage = Position(2, 25, 0), started()
+            console.on_event(RolledBack(40, place, "NaN; learning rates x 0.5", keys, lineage))
+            console.on_event(RolledBack(40, place, "torn", (), lineage))
 
         assert out.getvalue().splitlines() == [
             "out of memory in training at step 7: micro-batch of 4 in 2 pieces",
@@ -109,7 +109,7 @@ class TestWithoutTerminal:
         with Console(out, clock) as console:
             for second in range(200):
                 clock.now = float(second)
-                console.hear(StepDone(STEP, second, 1000))
+                console.on_event(StepDone(STEP, second, 1000))
 
         assert out.getvalue().splitlines() == [
             f"  epoch 3: step {second} of 1000, loss 0.2500" for second in (61, 122, 183)
@@ -118,7 +118,7 @@ class TestWithoutTerminal:
     def test_says_when_a_step_was_left_out(self) -> None:
         out = io.StringIO()
         skipped = StepRecord(7, 3, float("nan"), {}, {}, float("inf"), skipped=True)
-        Console(out, Clock()).hear(StepDone(skipped, 1, 2))
+        Console(out, Clock()).on_event(StepDone(skipped, 1, 2))
 
         assert out.getvalue().startswith("step 7: the gradient was not finite")
 
@@ -126,7 +126,7 @@ class TestWithoutTerminal:
         out = io.StringIO()
         with Console(out, Clock()) as console:
             console.progress("looking")(1, 2)
-            console.hear(Validating(1, 2))
+            console.on_event(Validating(1, 2))
 
         assert out.getvalue() == ""
 
@@ -173,9 +173,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 class TestOnTerminal:
     def test_epoch_line_stands_whole_above_the_bar(self, terminal: Terminal) -> None:
         with Console(terminal.out, Clock()) as console:
-            console.hear(StepDone(STEP, 1, 2))
-            console.hear(EpochDone(RECORD, best=True))
-            console.hear(StepDone(STEP, 1, 2))
+            console.on_event(StepDone(STEP, 1, 2))
+            console.on_event(EpochDone(RECORD, best=True))
+            console.on_event(StepDone(STEP, 1, 2))
         written = terminal.close()
 
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
@@ -199,7 +199,7 @@ class TestOnTerminal:
         clock = Clock()
         with Console(terminal.out, clock) as console:
             clock.now = 500.0
-            console.hear(StepDone(STEP, 1, 2))
+            console.on_event(StepDone(STEP, 1, 2))
         written = terminal.close()
 
         assert "loss" not in written

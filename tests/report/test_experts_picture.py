@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from decamo.errors import StorageError
-from decamo.nn.firing import Firing
+from decamo.nn.activation_recorder import Firing
 from decamo.report.experts_picture import draw_experts, write_experts
 from decamo.settings.expert_names import expert_name
 

@@ -1,4 +1,4 @@
-from decamo.report.gallery_section import Gallery, Shot, gallery_section
+from decamo.report.experts_section import Gallery, Shot, gallery_section
 from tests.report.reader import Reader, outside
 
 

@@ -11,7 +11,7 @@ from decamo.errors import StorageError
 from decamo.report.plan_picture import draw_plan
 from decamo.schedule import Position
 from decamo.settings import ScheduleSettings
-from tests.report.ledgers import branched, started
+from tests.report.lineages import branched, started
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 def test_writes_a_picture_with_something_on_it(tmp_path: Path) -> None:
     resumption = branched()
-    draw_plan(tmp_path / "plan.png", resumption.ledger, resumption.position)
+    draw_plan(tmp_path / "plan.png", resumption.lineage, resumption.position)
 
     with Image.open(tmp_path / "plan.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
@@ -42,13 +42,13 @@ def test_curves_are_those_followed_and_to_be_followed(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
     before, resumption = started().plan, branched()
-    draw_plan(tmp_path / "plan.png", resumption.ledger, resumption.position)
+    draw_plan(tmp_path / "plan.png", resumption.lineage, resumption.position)
 
     (figure,) = figures
     rates = figure.axes[0]
     points = [np.asarray(line.get_xydata()) for line in rates.lines]
     head_past, head_ahead, backbone_past, backbone_ahead = (p for p in points if len(p) > 2)
-    plan = resumption.ledger.plan
+    plan = resumption.lineage.plan
     assert head_past[0].tolist() == [1, pytest.approx(before.lr(0))]
     assert head_past[-1][0] == pytest.approx(86.9)
     assert head_past[-1][1] == pytest.approx(before.lr(resumption.position.step - 1))
@@ -82,7 +82,7 @@ def test_bars_below_show_when_each_group_learns(tmp_path: Path, figures: list[Fi
 
 def test_whole_run_is_shown_and_the_position_named(tmp_path: Path, figures: list[Figure]) -> None:
     resumption = branched()
-    draw_plan(tmp_path / "plan.png", resumption.ledger, resumption.position)
+    draw_plan(tmp_path / "plan.png", resumption.lineage, resumption.position)
 
     rates = figures[0].axes[0]
     assert rates.get_xlim() == (1, 121)
@@ -92,11 +92,11 @@ def test_whole_run_is_shown_and_the_position_named(tmp_path: Path, figures: list
 def test_in_the_middle_of_an_epoch_is_no_epoch_s_begin(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
-    ledger = started()
-    plan = ledger.plan
+    lineage = started()
+    plan = lineage.plan
     begin = plan.epoch_start(41)
     half = (plan.epoch_start(42) - begin) // 2
-    draw_plan(tmp_path / "plan.png", ledger, Position(40, begin + half, 1))
+    draw_plan(tmp_path / "plan.png", lineage, Position(40, begin + half, 1))
     lines = figures[0].axes[0].lines
     here = [np.asarray(line.get_xdata())[0] for line in lines if line.get_linewidth() == 1.5]
     assert here == [41 + half / (plan.epoch_start(42) - begin)]
@@ -107,9 +107,9 @@ def test_names_never_lie_on_each_other_nor_outside(
     tmp_path: Path, figures: list[Figure], epoch: int
 ) -> None:
     resumption = branched(epoch)
-    ledger = resumption.ledger
-    here = Position(epoch + 2, ledger.plan.epoch_start(epoch + 3))  # two epochs after the branch
-    draw_plan(tmp_path / "plan.png", ledger, here)
+    lineage = resumption.lineage
+    here = Position(epoch + 2, lineage.plan.epoch_start(epoch + 3))  # two epochs after the branch
+    draw_plan(tmp_path / "plan.png", lineage, here)
 
     figure = figures[0]
     figure.canvas.draw()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from decamo.report import epoch_rows, plan_text, rates_by_epoch
 from decamo.schedule import Position
 from decamo.settings import ScheduleSettings
-from tests.report.ledgers import SCHEDULE, branched, started
+from tests.report.lineages import SCHEDULE, branched, started
 from tests.settings.strategies import schedules
 
 HERE = "◀ you are here"
@@ -21,8 +21,8 @@ def parts(text: str) -> tuple[list[str], list[str], list[str]]:
 
 @pytest.mark.parametrize("epoch", [0, 29, 30, 86, 119])
 def test_marks_exactly_where_the_run_stands(epoch: int) -> None:
-    ledger = started()
-    text = plan_text(ledger, Position(epoch, ledger.plan.epoch_start(epoch + 1)))
+    lineage = started()
+    text = plan_text(lineage, Position(epoch, lineage.plan.epoch_start(epoch + 1)))
 
     marked = [line for line in text.splitlines() if HERE in line]
     assert len(marked) == 1
@@ -31,7 +31,7 @@ def test_marks_exactly_where_the_run_stands(epoch: int) -> None:
 
 def test_branch_starts_at_the_rate_that_was_asked_for() -> None:
     resumption = branched()
-    _, rates, _ = parts(plan_text(resumption.ledger, resumption.position))
+    _, rates, _ = parts(plan_text(resumption.lineage, resumption.position))
 
     assert rates[1].split()[:2] == ["87", "0.000200"]
     assert HERE in rates[1]
@@ -51,13 +51,13 @@ def test_frozen_groups_are_shown_as_frozen() -> None:
 
 
 def test_every_epoch_has_its_row_with_the_plans_own_rate() -> None:
-    ledger = started()
-    _, rates, _ = parts(plan_text(ledger, Position()))
+    lineage = started()
+    _, rates, _ = parts(plan_text(lineage, Position()))
 
     for epoch, row in enumerate(rates[1:], start=1):
         shown = row.split()
         assert int(shown[0]) == epoch
-        assert shown[1] == f"{ledger.plan.lr(ledger.plan.epoch_start(epoch)):.6f}"
+        assert shown[1] == f"{lineage.plan.lr(lineage.plan.epoch_start(epoch)):.6f}"
     assert len(rates) == 121
 
 
@@ -87,10 +87,10 @@ def test_rates_by_epoch_has_zero_while_frozen() -> None:
 def test_plot_covers_the_plan_and_its_highest_point(
     schedule: ScheduleSettings, data: st.DataObject
 ) -> None:
-    ledger = started(schedule)
-    plan = ledger.plan
+    lineage = started(schedule)
+    plan = lineage.plan
     epoch = data.draw(st.integers(plan.first_epoch - 1, plan.last_epoch - 1))
-    text = plan_text(ledger, Position(epoch, plan.epoch_start(epoch + 1)))
+    text = plan_text(lineage, Position(epoch, plan.epoch_start(epoch + 1)))
     *rows, foot = parts(text)[2]
 
     assert len(rows) == 10
@@ -108,8 +108,8 @@ def test_plot_covers_the_plan_and_its_highest_point(
 
 @pytest.mark.parametrize(("epoch", "column"), [(0, 0), (60, 36), (119, 72)])
 def test_bar_of_the_plot_stands_at_the_position(epoch: int, column: int) -> None:
-    ledger = started()
-    text = plan_text(ledger, Position(epoch, ledger.plan.epoch_start(epoch + 1)))
+    lineage = started()
+    text = plan_text(lineage, Position(epoch, lineage.plan.epoch_start(epoch + 1)))
     *rows, _ = parts(text)[2]
 
     bars = {i for row in rows for i, c in enumerate(row[9:]) if c == "|"}

@@ -1,10 +1,13 @@
 import pytest
 
-from decamo.report.plan_text import preflight_text
-from decamo.schedule import Preflight, Rehearsed
+from decamo.report.plan_text import dry_run_text
+from decamo.schedule import DryRun, RehearsedStage
 
-FLIGHT = Preflight(
-    stages=(Rehearsed(1, 30, 100, 0.5, 1, 2**30), Rehearsed(2, 90, 200, 2.0, 4, 12 * 2**30)),
+FLIGHT = DryRun(
+    stages=(
+        RehearsedStage(1, 30, 100, 0.5, 1, 2**30),
+        RehearsedStage(2, 90, 200, 2.0, 4, 12 * 2**30),
+    ),
     val_seconds=60.0,
     save_seconds=3.0,
     load_seconds=1.0,
@@ -18,7 +21,7 @@ def test_the_whole_is_the_sum_of_steps_validations_and_saves() -> None:
 
 
 def test_a_newcomer_can_read_it() -> None:
-    assert preflight_text(FLIGHT, 12 * 3600.0).splitlines() == [
+    assert dry_run_text(FLIGHT, 12 * 3600.0).splitlines() == [
         "stage  epochs left  a step  an epoch  in all     memory  micro-batch",
         "    1           30  0.50 s       50s     25m   1.00 GiB        whole",
         "    2           90  2.00 s        7m  10h00m  12.00 GiB  in 4 pieces",
@@ -30,4 +33,4 @@ def test_a_newcomer_can_read_it() -> None:
 
 @pytest.mark.parametrize(("budget", "end"), [(None, "12h31m"), (50000.0, "1 session of 13h53m")])
 def test_sessions_are_counted_where_there_is_a_budget(budget: float | None, end: str) -> None:
-    assert preflight_text(FLIGHT, budget).endswith(end)
+    assert dry_run_text(FLIGHT, budget).endswith(end)

@@ -2,7 +2,7 @@ import math
 import re
 
 from decamo.history import Past, Point, Stretch
-from decamo.report.run_charts import best_point, run_charts
+from decamo.report.run_figures import best_point, run_charts
 from decamo.report.svg_parts import ChartFan
 from tests.report.reader import Reader, outside
 

@@ -9,8 +9,7 @@ from PIL import Image
 from decamo.diagnosis import advise, diagnose_past
 from decamo.diagnosis.forecast import forecast
 from decamo.history import Past, Point, Stretch, past_of_text
-from decamo.report.experts_section import Sheet
-from decamo.report.gallery_section import Gallery, Shot
+from decamo.report.experts_section import Gallery, Sheet, Shot
 from decamo.report.run_page import Findings, run_page, standing
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain

@@ -2,7 +2,7 @@ import math
 from typing import Any
 
 from decamo.history import Past, Point, Stretch
-from decamo.report.run_tables import epoch_table, file_table, lineage_table, settings_table
+from decamo.report.run_figures import epoch_table, file_table, lineage_table, settings_table
 from decamo.storage.contents import Content
 from tests.report.reader import Reader
 

@@ -35,7 +35,7 @@ def test_scalars_are_read_back(tmp_path: Path) -> None:
         EpochDone(RECORD, best=True),
         Interrupted(Position(), "on request"),
     ):
-        board.hear(event)
+        board.on_event(event)
     board.close()
 
     scalars = read(tmp_path)
@@ -57,11 +57,11 @@ def test_scalars_are_read_back(tmp_path: Path) -> None:
 def test_an_abandoned_future_is_hidden(tmp_path: Path) -> None:
     first = TensorBoard(tmp_path, 0)
     for number in range(5):
-        first.hear(step(number, loss=1.0))
+        first.on_event(step(number, loss=1.0))
     first.close()
     second = TensorBoard(tmp_path, 3)
     for number in range(3, 5):
-        second.hear(step(number, loss=2.0))
+        second.on_event(step(number, loss=2.0))
     second.close()
 
     assert read(tmp_path)["loss/total"] == [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2)]
@@ -69,10 +69,10 @@ def test_an_abandoned_future_is_hidden(tmp_path: Path) -> None:
 
 def test_the_scores_of_the_last_epoch_before_a_resume_stay(tmp_path: Path) -> None:
     first = TensorBoard(tmp_path, 0)
-    first.hear(EpochDone(RECORD, best=True))
+    first.on_event(EpochDone(RECORD, best=True))
     first.close()
     second = TensorBoard(tmp_path, RECORD.step)  # goes on with the first step of the next epoch
-    second.hear(step(RECORD.step))
+    second.on_event(step(RECORD.step))
     second.close()
 
     assert len(read(tmp_path)["validation/iou"]) == 1
@@ -91,21 +91,21 @@ def test_a_full_disk_costs_the_charts_alone(
 
     monkeypatch.setattr(GFile, "flush", flush)
     board = TensorBoard(tmp_path, 0, said.append)
-    board.hear(step(0))
+    board.on_event(step(0))
     full[0] = True
     if when == "while writing":
         writer: Any = board._writer
         writer.file_writer.event_writer._async_writer._worker._next_flush_time = 0
     for number in range(1, 40):
-        board.hear(step(number))
+        board.on_event(step(number))
     if when == "at the end":
         board.close()
     else:
         for _ in range(3):  # its thread says so a little later
-            board.hear(EpochDone(RECORD, best=True))
+            board.on_event(EpochDone(RECORD, best=True))
             time.sleep(0.05)
         full[0] = False
-        board.hear(EpochDone(RECORD, best=True))
+        board.on_event(EpochDone(RECORD, best=True))
         board.close()
 
     lost = f"{tmp_path}: No space left on device; the run goes on without these charts"

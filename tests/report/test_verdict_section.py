@@ -1,7 +1,7 @@
 import pytest
 
 from decamo.diagnosis import SEVERITIES, Diagnosis, Evidence, Severity, Symptom, SymptomKind
-from decamo.report.verdict_section import VERDICT_STYLE, verdict_section
+from decamo.report.advice_section import VERDICT_STYLE, verdict_section
 from tests.report.reader import Reader
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from decamo.errors import SettingsError
-from decamo.schedule import HEAD, Ledger, Position, Resumption, Segment, SegmentKind, resume
+from decamo.schedule import HEAD, Lineage, Position, Resumption, Segment, SegmentKind, resume
 from decamo.settings import ScheduleSettings
 
 # The run that got stuck: a constant rate, 86 of 120 epochs. 40 images in steps of 4: 10 an epoch.
 STUCK = ScheduleSettings(scheduler="none", stage2_lr=0.00005, stage2_batch_size=1)
-LEDGER = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, STUCK, 40),))
+LEDGER = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, STUCK, 40),))
 OPTION_1 = ScheduleSettings(
     skip_stage1=True,
     batch_size=2,
@@ -28,8 +28,8 @@ OPTION_1 = ScheduleSettings(
 )
 
 
-def at(epoch: int, ledger: Ledger = LEDGER) -> Position:
-    return Position(epoch, ledger.plan.epoch_start(epoch + 1))
+def at(epoch: int, lineage: Lineage = LEDGER) -> Position:
+    return Position(epoch, lineage.plan.epoch_start(epoch + 1))
 
 
 def go_on(wanted: ScheduleSettings, epoch: int = 86, **others: Any) -> Resumption:
@@ -39,17 +39,17 @@ def go_on(wanted: ScheduleSettings, epoch: int = 86, **others: Any) -> Resumptio
 def test_unchanged_flags_continue() -> None:
     done = go_on(STUCK)
     assert done.kind == "continue"
-    assert done.ledger == LEDGER
+    assert done.lineage == LEDGER
 
 
 def test_where_a_race_s_winner_sets_out_people_are_told_of_the_branch() -> None:
     went = go_on(OPTION_1)
-    said = replace(went.ledger.last, reason="escape, 5 trials of 5 epochs: winner: advice")
-    ledger = LEDGER.with_segment(said)
-    here = resume(ledger, OPTION_1, went.position, images=40)
-    assert (here.kind, here.ledger) == ("continue", ledger)  # the plan is the ledger's own
+    said = replace(went.lineage.last, reason="escape, 5 trials of 5 epochs: winner: advice")
+    lineage = LEDGER.with_segment(said)
+    here = resume(lineage, OPTION_1, went.position, images=40)
+    assert (here.kind, here.lineage) == ("continue", lineage)  # the plan is the lineage's own
     assert here.told == ("branch", said.reason)
-    later = resume(ledger, OPTION_1, at(87, ledger), images=40)
+    later = resume(lineage, OPTION_1, at(87, lineage), images=40)
     assert later.told == (later.kind, later.reason) == ("continue", later.reason)
     assert later.reason != said.reason
 
@@ -71,7 +71,7 @@ def test_a_flag_without_effect_on_what_lies_ahead_continues(change: dict[str, An
 
 def test_option_1_at_epoch_86_has_the_rates_of_the_action_plan() -> None:
     done = go_on(OPTION_1)
-    plan = done.ledger.plan
+    plan = done.lineage.plan
     assert done.kind == "branch"
     assert "--scheduler none -> cosine" in done.reason
     assert plan.lr(plan.epoch_start(87)) == 0.0002
@@ -82,51 +82,51 @@ def test_option_1_at_epoch_86_has_the_rates_of_the_action_plan() -> None:
 
 
 def test_with_origin_stage_epoch_87_stands_where_a_cosine_from_epoch_31_would() -> None:
-    plan = go_on(replace(OPTION_1, schedule_origin="stage")).ledger.plan
+    plan = go_on(replace(OPTION_1, schedule_origin="stage")).lineage.plan
     assert plan.lr(plan.epoch_start(87)) == pytest.approx(0.000069, rel=0.01)
     assert plan.lr(plan.end_step - 1) == 0.00001
 
 
 def test_option_2_and_3() -> None:
     aggressive = replace(OPTION_1, epochs=150, stage2_lr=0.0003, min_lr=0.00002)
-    plan = go_on(aggressive).ledger.plan
+    plan = go_on(aggressive).lineage.plan
     assert (plan.lr(plan.first_step), plan.lr(plan.end_step - 1)) == (0.0003, 0.00002)
     assert plan.last_epoch == 150
     resolution = replace(aggressive, img_size=416, warmup_epochs=3)
-    plan = go_on(resolution).ledger.plan
+    plan = go_on(resolution).lineage.plan
     assert plan.stages[0].img_size == 416
     assert plan.lr(plan.epoch_start(90)) == 0.0003
     assert plan.lr(plan.epoch_start(87)) < plan.lr(plan.epoch_start(89)) < 0.0003
 
 
 def test_a_later_end_alone_extends_the_same_curve() -> None:
-    ledger = go_on(OPTION_1).ledger
-    here = at(100, ledger)
-    done = resume(ledger, replace(OPTION_1, epochs=150), here, images=40)
+    lineage = go_on(OPTION_1).lineage
+    here = at(100, lineage)
+    done = resume(lineage, replace(OPTION_1, epochs=150), here, images=40)
     assert done.kind == "extend"
-    assert done.ledger.last.origin_epoch == 86
-    plan = done.ledger.plan
+    assert done.lineage.last.origin_epoch == 86
+    plan = done.lineage.plan
     # the same cosine from epoch 87 on, with 64 epochs to fall instead of 34
     share = (here.step - plan.first_step) / (plan.end_step - 1 - plan.first_step)
     assert share == pytest.approx(14 / 64, rel=0.01)
-    assert plan.lr(here.step) > ledger.plan.lr(here.step)
+    assert plan.lr(here.step) > lineage.plan.lr(here.step)
 
 
 def test_a_finished_run_can_be_extended_but_a_new_rate_is_a_branch() -> None:
-    ledger = go_on(OPTION_1).ledger
-    end = Position(120, ledger.plan.end_step)
-    assert resume(ledger, replace(OPTION_1, epochs=150), end, images=40).kind == "extend"
+    lineage = go_on(OPTION_1).lineage
+    end = Position(120, lineage.plan.end_step)
+    assert resume(lineage, replace(OPTION_1, epochs=150), end, images=40).kind == "extend"
     faster = replace(OPTION_1, epochs=150, stage2_lr=0.0003)
-    done = resume(ledger, faster, end, images=40)
+    done = resume(lineage, faster, end, images=40)
     assert done.kind == "branch"
-    assert done.ledger.plan.lr(end.step) == 0.0003
+    assert done.lineage.plan.lr(end.step) == 0.0003
 
 
 def test_a_warmup_that_only_the_later_end_has_room_for_is_a_branch() -> None:
     short = replace(STUCK, epochs=4, stage1_epochs=0)
-    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, short, 40),))
+    lineage = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, short, 40),))
     wanted = replace(short, epochs=12, warmup_epochs=5)
-    assert resume(ledger, wanted, at(4, ledger), images=40).kind == "branch"
+    assert resume(lineage, wanted, at(4, lineage), images=40).kind == "branch"
 
 
 @pytest.mark.parametrize(
@@ -143,10 +143,10 @@ def test_a_warmup_that_only_the_later_end_has_room_for_is_a_branch() -> None:
 def test_a_stage_whose_last_epoch_is_not_validated_is_not_past(change: dict[str, Any]) -> None:
     """Its last step is made, but a later end would go on with its curve."""
     polished = replace(STUCK, stage3_epochs=2)
-    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, polished, 40),))
-    stopped = Position(119, ledger.plan.epoch_start(121), micro=40)
-    assert resume(ledger, polished, stopped, images=40).kind == "continue"
-    done = resume(ledger, replace(polished, **change), stopped, images=40)
+    lineage = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, polished, 40),))
+    stopped = Position(119, lineage.plan.epoch_start(121), micro=40)
+    assert resume(lineage, polished, stopped, images=40).kind == "continue"
+    done = resume(lineage, replace(polished, **change), stopped, images=40)
     assert (done.kind, done.position.micro) == ("branch", 0)
 
 
@@ -155,7 +155,7 @@ def test_a_stage_whose_last_epoch_is_not_validated_is_not_past(change: dict[str,
 def test_a_branch_that_0_1_0_wrote_down_continues_before_its_first_step(
     origin: str, unfreeze: bool
 ) -> None:
-    """Its ledgers do not say where stage 2 begins: as the flags say, also behind the branch."""
+    """Its lineages do not say where stage 2 begins: as the flags say, also behind the branch."""
     asked = replace(
         STUCK,
         stage1_epochs=0,
@@ -165,16 +165,16 @@ def test_a_branch_that_0_1_0_wrote_down_continues_before_its_first_step(
     )
     here = at(30)
     branch = Segment(SegmentKind.BRANCH, 30, here.step, 30, here.step, asked, 40)
-    ledger = LEDGER.with_segment(branch)
-    done = resume(ledger, asked, here, images=40)
-    assert (done.kind, done.ledger) == ("continue", ledger)
+    lineage = LEDGER.with_segment(branch)
+    done = resume(lineage, asked, here, images=40)
+    assert (done.kind, done.lineage) == ("continue", lineage)
 
 
 def test_a_second_resume_of_a_branch_continues_it() -> None:
     branched = go_on(OPTION_1)
-    later = resume(branched.ledger, OPTION_1, at(95, branched.ledger), images=40)
+    later = resume(branched.lineage, OPTION_1, at(95, branched.lineage), images=40)
     assert later.kind == "continue"
-    assert later.ledger.plan == branched.ledger.plan
+    assert later.lineage.plan == branched.lineage.plan
 
 
 @pytest.mark.parametrize(
@@ -196,18 +196,18 @@ def test_a_branch_starts_an_interrupted_epoch_anew() -> None:
     assert resume(LEDGER, STUCK, middle, images=40).position == middle
     branched = resume(LEDGER, OPTION_1, middle, images=40)
     assert branched.position == Position(86, middle.step, 0)
-    assert branched.ledger.plan.epoch_start(87) == middle.step
+    assert branched.lineage.plan.epoch_start(87) == middle.step
 
 
 def test_a_branch_never_freezes_what_had_learned() -> None:
-    plan = go_on(OPTION_1).ledger.plan  # STUCK had opened everything at epoch 31
+    plan = go_on(OPTION_1).lineage.plan  # STUCK had opened everything at epoch 31
     assert plan.learning(plan.first_step) == {HEAD, *(f"backbone.{i}" for i in range(4))}
 
 
 def test_a_branch_keeps_the_thirds_of_the_whole_stage() -> None:
     gradual = replace(STUCK, progressive_unfreeze=True)
-    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, gradual, 40),))
-    plan = resume(ledger, OPTION_1, at(86, ledger), images=40).ledger.plan
+    lineage = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, gradual, 40),))
+    plan = resume(lineage, OPTION_1, at(86, lineage), images=40).lineage.plan
     assert plan.learning(plan.epoch_start(90)) == {HEAD, "backbone.3", "backbone.2"}
     assert "backbone.0" in plan.learning(plan.epoch_start(91))
 
@@ -228,24 +228,24 @@ def test_what_a_race_answered_stays_answered_but_for_what_is_asked_anew() -> Non
         "schedule": {"scheduler": "none", "min_lr": 1e-7},
         "optimise": {"clip_grad": 2.0},
     }
-    ledger = Ledger((replace(LEDGER.last, asked=asked),))
-    here = at(86, ledger)
-    longer = resume(ledger, replace(STUCK, epochs=STUCK.epochs + 9), here, images=40)
+    lineage = Lineage((replace(LEDGER.last, asked=asked),))
+    here = at(86, lineage)
+    longer = resume(lineage, replace(STUCK, epochs=STUCK.epochs + 9), here, images=40)
     assert longer.kind == "extend"
-    assert longer.ledger.last.asked == asked
-    other = resume(ledger, replace(STUCK, min_lr=1e-6, accumulation_steps=2), here, images=40)
-    assert other.ledger.last.asked == {
+    assert longer.lineage.last.asked == asked
+    other = resume(lineage, replace(STUCK, min_lr=1e-6, accumulation_steps=2), here, images=40)
+    assert other.lineage.last.asked == {
         "schedule": {"scheduler": "none"},
         "optimise": {"clip_grad": 2.0},
     }
-    assert Ledger.from_plain(other.ledger.to_plain()) == other.ledger
+    assert Lineage.from_plain(other.lineage.to_plain()) == other.lineage
 
 
 @pytest.mark.parametrize(("epochs", "word"), [(120, "continue"), (150, "extend")])
 def test_unfreezing_by_thirds_means_nothing_where_all_has_learned(epochs: int, word: str) -> None:
     went = go_on(replace(STUCK, epochs=epochs, progressive_unfreeze=True))
     assert went.kind == word
-    assert went.ledger.plan.learning(went.position.step) == LEDGER.plan.learning(860)
+    assert went.lineage.plan.learning(went.position.step) == LEDGER.plan.learning(860)
 
 
 @pytest.mark.parametrize("warmup", [0, 2])
@@ -254,9 +254,9 @@ def test_where_a_constant_rate_counts_from_is_nothing_to_branch_for(
     first: str, then: str, warmup: int
 ) -> None:
     flags = replace(STUCK, stage2_lr=0.0001, warmup_epochs=warmup, schedule_origin=first)
-    branched = go_on(flags).ledger
+    branched = go_on(flags).lineage
     other = replace(branched.last.schedule, schedule_origin=then)
     assert resume(branched, other, at(87, branched), images=40).kind == "continue"
-    again = go_on(other).ledger.plan
+    again = go_on(other).lineage.plan
     steps = range(860, again.end_step)
     assert [branched.plan.lr(k) for k in steps] == [again.lr(k) for k in steps]

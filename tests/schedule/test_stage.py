@@ -1,6 +1,6 @@
 import itertools
 
-from decamo.schedule import Curve, Opening, Stage, backbone_group
+from decamo.schedule import LRSchedule, Stage, Unfreezing, backbone_group
 
 
 def stage(**changes: object) -> Stage:
@@ -13,10 +13,10 @@ def stage(**changes: object) -> Stage:
         "micro_batch": 2,
         "accumulation": 4,
         "img_size": 384,
-        "curve": Curve("cosine", 1e-3, 1e-4, 30),
+        "curve": LRSchedule("cosine", 1e-3, 1e-4, 30),
         "offset": 0,
         "rewarm": 0,
-        "openings": (Opening(100, frozenset({"head"})),),
+        "unfreezings": (Unfreezing(100, frozenset({"head"})),),
     }
     return Stage(**(values | changes))  # type: ignore[arg-type]
 
@@ -32,13 +32,13 @@ def test_rate_counts_from_the_first_step() -> None:
 
 
 def test_offset_joins_the_curve_midway() -> None:
-    joined = stage(curve=Curve("cosine", 1e-3, 1e-4, 60), offset=30)
-    assert joined.lr(100) == Curve("cosine", 1e-3, 1e-4, 60).at(30)
+    joined = stage(curve=LRSchedule("cosine", 1e-3, 1e-4, 60), offset=30)
+    assert joined.lr(100) == LRSchedule("cosine", 1e-3, 1e-4, 60).at(30)
     assert joined.lr(129) == 1e-4
 
 
 def test_rewarming_rises_from_the_floor_to_the_joined_curve() -> None:
-    curve = Curve("cosine", 1e-3, 1e-4, 60)
+    curve = LRSchedule("cosine", 1e-3, 1e-4, 60)
     joined = stage(curve=curve, offset=30, rewarm=5)
     rates = [joined.lr(100 + i) for i in range(6)]
     assert all(a < b for a, b in itertools.pairwise(rates))
@@ -46,12 +46,12 @@ def test_rewarming_rises_from_the_floor_to_the_joined_curve() -> None:
     assert rates[5] == curve.at(35)
 
 
-def test_openings_add_up() -> None:
-    opening = stage(
-        openings=(
-            Opening(100, frozenset({"head"})),
-            Opening(110, frozenset({backbone_group(3)})),
+def test_unfreezings_add_up() -> None:
+    unfreezing = stage(
+        unfreezings=(
+            Unfreezing(100, frozenset({"head"})),
+            Unfreezing(110, frozenset({backbone_group(3)})),
         )
     )
-    assert opening.learning(109) == {"head"}
-    assert opening.learning(110) == {"head", "backbone.3"}
+    assert unfreezing.learning(109) == {"head"}
+    assert unfreezing.learning(110) == {"head", "backbone.3"}

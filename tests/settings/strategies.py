@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from decamo.settings import (
     DataSettings,
     ModelSettings,
-    OptimiseSettings,
+    OptimizerSettings,
     RunSettings,
     ScheduleSettings,
     TrainSettings,
@@ -95,7 +95,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
             gradient_checkpointing=draw(st.booleans()),
         ),
         schedule=draw(schedules()),
-        optimise=OptimiseSettings(
+        optimise=OptimizerSettings(
             deep_supervision=draw(st.booleans()),
             multi_scale=draw(st.lists(_unit(0.25, 4), min_size=1, max_size=3).map(tuple)),
             teacher=draw(st.none() | _PATHS),

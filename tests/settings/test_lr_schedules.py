@@ -1,7 +1,7 @@
 import pytest
 
 from decamo.errors import SettingsError
-from decamo.schedule import Ledger, Position, Segment, SegmentKind, resume
+from decamo.schedule import Lineage, Position, Segment, SegmentKind, resume
 from decamo.settings import ScheduleSettings, lr_schedules
 from decamo.settings.lr_schedules import height_of, lr_schedule_names, register_lr_schedule
 
@@ -12,42 +12,42 @@ def poly(monkeypatch: pytest.MonkeyPatch) -> None:
     register_lr_schedule("poly", lambda done: (1 - done) ** 0.9)
 
 
-def ledger(**how: object) -> Ledger:
+def lineage(**how: object) -> Lineage:
     schedule = ScheduleSettings(
         epochs=5, skip_stage1=True, scheduler="poly", stage2_batch_size=1, accumulation_steps=1,
         **how,  # type: ignore[arg-type]
     )  # fmt: skip
-    return Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, 4),))
+    return Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, schedule, 4),))
 
 
 def test_it_is_followed_step_by_step_from_the_peak_to_the_floor() -> None:
-    plan = ledger().plan
+    plan = lineage().plan
     expected = [0.00001 + 0.00019 * (1 - k / 19) ** 0.9 for k in range(20)]
     assert [plan.lr(k) for k in range(20)] == pytest.approx(expected, rel=1e-12)
     assert plan.lr(19) == 0.00001
 
 
 def test_the_warm_up_comes_before_it() -> None:
-    plan = ledger(warmup_epochs=1).plan
+    plan = lineage(warmup_epochs=1).plan
     assert [plan.lr(k) for k in range(4)] == sorted(plan.lr(k) for k in range(4))
     assert plan.lr(4) == 0.0002
 
 
 def test_a_resume_goes_on_and_an_extension_stretches_it() -> None:
-    held = Ledger.from_plain(ledger().to_plain())
+    held = Lineage.from_plain(lineage().to_plain())
     schedule = held.last.schedule
     assert resume(held, schedule, Position(2, 8), images=4).kind == "continue"
     later = ScheduleSettings(**{**vars(schedule), "epochs": 9})
     went = resume(held, later, Position(2, 8), images=4)
     assert went.kind == "extend"
-    assert went.ledger.plan.lr(35) == 0.00001
+    assert went.lineage.plan.lr(35) == 0.00001
 
 
 def test_who_resumes_without_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = ledger().to_plain()
+    plain = lineage().to_plain()
     monkeypatch.setattr(lr_schedules, "_REGISTERED", {})
     with pytest.raises(SettingsError, match=r"got 'poly'; register it"):
-        Ledger.from_plain(plain)
+        Lineage.from_plain(plain)
 
 
 @pytest.mark.parametrize(

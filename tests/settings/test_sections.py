@@ -8,14 +8,14 @@ from decamo.errors import SettingsError
 from decamo.settings import (
     DataSettings,
     ModelSettings,
-    OptimiseSettings,
+    OptimizerSettings,
     RunSettings,
     ScheduleSettings,
     TrainSettings,
     flag_of,
 )
 
-GROUPS = [DataSettings, ModelSettings, ScheduleSettings, OptimiseSettings, RunSettings]
+GROUPS = [DataSettings, ModelSettings, ScheduleSettings, OptimizerSettings, RunSettings]
 
 
 @pytest.mark.parametrize(
@@ -35,15 +35,15 @@ GROUPS = [DataSettings, ModelSettings, ScheduleSettings, OptimiseSettings, RunSe
         (ModelSettings, "input_mean", (0.5, 0.5, 128.0)),
         (ModelSettings, "input_std", (0.2, 0.2, 0.0)),
         (ModelSettings, "input_std", (0.2, math.nan, 0.2)),
-        (OptimiseSettings, "multi_scale", ()),
-        (OptimiseSettings, "multi_scale", (1.0, 0.1)),
-        (OptimiseSettings, "multi_scale", (1.0, math.nan)),
-        (OptimiseSettings, "weight_decay", -0.1),
-        (OptimiseSettings, "weight_decay", math.inf),
-        (OptimiseSettings, "clip_grad", -1.0),
-        (OptimiseSettings, "clip_grad", math.nan),
-        (OptimiseSettings, "ema_decay", 1.0),
-        (OptimiseSettings, "ema_decay", math.nan),
+        (OptimizerSettings, "multi_scale", ()),
+        (OptimizerSettings, "multi_scale", (1.0, 0.1)),
+        (OptimizerSettings, "multi_scale", (1.0, math.nan)),
+        (OptimizerSettings, "weight_decay", -0.1),
+        (OptimizerSettings, "weight_decay", math.inf),
+        (OptimizerSettings, "clip_grad", -1.0),
+        (OptimizerSettings, "clip_grad", math.nan),
+        (OptimizerSettings, "ema_decay", 1.0),
+        (OptimizerSettings, "ema_decay", math.nan),
         (RunSettings, "precision", "fp8"),
         (RunSettings, "seed", -1),
         (RunSettings, "seed", 2**63),
@@ -72,7 +72,7 @@ def test_devices_that_can_be_meant_are_taken(device: str) -> None:
 
 @pytest.mark.parametrize("clip", [0, 0.5])
 def test_zero_does_not_clip(clip: float) -> None:
-    assert OptimiseSettings(clip_grad=clip).clip_grad == clip
+    assert OptimizerSettings(clip_grad=clip).clip_grad == clip
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -12,9 +12,9 @@ from decamo.nn import SegmentationNetwork, Segmenter
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged
 from decamo.storage import RunFolder
+from decamo.training.data_splits import find_splits
 from decamo.training.prepare import Parts, prepare
 from decamo.training.runtime import Runtime, open_runtime
-from decamo.training.supply import find_supply
 from decamo.training.trainer import Trainer
 
 Make = Callable[..., Trainer]
@@ -85,7 +85,7 @@ def build(
     folder = RunFolder(settings.run.checkpoint_dir)
     folder.root.mkdir(exist_ok=True)
     checkpoint = load_checkpoint(resume_from) if resume_from else None
-    images = find_supply(
+    images = find_splits(
         settings.data, folder.census, lambda _done, _of: None, checkpoint=checkpoint
     )
     asked: list[bool] = []

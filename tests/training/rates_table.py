@@ -66,16 +66,16 @@ def _rows(root: Path, before: str, option: str, checkpoint: State) -> Iterator[R
     lines = [e.record for e in run.events() if isinstance(e, EpochDone)]
     entries = [json.loads(line) for line in run.journal.read_text().splitlines()]
     steps = {e["step"]: e["lr"][HEAD] for e in entries if e["kind"] == "step"}
-    ledger = run.prepared.trainer.state.ledger
+    lineage = run.prepared.trainer.state.lineage
     assert lines[-1].epoch == schedule.epochs
     for epoch in (87, 104, schedule.epochs):
         record = next(r for r in lines if r.epoch == epoch)
-        first = ledger.steps_of(epoch).start
-        last = ledger.rates_at(max(steps))[HEAD] if epoch == schedule.epochs else None
+        first = lineage.steps_of(epoch).start
+        last = lineage.rates_at(max(steps))[HEAD] if epoch == schedule.epochs else None
         assert last in (None, steps[max(steps)])
         yield Row(
             before, option, run.prepared.resumption.kind, epoch,
-            record.line().rsplit("LR: ", 1)[1], steps[first], ledger.rates_at(first)[HEAD], last,
+            record.line().rsplit("LR: ", 1)[1], steps[first], lineage.rates_at(first)[HEAD], last,
         )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Runs of the real trainer on a network of ten numbers, quick enough to be run by the thousand.
 
-Real are the settings, the resume's decision, the plan, the optimiser and its groups, the trainer's
+Real are the settings, the resume's decision, the plan, the optimizer and its groups, the trainer's
 loop, the state and what a checkpoint holds, recovery and the journal. Made up are the network, its
 gradient, the images, the scores, and the disk that checkpoints are kept on.
 """
@@ -20,7 +20,7 @@ from torch import nn
 
 from decamo.checkpoint import Checkpoint
 from decamo.checkpoint.recover import Recovered
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.data.pairs import Pair
 from decamo.data.stream import BatchStream
 from decamo.data.waiting import Patience
@@ -31,17 +31,17 @@ from decamo.schedule import Stage
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import from_plain
 from decamo.storage import RunFolder
-from decamo.training.feed import Feed
-from decamo.training.health import Health, Unhealthy
-from decamo.training.keeper import Keeper
+from decamo.training.checkpoint_manager import CheckpointManager
+from decamo.training.data_splits import DataSplits
 from decamo.training.out_of_memory import OutOfMemory
 from decamo.training.prepare import Parts, Prepared, prepare
 from decamo.training.rescue import GoBack
 from decamo.training.run_summary import run_line
 from decamo.training.runtime import Runtime
+from decamo.training.stability import StabilityMonitor, Unhealthy
 from decamo.training.state import TrainState
 from decamo.training.step import StepOutcome, Stepper
-from decamo.training.supply import Supply
+from decamo.training.training_batches import TrainingBatches
 from decamo.training.validation import ValidationSummary, Validator
 
 State = dict[str, Any]
@@ -100,17 +100,17 @@ class Machines(Runtime):
 
 @dataclass
 class Steps:
-    """Optimiser steps along a made-up gradient; notes the rates that were applied.
+    """Optimizer steps along a made-up gradient; notes the rates that were applied.
 
     Attributes:
         model: that learns.
-        optimiser: the real one.
+        optimizer: the real one.
         applied: group -> rate, or 0 where nothing of it learned; one entry a step.
         short: calls, from 1, in which memory runs out.
     """
 
     model: Tiny
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     applied: list[dict[str, float]] = field(default_factory=list)
     short: frozenset[int] = frozenset()
     calls: int = 0
@@ -123,10 +123,10 @@ class Steps:
         for parameter in self.model.parameters():
             parameter.grad = torch.cos(3 * parameter.detach()) if parameter.requires_grad else None
         before = {n: p.tolist() for n, p in self.model.named_parameters()}
-        self.optimiser.step()
+        self.optimizer.step()
         moved = {n for n, p in self.model.named_parameters() if p.tolist() != before[n]}
         applied = {}
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             learns = any(p.requires_grad for p in group["params"])
             applied[group["name"]] = group["lr"] if learns else 0.0
         names = {n: g for g, members in self.model.groups().items() for n in members}
@@ -183,7 +183,7 @@ class Examiner:
     def run(self, predictor: object, step: int) -> Generator[Event, None, ValidationSummary | None]:
         """As the validator's."""
         yield from ()
-        ends = {s.end_step: s.number for s in self.state.ledger.plan.stages}
+        ends = {s.end_step: s.number for s in self.state.lineage.plan.stages}
         if ends.get(step) == self.refuses and self.state.position.micro:
             self.refused = True
         return (
@@ -227,7 +227,7 @@ class _Nothing(BatchStream):
         """There is nothing to end."""
 
 
-class Endless(Feed):
+class Endless(TrainingBatches):
     """Batches of nothing."""
 
     def batches(self, stage: Stage, epoch: int, micro: int) -> BatchStream:
@@ -258,7 +258,7 @@ class Run:
             # Nothing is held of a failed step, and a search for it takes longer than the run.
             with mock.patch("decamo.training.trainer.release"):
                 for event in trainer.run():
-                    journal.hear(event)
+                    journal.on_event(event)
                     yield event
 
 
@@ -315,21 +315,21 @@ def command(
         settings,
         RunFolder(root),
         Machines(torch.device("cpu"), None, 0, world),
-        Supply(pairs[:-1], pairs[-1:], (), (), (), 0),
+        DataSplits(pairs[:-1], pairs[-1:], (), (), (), 0),
         Checkpoint.from_plain(copy.deepcopy(checkpoint)) if checkpoint else None,
         stop=stop,
         clock=lambda: 0.0,
         parts=Parts(build=build),
     )
     trainer = prepared.trainer
-    steps = Steps(cast(Tiny, trainer.state.model), trainer.state.optimiser, short=short)
+    steps = Steps(cast(Tiny, trainer.state.model), trainer.state.optimizer, short=short)
     shelf = Shelf(trainer.folder, settings, pickle.dumps(checkpoint) if checkpoint else b"")
     shelf.worn = worn
     examiner = Examiner(stop, trainer.state, unvalidated)
     trainer.stop = lambda: "enough" if examiner.refused else stop()
     trainer.stepper = cast(Stepper, steps)
-    trainer.keeper = cast(Keeper, shelf)
+    trainer.manager = cast(CheckpointManager, shelf)
     trainer.validator = cast(Validator, examiner)
-    trainer.health = cast(Health, Fate(set(bad)))
-    trainer.feed = Endless(settings, trainer.runtime, trainer.feed.pairs)
+    trainer.stability = cast(StabilityMonitor, Fate(set(bad)))
+    trainer.training_batches = Endless(settings, trainer.runtime, trainer.training_batches.pairs)
     return Run(prepared, steps, shelf, root / "journal.jsonl")

@@ -24,7 +24,7 @@ def saved(seconds: float) -> Saved:
 def test_there_is_time_until_a_step_and_a_save_no_longer_fit() -> None:
     clock = Clock()
     budget = Budget("1m", 60.0, clock, began=1000.0)
-    budget.hear(saved(4.0))
+    budget.on_event(saved(4.0))
     told = []
     for _ in range(12):
         told.append(budget.spent())
@@ -38,13 +38,13 @@ def test_a_save_is_not_counted_as_work() -> None:
     budget = Budget("1h", 3600.0, clock, began=1000.0)
     budget.spent()
     clock.now += 2000.0
-    budget.hear(saved(2000.0))
+    budget.on_event(saved(2000.0))
     clock.now += 5.0
     assert budget.spent()  # 2005 + 1.5 x 2000 > 3600: another such save would not fit
     quick = Budget("1h", 3600.0, clock, began=1000.0)
     quick.spent()
     clock.now += 1.0
-    quick.hear(saved(1.0))
+    quick.on_event(saved(1.0))
     assert not quick.spent()
 
 
@@ -71,7 +71,7 @@ def test_steps_at_most_half_longer_than_seen_never_overrun(
 ) -> None:
     clock = Clock()
     budget = Budget("x", seconds, clock, began=1000.0)
-    budget.hear(saved(save))
+    budget.on_event(saved(save))
     budget.spent()
     clock.now += 10.0  # the longest step of all comes first
     for step in steps:
@@ -87,7 +87,7 @@ def test_steps_at_most_half_longer_than_seen_never_overrun(
 def test_a_wait_ends_when_only_the_save_still_fits_and_is_no_work() -> None:
     clock = Clock()
     budget = Budget("1m", 60.0, clock, began=1000.0)
-    budget.hear(saved(4.0))
+    budget.on_event(saved(4.0))
     assert budget.spent() == ""
     told = []
     for _ in range(60):

@@ -12,8 +12,8 @@ from decamo.data.cache.sample_sources import Fresh, Stored
 from decamo.schedule import Position, SegmentKind
 from decamo.settings import DataSettings
 from decamo.training.cached_samples import sources_of
+from decamo.training.data_splits import find_splits
 from decamo.training.resumption import resumption_of
-from decamo.training.supply import find_supply
 from decamo.training.trainer import Trainer
 from tests.training.conftest import Make, assert_equal, everything, tiny_settings
 
@@ -41,33 +41,33 @@ def test_a_run_goes_on_bit_equal_when_another_cache_holds_its_images(
 
     disk = {"cache": "disk", "cache_dir": str(tmp_path / "kept")}
     first = make("first", data=disk, stop_after=after)
-    assert all(isinstance(source, Stored) for source in first.feed.sources.values())
+    assert all(isinstance(source, Stored) for source in first.training_batches.sources.values())
     trained(first)
     monkeypatch.setattr(opening, "choose_cache", full)
     last = tmp_path / "first" / "last.pth"
     again = make("first", data={"cache": "auto"}, resume_from=last)
-    assert again.state.ledger.last.kind == "start", "the same segment: it continues"
-    assert all(isinstance(source, Fresh) for source in again.feed.sources.values())
+    assert again.state.lineage.last.kind == "start", "the same segment: it continues"
+    assert all(isinstance(source, Fresh) for source in again.training_batches.sources.values())
     assert_equal(trained(again), whole)
 
 
 def test_off_is_another_run(make: Make, whole: dict[str, Any], tmp_path: Path) -> None:
-    assert make("off", data={"cache": "off"}).feed.sources == {}
+    assert make("off", data={"cache": "off"}).training_batches.sources == {}
     off = make("whole", data={"cache": "off"}, resume_from=tmp_path / "whole" / "best_model.pth")
-    assert off.state.ledger.last.kind == "branch"
-    assert "--cache ram -> off" in off.state.ledger.last.reason
+    assert off.state.lineage.last.kind == "branch"
+    assert "--cache ram -> off" in off.state.lineage.last.reason
 
 
 def test_only_sizes_that_lie_ahead_are_kept(scenes: Path, tmp_path: Path) -> None:
     polish = {"stage3_epochs": 2, "stage3_img_size": 64}
     settings = tiny_settings(scenes, tmp_path, schedule=polish, data={"cache": "ram"})
-    supply = find_supply(settings.data, tmp_path / "census.json", quiet)
-    resumption = resumption_of(settings, None, images=len(supply.train), world=1)
+    splits = find_splits(settings.data, tmp_path / "census.json", quiet)
+    resumption = resumption_of(settings, None, images=len(splits.train), world=1)
     said: list[str] = []
 
     def sizes(position: Position, data: DataSettings = settings.data) -> set[int]:
         at = replace(resumption, kind=SegmentKind.CONTINUE, position=position)
-        return set(sources_of(data, at, supply.train, 1, Pool(), said.append, quiet))
+        return set(sources_of(data, at, splits.train, 1, Pool(), said.append, quiet))
 
     assert sizes(Position()) == {32, 64}
     assert len(said) == 2

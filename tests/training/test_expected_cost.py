@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from decamo.checkpoint import Checkpoint
-from decamo.schedule import Ledger, Position, Resumption, Segment, SegmentKind
+from decamo.schedule import Lineage, Position, Resumption, Segment, SegmentKind
 from decamo.settings import ModelSettings, ScheduleSettings, TrainSettings
 from decamo.training import expected_spending
 from tests.checkpoints import checkpoint_with
@@ -16,9 +16,9 @@ SETTINGS = TrainSettings(
 
 
 def resumption(epoch: int) -> Resumption:
-    ledger = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 20),))
+    lineage = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 20),))
     return Resumption(
-        SegmentKind.CONTINUE, ledger, Position(epoch, ledger.plan.epoch_start(epoch + 1)), ""
+        SegmentKind.CONTINUE, lineage, Position(epoch, lineage.plan.epoch_start(epoch + 1)), ""
     )
 
 

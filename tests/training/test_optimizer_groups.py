@@ -8,10 +8,10 @@ from decamo.nn import Segmenter, build_segmenter
 from decamo.schedule import Segment, SegmentKind, plan_of
 from decamo.settings import ModelSettings, ScheduleSettings
 from decamo.training.optimizer_groups import (
-    build_optimiser,
-    load_optimiser_state,
-    optimiser_state,
-    set_rates,
+    apply_lr,
+    build_optimizer,
+    load_optimizer_state,
+    optimizer_state,
 )
 
 
@@ -22,11 +22,11 @@ def model() -> Segmenter:
 
 
 def test_every_parameter_is_in_one_group_and_only_kernels_decay(model: Segmenter) -> None:
-    optimiser = build_optimiser(model, 0.05)
-    members = [p for g in optimiser.param_groups for p in g["params"]]
+    optimizer = build_optimizer(model, 0.05)
+    members = [p for g in optimizer.param_groups for p in g["params"]]
     assert {id(p) for p in members} == {id(p) for p in model.parameters()}
     assert len(members) == len(list(model.parameters()))
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         for parameter in group["params"]:
             assert group["weight_decay"] == (
                 0.05 if sum(s > 1 for s in parameter.shape) > 1 or parameter.ndim == 4 else 0.0
@@ -37,23 +37,23 @@ def test_rates_are_those_of_the_plan(model: Segmenter) -> None:
     plan = plan_of(
         Segment(SegmentKind.START, 0, 0, 0, 0, ScheduleSettings(epochs=4, stage1_epochs=1), 80)
     )
-    optimiser = build_optimiser(model, 0.0)
+    optimizer = build_optimizer(model, 0.0)
     for step in (0, 10, 25, 39):
-        rates = set_rates(optimiser, plan, step)
-        for group in optimiser.param_groups:
+        rates = apply_lr(optimizer, plan, step)
+        for group in optimizer.param_groups:
             assert group["lr"] == plan.lr(step, group["name"]) == rates[group["name"]]
 
 
 def test_moments_go_by_name_not_by_position(model: Segmenter) -> None:
-    optimiser = build_optimiser(model, 0.0)
+    optimizer = build_optimizer(model, 0.0)
     for i, parameter in enumerate(model.parameters()):
         parameter.grad = torch.full_like(parameter, float(i + 1))
-    optimiser.step()
-    state = optimiser_state(model, optimiser)
+    optimizer.step()
+    state = optimizer_state(model, optimizer)
     shuffled = dict(reversed(state.items()))
     del shuffled["head.conv.weight" if "head.conv.weight" in shuffled else next(iter(shuffled))]
-    other = build_optimiser(model, 0.0)
-    load_optimiser_state(model, other, shuffled)
+    other = build_optimizer(model, 0.0)
+    load_optimizer_state(model, other, shuffled)
     for name, parameter in model.named_parameters():
         if name in shuffled:
             assert torch.equal(other.state[parameter]["exp_avg"], state[name]["exp_avg"])
@@ -62,13 +62,13 @@ def test_moments_go_by_name_not_by_position(model: Segmenter) -> None:
 
 
 def test_loaded_moments_are_copies(model: Segmenter) -> None:
-    optimiser = build_optimiser(model, 0.0)
+    optimizer = build_optimizer(model, 0.0)
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
-    optimiser.step()
-    state = optimiser_state(model, optimiser)
-    other = build_optimiser(model, 0.0)
-    load_optimiser_state(model, other, state)
+    optimizer.step()
+    state = optimizer_state(model, optimizer)
+    other = build_optimizer(model, 0.0)
+    load_optimizer_state(model, other, state)
     name, parameter = next(iter(model.named_parameters()))
     other.state[parameter]["exp_avg"].zero_()
     assert float(state[name]["exp_avg"].abs().max()) > 0
@@ -78,19 +78,19 @@ def test_loaded_moments_are_copies(model: Segmenter) -> None:
 
 def learned(model: Segmenter) -> dict[str, Any]:
     """Moments of every parameter after one step."""
-    optimiser = build_optimiser(model, 0.0)
+    optimizer = build_optimizer(model, 0.0)
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
-    optimiser.step()
-    return optimiser_state(model, optimiser)
+    optimizer.step()
+    return optimizer_state(model, optimizer)
 
 
 class TestMomentsThatDoNotFit:
     def refused(self, model: Segmenter, state: dict[str, Any]) -> CheckpointMismatch:
-        optimiser = build_optimiser(model, 0.0)
+        optimizer = build_optimizer(model, 0.0)
         with pytest.raises(CheckpointMismatch) as caught:
-            load_optimiser_state(model, optimiser, state, "last.pth")
-        assert len(optimiser.state) == 0
+            load_optimizer_state(model, optimizer, state, "last.pth")
+        assert len(optimizer.state) == 0
         assert caught.value.what == "last.pth"
         assert "--reset-moments" in caught.value.remedy
         return caught.value
@@ -142,11 +142,11 @@ def test_missing_moments_start_anew_and_are_named(model: Segmenter) -> None:
     frozen = [name for name in state if name.startswith("backbone.")]
     for name in frozen:
         del state[name]
-    optimiser = build_optimiser(model, 0.0)
+    optimizer = build_optimizer(model, 0.0)
 
-    assert list(load_optimiser_state(model, optimiser, state)) == frozen
-    assert len(optimiser.state) == len(state)
+    assert list(load_optimizer_state(model, optimizer, state)) == frozen
+    assert len(optimizer.state) == len(state)
 
 
 def test_a_whole_state_leaves_none_without(model: Segmenter) -> None:
-    assert load_optimiser_state(model, build_optimiser(model, 0.0), learned(model)) == ()
+    assert load_optimizer_state(model, build_optimizer(model, 0.0), learned(model)) == ()

@@ -38,7 +38,7 @@ from decamo.history import (
 from decamo.history.run_past import past_of_journal
 from decamo.schedule import (
     HEAD,
-    Ledger,
+    Lineage,
     Plan,
     Position,
     Segment,
@@ -196,8 +196,8 @@ class Lives(RuleBasedStateMachine):
     def only_rises_when_said(self, run: Run, before: dict[str, Any], rate: float) -> None:
         """The first rate after a resume is above the last only by a flag, or with a warning."""
         resumption, flags = run.prepared.resumption, self.life.flags
-        now = resumption.ledger.rates_at(resumption.position.step)[HEAD]
-        said = any("rises from" in w for w in review(resumption.ledger, resumption.position))
+        now = resumption.lineage.rates_at(resumption.position.step)[HEAD]
+        said = any("rises from" in w for w in review(resumption.lineage, resumption.position))
         asked = any(before[name] != flags[name] for name in RATE_FLAGS)
         assert now <= rate * (1 + 1e-9) or said or (asked and resumption.kind == "branch")
 
@@ -213,7 +213,7 @@ class Lives(RuleBasedStateMachine):
         marks: dict[Position, Life] = {}  # where each checkpoint stands in the oracle's account
         with contextlib.suppress(MemoryExhausted):  # single images did not fit
             for event in islice(run.events(), until):
-                self.hear(run, event, marks)
+                self.on_event(run, event, marks)
         if before is not None and run.shelf.pickled == resumed_from:  # all since was lost
             self.life, self.began = before, None
             return
@@ -236,24 +236,24 @@ class Lives(RuleBasedStateMachine):
         parts = self.checkpoint or {}
         assert_equal({**whole.shelf.held, "settings": {}}, {**parts, "settings": {}})
 
-    def hear(self, run: Run, event: Event, marks: dict[Position, Life]) -> None:
-        life, ledger = self.life, run.prepared.trainer.state.ledger
+    def on_event(self, run: Run, event: Event, marks: dict[Position, Life]) -> None:
+        life, lineage = self.life, run.prepared.trainer.state.lineage
         if isinstance(event, StepDone):
             number, _, rates = life.step()
             step = len(life.rates) - 1
             assert event.record.step == step
-            assert event.record.epoch == number == ledger.epoch_of(step)
+            assert event.record.epoch == number == lineage.epoch_of(step)
             applied = run.steps.applied[-1]
-            assert event.record.lr == applied == ledger.rates_at(step)
+            assert event.record.lr == applied == lineage.rates_at(step)
             assert applied == pytest.approx(rates, rel=1e-9)
-            assert event.done <= event.of == len(ledger.steps_of(number))
-            assert step in ledger.steps_of(number)
+            assert event.done <= event.of == len(lineage.steps_of(number))
+            assert step in lineage.steps_of(number)
             self.journalled[step] = applied
         elif isinstance(event, EpochDone):
             record, first = event.record, len(life.rates) - life.made
             assert record.epoch == life.ahead[0].number
-            assert record.lr == self.journalled[ledger.steps_of(record.epoch).start]
-            assert ledger.steps_of(record.epoch) == range(first, len(life.rates))
+            assert record.lr == self.journalled[lineage.steps_of(record.epoch).start]
+            assert lineage.steps_of(record.epoch) == range(first, len(life.rates))
             assert record.line().endswith(f"LR: {self.journalled[first][HEAD]:.6f}")
             life.end_epoch()
         elif isinstance(event, Saved):
@@ -282,7 +282,7 @@ class Lives(RuleBasedStateMachine):
 
     def ends_on_its_floor(self, run: Run) -> None:
         """The last step of the plan is the last one trained, at the floor exactly."""
-        life, plan = self.life, run.prepared.trainer.state.ledger.plan
+        life, plan = self.life, run.prepared.trainer.state.lineage.plan
         flags = life.flags
         assert life.done == plan.last_epoch == flags["epochs"] + flags["stage3_epochs"]
         assert len(life.rates) == plan.end_step
@@ -357,12 +357,12 @@ def test_a_rate_that_the_plan_does_not_have_ends_the_run_by_name(tmp_path: Path)
     run = command(OPTION_1, tmp_path, images=IMAGES)
     trainer = run.prepared.trainer
 
-    def tampered(optimiser: torch.optim.Optimizer, plan: Plan, step: int) -> dict[str, float]:
+    def tampered(optimizer: torch.optim.Optimizer, plan: Plan, step: int) -> dict[str, float]:
         rates = {group: plan.lr(step, group) for group in plan.ratios}
         return rates | {"backbone.2": rates["backbone.2"] + 1e-9}
 
     with (
-        mock.patch("decamo.training.trainer.set_rates", tampered),
+        mock.patch("decamo.training.trainer.apply_lr", tampered),
         pytest.raises(RateMismatch, match=r"epoch 1, backbone.2: planned at 0, trained at 1e-09"),
     ):
         list(trainer.run())
@@ -397,12 +397,12 @@ def test_a_run_goes_back_beyond_its_resume_where_the_newest_checkpoint_is_damage
     events = list(run.events())
     (back,) = [e for e in events if isinstance(e, RolledBack)]
     assert back.position == run.prepared.resumption.position
-    ledger, records = run.prepared.trainer.state.ledger, run.shelf.held["history"]
+    lineage, records = run.prepared.trainer.state.lineage, run.shelf.held["history"]
     made = [e.record for e in events if isinstance(e, StepDone)]
     assert [r["epoch"] for r in records] == list(range(1, wanted.epochs + 1))
-    assert made[-1].step == ledger.plan.end_step - 1
+    assert made[-1].step == lineage.plan.end_step - 1
     assert made[-1].lr[HEAD] == 0.000005
-    assert all(r.lr == ledger.rates_at(r.step) for r in made[3:])
+    assert all(r.lr == lineage.rates_at(r.step) for r in made[3:])
 
 
 def test_no_run_goes_back_to_where_it_has_not_been(tmp_path: Path) -> None:
@@ -424,14 +424,14 @@ def test_an_extension_that_0_1_0_wrote_down_without_its_stage_1_is_put_right() -
     first = Segment(SegmentKind.START, 0, 0, 0, 0, BEFORE["cosine, 86 of 86"], IMAGES)
     damaged = replace(first, kind=SegmentKind.EXTEND, at_epoch=86, at_step=796, schedule=OPTION_1)
     back = replace(damaged, kind=SegmentKind.ROLLBACK, at_epoch=90, at_step=796 + 4 * 11, scale=0.5)
-    plain = Ledger((first, damaged, back)).to_plain()
+    plain = Lineage((first, damaged, back)).to_plain()
     for segment in plain:
         del segment["stage2_begin"]
-    ledger = Ledger.from_plain(plain)
-    assert ledger.steps_of(87) == range(796, 807)
-    assert ledger.rates_at(796)[HEAD] == pytest.approx(0.000069, rel=0.01)
-    assert ledger.plan.end_step == 796 + 34 * 11
-    assert ledger.rates_at(ledger.plan.end_step - 1)[HEAD] == 0.000005
+    lineage = Lineage.from_plain(plain)
+    assert lineage.steps_of(87) == range(796, 807)
+    assert lineage.rates_at(796)[HEAD] == pytest.approx(0.000069, rel=0.01)
+    assert lineage.plan.end_step == 796 + 34 * 11
+    assert lineage.rates_at(lineage.plan.end_step - 1)[HEAD] == 0.000005
 
 
 @pytest.mark.parametrize("at_epoch", [30, 31, 40])
@@ -454,13 +454,13 @@ def test_whatever_flag_unmade_a_stage_in_0_1_0_its_steps_and_epochs_agree(
     damaged = replace(
         first, kind=SegmentKind.EXTEND, at_epoch=at_epoch, at_step=step, schedule=wanted
     )
-    plain = Ledger((first, damaged)).to_plain()
+    plain = Lineage((first, damaged)).to_plain()
     for segment in plain:
         del segment["stage2_begin"]
-    ledger = Ledger.from_plain(plain)
-    assert ledger.steps_of(at_epoch + 1).start == step
-    assert ledger.plan.stage_of_epoch(at_epoch + 1).number == 2
-    assert ledger.plan.end_step == step + (120 - at_epoch) * 11
-    assert ledger.rates_at(ledger.plan.end_step - 1)[HEAD] == 0.00001
+    lineage = Lineage.from_plain(plain)
+    assert lineage.steps_of(at_epoch + 1).start == step
+    assert lineage.plan.stage_of_epoch(at_epoch + 1).number == 2
+    assert lineage.plan.end_step == step + (120 - at_epoch) * 11
+    assert lineage.rates_at(lineage.plan.end_step - 1)[HEAD] == 0.00001
     position = Position(at_epoch, step)
-    assert resume(ledger, wanted, position, images=IMAGES).kind == "continue"
+    assert resume(lineage, wanted, position, images=IMAGES).kind == "continue"

@@ -63,7 +63,7 @@ def test_changes_that_branch_are_named(
     first: Trainer, make: Make, section: str, change: dict[str, Any], named: str
 ) -> None:
     sections = {"schedule": {"epochs": 3}} | {section: change}
-    segment = make("run", resume_from=first.folder.last, **sections).state.ledger.last
+    segment = make("run", resume_from=first.folder.last, **sections).state.lineage.last
     assert segment.kind == "branch"
     assert named in segment.reason
 
@@ -72,7 +72,7 @@ def test_more_workers_alone_continue(make: Make) -> None:
     part = make("run", stop_after=2)
     list(part.run())
     rest = make("run", resume_from=part.folder.last, data={"num_workers": 1})
-    assert [s.kind for s in rest.state.ledger.segments] == ["start"]
+    assert [s.kind for s in rest.state.lineage.segments] == ["start"]
 
 
 def test_a_resume_needs_no_pretrained_weights(first: Trainer, make: Make) -> None:
@@ -93,9 +93,9 @@ def test_network_loss_and_augmentation_can_be_others(make: Make) -> None:
     assert trainer.state.model is made[0]
     usual = make("usual").stepper.criterion.weights
     assert trainer.stepper.criterion.weights == {**usual, "boundary": 0.0, "bce": 2.0}
-    stage = trainer.state.ledger.plan.stages[0]
-    batch = next(trainer.feed.batches(stage, 1, 0))
-    pairs = {pair.key: pair for pair in trainer.feed.pairs}
+    stage = trainer.state.lineage.plan.stages[0]
+    batch = next(trainer.training_batches.batches(stage, 1, 0))
+    pairs = {pair.key: pair for pair in trainer.training_batches.pairs}
     chosen = [pairs[key] for key in batch.keys]
     plain = CamouflageDataset(chosen, stage.img_size, seed=0, augment=False)
     for number, mask in enumerate(batch.mask):

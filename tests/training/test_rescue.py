@@ -1,4 +1,4 @@
-"""Injected lack of memory: in forward, backward, optimiser, validation, in both stages."""
+"""Injected lack of memory: in forward, backward, optimizer, validation, in both stages."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.errors import MemoryExhausted
 from decamo.history import EpochDone, MemoryRanOut, RolledBack, StepDone
 from decamo.losses import Losses
@@ -74,8 +74,8 @@ def test_a_micro_batch_that_does_not_fit_goes_in_pieces_and_the_result_is_the_sa
     events = list(trainer.run())
     assert {e.where for e in lost(events)} == {"training"}
     assert f"micro-batch of 4 in {pieces} pieces" in lost(events)[-1].decision
-    assert trainer.state.ledger.last.pieces == (pieces, pieces, 1)
-    assert {s.kind for s in trainer.state.ledger.segments} == {"start", "split"}
+    assert trainer.state.lineage.last.micro_batch_splits == (pieces, pieces, 1)
+    assert {s.kind for s in trainer.state.lineage.segments} == {"start", "split"}
     assert_as_good_as(trainer, whole)
 
 
@@ -89,7 +89,7 @@ def test_what_fits_in_stage_1_may_not_in_stage_2(make: Make, whole: Trainer) -> 
         events.append(event)
         if isinstance(event, EpochDone):
             trainer.stepper.criterion = tight
-    assert trainer.state.ledger.last.pieces == (1, 2, 1)
+    assert trainer.state.lineage.last.micro_batch_splits == (1, 2, 1)
     assert_as_good_as(trainer, whole)
 
 
@@ -112,12 +112,12 @@ def test_generators_are_put_back_before_a_step_is_tried_again(make: Make) -> Non
 
 
 @pytest.mark.parametrize("after", [0, 1])
-def test_an_optimiser_cut_off_half_way_is_not_trusted(
+def test_an_optimizer_cut_off_half_way_is_not_trusted(
     make: Make, whole: Trainer, after: int
 ) -> None:
     trainer = make("run", schedule=BATCHES)
-    optimiser, calls = trainer.state.optimiser, []
-    step = optimiser.step
+    optimizer, calls = trainer.state.optimizer, []
+    step = optimizer.step
 
     def cut_off(*args: Any, **kwargs: Any) -> Any:
         calls.append(1)
@@ -127,14 +127,14 @@ def test_an_optimiser_cut_off_half_way_is_not_trusted(
             raise short()
         return step(*args, **kwargs)
 
-    optimiser.step = cut_off  # type: ignore[method-assign]
+    optimizer.step = cut_off  # type: ignore[method-assign]
     events = list(trainer.run())
     (told,) = lost(events)
     assert told.where == "optimiser"
     (back,) = [e for e in events if isinstance(e, RolledBack)]
     assert back.position.step <= back.from_step
-    assert trainer.state.ledger.last.scale == 1
-    assert all(g["foreach"] is False for g in optimiser.param_groups)
+    assert trainer.state.lineage.last.scale == 1
+    assert all(g["foreach"] is False for g in optimizer.param_groups)
     assert_as_good_as(trainer, whole)
 
 
@@ -167,4 +167,4 @@ def test_a_split_run_goes_on_split(make: Make) -> None:
     room_for(first, 2)
     list(first.run())
     again = make("run", schedule=BATCHES, resume_from=first.folder.last)
-    assert again.state.ledger.last.pieces == (2, 1, 1)
+    assert again.state.lineage.last.micro_batch_splits == (2, 1, 1)

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from decamo.checkpoint import Checkpoint
-from decamo.schedule import Ledger, Position, Segment, SegmentKind
+from decamo.schedule import Lineage, Position, Segment, SegmentKind
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.training import resumption_of
 from tests.checkpoints import checkpoint_with
 
 SCHEDULE = ScheduleSettings(epochs=10, stage1_epochs=4, batch_size=2)
 SETTINGS = TrainSettings(schedule=SCHEDULE)
-LEDGER = Ledger((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 20),))
+LEDGER = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 20),))
 
 
 def checkpoint(epoch: int, settings: TrainSettings = SETTINGS) -> Checkpoint:
@@ -29,7 +29,7 @@ def word(settings: TrainSettings) -> tuple[str, str]:
 
 def test_without_a_checkpoint_a_run_starts() -> None:
     done = resumption_of(SETTINGS, None, images=20, world=1)
-    assert (done.kind, done.position, done.ledger) == ("start", Position(), LEDGER)
+    assert (done.kind, done.position, done.lineage) == ("start", Position(), LEDGER)
 
 
 def test_unchanged_settings_continue() -> None:

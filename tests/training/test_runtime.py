@@ -12,9 +12,9 @@ from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, to_plain
 from decamo.storage import RunFolder
 from decamo.storage.sealed import load_sealed
+from decamo.training.data_splits import find_splits
 from decamo.training.prepare import prepare
 from decamo.training.runtime import close_runtime, open_runtime
-from decamo.training.supply import find_supply
 from tests.training.conftest import tiny_settings
 
 
@@ -44,7 +44,7 @@ def _train(settings: TrainSettings) -> None:
     folder = RunFolder(settings.run.checkpoint_dir)
     runtime = open_runtime("cpu", "fp32")
     with runtime.main_first():
-        images = find_supply(settings.data, folder.census, lambda *_: None, keep=runtime.is_main)
+        images = find_splits(settings.data, folder.census, lambda *_: None, keep=runtime.is_main)
     prepared = prepare(settings, folder, runtime, images, None, stop=lambda: "", clock=lambda: 0.0)
     list(prepared.trainer.run())
     close_runtime()

@@ -5,11 +5,11 @@ from decamo.training.scaler import FLOOR, GuardedScaler
 
 
 def step(scaler: GuardedScaler, weight: torch.nn.Parameter, value: float) -> None:
-    optimiser = torch.optim.SGD([weight], lr=0.1)
+    optimizer = torch.optim.SGD([weight], lr=0.1)
     scaler.scale((weight * value).sum()).backward()
-    scaler.unscale(optimiser)
+    scaler.unscale(optimizer)
     assert weight.grad is not None
-    scaler.step(optimiser, finite=bool(torch.isfinite(weight.grad).all()))
+    scaler.step(optimizer, finite=bool(torch.isfinite(weight.grad).all()))
 
 
 def test_after_200_bad_steps_the_next_good_one_does_what_it_should() -> None:
@@ -42,12 +42,12 @@ def test_above_the_floor_it_is_torchs_own(seed: int) -> None:
     ours.load({**ours.state(), "growth_interval": 3})
     theirs.load_state_dict({**theirs.state_dict(), "growth_interval": 3})
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.SGD([other], lr=0.1)
+    optimizer = torch.optim.SGD([other], lr=0.1)
     for _ in range(60):
         value = float("inf") if torch.rand((), generator=generator) < 0.25 else 0.7
         step(ours, weight, value)
         theirs.scale((other * value).sum()).backward()
-        theirs.step(optimiser)
+        theirs.step(optimizer)
         theirs.update()
         weight.grad = other.grad = None
         assert ours.state() == theirs.state_dict()

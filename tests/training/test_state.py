@@ -81,7 +81,7 @@ def test_a_run_of_format_1_goes_on(make: Make, tmp_path: Path) -> None:
     path.write_bytes(sealed_1(old))
 
     trainer = make("run", resume_from=path, model=network, data={"cache": "off"})
-    assert [s.kind for s in trainer.state.ledger.segments] == ["start"]  # continued
+    assert [s.kind for s in trainer.state.lineage.segments] == ["start"]  # continued
     assert [r.iou for r in trainer.state.history] == [0.21, 0.34]
     list(trainer.run())
 
@@ -97,7 +97,8 @@ def test_what_is_checked_on_reading_is_what_is_written(make: Make, tmp_path: Pat
     list(trainer.run())
     plain = load_sealed(trainer.folder.last)
     assert set(plain) == set(upgraded(tmp_path, state_of_format_1()))
-    assert set(plain["ledger"][0]) == {f.name for f in fields(Segment)}
+    written = {"kind": "word", "micro_batch_splits": "pieces"}
+    assert set(plain["ledger"][0]) == {written.get(f.name, f.name) for f in fields(Segment)}
     assert set(plain["best"]) == {f.name for f in fields(Best)}
     assert set(plain["sums"]) == {f.name for f in fields(EpochSums)}
 

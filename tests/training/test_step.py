@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.host_waits import HostWaits
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.losses import Criterion
 from decamo.losses.terms import _window
 from decamo.nn import build_segmenter
 from decamo.nn.mixture import Mixture
 from decamo.settings import ModelSettings
 from decamo.training.ema import Ema
-from decamo.training.optimizer_groups import build_optimiser
+from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
 from decamo.training.step import Stepper
@@ -27,14 +27,14 @@ def stepper(
 ) -> Stepper:
     settings = ModelSettings("edgenext_xx_small", num_experts=experts, pretrained=False)
     model = build_segmenter(settings, sizes=[64], seed=3).to(device)
-    optimiser = build_optimiser(model, 0.0)
-    for group in optimiser.param_groups:
+    optimizer = build_optimizer(model, 0.0)
+    for group in optimizer.param_groups:
         group["lr"] = 1e-3
     return Stepper(
         model=model,
         # the balance of the experts looks at a running average, which each micro-batch moves
         criterion=Criterion(deep_supervision=True, weights={"balance": 0.0}),
-        optimiser=optimiser,
+        optimizer=optimizer,
         scaler=GuardedScaler(enabled=False),
         ema=Ema(model, 0.9) if ema else None,
         runtime=Runtime(device),
@@ -61,7 +61,7 @@ def gradients(sizes: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> list[tor
     def look(*_: object, **__: object) -> None:
         seen.extend(p.grad.clone() for p in one.model.parameters() if p.grad is not None)
 
-    monkeypatch.setattr(one.optimiser, "step", look)
+    monkeypatch.setattr(one.optimizer, "step", look)
     one.step(batches(sizes), sum(sizes))
     return seen
 
@@ -121,8 +121,8 @@ def test_what_makes_a_step_quick_moves_no_loss(monkeypatch: pytest.MonkeyPatch) 
 def waits(sizes: Sequence[int], experts: int, float16: bool = False) -> Counter[str]:
     one = stepper(clip_grad=1.0, ema=True, experts=experts)
     one.scaler = GuardedScaler(enabled=float16)
-    one.step(batches((1,)), 1)  # the optimiser makes its moments
-    counts = [moments["step"] for moments in one.optimiser.state.values()]  # on the host always
+    one.step(batches((1,)), 1)  # the optimizer makes its moments
+    counts = [moments["step"] for moments in one.optimizer.state.values()]  # on the host always
     with HostWaits(lambda: counts) as waits:
         one.step(batches(sizes), sum(sizes))
     return waits.found
@@ -167,7 +167,7 @@ def test_clipping_bounds_the_norm_and_tells_the_one_before(
         squares = [p.grad.square().sum() for p in one.model.parameters() if p.grad is not None]
         norms.append(float(torch.stack(squares).sum().sqrt()))
 
-    monkeypatch.setattr(one.optimiser, "step", look)
+    monkeypatch.setattr(one.optimizer, "step", look)
     outcome = one.step(batches((2,)), 2)
     assert outcome.grad_norm > 0.01
     assert norms == [pytest.approx(0.01, rel=1e-3)]

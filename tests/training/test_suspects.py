@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.storage import RunFolder
-from decamo.training.health import keep_suspects, suspects_among
+from decamo.training.stability import keep_suspects, suspects_among
 from tests.training.conftest import Make, ours
 
 
@@ -35,8 +35,8 @@ def test_the_image_whose_loss_is_not_finite_is_named(make: Make) -> None:
 
 def _norm(image: torch.Tensor, stepper: object) -> torch.Tensor:
     model = stepper.model  # type: ignore[attr-defined]
-    normalised: torch.Tensor = model.normalise(image.to(torch.uint8)[None])[0]
-    return normalised
+    normalized: torch.Tensor = model.normalize(image.to(torch.uint8)[None])[0]
+    return normalized
 
 
 def test_where_each_alone_is_finite_all_are_suspects(make: Make) -> None:

@@ -29,7 +29,7 @@ def test_it_says_what_its_network_predicts_and_never_learns(taught_by: Path) -> 
     teacher, image = load_teacher(taught_by, CPU), pixels(32)
     model = load_model(taught_by).model
     with torch.no_grad():
-        expected = model(model.normalise(image)).logits
+        expected = model(model.normalize(image)).logits
     assert torch.equal(teacher(image), expected)
     assert not teacher(image).requires_grad
     assert not any(p.requires_grad for p in teacher.model.parameters())
@@ -38,7 +38,7 @@ def test_it_says_what_its_network_predicts_and_never_learns(taught_by: Path) -> 
 def test_images_of_another_size_are_seen_at_the_size_that_it_knows(taught_by: Path) -> None:
     teacher, image = load_teacher(taught_by, CPU), pixels(64)
     with torch.no_grad():
-        expected = teacher.model(teacher.model.normalise(image), scale=0.5).logits
+        expected = teacher.model(teacher.model.normalize(image), scale=0.5).logits
     assert teacher(image).shape == (2, 1, 64, 64)
     assert torch.equal(teacher(image), expected)
 
@@ -54,7 +54,7 @@ def test_a_run_follows_it_and_a_resume_goes_on_as_if_never_stopped(
     part = make("part", schedule={"epochs": 2}, stop_after=3, **follow)
     list(part.run())
     rest = make("part", resume_from=part.folder.last, schedule={"epochs": 2}, **follow)
-    assert rest.state.ledger.last.kind == "start"
+    assert rest.state.lineage.last.kind == "start"
     list(rest.run())
     assert [r.parts for r in rest.state.history] == [r.parts for r in whole.state.history]
     weights = (load_sealed(t.folder.last)["model"] for t in (whole, rest))
@@ -66,8 +66,8 @@ def test_a_run_follows_it_and_a_resume_goes_on_as_if_never_stopped(
 def test_following_is_a_branch_that_is_named(make: Make, taught_by: Path) -> None:
     follow = {"teacher": str(taught_by)}
     resumed = make("on", resume_from=taught_by, schedule={"epochs": 3}, optimise=follow)
-    assert resumed.state.ledger.last.kind == "branch"
-    assert "--teacher" in resumed.state.ledger.last.reason
+    assert resumed.state.lineage.last.kind == "branch"
+    assert "--teacher" in resumed.state.lineage.last.reason
 
 
 def test_a_teacher_draws_a_network_towards_itself(make: Make, taught_by: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_teacher_draws_a_network_towards_itself(make: Make, taught_by: Path) -
         model, teacher = run.state.model.eval(), load_teacher(taught_by, CPU)
         image = pixels(32)
         with torch.no_grad():
-            own = model(model.normalise(image)).logits.sigmoid()
+            own = model(model.normalize(image)).logits.sigmoid()
         return float((own - teacher(image).sigmoid()).abs().mean())
 
     assert distance("followed", optimise={"teacher": str(taught_by)}) < distance("alone")

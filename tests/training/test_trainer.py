@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.data.pairs import Pair
 from decamo.errors import StorageError
 from decamo.history import (
@@ -206,7 +206,7 @@ def test_a_branch_takes_weights_and_moments_and_a_new_schedule(make: Make) -> No
     list(first.run())
     new = {"epochs": 5, "stage2_lr": 0.004, "scheduler": "onecycle", "img_size": 64}
     branch = make("run", resume_from=first.folder.last, schedule=new)
-    assert branch.state.ledger.last.kind == "branch"
+    assert branch.state.lineage.last.kind == "branch"
     assert_equal(branch.state.model.state_dict(), first.state.model.state_dict())
     assert_equal(everything(branch)["optimiser"], everything(first)["optimiser"])
     records = [e.record for e in branch.run() if isinstance(e, EpochDone)]
@@ -224,7 +224,7 @@ def test_moments_are_forgotten_on_request(make: Make) -> None:
         optimise={"reset_moments": True},
     )
     assert everything(fresh)["optimiser"] == {}
-    assert fresh.state.ledger.last.kind == "branch"
+    assert fresh.state.lineage.last.kind == "branch"
 
 
 def test_an_average_begun_at_a_resume_starts_from_the_loaded_weights(make: Make) -> None:
@@ -281,7 +281,9 @@ def stalled(trainer: Trainer, folder: Path, where: str) -> Path:
         return (*pairs[:at], replace(pairs[at], image=fifo), *pairs[at + 1 :])
 
     if where == "training":
-        trainer.feed = replace(trainer.feed, pairs=with_fifo(trainer.feed.pairs, 4))
+        trainer.training_batches = replace(
+            trainer.training_batches, pairs=with_fifo(trainer.training_batches.pairs, 4)
+        )
     else:
         trainer.validator.pairs = with_fifo(trainer.validator.pairs, 1)
     return fifo

@@ -71,7 +71,7 @@ def finish(
 
 @pytest.fixture
 def pairs(make: Make) -> tuple[Pair, ...]:
-    return make("run").feed.pairs
+    return make("run").training_batches.pairs
 
 
 def validator(pairs: Sequence[Pair], stop_after: int = 10**9) -> Validator:

@@ -20,7 +20,7 @@ from decamo.nn.foreign import ForeignNetwork
 from decamo.nn.name_fitting import FittedWeights, fit_names
 from decamo.nn.networks import build_network
 from decamo.nn.weights import named
-from decamo.schedule import HEAD, Ledger, Position, Segment, SegmentKind
+from decamo.schedule import HEAD, Lineage, Position, Segment, SegmentKind
 from decamo.settings import TrainSettings
 from decamo.settings.network_names import OWN_NETWORK
 from decamo.settings.plain import to_plain
@@ -168,7 +168,7 @@ def adopt_given(
     network = build_network(
         settings.model,
         sizes=[settings.schedule.img_size],
-        initialise=False,
+        initialize=False,
         seed=settings.run.seed,
     )
     notes += [f"{done} epochs are behind it, {from_where}", *network.notes()]
@@ -177,7 +177,7 @@ def adopt_given(
     out.mkdir(parents=True, exist_ok=True)
     here = score_adopted(settings, folder.census, network) if settings.data.dataset_path else None
     if here is not None:
-        images = len(here.supply.train)
+        images = len(here.splits.train)
     checkpoint, said = _checkpoint(
         network, foreign, settings, weights, points, done, images, best_score
     )
@@ -278,7 +278,7 @@ def _checkpoint(
         images = s.batch_size * s.accumulation_steps
         notes.append("an epoch counts as one step, since nobody said how many images it had")
     reason = f"adopted from {foreign.path.name} (sha256 {foreign.sha256[:12]})"
-    lineage = Ledger(
+    lineage = Lineage(
         (Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, images, reason=reason),)
     )
     step = lineage.plan.epoch_start(done) if done else 0
@@ -348,7 +348,7 @@ def _moments(
 
 
 def _records(
-    points: Sequence[Point], settings: TrainSettings, lineage: Ledger, done: int
+    points: Sequence[Point], settings: TrainSettings, lineage: Lineage, done: int
 ) -> Iterator[EpochRecord]:
     """The other program's epochs as records; NaN for what it did not write down."""
     for p in points:

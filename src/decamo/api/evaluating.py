@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.progress import Progress
 
 from decamo.data.deciding import ranges_of
-from decamo.data.layouts import Wanted, find_pairs
-from decamo.data.matching import files_by_stem
+from decamo.data.layouts import find_pairs
+from decamo.data.pairs import files_by_stem
 from decamo.data.rules import MAX_PIXELS, ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.data.waiting import Ear
+from decamo.data.wanted import Wanted
 from decamo.errors import SettingsError
 from decamo.evaluation import (
     RESAMPLES,
@@ -39,14 +40,14 @@ from decamo.evaluation import (
     sets_of_pairs,
 )
 from decamo.evaluation.trained_on import TrainedOn, trained_on
-from decamo.report.atlas_text import atlas_text
-from decamo.report.outcome_notes import outcome_notes
 from decamo.report.page import escaped
 from decamo.report.score_tables import (
+    atlas_text,
     both_text,
     comparison_text,
     group_text,
     head_text,
+    outcome_notes,
     protocol_text,
     score_text,
 )
@@ -387,7 +388,7 @@ def _network(
     # torch, for checkpoints alone: decisions/0007
     from decamo.api.model import load
     from decamo.evaluation.network import NetworkMethod
-    from decamo.inference.views import Views
+    from decamo.inference.tta import Views
 
     views = Views(options.flips, tuple(options.scales), options.look_closer)
     network = load(

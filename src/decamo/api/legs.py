@@ -22,11 +22,11 @@ from decamo.settings.plain import merged, to_plain
 from decamo.storage import RunFolder
 from decamo.storage.owner import Ownership
 from decamo.training.choosing import Given, choose_settings
+from decamo.training.data_splits import DataSplits
 from decamo.training.prepare import Prepared, prepare
-from decamo.training.run_summary import introduction, run_line, run_outcome
+from decamo.training.run_summary import run_line, run_outcome, startup_summary
 from decamo.training.runtime import Runtime
 from decamo.training.stops import Budget, Stop, StopEars, StopKind, StopRequests
-from decamo.training.supply import Supply
 
 __all__ = [
     "Callback",
@@ -49,7 +49,7 @@ class Session:
     given: Given
     folder: RunFolder
     runtime: Runtime
-    supply: Supply
+    splits: DataSplits
     con: Console
     budget: Budget | None
     asked: StopRequests
@@ -110,7 +110,7 @@ class Ended:
 def run_legs(session: Session, settings: TrainSettings, checkpoint: Checkpoint | None) -> Ended:
     """Train, race where the run stands still if that is asked for, and train what comes of it."""
     live = Live(
-        session.folder, session.supply, session.runtime, session.con, session.budget, session.stop,
+        session.folder, session.splits, session.runtime, session.con, session.budget, session.stop,
         session.waiting,
     )  # fmt: skip
     ended = Ended({})
@@ -153,7 +153,7 @@ def _leg(
 
     prepared = prepared_leg(session, settings, checkpoint, stop)
     state = prepared.trainer.state
-    for line in introduction(settings, prepared, session.folder.journal):
+    for line in startup_summary(settings, prepared, session.folder.journal):
         session.con.say(line)
     if session.runtime.is_main:
         leave_traces(session.con, settings, session.folder, prepared)
@@ -163,7 +163,7 @@ def _leg(
         to_plain(settings),
         settings.run.on_plateau,
         live.epochs,
-        lambda records: live.refusal(settings, state.ledger, state.position, records),
+        lambda records: live.refusal(settings, state.lineage, state.position, records),
     )
     if prepared.trainer.saved:
         watch.look()
@@ -186,7 +186,7 @@ def prepared_leg(
         settings,
         session.folder,
         session.runtime,
-        session.supply,
+        session.splits,
         checkpoint,
         stop=stop,
         clock=time.monotonic,
@@ -216,8 +216,8 @@ def _train(
     """Run the trainer with its callbacks; returns why it stopped before its end, if it did."""
     trainer, folder = prepared.trainer, session.folder
     callbacks: list[Callback] = [
-        session.con.hear,
-        *([session.budget.hear] if session.budget else []),
+        session.con.on_event,
+        *([session.budget.on_event] if session.budget else []),
     ]
     last: Event | None = None
     with ExitStack() as stack:
@@ -228,8 +228,8 @@ def _train(
             board = stack.enter_context(
                 closing(TensorBoard(folder.tensorboard, prepared.resumption.position.step, say))
             )
-            callbacks += [journal.hear, board.hear, *session.callbacks]
-        callbacks.append(watch.hear)
+            callbacks += [journal.on_event, board.on_event, *session.callbacks]
+        callbacks.append(watch.on_event)
         for event in trainer.run():
             last = event
             for callback in callbacks:

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 
 from decamo.data.deciding import rule_for_images
-from decamo.data.normalise import to_rgb
+from decamo.data.normalize import to_rgb
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
 from decamo.errors import DataError
@@ -24,7 +24,7 @@ from decamo.inference.load_model import load_model
 from decamo.inference.loaded import Loaded
 from decamo.inference.predictor import Predictor
 from decamo.inference.pretrained_folder import HUB, from_hub, save_folder
-from decamo.inference.views import Views
+from decamo.inference.tta import Views
 from decamo.inference.writer import overlay, write_overlay, write_probability
 from decamo.metrics import THRESHOLD
 from decamo.nn.build import check_sizes

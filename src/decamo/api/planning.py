@@ -42,7 +42,7 @@ class PlanResult:
 
     def lr(self, step: int, group: str = "head") -> float:
         """Learning rate of a group at an absolute optimizer step, past or to come."""
-        return self.resumption.ledger.rates_at(step)[group]
+        return self.resumption.lineage.rates_at(step)[group]
 
     def draw(self, path: str | Path) -> Path:
         """Draw the learning rates and what learns when; returns the picture's path.
@@ -53,7 +53,7 @@ class PlanResult:
         """
         from decamo.report.plan_picture import draw_plan  # matplotlib: decisions/0007
 
-        draw_plan(Path(path), self.resumption.ledger, self.resumption.position)
+        draw_plan(Path(path), self.resumption.lineage, self.resumption.position)
         return Path(path)
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class PlanResult:
             return f"complete: {self._end}"
         kind, reason = self.resumption.told
         parts = [f"{kind}: {reason}; {self.images} training images"]
-        parts.append(plan_text(self.resumption.ledger, self.resumption.position))
+        parts.append(plan_text(self.resumption.lineage, self.resumption.position))
         parts += [f"warning: {warning}" for warning in self.warnings]
         return "\n\n".join([*parts, spending_text(self.spending)])
 
@@ -107,7 +107,7 @@ def plan(
 
     Example:
         >>> laid = decamo.plan(images=100, epochs=120, stage1_epochs=30, scheduler="cosine")
-        >>> str(laid.resumption.kind), laid.resumption.ledger.plan.last_epoch
+        >>> str(laid.resumption.kind), laid.resumption.lineage.plan.last_epoch
         ('start', 120)
     """
     given = given_of(config, recipe=recipe, **options)
@@ -145,7 +145,7 @@ def plan_given(
     return PlanResult(
         resumption,
         images,
-        tuple(review(resumption.ledger, resumption.position)),
+        tuple(review(resumption.lineage, resumption.position)),
         tuple(expected_spending(settings, resumption, checkpoint, measure=measure)),
     )
 
@@ -164,7 +164,8 @@ def count_images(data: DataSettings) -> int:
     """
     if not data.dataset_path:
         raise DataError("--dataset-path", "not given", "name a data set, or give --images N")
-    from decamo.data.layouts import Wanted, find_pairs  # numpy and Pillow: decisions/0007
+    from decamo.data.layouts import find_pairs
+    from decamo.data.wanted import Wanted
 
     wanted = Wanted(data.train_on, data.test_on, data.mask_suffix)
     pairs = [
@@ -176,7 +177,7 @@ def count_images(data: DataSettings) -> int:
 
 
 def _report(resumption: Resumption) -> dict[str, Any]:
-    plan = resumption.ledger.plan
+    plan = resumption.lineage.plan
     kind, reason = resumption.told
     return {
         "word": kind.value,
@@ -192,10 +193,10 @@ def _report(resumption: Resumption) -> dict[str, Any]:
                 "accumulation": s.accumulation,
                 "img_size": s.img_size,
                 "curve": s.curve.kind,
-                "openings": {str(o.step): sorted(o.groups) for o in s.openings},
+                "openings": {str(o.step): sorted(o.groups) for o in s.unfreezings},
             }
             for s in plan.stages
         ],
-        "lr": {str(e): rates for e, rates in rates_by_epoch(resumption.ledger).items()},
+        "lr": {str(e): rates for e, rates in rates_by_epoch(resumption.lineage).items()},
         "last_lr": {g: plan.lr(plan.end_step - 1, g) for g in plan.ratios},
     }

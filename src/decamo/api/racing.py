@@ -14,7 +14,7 @@ from decamo.errors import DataError, SettingsError
 from decamo.nn.build import refuse_unbuildable
 from decamo.nn.networks import check_network
 from decamo.races import Branch, StartPoint, standard_branches
-from decamo.races.departure import original_of
+from decamo.races.branch_checkpoint import original_of
 from decamo.races.finish import begin_winner, race_outcome, write_outcome
 from decamo.races.outcome_table import RaceOutcome, outcome_text
 from decamo.races.plateau import TRIAL_EPOCHS
@@ -36,10 +36,10 @@ from decamo.training.choosing import (
     given_of,
     insist_on_named_code,
 )
+from decamo.training.data_splits import find_splits
 from decamo.training.prepare import ear_of
 from decamo.training.runtime import close_runtime, open_runtime
 from decamo.training.stops import Budget, Stop, StopEars, StopKind, stop_requests
-from decamo.training.supply import find_supply
 
 __all__ = ["EscapeResult", "RaceChoice", "escape", "escape_checkpoint", "train_winner"]
 
@@ -202,19 +202,19 @@ def escape_checkpoint(
         ear = ear_of(settings, waiting, con.say)
         looking = con.progress("looking at the images")
         try:
-            supply = find_supply(settings.data, folder.census, looking, checkpoint=held, ear=ear)
+            splits = find_splits(settings.data, folder.census, looking, checkpoint=held, ear=ear)
         except StopAsked as stopped:
             raise SettingsError(
                 "--budget", f"{stopped.why} before the race began", "give more time"
             ) from stopped
-        for note in supply.notes:
+        for note in splits.notes:
             con.say(note)
         course = course_of(
             folder.races,
             settings.run.resume_from or checkpoint,
             settings,
             held,
-            supply,
+            splits,
             runtime,
             epochs=choice.trial_epochs,
             stop=lambda: ears.ask({StopKind.SIGNAL: asked.why, **spent}),
@@ -222,7 +222,7 @@ def escape_checkpoint(
             ear=ear_of(settings, ear.listen),
         )
         race = begin_race(
-            course, _branches(choice, course.standing), con, budget, keep_all=choice.keep_all
+            course, _branches(choice, course.start), con, budget, keep_all=choice.keep_all
         )
         asked.patient = True
         why = race.run()
@@ -247,8 +247,8 @@ def _chosen(checkpoint: Path, given: Given) -> tuple[TrainSettings, Checkpoint]:
     return settings, held
 
 
-def _branches(choice: RaceChoice, standing: StartPoint) -> tuple[Branch, ...]:
-    standard = standard_branches(standing)
+def _branches(choice: RaceChoice, start: StartPoint) -> tuple[Branch, ...]:
+    standard = standard_branches(start)
     if choice.branches is None:
         return only(standard, choice.only) if choice.only else standard
     own_ones = branches_of(choice.branches)

@@ -13,9 +13,9 @@ from rich.progress import Progress
 from decamo.diagnosis import Advice, Diagnosis
 from decamo.errors import DataError, DecamoError
 from decamo.history import Past
-from decamo.report.gallery_section import Gallery
+from decamo.report.experts_section import Gallery
 from decamo.report.race_section import outcomes_in
-from decamo.report.run_charts import best_point
+from decamo.report.run_figures import best_point
 from decamo.report.run_page import Findings, run_page, standing
 from decamo.storage import RunFolder
 from decamo.storage.contents import contents
@@ -133,8 +133,8 @@ def _drawn(checkpoint: Path, folders: Sequence[Path], device: str, network: str)
     from decamo.inference.load_model import load_model
     from decamo.inference.predictor import Predictor
     from decamo.report.run_gallery import make_gallery
+    from decamo.training.data_splits import find_splits
     from decamo.training.runtime import open_runtime
-    from decamo.training.supply import find_supply
 
     held = load_checkpoint(checkpoint)
     data = held.settings.data
@@ -148,16 +148,16 @@ def _drawn(checkpoint: Path, folders: Sequence[Path], device: str, network: str)
             progress.update(task, completed=done, total=total)
 
         census = RunFolder(checkpoint.parent).census
-        supply = find_supply(data, census, tell, keep=False, checkpoint=held)
+        splits = find_splits(data, census, tell, keep=False, checkpoint=held)
         loaded = load_model(checkpoint, network)
         runtime = open_runtime(device, "fp32")
         predictor = Predictor(loaded.model.to(runtime.device), loaded.img_size, runtime.device)
         progress.update(task, description="validation cases")
-        gallery = make_gallery(predictor, supply.val, tell)
+        gallery = make_gallery(predictor, splits.val, tell)
     places = ", ".join(str(path) for path in data.dataset_path)
     source = (
         f"{checkpoint.name}: {loaded.weights} weights of epoch {loaded.epoch} at {loaded.img_size}"
-        f" px on the {len(supply.val)} images held out of {places}; mean IoU"
+        f" px on the {len(splits.val)} images held out of {places}; mean IoU"
         f" {fmean(gallery.ious):.4f}"
     )
     return replace(gallery, source=source)

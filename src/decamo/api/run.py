@@ -14,7 +14,7 @@ from decamo.errors import SettingsError
 from decamo.history import Past, Point, read_past
 from decamo.report.diagnosis_text import diagnosis_text
 from decamo.report.page import page
-from decamo.report.run_charts import run_charts
+from decamo.report.run_figures import run_charts
 from decamo.report.run_page import part
 from decamo.storage import RunFolder
 

@@ -19,8 +19,8 @@ from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, check_space, file_bytes, run_bytes, write_whole
 from decamo.storage.owner import Ownership, own
+from decamo.training.checkpoint_manager import keep_former_best
 from decamo.training.choosing import Given, choose_settings
-from decamo.training.keeper import keep_former_best
 from decamo.training.prepare import Prepared
 from decamo.training.runtime import Runtime, close_runtime, open_runtime
 
@@ -123,7 +123,7 @@ def leave_traces(
     if folder.config.exists() and not _is_generated(folder.config):
         con.say(f"kept: {folder.keep_given_config()} is the config.toml that lay there")
     write_config(folder, settings)
-    draw_plan(folder.picture, prepared.resumption.ledger, prepared.resumption.position)
+    draw_plan(folder.picture, prepared.resumption.lineage, prepared.resumption.position)
 
 
 def write_config(folder: RunFolder, settings: TrainSettings) -> None:

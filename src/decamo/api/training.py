@@ -20,8 +20,8 @@ from decamo.errors import DataError
 from decamo.nn.build import refuse_unbuildable
 from decamo.nn.networks import check_network
 from decamo.report.console import Console
-from decamo.report.plan_text import preflight_text
-from decamo.schedule import Preflight
+from decamo.report.plan_text import dry_run_text
+from decamo.schedule import DryRun
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.settings.words import seconds_of
@@ -38,13 +38,13 @@ from decamo.training.choosing import (
     given_of,
     insist_on_named_code,
 )
-from decamo.training.preflight import rehearse
+from decamo.training.data_splits import DataSplits, find_splits
+from decamo.training.dry_run import rehearse
 from decamo.training.prepare import ear_of
 from decamo.training.resumption import is_complete
-from decamo.training.run_summary import introduction
+from decamo.training.run_summary import startup_summary
 from decamo.training.runtime import Runtime
 from decamo.training.stops import Budget, Stop, StopKind, stop_requests
-from decamo.training.supply import Supply, find_supply
 
 __all__ = ["Callback", "TrainResult", "train", "train_given"]
 
@@ -67,7 +67,7 @@ class TrainResult:
     stop: Stop | None = None
     signal: int = 0
     outcome: Mapping[str, Any] = field(default_factory=dict)
-    rehearsal: Preflight | None = None
+    rehearsal: DryRun | None = None
 
     @property
     def stopped(self) -> str:
@@ -167,7 +167,7 @@ def train_given(
             return TrainResult(folder, complete=settings.run.resume_from)
         folder.open(settings.run.resume_from)
         try:
-            images = _supply(settings, checkpoint, folder, runtime, con, budget)
+            images = _splits(settings, checkpoint, folder, runtime, con, budget)
             session = Session(
                 given, folder, runtime, images, con, budget, asked, owned, tuple(callbacks)
             )
@@ -188,17 +188,17 @@ def train_given(
     )
 
 
-def _supply(
+def _splits(
     settings: TrainSettings,
     checkpoint: Checkpoint | None,
     folder: RunFolder,
     runtime: Runtime,
     con: Console,
     budget: Budget | None,
-) -> Supply:
+) -> DataSplits:
     """The images to train and to validate on; the first process looks at them first."""
     with runtime.main_first():
-        return find_supply(
+        return find_splits(
             settings.data,
             folder.census,
             con.progress("looking at the images"),
@@ -217,16 +217,14 @@ def _best_line(ended: Ended, folder: RunFolder) -> str:
     return f"no validation yet, so no best weights{newest}"
 
 
-def _rehearse(
-    session: Session, settings: TrainSettings, checkpoint: Checkpoint | None
-) -> Preflight:
+def _rehearse(session: Session, settings: TrainSettings, checkpoint: Checkpoint | None) -> DryRun:
     prepared = prepared_leg(session, settings, checkpoint, session.stop)
-    for line in introduction(settings, prepared, session.folder.journal):
+    for line in startup_summary(settings, prepared, session.folder.journal):
         session.con.say(line)
-    flight = rehearse(prepared.trainer)
+    dry_run = rehearse(prepared.trainer)
     words = settings.run.budget
-    session.con.say(preflight_text(flight, None if words is None else seconds_of("budget", words)))
-    return flight
+    session.con.say(dry_run_text(dry_run, None if words is None else seconds_of("budget", words)))
+    return dry_run
 
 
 def _budget(settings: TrainSettings, began: float) -> Budget | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from decamo.data.rules import ReadingRule, rules_from_plain
 from decamo.data.split_record import SplitRecord
 from decamo.history import EpochRecord
-from decamo.schedule import Ledger, Position
+from decamo.schedule import Lineage, Position
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, to_plain
 from decamo.storage.formats import FORMAT
@@ -120,7 +120,7 @@ class Checkpoint:
     moments: Mapping[str, Mapping[str, Any]]
     scaler: Mapping[str, float]
     generators: Generators
-    lineage: Ledger
+    lineage: Lineage
     position: Position
     sums: EpochSums
     history: tuple[EpochRecord, ...]
@@ -174,7 +174,7 @@ class Checkpoint:
             moments=plain["optimiser"],
             scaler=plain["scaler"],
             generators=Generators(plain["generators"]["cpu"], tuple(plain["generators"]["cuda"])),
-            lineage=Ledger.from_plain(plain["ledger"]),
+            lineage=Lineage.from_plain(plain["ledger"]),
             position=Position(**plain["position"]),
             sums=EpochSums(**plain["sums"]),
             history=tuple(EpochRecord.from_plain(record) for record in plain["history"]),

@@ -9,12 +9,11 @@ from rich.progress import Progress
 
 from decamo.data import save_cache
 from decamo.data.audit import audit_data, previews
-from decamo.data.layouts import Wanted
 from decamo.data.scenes import write_scenes
+from decamo.data.wanted import Wanted
 from decamo.errors import SettingsError
 from decamo.flags import Parser, add_wanted, write_json
-from decamo.report.audit_page import audit_page
-from decamo.report.audit_text import audit_text
+from decamo.report.audit_report import audit_page, audit_text
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs, write_output
 

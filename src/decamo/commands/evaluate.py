@@ -199,8 +199,7 @@ def _pictures(
 def _draw(pictures: Mapping[tuple[str, str], Path], result: EvaluateResult) -> None:
     """Draw worst and median cases of each score."""
     # matplotlib, for pictures alone: decisions/0007
-    from decamo.report.atlas_cases import atlas_cases
-    from decamo.report.atlas_picture import draw_atlas
+    from decamo.report.error_pictures import atlas_cases, draw_atlas
 
     scoring = result.scoring
     for scored in result.scores:

@@ -14,16 +14,17 @@ from rich.progress import track
 
 from decamo.api.model import load
 from decamo.data.deciding import rule_for_images
+from decamo.data.read_ahead import patient_read
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
-from decamo.data.waiting import Ear, patient_read
+from decamo.data.waiting import Ear
 from decamo.errors import DataStalled, SettingsError, UnreadableImage
 from decamo.flags import Parser, add_data_timeout, add_network, add_views, write_json
 from decamo.inference import write_overlay, write_probability
 from decamo.inference.inputs import Found, find_images
-from decamo.inference.views import Views
+from decamo.inference.tta import Views
 from decamo.metrics import THRESHOLD
-from decamo.nn.firing import ActivationRecorder, Firing
+from decamo.nn.activation_recorder import ActivationRecorder, Firing
 from decamo.nn.gate_recorder import entropy_share
 from decamo.settings.words import counted, level_name, seconds_of
 from decamo.storage import make_folder

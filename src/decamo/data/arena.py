@@ -1,11 +1,4 @@
-"""Memory that reading processes put batches into, and where it is to be had.
-
-torch's own loader keeps it in ``/dev/shm``, of which a container has 64 MB unless it is told
-otherwise; a batch that finds no room there is lost, or kills who writes it (SIGBUS). A nameless
-file in memory (memfd) knows no such limit. Where there is none, an ordinary temporary file does,
-whose room is taken beforehand; where not even that can be had, batches travel through the
-processes' own socket pairs.
-"""
+"""Memory that reading processes put batches into: where it is to be had, and how much is enough."""
 
 import contextlib
 import errno
@@ -20,7 +13,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Arena", "Nameless", "Temporary", "free_memory", "nameless", "reserve", "room_line"]
+__all__ = [
+    "AHEAD",
+    "Arena",
+    "Nameless",
+    "Temporary",
+    "affordable",
+    "batch_bytes",
+    "free_memory",
+    "nameless",
+    "reading_line",
+    "reserve",
+    "room_line",
+]
 
 SHM = Path("/dev/shm")
 _HEAD = 64  # bytes before each slot: a cache line; the first eight tell which sample is being read
@@ -199,3 +204,36 @@ def free_memory(
 
 def _words(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+AHEAD = 2  # micro-batches that each process has been given
+_SHARE = 0.5  # of the free memory: the rest is for the network and the page cache
+_CHANNELS = 4
+
+
+def batch_bytes(workers: int, micro_batch: int, size: int) -> int:
+    """Bytes that the batches of reading processes take, for images of ``size`` px."""
+    return workers * AHEAD * micro_batch * size**2 * _CHANNELS
+
+
+def affordable(workers: int, micro_batch: int, size: int) -> tuple[int, str]:
+    """How many of the reading processes the free memory is enough for, and why not all, if so."""
+    free, needed = free_memory(), batch_bytes(workers, micro_batch, size)
+    if not free or needed <= _SHARE * free:
+        return workers, ""
+    most = int(_SHARE * free / batch_bytes(1, micro_batch, size))
+    return most, (
+        f"batches of {workers} reading processes need {needed / 1e6:.0f} MB, and"
+        f" {free / 1e6:.0f} MB of memory are free: {most or 'none'} of them"
+        f" read{'s' if most == 1 else ''}"
+    )
+
+
+def reading_line(workers: int, micro_batch: int, size: int) -> str:
+    """Who reads, how batches travel, and what room there is in ``/dev/shm``, which is not used."""
+    able, _ = affordable(workers, micro_batch, size)
+    if not able:
+        return "a thread of this process reads"
+    probe = Arena.make(1, 1)
+    way = "their socket pairs" if probe is None else probe.owner.way
+    return room_line(able, batch_bytes(able, micro_batch, size), way)

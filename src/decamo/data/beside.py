@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, loose_files
 from decamo.data.halves import words_of
+from decamo.data.pairs import ARRAY_SUFFIXES, IMAGE_SUFFIXES, loose_files
 
 __all__ = ["MASK_WORDS", "Beside", "side_by_side"]
 

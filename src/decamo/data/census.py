@@ -9,9 +9,10 @@ from pathlib import Path
 
 from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
 from decamo.data.pairs import Pair
+from decamo.data.read_ahead import ReadAhead
 from decamo.data.reading import see_pair
 from decamo.data.survey import Sight
-from decamo.data.waiting import NOBODY, Ear, Patience, ReadAhead
+from decamo.data.waiting import NOBODY, Ear, Patience
 from decamo.errors import DataError, TooManyBadImages, UnreadableImage
 from decamo.settings.option import one_of
 from decamo.storage import write_whole

@@ -3,7 +3,7 @@
 Tasks and answers travel as pickles over socket pairs and nothing else: no queue, lock or semaphore
 of ``multiprocessing``, all of which need room in ``/dev/shm``. This side of each pair never blocks,
 so that a process that was killed, stopped or stuck in the middle of an answer holds up nothing. The
-other side is in :mod:`decamo.data.answering`.
+other side is in :mod:`decamo.data.worker_process`.
 """
 
 import atexit
@@ -19,30 +19,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from decamo.data.answering import Answer
-from decamo.data.deaths import LEAVE_S, cause_of_death, doing, is_crash, is_kill, oom_kills
-from decamo.data.hand import Hand, Task, start_hand
-from decamo.errors import DecamoError
+from decamo.data.deaths import LEAVE_S, Crash, cause_of_death, doing, is_crash, is_kill, oom_kills
+from decamo.data.worker_process import Answer, Hand, Task, start_hand
 
-__all__ = ["Answer", "Crash", "Crew"]
+__all__ = [
+    "Crew",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _CALM = 50  # answers in a row after which deaths are forgotten
 _TRIES = 2  # of a task that a process crashed on: a third one would go the same way
-
-
-class Crash(DecamoError):
-    """A task that process after process died of; doing it in this one would end it as well.
-
-    Attributes:
-        number: of the task.
-    """
-
-    def __init__(self, number: int, reason: str) -> None:
-        super().__init__(number, reason, "remove what it reads, or see the system's log")
-        self.number, self.reason = number, reason
 
 
 class Crew(Generic[T, R]):

@@ -1,21 +1,32 @@
-"""Pair -> sample: read, augment, squash."""
+"""Pairs -> samples -> batches, in an order that depends on (seed, epoch) alone."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 from decamo.data.augment import Augmentation, apply, apply_stored, draw_augmentation
 from decamo.data.cache.sample_sources import SampleSource
+from decamo.data.draws import ORDER, words
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_labelled
 from decamo.data.rules import VOID
 from decamo.geometry import Squash
 
-__all__ = ["CamouflageDataset", "Draw", "Sample"]
+__all__ = [
+    "Batch",
+    "CamouflageDataset",
+    "Draw",
+    "EpochSampler",
+    "Sample",
+    "collate",
+    "micro_batches_per_epoch",
+    "permutation",
+]
 
 Draw = Callable[[int, int, int], Augmentation]
 
@@ -98,3 +109,123 @@ class CamouflageDataset(Dataset[Sample]):
         if void is not None:
             squashed[squash.apply_mask((mask | void)[0])[None] & (squashed == 0)] = VOID
         return Sample(squash.apply(image), squashed, key=pair.key)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples that go through the network together; ``B`` may be 0 on a rank with no share.
+
+    Attributes:
+        image: uint8 ``[B, 3, S, S]``, RGB.
+        mask: uint8 ``[B, 1, S, S]``: 1 object, 0 ground; 255 neither, where the data set has void.
+        keys: the pairs', in the same order.
+    """
+
+    image: Tensor
+    mask: Tensor
+    keys: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return len(self.keys)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """The batch on another device; asynchronous where pinned and asked for."""
+        return Batch(
+            self.image.to(device, non_blocking=non_blocking),
+            self.mask.to(device, non_blocking=non_blocking),
+            self.keys,
+        )
+
+    def pin_memory(self) -> "Batch":
+        """The batch in page-locked memory, from which copies to a GPU can be asynchronous."""
+        return Batch(self.image.pin_memory(), self.mask.pin_memory(), self.keys)
+
+
+def permutation(seed: int, epoch: int, count: int) -> list[int]:
+    """The order of ``count`` samples in an epoch: the same on every machine and for ever.
+
+    Sorting random 64-bit words gives a uniform permutation (but for ties, of probability below
+    ``count**2 / 2**65``) without leaning on a library's shuffle, which may change.
+    """
+    return np.argsort(words(ORDER, seed, epoch, 0, count), kind="stable").tolist()
+
+
+def micro_batches_per_epoch(count: int, micro_batch: int, world: int = 1) -> int:
+    """Global micro-batches in an epoch of ``count`` samples; the last may be short."""
+    return -(-count // (micro_batch * world))
+
+
+class EpochSampler(Sampler[list[tuple[int, int]]]):
+    """Addresses (epoch, index) for one rank, micro-batch by micro-batch, over many epochs.
+
+    Each epoch is a permutation cut into global micro-batches of ``micro_batch * world`` samples,
+    of which rank ``r`` takes the ``r``-th contiguous share. The epoch's last may be short; it is
+    shared out as evenly as it can be, and a share may be the empty list. Nothing is dropped and
+    nothing doubled, so that all ranks take the same number of steps.
+
+    Args:
+        count: samples in the data set.
+        seed: fixes the order.
+        first_epoch: first epoch to yield.
+        last_epoch: last epoch to yield, included.
+        micro_batch: samples on each rank.
+        rank: this process, from 0.
+        world: number of processes.
+        skip: global micro-batches of ``first_epoch`` that were done before.
+
+    Raises:
+        ValueError: the numbers contradict each other.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        seed: int,
+        first_epoch: int,
+        last_epoch: int,
+        micro_batch: int,
+        rank: int = 0,
+        world: int = 1,
+        skip: int = 0,
+    ) -> None:
+        if count < 1 or micro_batch < 1 or not 0 <= rank < world:
+            raise ValueError(f"{count=}, {micro_batch=}, {rank=}, {world=}")
+        self.per_epoch = micro_batches_per_epoch(count, micro_batch, world)
+        if last_epoch < first_epoch or not 0 <= skip <= self.per_epoch:
+            raise ValueError(f"{first_epoch=}, {last_epoch=}, {skip=} of {self.per_epoch}")
+        self.count = count
+        self.seed = seed
+        self.epochs = range(first_epoch, last_epoch + 1)
+        self.micro_batch = micro_batch
+        self.rank = rank
+        self.world = world
+        self.skip = skip
+
+    def __len__(self) -> int:
+        return len(self.epochs) * self.per_epoch - self.skip
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        step = self.micro_batch * self.world
+        for epoch in self.epochs:
+            order = permutation(self.seed, epoch, self.count)
+            done = self.skip if epoch == self.epochs.start else 0
+            for start in range(done * step, self.count, step):
+                together = order[start : start + step]
+                low = self.rank * len(together) // self.world
+                high = (self.rank + 1) * len(together) // self.world
+                yield [(epoch, index) for index in together[low:high]]
+
+
+def collate(samples: Sequence[Sample], size: int) -> Batch:
+    """Samples of one size, in px, as a batch; of none an empty one."""
+    if not samples:
+        nothing = torch.empty(0, 3, size, size, dtype=torch.uint8)
+        return Batch(nothing, nothing[:, :1], ())
+    return Batch(
+        torch.stack([sample.image for sample in samples]),
+        torch.stack([sample.mask for sample in samples]),
+        tuple(sample.key for sample in samples),
+    )

@@ -7,13 +7,17 @@ hold on to it, and tells why one died by a number alone.
 import contextlib
 import errno
 import multiprocessing
+import multiprocessing.util
 import signal
 from pathlib import Path
 from typing import Any
 
+from decamo.errors import DecamoError
+
 __all__ = [
     "LEAVE_S",
     "NO_MEMORY",
+    "Crash",
     "cause_of_death",
     "doing",
     "is_crash",
@@ -118,3 +122,15 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # of the real-time ones only the first and the last have names
         return f"signal {number}"
+
+
+class Crash(DecamoError):
+    """A task that process after process died of; doing it in this one would end it as well.
+
+    Attributes:
+        number: of the task.
+    """
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(number, reason, "remove what it reads, or see the system's log")
+        self.number, self.reason = number, reason

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from decamo.data.census import BadFile, Census, Entry
-from decamo.data.mask_values import same_labels, same_words
+from decamo.data.decoding import is_wide_file
+from decamo.data.given_values import same_labels, same_words
 from decamo.data.pairs import Pair
 from decamo.data.pixel_range import WideLook, decide_scale, fitting_scale, scale_words
-from decamo.data.reading import is_wide_file, read_labels, see_image, see_mask
+from decamo.data.read_ahead import patient_read
+from decamo.data.reading import read_labels, see_image, see_mask
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule
 from decamo.data.survey import Sight, decide_rule
-from decamo.data.waiting import NOBODY, Ear, patient_read
+from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import DataStalled, SettingsError, UnreadableImage
 from decamo.settings.words import counted
 

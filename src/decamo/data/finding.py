@@ -6,47 +6,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from decamo.data.beside import MASK_WORDS, side_by_side
-from decamo.data.files import IMAGE_SUFFIXES, holds_images, image_files, loose_files
+from decamo.data.beside import side_by_side
+from decamo.data.folder_pairs import (
+    MASK_FOLDER_WORDS,
+    folder_pairs_among,
+    plain_name,
+    words_besides,
+)
 from decamo.data.halves import Half, half_of, is_only_half, is_unmistakable, numbered, words_of
+from decamo.data.pairs import IMAGE_SUFFIXES, holds_images, image_files, loose_files
 from decamo.errors import DataError
 
-__all__ = ["LOOKED_FOR", "PairSource", "glimpse", "lone_images", "sources_under"]
+__all__ = [
+    "LOOKED_FOR",
+    "PairSource",
+    "glimpse",
+    "lone_images",
+    "sources_under",
+]
 
 LOOKED_FOR = (
     "an Image, Imgs, Images or im folder beside a GT_Object, GT, masks or labels folder, or images"
     " and masks side by side (a.jpg with a_mask.png or a.png), up to 3 folders deep"
 )
-
-_IMAGES = ("image", "imgs", "images", "im", "img")  # in order of preference
-_MASKS = ("gtobject", "gt", "masks", "mask")
-# As words of a longer name: DUTS-TR-Image beside DUTS-TR-Mask, imagesTr beside labelsTr
-_IMAGE_WORDS = frozenset(_IMAGES)
-_MASK_WORDS = frozenset(
-    [
-        "gt",
-        "gts",
-        "mask",
-        "masks",
-        "label",
-        "labels",
-        "annotation",
-        "annotations",
-        "groundtruth",
-        "segmentation",
-        "segmentations",
-        "seg",
-    ]
-)
-# Tried where those above find nothing: Original beside Ground Truth (CVC-ClinicDB), input beside
-# target, frames beside masks (cameras), ISIC's Training_Input beside Training_GroundTruth
-_MORE_IMAGE_WORDS = _IMAGE_WORDS | frozenset(
-    [
-        "photo", "photos", "photographs", "picture", "pictures", "pics", "frame", "frames", "rgb",
-        "original", "originals", "orig", "input", "inputs", "source", "sat", "raw",
-    ]
-)  # fmt: skip
-_MORE_MASK_WORDS = _MASK_WORDS | MASK_WORDS | frozenset(["target", "targets", "mattes", "truth"])
 _TEST_ONLY = ("chameleon", "nc4k")  # 76 and 4121 images, published to test on
 _HALVED = ("camo", "cod10k")  # published with a half to train on and a half to test on
 _DEPTH = 3
@@ -136,7 +118,7 @@ def sources_under(root: Path, mask_suffix: str = "") -> list[PairSource]:
     while queue:
         folder, depth = queue.popleft()
         children = _subfolders(folder)
-        together = _pairs_among(children)
+        together = folder_pairs_among(children)
         for images, masks in together:
             found.extend(_sources_of(folder, root, images, masks))
         if not together:
@@ -164,7 +146,7 @@ def _without_folder(folder: Path, root: Path, mask_suffix: str) -> Iterator[Pair
     if not loose_files(folder, IMAGE_SUFFIXES):
         return
     children = _subfolders(folder)
-    within = [f for f in children if _rest(f, _MORE_MASK_WORDS) == () and holds_images(f)]
+    within = [f for f in children if words_besides(f, MASK_FOLDER_WORDS) == () and holds_images(f)]
     if len(within) == 1:
         yield from _sources_of(folder, root, folder, within[0])
     elif side_by_side(folder, mask_suffix):
@@ -202,81 +184,10 @@ def lone_images(root: Path) -> Path | None:
     return None if first is None else first.parent
 
 
-def _pairs_among(children: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Folders of images, each with its folder of masks, among the folders of one place."""
-    images, masks = _first(children, _IMAGES), _first(children, _MASKS)
-    if images and masks:
-        return [(images, masks)]
-    return (
-        _by_words(children, _IMAGE_WORDS, _MASK_WORDS)
-        or _by_words(children, _MORE_IMAGE_WORDS, _MORE_MASK_WORDS)
-        or _by_each_other(children)
-    )
-
-
-def _by_each_other(children: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """``frogs`` beside ``frogs_gt``, Carvana's ``train`` beside ``train_masks``."""
-    plain = {words_of(f.name): f for f in children if _rest(f, _MORE_MASK_WORDS) is None}
-    rights = [(f, rest) for f in children if (rest := _rest(f, _MORE_MASK_WORDS))]
-    return [
-        (plain[rest], right)
-        for right, rest in rights
-        if rest in plain and holds_images(plain[rest]) and holds_images(right)
-    ]
-
-
-def _by_words(
-    children: Sequence[Path], of_images: frozenset[str], of_masks: frozenset[str]
-) -> list[tuple[Path, Path]]:
-    lefts = [(child, rest) for child in children if (rest := _rest(child, of_images)) is not None]
-    rights = [(child, rest) for child in children if (rest := _rest(child, of_masks)) is not None]
-    rights = [(child, rest) for child, rest in rights if holds_images(child)] if lefts else []
-    if len(lefts) > 1:  # VOC's ImageSets hold lists
-        lefts = [(child, rest) for child, rest in lefts if holds_images(child)] or lefts
-    if len(lefts) == len(rights) == 1:
-        return [(lefts[0][0], rights[0][0])]
-    if len(lefts) == 1 and (best := [f for f, rest in rights if rest == ("class",)]):
-        return [(lefts[0][0], best[0])]  # VOC's SegmentationClass, beside SegmentationObject
-    return _of_one_name(lefts, rights) or _of_one_name(_unnumbered(lefts), _unnumbered(rights))
-
-
-def _of_one_name(
-    lefts: Sequence[tuple[Path, tuple[str, ...]]], rights: Sequence[tuple[Path, tuple[str, ...]]]
-) -> list[tuple[Path, Path]]:
-    return [
-        (left, right)
-        for left, rest in lefts
-        for right, other in rights
-        if rest == other and [r for _, r in rights].count(rest) == 1
-    ]
-
-
-def _unnumbered(
-    folders: Sequence[tuple[Path, tuple[str, ...]]],
-) -> list[tuple[Path, tuple[str, ...]]]:
-    """ISIC2018_Task1-2_Training_Input belongs to ISIC2018_Task1_Training_GroundTruth.
-
-    Of several that differ by numbers alone none is left: numbers may be all that tells sets apart.
-    """
-    plain = [(f, tuple(word for word in rest if not word.isdigit())) for f, rest in folders]
-    return [(f, rest) for f, rest in plain if [r for _, r in plain].count(rest) == 1]
-
-
-def _rest(folder: Path, roles: frozenset[str]) -> tuple[str, ...] | None:
-    """What a folder's name says beside what lies in it; None where it does not say that."""
-    words = words_of(folder.name.replace("GroundTruth", "groundtruth"))
-    if words[-2:] == ("ground", "truth"):
-        words = (*words[:-2], "groundtruth")
-    ends = {words[0], words[-1]} if words else set()
-    if not ends & roles:
-        return None
-    return tuple(word for word in words if word not in roles and word != "object")
-
-
 def _sources_of(folder: Path, root: Path, images: Path, masks: Path) -> Iterator[PairSource]:
     home = next((f for f in (folder, *folder.parents) if not is_only_half(f.name)), folder)
     inside = [folder, *(f for f in folder.parents if f == root or root in f.parents)]
-    test_only = any(_word(f).startswith(_TEST_ONLY) for f in (*inside, home))
+    test_only = any(plain_name(f).startswith(_TEST_ONLY) for f in (*inside, home))
     whole = PairSource(
         home.name or folder.name or "root", home, images, masks, Half.ANY, test_only,
         below=_below(root, images), beside=images == masks,
@@ -383,7 +294,7 @@ def _doubted(sources: Sequence[PairSource]) -> Iterator[PairSource]:
         if beside:
             why = f"{', '.join(sorted(beside)[:3])} lie side by side"
             yield replace(source, split=Half.UNCLEAR, why=why)
-        elif trains and _word(source.home).startswith(_HALVED):
+        elif trains and plain_name(source.home).startswith(_HALVED):
             why = f"{source.name} is published in two halves, and lies beside a training half"
             yield replace(source, split=Half.UNCLEAR, why=why)
         else:
@@ -413,12 +324,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads to itself
         return False
-
-
-def _first(folders: Sequence[Path], words: tuple[str, ...]) -> Path | None:
-    ranked = [folder for word in words for folder in folders if _word(folder) == word]
-    return ranked[0] if ranked else None
-
-
-def _word(folder: Path) -> str:
-    return folder.name.casefold().translate({ord(mark): None for mark in "-_ "})

@@ -2,7 +2,7 @@
 
 Two measures must agree before a pair is named. First a 64-bit difference hash (Krawetz, "Kind of
 like that", 2013): is each cell of an 8 x 8 grid brighter than its left neighbour? Then the
-normalised correlation of the 32 x 32 grey thumbnails, and the aspect ratio.
+normalized correlation of the 32 x 32 grey thumbnails, and the aspect ratio.
 
 The thresholds come from the 848 images of a tenth of COD10K-v3 and CAMO: 359 128 pairs, each also
 mirrored. The four that are copies to the eye, one of them cropped by a caption's rows, differ in at

@@ -14,51 +14,36 @@ Which words say which half is told by :mod:`decamo.data.halves`.
 
 import filecmp
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
-from decamo.data.files import ARRAY_SUFFIXES, files_by_stem
 from decamo.data.finding import LOOKED_FOR, PairSource, glimpse, lone_images, sources_under
-from decamo.data.halves import Half, half_of
+from decamo.data.halves import Half
 from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
-from decamo.data.pairs import Pair
+from decamo.data.pairs import ARRAY_SUFFIXES, Pair, files_by_stem
+from decamo.data.wanted import (
+    ANYTHING,
+    NOT_NAMED,
+    Wanted,
+    as_said,
+    by_files,
+    names_file,
+    names_folder,
+    refuse_idle,
+)
 from decamo.errors import DataError
 from decamo.settings.words import counted, verb
 
-__all__ = ["ANYTHING", "Listing", "Wanted", "as_said", "find_pairs", "halves_said", "no_data_set"]
+__all__ = [
+    "Listing",
+    "find_pairs",
+    "no_data_set",
+]
 
-_DOUBTFUL = 0.1  # share of the files whose names speak of a test half, from which on it counts
-# Pairs of the halves that were published to test on (Fan et al., 2020; Le et al., 2019)
-_TEST_HALVES = {"cod10k": 2026, "camo": 250}
-_LISTS = (
-    *("ImageSets", "ImageSets/Segmentation", "ImageSets/Main", "splits", "lists"),
-    *("ImageSets/480p", "ImageSets/1080p", "ImageSets/2016", "ImageSets/2017"),  # DAVIS
-)
 _SEVERAL = 3  # folders; fewer may be data sets of one image each
-_LONGEST = 10_000_000  # bytes of a list of names
-_NOT_NAMED = "not named by --train-on"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a user says of data sets beyond where they are.
-
-    Attributes:
-        train_on: patterns of folders or files that train; where given, no others do.
-        test_on: patterns of folders or files that are to test on.
-        mask_suffix: what the names of masks have behind their images', such as ``_mask``.
-    """
-
-    train_on: tuple[str, ...] = ()
-    test_on: tuple[str, ...] = ()
-    mask_suffix: str = ""
-
-
-ANYTHING = Wanted()
 
 
 @dataclass(frozen=True)
@@ -106,15 +91,15 @@ def find_pairs(
             unique.setdefault((source.images.resolve(), source.masks.resolve()), source)
     everything = [as_said(source, wanted) for source in unique.values()]
     found = {s: match_stems(s, split, wanted.mask_suffix) for s in everything if s.serves(split)}
-    _refuse_idle(everything, found, wanted)
-    looked = [_by_files(source, held, split, wanted) for source, held in found.items()]
+    refuse_idle(everything, found, wanted)
+    looked = [by_files(source, held, split, wanted) for source, held in found.items()]
     matched = {source: held for source, held in looked if source.serves(split)}
     if split == "test" and wanted.test_on:
         matched = {
             source: held
             for source, held in matched.items()
-            if _names_folder(wanted.test_on, source)
-            or any(_names_file(wanted.test_on, pair) for pair in held.pairs)
+            if names_folder(wanted.test_on, source)
+            or any(names_file(wanted.test_on, pair) for pair in held.pairs)
         }
     if split == "train":
         matched = {source: matched[source] for source in _sure(list(matched), wanted)}
@@ -186,169 +171,6 @@ def no_data_set(root: Path) -> tuple[str, str]:
         "name a folder that holds images and masks, or say with --mask-suffix what the names of"
         " masks end in",
     )
-
-
-def as_said(source: PairSource, wanted: Wanted) -> PairSource:
-    """The source as ``--train-on`` and ``--test-on`` speak of its folders."""
-    trains, tests = (_names_folder(p, source) for p in (wanted.train_on, wanted.test_on))
-    if trains and tests:
-        raise DataError(
-            "--train-on", f"it and --test-on both name {source.images}", "leave it to one of them"
-        )
-    if trains or tests:
-        return replace(source, split=Half.TRAIN if trains else Half.TEST)
-    if wanted.train_on and source.split != Half.TEST:
-        return replace(source, split=Half.UNCLEAR, why=_NOT_NAMED)
-    return source
-
-
-def _names_folder(patterns: Iterable[str], source: PairSource) -> bool:
-    """Whether a pattern names the image folder, one above it below the root, or a path of them.
-
-    The root's own name counts where images lie in it at once: it tells no two sets apart else.
-    """
-    named = source.below if len(source.below) <= 2 else source.below[1:]
-    parts = [part.casefold() for part in named]
-    paths = ["/".join(parts[i:j]) for i in range(len(parts)) for j in range(i + 1, len(parts) + 1)]
-    return any(fnmatchcase(path, _pattern(given)) for given in patterns for path in paths)
-
-
-def _names_file(patterns: Iterable[str], pair: Pair) -> bool:
-    names = (pair.image.name.casefold(), pair.stem.casefold())
-    return any(fnmatchcase(name, _pattern(given)) for given in patterns for name in names)
-
-
-def _pattern(given: str) -> str:
-    return given.replace("\\", "/").casefold().rstrip("/").removeprefix("./")
-
-
-def _by_files(
-    source: PairSource, found: Matched, split: str, wanted: Wanted
-) -> tuple[PairSource, Matched]:
-    """Of a source whose folders do not say which half it is, the files that belong to a split."""
-    if source.split not in (Half.ANY, Half.UNCLEAR) or source.test_only:
-        return source, found
-    halves, how = halves_said(source, found.pairs, wanted)
-    if not halves:
-        doubt = _doubt(found.pairs) if source.split == Half.ANY else ""
-        return (replace(source, split=Half.UNCLEAR, why=doubt) if doubt else source), found
-    kept = tuple(p for p in found.pairs if halves.get(p.stem, Half.ANY) in (Half.ANY, split))
-    if not kept:
-        said = set(halves.values()) - {Half.UNCLEAR}
-        why = f"to {' and to '.join(sorted(said))} on, by {how}" if len(said) > 1 else ""
-        return replace(source, split=next(iter(said - {split})), why=why), found
-    unlisted = sum(half is Half.UNCLEAR for half in halves.values())
-    others = len(found.pairs) - len(kept) - unlisted
-    notes = [found.note] if found.note else []
-    if others:
-        notes.append(f"{others} more {verb(others)} not to {split} on, by {how}")
-    if unlisted:
-        notes.append(
-            f"{unlisted} more {verb(unlisted)} in none of {how} and left out; a name that is added"
-            " to a list is taken in"
-        )
-    return replace(source, split=Half.ANY), replace(found, pairs=kept, note="; ".join(notes))
-
-
-def halves_said(
-    source: PairSource, pairs: Sequence[Pair], wanted: Wanted
-) -> tuple[dict[str, Half], str]:
-    """Stem -> half, and by what: patterns, lists of names, the names, or the count; or nothing."""
-    trains = {p.stem: Half.TRAIN for p in pairs if _names_file(wanted.train_on, p)}
-    if trains:
-        return {p.stem: Half.TEST for p in pairs} | trains, "--train-on"
-    tests = {p.stem: Half.TEST for p in pairs if _names_file(wanted.test_on, p)}
-    if tests:  # what else is not to train on remains so, and what is not named is no test
-        known, how = halves_said(source, pairs, replace(wanted, test_on=()))
-        ground = {p.stem: known.get(p.stem, Half.TRAIN) for p in pairs}
-        return ground | tests, " and ".join(part for part in ("--test-on", how) if part)
-    if source.split != Half.ANY:
-        return {}, ""
-    listed, how = _listed(source, pairs)
-    if listed:
-        return listed, how
-    named = {p.stem: half_of(p.stem.rpartition("/")[2]) for p in pairs}
-    if named and Half.ANY not in named.values() and set(named.values()) != {Half.TRAIN}:
-        return named, "their names"
-    word = source.home.name.casefold()
-    count = next((n for name, n in _TEST_HALVES.items() if word.startswith(name)), 0)
-    if count and len(pairs) == count:
-        how = f"their number: the test half of {source.name} has {count}"
-        return {p.stem: Half.TEST for p in pairs}, how
-    return {}, ""
-
-
-def _doubt(pairs: Sequence[Pair]) -> str:
-    """Why the names of files leave it open which half they are; empty where they do not."""
-    tests = [p for p in pairs if half_of(p.stem.rpartition("/")[2]) in (Half.TEST, Half.VAL)]
-    if len(tests) < max(1, _DOUBTFUL * len(pairs)) or len(pairs) < 2:
-        return ""
-    have = verb(len(tests), "has a name", "have names")
-    return f"{len(tests)} of its {len(pairs)} files {have} such as {tests[0].image.name}"
-
-
-def _listed(source: PairSource, pairs: Sequence[Pair]) -> tuple[dict[str, Half], str]:
-    """What lists of names beside the folders say, such as VOC's ``train.txt`` and ``test.txt``.
-
-    What no list names is to train on where none is there for that, else neither: it is unclear.
-    """
-    stems: dict[str, set[str]] = defaultdict(set)
-    for pair in pairs:
-        parts = pair.stem.split("/")
-        for at in range(len(parts)):  # its name, with folders before it, or a folder of a video
-            stems["/".join(parts[at:])].add(pair.stem)
-            if at:
-                stems[parts[at - 1]].add(pair.stem)
-    said: dict[str, Half] = {}
-    names: list[str] = []
-    places = {source.images.parent, source.home}
-    places |= {place / sub for place in places for sub in _LISTS}
-    for place in sorted(places):
-        for path in sorted(place.glob("*.txt")) + sorted(place.glob("*.lst")):
-            half = half_of(path.stem)
-            if half not in (Half.TRAIN, Half.TEST, Half.VAL) or path.stat().st_size > _LONGEST:
-                continue
-            lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-            listed = [_listed_name(line, stems) for line in lines if line.strip()]
-            known = [name for name in listed if name]
-            if known and len(known) >= 0.9 * len(listed):
-                names.append(path.name)
-                for stem in {stem for name in known for stem in stems[name]}:
-                    # a list to test on outweighs one to train on
-                    if said.get(stem) != Half.TEST:
-                        said[stem] = half
-    if not set(said.values()) - {Half.TRAIN}:
-        return {}, ""
-    rest = Half.UNCLEAR if Half.TRAIN in said.values() else Half.TRAIN
-    return {pair.stem: rest for pair in pairs} | said, " and ".join(names)
-
-
-def _listed_name(line: str, known: Mapping[str, object]) -> str:
-    """What a line of a list names, with as many folders as are known; empty where nothing is."""
-    for text in (line.strip(), line.split()[0]):  # a name may hold blanks, or a mask follow it
-        path = PurePosixPath(text.replace("\\", "/"))
-        parts = path.parts if path.name in known else path.with_suffix("").parts
-        for at in range(len(parts)):
-            if (name := "/".join(parts[at:])) in known:
-                return name
-    return ""
-
-
-def _refuse_idle(
-    sources: Sequence[PairSource], found: Mapping[PairSource, Matched], wanted: Wanted
-) -> None:
-    """A pattern that finds nothing was meant otherwise."""
-    pairs = [pair for held in found.values() for pair in held.pairs]
-    for flag, patterns in (("--train-on", wanted.train_on), ("--test-on", wanted.test_on)):
-        for given in patterns:
-            folders = any(_names_folder((given,), source) for source in sources)
-            if not folders and not any(_names_file((given,), pair) for pair in pairs):
-                there = ", ".join("/".join(source.below) for source in sources[:4])
-                raise DataError(
-                    flag,
-                    f"got {given}, which names no folder or file of images; there are {there}",
-                    "give a name or a pattern such as TR-* or */part_A",
-                )
 
 
 def _sure(sources: Sequence[PairSource], wanted: Wanted) -> list[PairSource]:
@@ -470,7 +292,7 @@ def _empty(
 ) -> DataError:
     word = {"train": "training", "test": "test"}[split]
     got = f"no {word} pairs in {', '.join(map(str, roots))}"
-    lacking = [source for source, found in looked if not found.pairs and source.why != _NOT_NAMED]
+    lacking = [source for source, found in looked if not found.pairs and source.why != NOT_NAMED]
     if lacking:
         why, remedy = why_unmatched(lacking[0], wanted.mask_suffix)
         return DataError("--dataset-path", f"{got}: {why}", remedy)

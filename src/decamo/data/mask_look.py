@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from decamo.data.normalise import codes_of, one_colour, plane_of
+from decamo.data.normalize import codes_of, one_colour, plane_of
 from decamo.data.rules import MaskMeaning, Plane, label_codes, nearest_colours
 
 __all__ = ["FEW", "MaskLook", "Value", "look_at_mask"]

@@ -4,112 +4,29 @@ The batches depend on data set and sampler alone: not on how many processes read
 travel, or on which of the processes die on the way.
 """
 
-import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from decamo.data.arena import Arena, free_memory, room_line
-from decamo.data.crew import Answer, Crash, Crew
-from decamo.data.dataset import CamouflageDataset
-from decamo.data.loader import Batch, EpochSampler, collate
-from decamo.data.waiting import (
-    LISTEN_S,
-    Ear,
-    Listen,
-    Patience,
-    ReadAhead,
-    StopAsked,
-    Wait,
-    patient_map,
-)
+from decamo.data.arena import AHEAD, Arena, affordable, batch_bytes
+from decamo.data.batch_reader import Ats, BatchReader, Errand, StowedBatch
+from decamo.data.crew import Crew
+from decamo.data.dataset import Batch, CamouflageDataset, EpochSampler
+from decamo.data.deaths import Crash
+from decamo.data.read_ahead import ReadAhead, patient_map
+from decamo.data.waiting import LISTEN_S, Ear, Listen, Patience, StopAsked, Wait
+from decamo.data.worker_process import Answer
 from decamo.errors import DecamoError, UnreadableImage
 
-__all__ = ["BatchStream", "affordable", "batch_bytes", "reading_line", "squashed_images"]
+__all__ = [
+    "BatchStream",
+    "squashed_images",
+]
 
-_AHEAD = 2  # micro-batches that each process has been given
-_SHARE = 0.5  # of the free memory: the rest is for the network and the page cache
-_CHANNELS = 4
 _START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
-
-_Ats = list[tuple[int, int]]
-
-
-@dataclass(frozen=True)
-class _Errand:
-    """A batch to read, and the slot of the arena that it goes into, if any."""
-
-    ats: _Ats
-    slot: int | None
-
-
-@dataclass(frozen=True)
-class _Stowed:
-    """A batch that lies in a slot: its keys, and the shape of each of its tensors."""
-
-    slot: int
-    keys: tuple[str, ...]
-    image: tuple[int, ...]
-    mask: tuple[int, ...]
-
-
-@dataclass
-class _Reader:
-    """What a reading process does; errors that people can mend travel as values.
-
-    Attributes:
-        dataset: what to read.
-        arena: to put batches into; None sends them.
-        alone: whether this is another process, which computes on one thread.
-        under_way: index of the pair that is being read.
-    """
-
-    dataset: CamouflageDataset
-    arena: Arena | None
-    alone: bool = True
-    under_way: int | None = None
-
-    def __call__(self, errand: _Errand) -> Batch | _Stowed | DecamoError:
-        """A batch, or where it lies, or why it cannot be read."""
-        if self.alone:
-            torch.set_num_threads(1)
-        try:
-            samples = []
-            for number, at in enumerate(errand.ats):
-                self.under_way = at[1]
-                self._mark(errand.slot, number)
-                samples.append(self.dataset[at])
-            batch = collate(samples, self.dataset.size)
-        except DecamoError as error:
-            return error
-        except RuntimeError as error:
-            if "allocate memory" in str(error):  # torch's own word for it
-                raise MemoryError(str(error)) from error
-            raise
-        return batch if errand.slot is None else self._stowed(batch, errand.slot)
-
-    def _mark(self, slot: int | None, number: int) -> None:
-        if slot is not None and self.arena is not None:
-            with contextlib.suppress(OSError):
-                self.arena.mark(slot, number)
-
-    def _stowed(self, batch: Batch, slot: int) -> Batch | _Stowed:
-        """The batch put into its slot; as it is where it does not fit or cannot be got at."""
-        try:
-            room = self.arena.slot(slot) if self.arena is not None else np.empty(0, np.uint8)
-        except OSError:
-            return batch
-        first, second = batch.image.numel(), batch.mask.numel()
-        plain = batch.image.dtype == batch.mask.dtype == torch.uint8
-        if not plain or first + second > room.size:
-            return batch
-        room[:first] = batch.image.reshape(-1).numpy()
-        room[first : first + second] = batch.mask.reshape(-1).numpy()
-        return _Stowed(slot, batch.keys, tuple(batch.image.shape), tuple(batch.mask.shape))
 
 
 class BatchStream(Iterator[Batch]):
@@ -143,12 +60,12 @@ class BatchStream(Iterator[Batch]):
         self._dataset, self._pin = dataset, pin_memory
         self._order = enumerate(iter(sampler))
         self._next = 0  # number of the batch that is to come
-        self._ats: dict[int, _Ats] = {}  # given out, not yet handed over
-        self._ready: dict[int, Batch | _Stowed | DecamoError] = {}
+        self._ats: dict[int, Ats] = {}  # given out, not yet handed over
+        self._ready: dict[int, Batch | StowedBatch | DecamoError] = {}
         self._wait: Wait | None = None  # for the next batch, or for its next sample
         self._waits_at = -1  # that sample
-        self._here: ReadAhead[_Ats, Batch | _Stowed | DecamoError] | None = None
-        self._crew: Crew[_Errand, Batch | _Stowed | DecamoError] | None = None
+        self._here: ReadAhead[Ats, Batch | StowedBatch | DecamoError] | None = None
+        self._crew: Crew[Errand, Batch | StowedBatch | DecamoError] | None = None
         self._arena: Arena | None = None
         self._free: list[int] = []
         self._slots: dict[int, int] = {}
@@ -158,11 +75,11 @@ class BatchStream(Iterator[Batch]):
         self.patience.notes += [short] * bool(short)
         if workers:
             self._arena = Arena.make(
-                workers * _AHEAD, batch_bytes(1, sampler.micro_batch, dataset.size) // _AHEAD
+                workers * AHEAD, batch_bytes(1, sampler.micro_batch, dataset.size) // AHEAD
             )
-            self._free = list(range(workers * _AHEAD)) if self._arena is not None else []
+            self._free = list(range(workers * AHEAD)) if self._arena is not None else []
             self._crew = Crew(
-                _Reader(dataset, self._arena), workers, ahead=_AHEAD, method=method,
+                BatchReader(dataset, self._arena), workers, ahead=AHEAD, method=method,
                 preload=("decamo.data.stream",),
             )  # fmt: skip
             try:
@@ -238,7 +155,7 @@ class BatchStream(Iterator[Batch]):
     def _give(self) -> None:
         """Give the crew as much as it may be ahead."""
         crew = self._crew
-        while crew is not None and len(self._ats) < crew.workers * _AHEAD:
+        while crew is not None and len(self._ats) < crew.workers * AHEAD:
             if (item := next(self._order, None)) is None:
                 return
             number, ats = item
@@ -246,7 +163,7 @@ class BatchStream(Iterator[Batch]):
             slot = self._free.pop() if self._free else None
             if slot is not None:
                 self._slots[number] = slot
-            crew.give(number, _Errand(ats, slot), _Errand(ats, None))
+            crew.give(number, Errand(ats, slot), Errand(ats, None))
 
     def _from_crew(self, seconds: float) -> Batch | DecamoError | None:
         crew = self._crew
@@ -274,14 +191,14 @@ class BatchStream(Iterator[Batch]):
             self._judge(crew)
         return None
 
-    def _take(self, answer: Answer[Batch | _Stowed | DecamoError]) -> None:
+    def _take(self, answer: Answer[Batch | StowedBatch | DecamoError]) -> None:
         if answer.error is not None:
             raise answer.error
         assert answer.value is not None
         self.patience.took(answer.seconds)
         self._ready[answer.number] = answer.value
 
-    def _handed_over(self, crew: Crew[_Errand, Any]) -> Batch | DecamoError:
+    def _handed_over(self, crew: Crew[Errand, Any]) -> Batch | DecamoError:
         number = self._next
         found = self._ready.pop(number)
         if number in self._hedged:
@@ -296,7 +213,7 @@ class BatchStream(Iterator[Batch]):
         self._give()
         return batch
 
-    def _unstowed(self, found: Batch | _Stowed | DecamoError) -> Batch | DecamoError:
+    def _unstowed(self, found: Batch | StowedBatch | DecamoError) -> Batch | DecamoError:
         if isinstance(found, DecamoError):
             return found
         if isinstance(found, Batch):
@@ -314,7 +231,7 @@ class BatchStream(Iterator[Batch]):
     def _copied(self, flat: Tensor, shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, dtype=torch.uint8, pin_memory=self._pin).copy_(flat.view(shape))
 
-    def _judge(self, crew: Crew[_Errand, Any]) -> None:
+    def _judge(self, crew: Crew[Errand, Any]) -> None:
         """Whether the batch that is to come is late; time counts from the last sign of life."""
         number = self._next
         at = self._marked(number)
@@ -354,7 +271,7 @@ class BatchStream(Iterator[Batch]):
 
     # ------------------------------------------------------------ by a thread of this one
 
-    def _come_home(self, crew: Crew[_Errand, Any]) -> None:
+    def _come_home(self, crew: Crew[Errand, Any]) -> None:
         """No process is left: what they had, and all that follows, is read here."""
         crew.close()
         self._crew = None
@@ -364,11 +281,11 @@ class BatchStream(Iterator[Batch]):
             self._ats.pop(self._next, None)
             return self._unstowed(self._ready.pop(self._next))
         if self._here is None:
-            reader = _Reader(self._dataset, None, alone=False)
+            reader = BatchReader(self._dataset, None, alone=False)
             self._here = ReadAhead(
-                lambda ats: reader(_Errand(ats, None)),
+                lambda ats: reader(Errand(ats, None)),
                 self._left(),
-                ahead=_AHEAD,
+                ahead=AHEAD,
                 patience=self.patience,
                 name=lambda ats: self._read_by(reader, ats),
             )
@@ -381,13 +298,13 @@ class BatchStream(Iterator[Batch]):
         self._ats.pop(self._next, None)
         return self._unstowed(read.result())
 
-    def _left(self) -> Iterator[_Ats]:
+    def _left(self) -> Iterator[Ats]:
         """The batches that no process has read."""
         held = sorted(number for number in self._ats if number not in self._ready)
         yield from [self._ats[number] for number in held]
         yield from (ats for _, ats in self._order)
 
-    def _read_by(self, reader: _Reader, ats: _Ats) -> object:
+    def _read_by(self, reader: BatchReader, ats: Ats) -> object:
         index = ats[0][1] if reader.under_way is None and ats else reader.under_way
         return "--num-workers" if index is None else self._dataset.pairs[index].image
 
@@ -406,31 +323,3 @@ def squashed_images(data: CamouflageDataset, ear: Ear) -> list[Tensor]:
         ear,
         name=lambda index: data.pairs[index].image,
     )
-
-
-def batch_bytes(workers: int, micro_batch: int, size: int) -> int:
-    """Bytes that the batches of reading processes take, for images of ``size`` px."""
-    return workers * _AHEAD * micro_batch * size**2 * _CHANNELS
-
-
-def affordable(workers: int, micro_batch: int, size: int) -> tuple[int, str]:
-    """How many of the reading processes the free memory is enough for, and why not all, if so."""
-    free, needed = free_memory(), batch_bytes(workers, micro_batch, size)
-    if not free or needed <= _SHARE * free:
-        return workers, ""
-    most = int(_SHARE * free / batch_bytes(1, micro_batch, size))
-    return most, (
-        f"batches of {workers} reading processes need {needed / 1e6:.0f} MB, and"
-        f" {free / 1e6:.0f} MB of memory are free: {most or 'none'} of them"
-        f" read{'s' if most == 1 else ''}"
-    )
-
-
-def reading_line(workers: int, micro_batch: int, size: int) -> str:
-    """Who reads, how batches travel, and what room there is in ``/dev/shm``, which is not used."""
-    able, _ = affordable(workers, micro_batch, size)
-    if not able:
-        return "a thread of this process reads"
-    probe = Arena.make(1, 1)
-    way = "their socket pairs" if probe is None else probe.owner.way
-    return room_line(able, batch_bytes(able, micro_batch, size), way)

@@ -5,18 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from decamo.data.mask_look import MaskLook
-from decamo.data.mask_values import (
+from decamo.data.given_values import given_meaning, shown_code
+from decamo.data.mask_forms import (
     MaskForm,
     counts_as_empty,
-    decide_meaning,
     form_of,
-    given_meaning,
     seems_a_photograph,
     seems_inverted,
     seems_swapped,
-    shown_code,
 )
+from decamo.data.mask_look import MaskLook
+from decamo.data.mask_values import decide_meaning
 from decamo.data.pixel_range import WideLook, decide_scale, fitting_scale, scale_words
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
 from decamo.settings.words import counted, verb

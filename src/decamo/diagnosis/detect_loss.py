@@ -42,9 +42,9 @@ def non_finite(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
             SymptomKind.NON_FINITE,
             "notice",
             epochs,
-            f"{steps} optimiser steps were skipped in {_epochs(skipped)}, their gradients not"
+            f"{steps} optimizer steps were skipped in {_epochs(skipped)}, their gradients not"
             " being finite",
-            (Evidence("skipped optimiser steps", steps, 0, epochs),),
+            (Evidence("skipped optimizer steps", steps, 0, epochs),),
             0.5,
         )
 

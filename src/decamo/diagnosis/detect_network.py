@@ -25,7 +25,7 @@ def initial_share(updates: int, decay: float) -> float:
     trainer's average; the product of the warm-up has the closed form n! 9! / (n + 9)!.
 
     Args:
-        updates: optimiser steps since the average began, >= 0.
+        updates: optimizer steps since the average began, >= 0.
         decay: final decay, in [0, 1).
     """
     warm = min(updates, max(0, math.ceil((10 * decay - 1) / (1 - decay))))
@@ -65,7 +65,7 @@ def ema_lag(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
         (
             Evidence("epochs by which the average trails", trail, thresholds.ema_trail, seen),
             Evidence("share of initial weights left", left, thresholds.ema_share, seen),
-            Evidence("decay per optimiser step", decay, None, seen),
+            Evidence("decay per optimizer step", decay, None, seen),
         ),
         1.0,
     )
@@ -81,7 +81,7 @@ def _began(case: RunView) -> int:
     return first
 
 
-# timm families whose default members normalise by batch; not a complete list. EdgeNeXt, ConvNeXt,
+# timm families whose default members normalize by batch; not a complete list. EdgeNeXt, ConvNeXt,
 # PVT v2 and Swin do not.
 WITH_BATCHNORM = (
     "resnet", "resnext", "res2net", "resnest", "wide_resnet", "seresnet", "efficientnet",
@@ -105,7 +105,7 @@ def noisy_statistics(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]
         SymptomKind.NOISY_STATISTICS,
         "notice",
         case.span,
-        f"{backbone} normalises by batch, and its batches hold one image (accumulation does not"
+        f"{backbone} normalizes by batch, and its batches hold one image (accumulation does not"
         " count)",
         (
             Evidence("images in a forward pass", 1, 2, case.span),

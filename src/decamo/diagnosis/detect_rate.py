@@ -9,7 +9,7 @@ from decamo.diagnosis.case import RunView
 from decamo.diagnosis.noise import Array
 from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
-from decamo.schedule import Curve
+from decamo.schedule import LRSchedule
 
 __all__ = ["lr_exhausted", "lr_rising", "never_anneals", "schedule_idle"]
 
@@ -129,7 +129,7 @@ def _expected(case: RunView, epochs: Array) -> Array | None:
     if kind is None or _stage(case) == 3 or not isinstance(end, int) or not len(epochs):
         return None
     first = int(epochs[0])
-    curve = Curve(
+    curve = LRSchedule(
         kind=kind,
         peak=1.0,
         floor=0.0,

@@ -45,15 +45,15 @@ GOES_ON = ("continue", "extend", "rollback")  # words that keep the origin of th
 def plan_ahead(past: Past) -> Plan | None:
     """The plan in force; None where it is unknown.
 
-    Where no ledger was written down it is laid anew from the flags of the last stretch, for one
+    Where no lineage was written down it is laid anew from the flags of the last stretch, for one
     device: rates at epochs do not depend on devices but for the rounding of a curve's steps.
     """
     now = past.stretches[-1] if past.stretches else None
-    if now is None or (now.ledger is None and "schedule" not in now.settings):
+    if now is None or (now.lineage is None and "schedule" not in now.settings):
         return None
     try:
-        if now.ledger is not None:
-            return now.ledger.plan
+        if now.lineage is not None:
+            return now.lineage.plan
         schedule = ScheduleSettings(**now.settings["schedule"])
         origin = _origin(past.stretches)
         images = now.train_images or schedule.fine_tune_batch * schedule.accumulation_steps

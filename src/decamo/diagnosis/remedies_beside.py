@@ -92,7 +92,7 @@ def more_data(situation: Situation) -> Remedy:
 
 
 def wake_experts(situation: Situation) -> Remedy:
-    """A fresh start for the router's optimiser."""
+    """A fresh start for the router's optimizer."""
     s = situation.standing
     rate = rounded(s.top or 0.0002)
     changes = [

@@ -10,7 +10,7 @@ from decamo.diagnosis.remedy import Remedy, remedy_of
 from decamo.diagnosis.run_state import RunState
 from decamo.diagnosis.symptom import SymptomKind
 from decamo.recipes import RECIPES
-from decamo.schedule import Curve
+from decamo.schedule import LRSchedule
 
 __all__ = ["go_on"]
 
@@ -73,7 +73,7 @@ def _stretched(s: RunState, end: int) -> float | None:
         return None
     floor = min(schedule.min_lr, schedule.stage2_lr)
     warmup = schedule.warmup_epochs
-    return Curve("cosine", schedule.stage2_lr, floor, end - begin, warmup).at(s.epoch - begin)
+    return LRSchedule("cosine", schedule.stage2_lr, floor, end - begin, warmup).at(s.epoch - begin)
 
 
 def _shift(s: RunState, change: Change) -> Change:

@@ -64,7 +64,7 @@ class RunState:
         lived: epochs since the present schedule began; 0 where its beginning is not known.
         planned_end: last epoch planned, or None.
         seconds: of an epoch at ``img_size``, the median of the last few; None where unknown.
-        steps: optimiser steps of an epoch, or None.
+        steps: optimizer steps of an epoch, or None.
         iou: IoU of the last epoch with one, or None.
         best_iou: the best one, or None.
         slope: IoU an epoch now, or None.

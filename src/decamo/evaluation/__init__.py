@@ -12,10 +12,9 @@ from decamo.evaluation.bootstrap import (
     resampled,
     resamples,
 )
+from decamo.evaluation.breakdown import BAND_SHARE, ERROR_KINDS, Loss, band_of, mean_loss
 from decamo.evaluation.cases import Case, CaseSet, sets_of_masks, sets_of_pairs
-from decamo.evaluation.convention import Convention, NonCam
-from decamo.evaluation.expect import convention_of, differences, read_report
-from decamo.evaluation.lost import BAND_SHARE, ERROR_KINDS, Loss, band_of, mean_loss
+from decamo.evaluation.convention import Convention, NonCam, convention_of, differences, read_report
 from decamo.evaluation.map_files import Channel, Values, to_bytes
 from decamo.evaluation.measurer import Measurer
 from decamo.evaluation.measuring import (

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from decamo.data.files import ARRAY_SUFFIXES, files_by_stem
 from decamo.data.finding import glimpse
-from decamo.data.pairs import Pair
+from decamo.data.pairs import ARRAY_SUFFIXES, Pair, files_by_stem
 from decamo.data.rules import BY_ITSELF, ReadingRule
 from decamo.errors import DataError
 

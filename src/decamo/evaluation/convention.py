@@ -1,11 +1,25 @@
-"""By which convention maps are scored: that of the field's published tables, or maps as they are.
+"""By which convention maps are scored, and whether two reports that kept to theirs agree.
 
-What the field's toolboxes do, with the commands that show it, is in docs/protocol.md.
+The conventions are that of the field's published tables, and maps as they are. What the field's
+toolboxes do, with the commands that show it, is in docs/protocol.md.
 """
 
+import json
+import math
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
-__all__ = ["Convention", "NonCam"]
+from decamo.errors import SettingsError
+
+__all__ = [
+    "Convention",
+    "NonCam",
+    "convention_of",
+    "differences",
+    "read_report",
+]
 
 
 class NonCam(StrEnum):
@@ -81,3 +95,107 @@ class Convention(StrEnum):
         }[NonCam(noncam)]
         like = ", as pysodmetrics" if self is Convention.PUBLISHED and stretch else ""
         return f"{self.value} protocol{like}: {maps}; {cuts}; {empty}"
+
+
+# What may differ between two scores that are held against each other.
+_FREE = ("decamo",)
+# What reports said by silence before there was a word for it.
+_UNSAID = {"convention": "plain", "reading": "", "meaning": ""}
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """A report that ``decamo evaluate --json`` wrote.
+
+    Raises:
+        SettingsError: it cannot be read or is none.
+    """
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        names = [(e["method"], e["dataset"], e["mean"]) for e in report["datasets"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            "--expect", f"{path}: {type(error).__name__}: {error}", "give a file that --json wrote"
+        ) from error
+    if not names:
+        raise SettingsError("--expect", f"{path} holds no score", "give a file that --json wrote")
+    return report
+
+
+def convention_of(report: Mapping[str, Any]) -> Convention:
+    """By which convention the scores of a report came about.
+
+    Raises:
+        SettingsError: by several, or by one that nobody knows.
+    """
+    names = {entry.get("protocol", {}).get("convention", "plain") for entry in report["datasets"]}
+    try:
+        (name,) = names
+        return Convention(name)
+    except ValueError as error:
+        raise SettingsError(
+            "--expect",
+            f"its scores are by {', '.join(sorted(map(str, names)))}",
+            "give a file whose scores are all by the published or all by the plain protocol",
+        ) from error
+
+
+def differences(
+    expected: Mapping[str, Any], got: Mapping[str, Any], tolerance: float
+) -> tuple[list[str], list[str]]:
+    """What has moved between two reports of ``decamo evaluate --json``.
+
+    Args:
+        expected: the report written before.
+        got: the report of now.
+        tolerance: largest move of a mean score that is none.
+
+    Returns:
+        Lines that tell each score that moved or is gone and each difference of protocol; and
+        remarks, such as another version of decamo, that are no failure.
+    """
+    before, now = _by_name(expected), _by_name(got)
+    moved = [f"{_title(k)}: was scored before, is not now" for k in before if k not in now]
+    moved += [f"{_title(k)}: was not scored before" for k in now if k not in before]
+    remarks: list[str] = []
+    for key in (k for k in before if k in now):
+        told = _protocol_moves(before[key].get("protocol", {}), now[key].get("protocol", {}))
+        for name, line in told:
+            (remarks if name in _FREE else moved).append(f"{_title(key)}: {line}")
+        moved += [
+            f"{_title(key)}: {line}"
+            for line in _score_moves(before[key]["mean"], now[key]["mean"], tolerance)
+        ]
+    return moved, remarks
+
+
+def _protocol_moves(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if not was or not now:
+        was, now = dict(was), dict(now)
+    else:
+        was, now = _UNSAID | dict(was), _UNSAID | dict(now)
+    return [
+        (n, f"protocol, {n}: was {was.get(n, 'not told')}, is {now.get(n, 'not told')}")
+        for n in sorted(was.keys() | now.keys())
+        if was.get(n) != now.get(n)
+    ]
+
+
+def _score_moves(was: Mapping[str, Any], now: Mapping[str, Any], tolerance: float) -> list[str]:
+    lines = []
+    for name in sorted(was.keys() | now.keys()):
+        old, new = was.get(name), now.get(name)
+        if old is None or new is None:
+            if old is not new:
+                lines.append(f"{name}: was {old}, is {new}")
+        elif math.isnan(old) != math.isnan(new) or abs(new - old) > tolerance:
+            lines.append(f"{name} moved by {new - old:+.3g}: was {old:.8f}, is {new:.8f}")
+    return lines
+
+
+def _by_name(report: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    entries: Sequence[Mapping[str, Any]] = report["datasets"]
+    return {(entry["method"], entry["dataset"]): entry for entry in entries}
+
+
+def _title(key: tuple[str, str]) -> str:
+    return " on ".join(key)

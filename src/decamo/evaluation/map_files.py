@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from decamo.data.reading import opened, read_picture
-from decamo.data.waiting import NOBODY, Ear, patient_map
+from decamo.data.decoding import opened
+from decamo.data.read_ahead import patient_map
+from decamo.data.reading import read_picture
+from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import DataError, UnreadableImage
 
 __all__ = [

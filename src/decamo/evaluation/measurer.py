@@ -7,15 +7,17 @@ from multiprocessing import forkserver
 from types import TracebackType
 
 from decamo.data.census import BadFile
-from decamo.data.crew import Crash, Crew
-from decamo.data.waiting import LISTEN_S, NOBODY, Ear, Patience, Wait, patient_read
+from decamo.data.crew import Crew
+from decamo.data.deaths import Crash
+from decamo.data.read_ahead import patient_read
+from decamo.data.waiting import LISTEN_S, NOBODY, Ear, Patience, Wait
 from decamo.errors import DecamoError
 from decamo.evaluation.measuring import Dropped, ImageResult, Job, Rules, measure_job
 from decamo.system import clean_context
 
 __all__ = ["Measurer"]
 
-_FOR_ATLAS = ("decamo.evaluation.atlas", "decamo.evaluation.contrast")
+_FOR_ATLAS = ("decamo.evaluation.error_analysis",)
 _START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
 _HELD = 4  # jobs of each process that are held at a time
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from decamo.data.census import BadFile
 from decamo.errors import UnreadableImage
+from decamo.evaluation.breakdown import Loss, band_of
 from decamo.evaluation.cases import Case
 from decamo.evaluation.convention import Convention, NonCam
-from decamo.evaluation.lost import Loss, band_of
 from decamo.evaluation.map_files import EIGHT_BIT, MapReading, Values, read_values, to_bytes
 from decamo.evaluation.predictions import fitted
 from decamo.evaluation.truth import Truth, read_truth
@@ -233,8 +233,7 @@ def _atlas(
     values: Values, truth: Truth, image: _Picture | None, rules: Rules
 ) -> tuple[Loss, float | None]:
     # scipy, for the atlas alone: decisions/0007
-    from decamo.evaluation.atlas import lost_iou
-    from decamo.evaluation.contrast import ring_contrast
+    from decamo.evaluation.error_analysis import lost_iou, ring_contrast
 
     width, mask = rules.band or band_of(truth.shape), truth.by(rules.convention)
     if truth.void is not None:  # no error lies there, and no extreme of a stretch

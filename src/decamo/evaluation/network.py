@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from decamo.data.waiting import NOBODY, Ear, Patience, ReadAhead
+from decamo.data.read_ahead import ReadAhead
+from decamo.data.waiting import NOBODY, Ear, Patience
 from decamo.errors import DataError, UnreadableImage
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.measuring import Job, Rules

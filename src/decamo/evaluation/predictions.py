@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from decamo.data.files import ARRAY_SUFFIXES, files_by_stem, image_files
 from decamo.data.finding import glimpse
+from decamo.data.pairs import ARRAY_SUFFIXES, files_by_stem, image_files
 from decamo.data.reading import read_mask
 from decamo.errors import DataError, SettingsError
 from decamo.evaluation.cases import Case, CaseSet

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.data.pairs import Pair
+from decamo.data.read_ahead import ReadAhead
 from decamo.data.reading import Labels, read_labelled
-from decamo.data.waiting import LISTEN_S, Patience, ReadAhead
+from decamo.data.waiting import LISTEN_S, Patience
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores, score
 

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from decamo.data.pairs import classes_of
 from decamo.evaluation.bootstrap import CURVES, MEASURES, interval, resampled, resamples
+from decamo.evaluation.breakdown import Loss, mean_loss
 from decamo.evaluation.convention import Convention
-from decamo.evaluation.lost import Loss, mean_loss
 from decamo.evaluation.measuring import ImageResult
 from decamo.evaluation.protocol import Protocol
 from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures

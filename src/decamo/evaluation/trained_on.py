@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from decamo.data.census import DIGITS
+from decamo.data.read_ahead import patient_map
 from decamo.data.split_record import SplitRecord
-from decamo.data.waiting import NOBODY, Ear, patient_map
+from decamo.data.waiting import NOBODY, Ear
 from decamo.evaluation.cases import CaseSet
 from decamo.settings.words import verb
 

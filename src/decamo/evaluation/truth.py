@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.data.deciding import refuse_unknown, words_for
+from decamo.data.mask_forms import MaskForm, form_of
 from decamo.data.mask_look import MaskLook
-from decamo.data.mask_values import MaskForm, form_of
 from decamo.data.pixel_range import WideLook
+from decamo.data.read_ahead import patient_map
 from decamo.data.reading import read_labelled, read_labels, see_image, see_mask
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
 from decamo.data.survey import Decided, Sight, decide_rule
-from decamo.data.waiting import NOBODY, Ear, patient_map
+from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import UnreadableImage
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.convention import Convention

@@ -7,43 +7,43 @@ from typing import Any
 from decamo.history.records import EpochRecord
 from decamo.history.run_past import past_of_entries
 from decamo.history.series import Past
-from decamo.schedule import Ledger, SegmentKind
+from decamo.schedule import Lineage, SegmentKind
 
 __all__ = ["past_of_records"]
 
 
 def past_of_records(
     records: Sequence[EpochRecord],
-    ledger: Ledger,
+    lineage: Lineage,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Past:
-    """What a checkpoint's history and ledger tell, read as a journal's lines are.
+    """What a checkpoint's history and lineage tell, read as a journal's lines are.
 
     It goes back beyond the run folder's journal where the run was resumed from another folder, and
     it does not have what only steps tell (norms of gradients).
 
     Args:
         records: of the epochs that the weights descend from, ascending.
-        ledger: with the segments in which they were trained.
+        lineage: with the segments in which they were trained.
         settings: in force now, by section.
     """
-    return past_of_entries(_entries(records, ledger, settings or {}), "the run's own history")
+    return past_of_entries(_entries(records, lineage, settings or {}), "the run's own history")
 
 
 def _entries(
-    records: Sequence[EpochRecord], ledger: Ledger, settings: Mapping[str, Mapping[str, Any]]
+    records: Sequence[EpochRecord], lineage: Lineage, settings: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    begun = [n for n, s in enumerate(ledger.segments) if n == 0 or s.kind is SegmentKind.BRANCH]
-    ends = [ledger.segments[n].at_epoch for n in begun[1:]] + [max(_last(records), 0)]
+    begun = [n for n, s in enumerate(lineage.segments) if n == 0 or s.kind is SegmentKind.BRANCH]
+    ends = [lineage.segments[n].at_epoch for n in begun[1:]] + [max(_last(records), 0)]
     for number, end in zip(begun, ends, strict=True):
-        segment = ledger.segments[number]
+        segment = lineage.segments[number]
         newest = number == begun[-1]
-        known = ledger.segments if newest else ledger.segments[: number + 1]
+        known = lineage.segments if newest else lineage.segments[: number + 1]
         yield {
             "kind": "run",
             "word": segment.kind.value,
             "reason": segment.reason,
-            "ledger": Ledger(known).to_plain(),
+            "ledger": Lineage(known).to_plain(),
             "settings": settings if newest else {},
             "train_images": segment.images,
         }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from decamo.history.records import EpochRecord, StepRecord
-from decamo.schedule import Ledger, Position, Stage
+from decamo.schedule import Lineage, Position, Stage
 
 __all__ = [
     "Baseline",
@@ -44,7 +44,7 @@ class GroupsOpened:
 
 @dataclass(frozen=True)
 class StepDone:
-    """An optimiser step was made: the epoch has ``done`` of its ``of`` steps behind it."""
+    """An optimizer step was made: the epoch has ``done`` of its ``of`` steps behind it."""
 
     record: StepRecord
     done: int
@@ -64,7 +64,7 @@ class Scored:
     """Validation is done; what it means is told by the event that follows.
 
     Attributes:
-        step: absolute optimiser steps behind the weights.
+        step: absolute optimizer steps behind the weights.
         ious: key of the pair -> its IoU at native size and threshold 0.5.
     """
 
@@ -104,7 +104,7 @@ class MemoryRanOut:
     """Something did not fit into memory, and the run goes on otherwise.
 
     Attributes:
-        where: ``training``, ``optimiser`` or ``validation``.
+        where: ``training``, ``optimizer`` or ``validation``.
         step: absolute step under way.
         decision: what is done now, for people.
     """
@@ -136,14 +136,14 @@ class RolledBack:
         position: where it stands now.
         reason: why and how it goes on, for people.
         samples: keys of the images that made the loss non-finite; else those of the last step.
-        ledger: in force from now on.
+        lineage: in force from now on.
     """
 
     from_step: int
     position: Position
     reason: str
     samples: tuple[str, ...]
-    ledger: Ledger
+    lineage: Lineage
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class Interrupted:
 class EventListener(Protocol):
     """Whoever reads the stream."""
 
-    def hear(self, event: "Event") -> None:
+    def on_event(self, event: "Event") -> None:
         """Take note of one event."""
 
 

@@ -104,7 +104,7 @@ class Journal:
     def _without(self) -> str:
         return f", but for {self._lost} lines" if self._lost else ""
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Write down what an event tells."""
         if isinstance(event, StepDone):
             self.write("step", asdict(event.record))
@@ -121,7 +121,7 @@ class Journal:
         elif isinstance(event, ReadingTrouble):
             self.write("reading", asdict(event))
         elif isinstance(event, RolledBack):
-            self.write("rollback", asdict(event) | {"ledger": event.ledger.to_plain()})
+            self.write("rollback", asdict(event) | {"ledger": event.lineage.to_plain()})
         elif isinstance(event, Interrupted):
             self.write("interrupted", asdict(event.position) | {"why": event.why})
 

@@ -201,7 +201,7 @@ def is_epoch(name: str) -> bool:
 
 
 def is_step(name: str) -> bool:
-    """Whether a column or key counts optimiser steps."""
+    """Whether a column or key counts optimizer steps."""
     return _tokens(name) in (["step"], ["global", "step"], ["iter"], ["iteration"])
 
 

@@ -12,7 +12,7 @@ _ROWS = ("usage", "routing_entropy", "routing_balance")  # lists of numbers in p
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One optimiser step.
+    """One optimizer step.
 
     Attributes:
         step: absolute number of the step, from 0.
@@ -57,7 +57,7 @@ class EpochRecord:
         predicted_share: mean share of a validation image predicted as object.
         sure_wrong: share of the wrongly classified validation pixels whose probability is within
             0.01 of 0 or 1.
-        skipped: optimiser steps left out because their gradient was not finite.
+        skipped: optimizer steps left out because their gradient was not finite.
         gates: mean gate of each expert over the validation images, a row for each pyramid level;
             empty if unknown, as in records of earlier versions, like the next two.
         routing_entropy: of each level, the mean over the validation images of the entropy of an

@@ -11,7 +11,7 @@ from decamo.errors import DecamoError
 from decamo.history.journal import read_journal
 from decamo.history.series import Origin, Past, Point, Stretch
 from decamo.history.sightings import MOST_EPOCHS, spans
-from decamo.schedule import HEAD, Ledger
+from decamo.schedule import HEAD, Lineage
 
 __all__ = ["KINDS", "join", "past_of_entries", "past_of_journal"]
 
@@ -133,8 +133,8 @@ class _Reader:
 
     def _run(self, entry: Mapping[str, Any]) -> None:
         """What the line tells; the epoch of a ``continue`` is told by the lines that follow."""
-        ledger = _ledger(entry.get("ledger"))
-        at = ledger.last.at_epoch if ledger is not None else None
+        lineage = _lineage(entry.get("ledger"))
+        at = lineage.last.at_epoch if lineage is not None else None
         known = max(self.points, default=0) + 1
         first = known if entry.get("word") == "continue" or at is None else at + 1
         settings = entry.get("settings")
@@ -145,8 +145,8 @@ class _Reader:
                 word=str(entry.get("word") or ""),
                 reason=str(entry.get("reason") or ""),
                 settings={str(k): dict(v) for k, v in sections if isinstance(v, Mapping)},
-                planned_end=_planned_end(ledger),
-                ledger=ledger,
+                planned_end=_planned_end(lineage),
+                lineage=lineage,
                 train_images=_whole(entry.get("train_images")),
                 val_images=_whole(entry.get("val_images")),
                 device=str(entry.get("device") or ""),
@@ -163,7 +163,7 @@ class _Reader:
                 word="rollback",
                 reason=str(entry.get("reason") or ""),
                 baseline_iou=None,
-                ledger=_ledger(entry.get("ledger")),  # 0.1.0 did not write it down
+                lineage=_lineage(entry.get("ledger")),  # 0.1.0 did not write it down
             )
         )
         self._fresh = True
@@ -259,16 +259,16 @@ def _levels(value: Any, gates: Sequence[object]) -> tuple[float, ...]:
     return row if len(row) == len(gates) else ()
 
 
-def _ledger(plain: Any) -> Ledger | None:
+def _lineage(plain: Any) -> Lineage | None:
     try:
-        return Ledger.from_plain(plain) if plain else None
+        return Lineage.from_plain(plain) if plain else None
     except (DecamoError, KeyError, TypeError, ValueError, IndexError, AttributeError):
         return None  # of another version, or damaged
 
 
-def _planned_end(ledger: Ledger | None) -> int | None:
+def _planned_end(lineage: Lineage | None) -> int | None:
     try:
-        return ledger.plan.last_epoch if ledger is not None else None
+        return lineage.plan.last_epoch if lineage is not None else None
     except (DecamoError, TypeError, ValueError, ArithmeticError):
         return None
 

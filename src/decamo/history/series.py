@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from decamo.schedule import Ledger
+from decamo.schedule import Lineage
 
 __all__ = ["Origin", "Past", "Point", "Stretch"]
 
@@ -36,7 +36,7 @@ class Point:
         lr: learning rate of the head group, or the only one written down.
         rates: learning rate of each group by name; empty where groups are not told apart.
         stage: number of its stage, from 1.
-        step: optimiser steps made by its end.
+        step: optimizer steps made by its end.
         img_size: training size in px.
         seconds: training and validation together.
         usage: mean gate of each expert, averaged over the pyramid levels; empty if unknown.
@@ -46,7 +46,7 @@ class Point:
         predicted_share: mean share of a validation image predicted as object, in [0, 1].
         sure_wrong: share of the wrongly classified validation pixels whose probability is within
             0.01 of 0 or 1.
-        skipped: optimiser steps left out because their gradient was not finite.
+        skipped: optimizer steps left out because their gradient was not finite.
         grad_norm: median norm of the gradient before clipping.
         gates: mean gate of each expert over the validation images, a row for each pyramid level;
             empty if unknown, like the next two.
@@ -100,7 +100,7 @@ class Stretch:
         val_images: images held out, where known.
         device: such as ``cuda:0``; empty where unknown.
         baseline_iou: validation IoU in [0, 1] of the weights that it set out from, where measured.
-        ledger: the run's segments up to this one, where they were written down.
+        lineage: the run's segments up to this one, where they were written down.
     """
 
     first_epoch: int
@@ -112,7 +112,7 @@ class Stretch:
     val_images: int | None = None
     device: str = ""
     baseline_iou: float | None = None
-    ledger: Ledger | None = None
+    lineage: Lineage | None = None
 
 
 @dataclass(frozen=True)

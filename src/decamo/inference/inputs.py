@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from decamo.data.matching import IMAGE_SUFFIXES
+from decamo.data.pairs import IMAGE_SUFFIXES
 from decamo.errors import DataError
 from decamo.storage.outputs import PREDICTION_MARK, mark_of
 

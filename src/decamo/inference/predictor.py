@@ -8,8 +8,7 @@ import numpy.typing as npt
 import torch
 
 from decamo.geometry import Squash
-from decamo.inference.closer import blended, decided, finer, window_of
-from decamo.inference.views import Views, seen_through
+from decamo.inference.tta import Views, blended, decided, finer, seen_through, window_of
 from decamo.nn import SegmentationNetwork
 from decamo.nn.segmentation_network import TorchModule
 
@@ -31,7 +30,7 @@ class Predictor:
         device: where the model lives.
         dtype: half-precision type for the forward pass under autocast, or None for float32.
         views: of each image, whose maps are averaged.
-        decision: ``half``, or ``iou`` for maps moved by :func:`decamo.inference.closer.decided`.
+        decision: ``half``, or ``iou`` for maps moved by :func:`decamo.inference.tta.decided`.
     """
 
     def __init__(
@@ -94,7 +93,7 @@ class Predictor:
             ]
         )
         with evaluating(self.model), self._autocast():
-            image = self.model.normalise(batch.to(self.device, non_blocking=True))
+            image = self.model.normalize(batch.to(self.device, non_blocking=True))
             return seen_through(views, self._see, image).cpu()
 
     def _see(self, image: torch.Tensor, scale: float) -> torch.Tensor:

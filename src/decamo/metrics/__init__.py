@@ -1,10 +1,9 @@
 """Scalars to publish: one file a measure, ``suite`` joins them."""
 
-from decamo.metrics.boundary_iou import boundary_iou
 from decamo.metrics.map_measures import dice, e_measure, f_measure, iou, mae, s_measure
 from decamo.metrics.measures import ImageMeasures, SetMeasures, summarize_measures
+from decamo.metrics.nearness_measures import boundary_iou, weighted_f
 from decamo.metrics.suite import THRESHOLD, Scores, binarise, mean_scores, measure, score
-from decamo.metrics.weighted_f import weighted_f
 
 __all__ = [
     "THRESHOLD",

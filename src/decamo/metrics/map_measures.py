@@ -10,8 +10,7 @@ foreground maps", ICCV 2017.
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.counts import Curve, ratio
-from decamo.metrics.tally import Part, Quarter, Tally
+from decamo.metrics.tally import Curve, Part, Quarter, Tally, ratio
 
 __all__ = [
     "BETA_SQUARED",

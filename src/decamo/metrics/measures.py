@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decamo.metrics.counts import Curve
+from decamo.metrics.tally import Curve
 
 __all__ = ["ImageMeasures", "SetMeasures", "summarize_measures"]
 
@@ -15,7 +15,7 @@ class ImageMeasures:
     """The measures of one image; curves are float64 ``[256]``, indexed by threshold.
 
     At threshold ``t`` the pixels of grey level ``t`` and above are object (see
-    :class:`~decamo.metrics.counts.Counts`). ``adaptive`` is at twice the mean of the prediction,
+    :class:`~decamo.metrics.tally.Counts`). ``adaptive`` is at twice the mean of the prediction,
     at most 1, pixels on it being object. All but ``e`` lie in [0, 1]; see
     :func:`~decamo.metrics.map_measures`.
 

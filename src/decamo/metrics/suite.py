@@ -11,14 +11,11 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.boundary_iou import boundary_iou
-from decamo.metrics.counts import Counts, Curve
 from decamo.metrics.map_measures import dice, e_measure, f_measure, iou, mae, s_measure
 from decamo.metrics.measures import ImageMeasures
-from decamo.metrics.tally import Cut
-from decamo.metrics.tally_bytes import scale_of, tally_bytes
-from decamo.metrics.tally_floats import Floats, tally_floats
-from decamo.metrics.weighted_f import weighted_f
+from decamo.metrics.nearness_measures import boundary_iou, weighted_f
+from decamo.metrics.tally import Counts, Curve, Cut
+from decamo.metrics.tallying import Floats, scale_of, tally_bytes, tally_floats
 
 __all__ = ["THRESHOLD", "Scores", "binarise", "mean_scores", "measure", "score"]
 

@@ -81,7 +81,7 @@ class Backbone(nn.Module):
         self.levels = levels
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Feature maps ``[B,C,H/s,W/s]`` for strides 4, 8, 16, 32 of a normalised image.
+        """Feature maps ``[B,C,H/s,W/s]`` for strides 4, 8, 16, 32 of a normalized image.
 
         A network of patches that do not divide 32 px (14 in DINOv2) sees the image at the nearest
         multiple of its patch; its maps are resized to the exact strides.

@@ -43,14 +43,14 @@ _OWN = {
 
 
 def build_segmenter(
-    settings: ModelSettings, *, sizes: Iterable[int], initialise: bool = True, seed: int
+    settings: ModelSettings, *, sizes: Iterable[int], initialize: bool = True, seed: int
 ) -> Segmenter:
     """Build the network that the settings describe.
 
     Args:
         settings: the user's choice.
         sizes: every image size that the run will use, in px.
-        initialise: False where a checkpoint will be loaded: then nothing is downloaded or read.
+        initialize: False where a checkpoint will be loaded: then nothing is downloaded or read.
         seed: fixes the initial weights; no generator outside is touched.
 
     Raises:
@@ -62,10 +62,10 @@ def build_segmenter(
     for size in wanted:
         _check_size(size)
     with drawing_from(seed):
-        from_hub = initialise and settings.pretrained and settings.backbone_weights is None
+        from_hub = initialize and settings.pretrained and settings.backbone_weights is None
         largest = magnified_side(max(wanted), settings.zoom)
         backbone = create_backbone(settings.backbone, pretrained=from_hub, size=largest)
-        if initialise and settings.backbone_weights is not None:
+        if initialize and settings.backbone_weights is not None:
             options = backbone.variant.options
             load_weights_file(backbone.net, settings.backbone_weights, settings.backbone, options)
         segmenter = Segmenter(

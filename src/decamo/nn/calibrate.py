@@ -28,7 +28,7 @@ def is_fresh(network: SegmentationNetwork) -> bool:
 def calibrate_batchnorm(network: SegmentationNetwork, batches: Iterable[Tensor]) -> None:
     """Estimate the backbone's BatchNorm statistics once, from data.
 
-    They stay as they are while it is frozen, so a randomly initialised backbone needs them before.
+    They stay as they are while it is frozen, so a randomly initialized backbone needs them before.
     Each becomes the plain average over all batches; nothing else changes, and no random number is
     drawn.
 
@@ -53,7 +53,7 @@ def calibrate_batchnorm(network: SegmentationNetwork, batches: Iterable[Tensor])
     count = 0
     try:
         for count, batch in enumerate(batches, start=1):  # noqa: B007
-            _through_backbone(network, network.normalise(batch.to(device)))
+            _through_backbone(network, network.normalize(batch.to(device)))
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -71,7 +71,7 @@ class Contrast(nn.Module):
     def __init__(self, width: int, cell: int) -> None:
         super().__init__()
         self.cell = cell
-        # Deviation below which a surround counts as flat; the input is normalised to about 1.
+        # Deviation below which a surround counts as flat; the input is normalized to about 1.
         self.floor = nn.Parameter(torch.full((width, 1, 1), 0.1))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -107,7 +107,7 @@ class ForeignNetwork(nn.Module):
         """Predict; the logits have the image's size at every scale.
 
         Args:
-            image: float32 ``[B,3,H,W]``, from :meth:`normalise`.
+            image: float32 ``[B,3,H,W]``, from :meth:`normalize`.
             side_outputs: also give what other maps it returns, each at its own size.
             scale: at which the network sees the image.
         """
@@ -125,14 +125,14 @@ class ForeignNetwork(nn.Module):
             auxiliary=answer.auxiliary if self.training else None,
         )
 
-    def normalise(self, image: Tensor) -> Tensor:
+    def normalize(self, image: Tensor) -> Tensor:
         """Uint8 RGB ``[B,3,H,W]`` -> float32 of about zero mean and unit deviation.
 
         Raises:
             TypeError: the image is not uint8, so it may have been scaled before.
         """
         if image.dtype != torch.uint8:
-            raise TypeError(f"normalise takes uint8 in [0,255], got {image.dtype}")
+            raise TypeError(f"normalize takes uint8 in [0,255], got {image.dtype}")
         return (image.float() / 255 - self.mean) / self.std
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:

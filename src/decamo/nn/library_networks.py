@@ -63,13 +63,13 @@ def encoder_name(backbone: str) -> str:
     )
 
 
-def smp_network(spec: NetworkSpec, settings: ModelSettings, *, initialise: bool) -> Made:
+def smp_network(spec: NetworkSpec, settings: ModelSettings, *, initialize: bool) -> Made:
     """A network of segmentation-models-pytorch with one class.
 
     Args:
         spec: its class, such as ``FPN``.
         settings: backbone and its weights.
-        initialise: False where a checkpoint will be loaded: then nothing is read or fetched.
+        initialize: False where a checkpoint will be loaded: then nothing is read or fetched.
 
     Raises:
         SettingsError: the library is not installed.
@@ -84,7 +84,7 @@ def smp_network(spec: NetworkSpec, settings: ModelSettings, *, initialise: bool)
             f"choose from {', '.join(known)}",
         )  # fmt: skip
     name = encoder_name(settings.backbone)
-    from_hub = initialise and settings.pretrained and settings.backbone_weights is None
+    from_hub = initialize and settings.pretrained and settings.backbone_weights is None
     if from_hub and name.startswith("tu-"):
         check_pretrained(name.removeprefix("tu-"))
     try:
@@ -100,7 +100,7 @@ def smp_network(spec: NetworkSpec, settings: ModelSettings, *, initialise: bool)
         raise ModelError(
             "--network", f"{spec} does not take {name} ({reason:.160})", "give another --backbone"
         ) from error
-    if initialise and settings.backbone_weights is not None:
+    if initialize and settings.backbone_weights is not None:
         load_weights_file(getattr(net.encoder, "model", net.encoder), settings.backbone_weights)
     mean, std = _smp_input(name)
     return Made(net, mean, std, name)
@@ -119,14 +119,14 @@ def _smp_input(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def transformers_network(
-    spec: NetworkSpec, settings: ModelSettings, *, initialise: bool, config: str = ""
+    spec: NetworkSpec, settings: ModelSettings, *, initialize: bool, config: str = ""
 ) -> Made:
     """A network of transformers with one label.
 
     Args:
         spec: its class, and behind ``@`` a folder, a config.json or a hub id.
         settings: whether trained weights are wanted.
-        initialise: False where a checkpoint will be loaded: then no weights are read or fetched.
+        initialize: False where a checkpoint will be loaded: then no weights are read or fetched.
         config: JSON that a checkpoint holds; wins over what stands behind ``@``.
 
     Raises:
@@ -148,13 +148,13 @@ def transformers_network(
     has_weights = _has_weights(spec.source)
     remarks: tuple[str, ...] = ()
     try:
-        if initialise and settings.pretrained and has_weights:
+        if initialize and settings.pretrained and has_weights:
             net = kind.from_pretrained(  # type: ignore[attr-defined]
                 spec.source, config=chosen, ignore_mismatched_sizes=True
             )
         else:
             net = kind(chosen)
-            if initialise and settings.backbone_weights is None:
+            if initialize and settings.backbone_weights is None:
                 remarks = (
                     "random initial weights: name a folder or hub id that has some behind @",
                 )
@@ -164,7 +164,7 @@ def transformers_network(
             "--network", f"transformers cannot make {spec.name} ({reason:.160})",
             "name its config, or --no-pretrained for random weights",
         ) from error  # fmt: skip
-    mean, std = _processor(spec.source) if initialise else _IMAGENET
+    mean, std = _processor(spec.source) if initialize else _IMAGENET
     return Made(net, mean, std, config=chosen.to_json_string(use_diff=True), remarks=remarks)
 
 

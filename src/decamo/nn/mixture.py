@@ -15,7 +15,7 @@ __all__ = [
 
 # Share of the gates dealt out evenly, so that an expert nobody chose still learns, and can return.
 FLOOR = 0.05
-# The average looks back about 1 / (1 - momentum) optimiser steps.
+# The average looks back about 1 / (1 - momentum) optimizer steps.
 MOMENTUM = 0.99
 
 
@@ -25,7 +25,7 @@ class Router(nn.Module):
     Attributes:
         usage: float32 ``[E]``, running average of the gates, even at first. It lets a balance
             term see the data set where the micro-batch is 1. :meth:`follow` moves it, once an
-            optimiser step, so that it does not depend on how a step is cut into micro-batches.
+            optimizer step, so that it does not depend on how a step is cut into micro-batches.
 
     Args:
         width: channels C of the level.

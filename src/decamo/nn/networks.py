@@ -42,7 +42,7 @@ def build_network(
     settings: ModelSettings,
     *,
     sizes: Iterable[int],
-    initialise: bool = True,
+    initialize: bool = True,
     seed: int,
     described: Architecture | None = None,
 ) -> SegmentationNetwork:
@@ -52,7 +52,7 @@ def build_network(
         settings: the user's choice.
         sizes: every image size that the run will use, in px; a foreign network is looked at with an
             image of the first.
-        initialise: False where a checkpoint will be loaded: then no weights are downloaded or read.
+        initialize: False where a checkpoint will be loaded: then no weights are downloaded or read.
         seed: fixes the initial weights; no generator outside is touched.
         described: what the checkpoint says of its network, where there is one.
 
@@ -68,10 +68,10 @@ def build_network(
     """
     spec = network_spec(settings.network)
     if spec.kind is NetworkKind.OWN:
-        return build_segmenter(settings, sizes=sizes, initialise=initialise, seed=seed)
+        return build_segmenter(settings, sizes=sizes, initialize=initialize, seed=seed)
     wanted = tuple(dict.fromkeys(sizes)) or (_PROBE_SIZE,)
     with drawing_from(seed):
-        network = _foreign(spec, settings, wanted[0], initialise=initialise, described=described)
+        network = _foreign(spec, settings, wanted[0], initialize=initialize, described=described)
     check_sizes(network, wanted)
     network.gradient_checkpointing = settings.gradient_checkpointing
     return network
@@ -118,7 +118,7 @@ def network_of(
         input_std=_held_triple(architecture, "input_std"),
     )
     sizes = [size or _PROBE_SIZE]
-    return build_network(settings, sizes=sizes, initialise=False, seed=0, described=architecture)
+    return build_network(settings, sizes=sizes, initialize=False, seed=0, described=architecture)
 
 
 def check_network(settings: ModelSettings) -> None:
@@ -152,11 +152,11 @@ def _foreign(
     settings: ModelSettings,
     size: int,
     *,
-    initialise: bool,
+    initialize: bool,
     described: Architecture | None,
 ) -> SegmentationNetwork:
     held = described or {}
-    made = _made(spec, settings, initialise=initialise, config=str(held.get("config", "")))
+    made = _made(spec, settings, initialize=initialize, config=str(held.get("config", "")))
     architecture: Architecture = {"network": str(spec), "kind": spec.kind.value}
     changed = ""
     if made.backbone:
@@ -182,18 +182,18 @@ def _foreign(
     )
 
 
-def _made(spec: NetworkSpec, settings: ModelSettings, *, initialise: bool, config: str) -> Made:
+def _made(spec: NetworkSpec, settings: ModelSettings, *, initialize: bool, config: str) -> Made:
     match spec.kind:
         case NetworkKind.SMP:
-            return smp_network(spec, settings, initialise=initialise)
+            return smp_network(spec, settings, initialize=initialize)
         case NetworkKind.TRANSFORMERS:
-            return transformers_network(spec, settings, initialise=initialise, config=config)
+            return transformers_network(spec, settings, initialize=initialize, config=config)
         case NetworkKind.FILE:
             function = function_of_file(spec)
         case _:
             function = registered_network(spec.name)
     flag = f"--network {settings.network}"
-    net = built_by(function, flag, pretrained=initialise and settings.pretrained)
+    net = built_by(function, flag, pretrained=initialize and settings.pretrained)
     return Made(net, *_input_of(net))
 
 

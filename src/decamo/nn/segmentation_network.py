@@ -107,12 +107,12 @@ class SegmentationNetwork(TorchModule, Protocol):
         """Predict.
 
         Args:
-            image: float32 ``[B,3,H,W]``, from :meth:`normalise`.
+            image: float32 ``[B,3,H,W]``, from :meth:`normalize`.
             side_outputs: also give side outputs, where it has them.
             scale: at which it sees the image; the logits keep the image's size.
         """
 
-    def normalise(self, image: Tensor) -> Tensor:
+    def normalize(self, image: Tensor) -> Tensor:
         """Uint8 RGB ``[B,3,H,W]`` -> float32 as the network takes it."""
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:

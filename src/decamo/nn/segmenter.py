@@ -31,7 +31,7 @@ class Segmenter(nn.Module):
     """Backbone, experts at each of four levels, a top-down decoder, one map of logits.
 
     The backbone stays in eval mode always: frozen BatchNorm statistics and no stochastic depth,
-    which is sound at a micro-batch of 1. All else normalises image by image.
+    which is sound at a micro-batch of 1. All else normalizes image by image.
 
     Attributes:
         architecture: plain values from which ``build.from_architecture`` makes it again.
@@ -92,7 +92,7 @@ class Segmenter(nn.Module):
         """Predict; the logits have the image's size at every zoom and scale.
 
         Args:
-            image: float32 ``[B,3,H,W]``, from :meth:`normalise`; H and W multiples of 32.
+            image: float32 ``[B,3,H,W]``, from :meth:`normalize`; H and W multiples of 32.
             side_outputs: also give the logits of strides 8, 16 and 32.
             scale: on top of the network's own zoom.
         """
@@ -120,14 +120,14 @@ class Segmenter(nn.Module):
         """
         self.backbone.check_size(magnified_side(size, self.zoom * scale))
 
-    def normalise(self, image: Tensor) -> Tensor:
+    def normalize(self, image: Tensor) -> Tensor:
         """Uint8 RGB ``[B,3,H,W]`` -> float32 of about zero mean and unit deviation.
 
         Raises:
             TypeError: the image is not uint8, so it may have been scaled before.
         """
         if image.dtype != torch.uint8:
-            raise TypeError(f"normalise takes uint8 in [0,255], got {image.dtype}")
+            raise TypeError(f"normalize takes uint8 in [0,255], got {image.dtype}")
         return (image.float() / 255 - self.mean) / self.std
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:

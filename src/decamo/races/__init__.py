@@ -4,7 +4,7 @@ What needs torch (`departure`, `trial`, `race`) or scipy (`meaning`) is taken fr
 """
 
 from decamo.races.branch import BEFORE, CONTROL, TWIN, Branch, standard_branches
-from decamo.races.judge import Gap, Verdict, judge, luck_of, pair_gaps, surely_worse
+from decamo.races.judge import Gap, Verdict, judge, pair_gaps, seed_noise_of, surely_worse
 from decamo.races.start_point import StartPoint
 
 __all__ = [
@@ -16,8 +16,8 @@ __all__ = [
     "StartPoint",
     "Verdict",
     "judge",
-    "luck_of",
     "pair_gaps",
+    "seed_noise_of",
     "standard_branches",
     "surely_worse",
 ]

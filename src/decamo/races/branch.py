@@ -57,19 +57,19 @@ class Branch:
         return {"name": self.name, "asks": self.asks, "changes": changes, "before": self.before}
 
 
-def standard_branches(standing: StartPoint) -> tuple[Branch, ...]:
+def standard_branches(start: StartPoint) -> tuple[Branch, ...]:
     """The control and its twin, options 1 to 3, and the probes that make sense here.
 
     The twin is the control under another seed: how far the two come apart is what chance alone
     moves, and no branch that moves less has shown anything.
     """
-    settings = standing.settings
+    settings = start.settings
     other_seed = (settings.run.seed + 1) % 2**63
     branches = [
         Branch(CONTROL, "what if nothing is changed?"),
         Branch(TWIN, "what does chance alone move?", {"run": {"seed": other_seed}}),
         *(_option(name, asks) for name, asks in _OPTIONS.items()),
-        *_rates(standing),
+        *_rates(start),
         _larger(settings.schedule),
         Branch("moments", "are Adam's moments stale?", before="forget moments"),
         Branch(
@@ -82,10 +82,10 @@ def standard_branches(standing: StartPoint) -> tuple[Branch, ...]:
         asks = "do the lower levels lack supervision?"
         changes = {"optimise": {"deep_supervision": True}}
         branches.append(Branch("deep-supervision", asks, changes))
-    if standing.snapshots > 1:
-        asks = f"do the weights only jitter? (mean of {standing.snapshots} checkpoints)"
+    if start.snapshots > 1:
+        asks = f"do the weights only jitter? (mean of {start.snapshots} checkpoints)"
         branches.append(Branch("average", asks, before="average"))
-    if standing.batchnorm:
+    if start.batchnorm:
         asks = "do BatchNorm's statistics misfit?"
         branches.append(Branch("batchnorm", asks, before="batchnorm"))
     return tuple(branches)
@@ -98,10 +98,10 @@ def _option(name: str, asks: str) -> Branch:
     return Branch(name, asks, {"schedule": schedule, "optimise": recipe["optimise"]})
 
 
-def _rates(standing: StartPoint) -> tuple[Branch, ...]:
+def _rates(start: StartPoint) -> tuple[Branch, ...]:
     """Rates from high to low; but for the last, their curves differ in height alone."""
-    rate, highest = standing.rate, standing.highest
-    floor = min(standing.settings.schedule.min_lr, rate / 10)
+    rate, highest = start.rate, start.highest
+    floor = min(start.settings.schedule.min_lr, rate / 10)
     asks = "does the rate at which it once learned do it again?"
     before = _rate("rate-before", asks, "cosine", highest, floor)
     return (

@@ -9,16 +9,16 @@ from decamo.checkpoint import Checkpoint
 from decamo.checkpoint.load_save import load_checkpoint, save_checkpoint
 from decamo.errors import CheckpointError
 from decamo.races.branch import CONTROL, TWIN
-from decamo.races.heats import heat_of, verdict_of
-from decamo.races.horizon import full_settings
-from decamo.races.meaning import RaceFacts, explain_race, refuted_causes
+from decamo.races.explanation import RaceFacts, explain_race, refuted_causes
 from decamo.races.outcome_table import RaceOutcome, answer, plain_outcome
 from decamo.races.race import Race
 from decamo.races.results import LostKind
 from decamo.races.start_point import StartPoint
-from decamo.races.trial import departure_of
+from decamo.races.successive_halving import heat_of, verdict_of
+from decamo.races.trial import branch_state
+from decamo.races.trial_schedule import full_settings
 from decamo.report.race_section import OUTCOME
-from decamo.schedule import Ledger, raced
+from decamo.schedule import Lineage, raced
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder, previous_of, write_whole
@@ -32,17 +32,17 @@ def race_outcome(race: Race) -> RaceOutcome:
     Raises:
         ValueError: it is not over.
     """
-    results, standing = race.results(), race.course.standing
+    results, start = race.results(), race.course.start
     heat = heat_of(results, race.course.epochs)
     verdict = verdict_of(results, heat)
     control = results[CONTROL]
     before = [record.loss for record in race.course.checkpoint.history]
     since = [rung.loss for rung in control.rungs.values() if rung.loss is not None]
     facts = RaceFacts(
-        rate=standing.rate,
-        peak=standing.peak,
-        highest=standing.highest,
-        ended=standing.ended,
+        rate=start.rate,
+        peak=start.peak,
+        highest=start.highest,
+        ended=start.ended,
         losses=(*before, *since),
         ious=tuple(control.rungs[heat.rung].ious.values()),
         epochs=race.course.epochs,
@@ -57,14 +57,15 @@ def race_outcome(race: Race) -> RaceOutcome:
     winner = verdict.winner_among(may_win)
     meanings = explain_race(verdict, facts)
     refuted = refuted_causes(verdict, facts)
-    return RaceOutcome(race.branches, results, heat, verdict, winner, meanings, standing, refuted)
+    return RaceOutcome(race.branches, results, heat, verdict, winner, meanings, start, refuted)
 
 
 def begin_winner(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path | None:
     """The checkpoint from which the winner's whole plan is trained, as ``decamo train`` would.
 
     The first time it is written, ``escaped.pth``: the original checkpoint with the winner's segment
-    in its ledger, whose reason names the race. The original is kept if the run would write over it.
+    in its lineage, whose reason names the race. The original is kept if the run would write
+    over it.
 
     Args:
         race: that is over.
@@ -81,25 +82,25 @@ def begin_winner(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path | 
     assert outcome.winner is not None
     course = race.course
     branch = next(b for b in race.branches if b.name == outcome.winner.branch)
-    settings = full_settings(branch, course.standing)
+    settings = full_settings(branch, course.start)
     start = folder.escaped
     settings = replace(
         settings, run=replace(settings.run, checkpoint_dir=folder.root, resume_from=start)
     )
-    state = departure_of(course, branch, settings, _why(race, outcome))
+    state = branch_state(course, branch, settings, _why(race, outcome))
     segments = state.lineage.segments
-    chosen = replace(segments[-1], asked=_asked(course.standing, settings))
+    chosen = replace(segments[-1], asked=_asked(course.start, settings))
     for path in (folder.last, previous_of(folder.last)):
         held = _held(path)
         if held is not None and chosen in held.lineage.segments:
             return path if held.position.epoch < held.lineage.plan.last_epoch else None
-    folder.protect(course.path, course.standing.done)
-    save_checkpoint(start, replace(state, lineage=Ledger((*segments[:-1], chosen))))
+    folder.protect(course.path, course.start.done)
+    save_checkpoint(start, replace(state, lineage=Lineage((*segments[:-1], chosen))))
     return start
 
 
 def stay(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path:
-    """Write into the ledger of the run's newest checkpoint that the race changed nothing.
+    """Write into the lineage of the run's newest checkpoint that the race changed nothing.
 
     Args:
         race: that is over, of this very checkpoint.
@@ -112,9 +113,9 @@ def stay(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path:
     Raises:
         StorageError: it cannot be written.
     """
-    state, standing = race.course.checkpoint, race.course.standing
-    ledger = raced(standing.ledger, standing.position, _why(race, outcome))
-    save_checkpoint(folder.last, replace(state, lineage=ledger))
+    state, start = race.course.checkpoint, race.course.start
+    lineage = raced(start.lineage, start.position, _why(race, outcome))
+    save_checkpoint(folder.last, replace(state, lineage=lineage))
     return folder.last
 
 
@@ -131,13 +132,13 @@ def _why(race: Race, outcome: RaceOutcome) -> str:
     return f"escape, {len(race.branches)} trials of {race.course.epochs} epochs: {answer(outcome)}"
 
 
-def _asked(standing: StartPoint, chosen: TrainSettings) -> dict[str, dict[str, Any]]:
+def _asked(start: StartPoint, chosen: TrainSettings) -> dict[str, dict[str, Any]]:
     """What the flags ask for of all that the winner chose otherwise, now or at an earlier race."""
-    before, after = to_plain(standing.settings), to_plain(chosen)
+    before, after = to_plain(start.settings), to_plain(chosen)
     asked: dict[str, dict[str, Any]] = {}
     for section in ("schedule", "optimise"):
         differs = {k: v for k, v in before[section].items() if after[section][k] != v}
-        asked[section] = differs | dict(standing.ledger.last.asked.get(section, {}))
+        asked[section] = differs | dict(start.lineage.last.asked.get(section, {}))
     return asked
 
 

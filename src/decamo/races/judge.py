@@ -6,7 +6,7 @@ studentised deviation over all differences (Westfall & Young 1993; Romano & Wolf
 intervals together hold the truth in 95 of 100 races, whichever branch is looked at afterwards.
 
 Images are one source of chance, the course of training is another: two runs that differ in their
-seed alone end on different weights. The twin of the control shows by how much (``luck``), and
+seed alone end on different weights. The twin of the control shows by how much (``seed_noise``), and
 widens every interval.
 """
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from decamo.evaluation import RESAMPLES, resamples
 
-__all__ = ["LEVEL", "Gap", "Verdict", "judge", "luck_of", "pair_gaps", "surely_worse"]
+__all__ = ["LEVEL", "Gap", "Verdict", "judge", "pair_gaps", "seed_noise_of", "surely_worse"]
 
 _Floats = npt.NDArray[np.float64]
 Scores = Mapping[str, _Floats]
@@ -68,14 +68,14 @@ class Verdict:
         control: name of the branch that the others are held against.
         gaps: branch - control, a gap for each branch.
         pairs: (branch, other) -> their gap, simultaneous over all pairs.
-        luck: standard deviation of the difference of two runs that differ by chance alone.
+        seed_noise: standard deviation of the difference of two runs that differ by chance alone.
         images: validation images.
     """
 
     control: str
     gaps: tuple[Gap, ...]
     pairs: Mapping[tuple[str, str], Gap]
-    luck: float
+    seed_noise: float
     images: int
 
     def of(self, branch: str) -> Gap | None:
@@ -92,13 +92,13 @@ class Verdict:
         return max(better, key=lambda g: g.difference, default=None)
 
 
-def judge(scores: Scores, control: str, *, luck: float = 0.0, seed: int = 0) -> Verdict:
+def judge(scores: Scores, control: str, *, seed_noise: float = 0.0, seed: int = 0) -> Verdict:
     """Hold all branches against the control.
 
     Args:
         scores: branch -> float64 ``[images]``, the same images in the same order.
         control: one of them.
-        luck: as :func:`luck_of` gives it.
+        seed_noise: as :func:`seed_noise_of` gives it.
         seed: of the resamples.
 
     Raises:
@@ -106,20 +106,24 @@ def judge(scores: Scores, control: str, *, luck: float = 0.0, seed: int = 0) -> 
     """
     images = _images(scores)
     others = [name for name in scores if name != control]
-    gaps = _gaps([(name, control) for name in others], scores, luck, seed)
-    return Verdict(control, gaps, pair_gaps(scores, luck=luck, seed=seed), luck, images)
+    gaps = _gaps([(name, control) for name in others], scores, seed_noise, seed)
+    return Verdict(
+        control, gaps, pair_gaps(scores, seed_noise=seed_noise, seed=seed), seed_noise, images
+    )
 
 
-def pair_gaps(scores: Scores, *, luck: float = 0.0, seed: int = 0) -> dict[tuple[str, str], Gap]:
+def pair_gaps(
+    scores: Scores, *, seed_noise: float = 0.0, seed: int = 0
+) -> dict[tuple[str, str], Gap]:
     """The gap of every branch to every other, both ways, simultaneous over all pairs."""
     _images(scores)
-    one_way = _gaps(list(combinations(scores, 2)), scores, luck, seed)
+    one_way = _gaps(list(combinations(scores, 2)), scores, seed_noise, seed)
     other_way = [Gap(g.against, g.branch, -g.difference, -g.high, -g.low) for g in one_way]
     return {(g.branch, g.against): g for g in (*one_way, *other_way)}
 
 
 def surely_worse(
-    scores: Scores, spare: Sequence[str], *, luck: float = 0.0, seed: int = 0
+    scores: Scores, spare: Sequence[str], *, seed_noise: float = 0.0, seed: int = 0
 ) -> set[str]:
     """Branches surely worse than the leader: the upper end of the difference is under 0.
 
@@ -128,16 +132,16 @@ def surely_worse(
     Args:
         scores: as for :func:`judge`.
         spare: never among them, though one may lead.
-        luck: as for :func:`judge`.
+        seed_noise: as for :func:`judge`.
         seed: of the resamples.
     """
     leader = max(scores, key=lambda name: float(scores[name].mean()))
-    pairs = pair_gaps(scores, luck=luck, seed=seed)
+    pairs = pair_gaps(scores, seed_noise=seed_noise, seed=seed)
     others = scores.keys() - {leader, *spare}
     return {name for name in others if pairs[name, leader].worse}
 
 
-def luck_of(differences: Sequence[float]) -> float:
+def seed_noise_of(differences: Sequence[float]) -> float:
     """Root mean square of the differences, rung by rung, of two runs alike but for their seed.
 
     Neighbouring rungs are alike too, so this rests on little: one to three independent looks.
@@ -146,19 +150,19 @@ def luck_of(differences: Sequence[float]) -> float:
 
 
 def _gaps(
-    pairs: Sequence[tuple[str, str]], scores: Scores, luck: float, seed: int
+    pairs: Sequence[tuple[str, str]], scores: Scores, seed_noise: float, seed: int
 ) -> tuple[Gap, ...]:
     if not pairs:
         return ()
     differences = np.stack([scores[a] - scores[b] for a, b in pairs], axis=1)
-    mean, half = _band(differences, luck, seed)
+    mean, half = _band(differences, seed_noise, seed)
     return tuple(
         Gap(a, b, float(m), float(m - h), float(m + h))
         for (a, b), m, h in zip(pairs, mean, half, strict=True)
     )
 
 
-def _band(differences: _Floats, luck: float, seed: int) -> tuple[_Floats, _Floats]:
+def _band(differences: _Floats, seed_noise: float, seed: int) -> tuple[_Floats, _Floats]:
     """Means ``[K]`` of ``[images, K]`` and half the widths of their simultaneous intervals."""
     images = len(differences)
     mean = differences.mean(axis=0)
@@ -173,7 +177,7 @@ def _band(differences: _Floats, luck: float, seed: int) -> tuple[_Floats, _Float
     deviation = np.divide(np.abs(moved), spread, out=np.zeros_like(moved), where=spread > 0)
     factor = float(np.quantile(deviation.max(axis=1), LEVEL))
     factor = max(factor, NormalDist().inv_cdf((1 + LEVEL) / 2))  # all alike: there is none
-    return mean, factor * np.sqrt(error**2 + luck**2)
+    return mean, factor * np.sqrt(error**2 + seed_noise**2)
 
 
 def _images(scores: Scores) -> int:

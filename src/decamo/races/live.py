@@ -10,25 +10,25 @@ from decamo.checkpoint.load_save import load_checkpoint
 from decamo.errors import MemoryExhausted, SettingsError, StorageError, TrainingDiverged
 from decamo.history import EpochRecord, Event, StepDone
 from decamo.races.branch import standard_branches
-from decamo.races.departure import digest_of, held_race
+from decamo.races.branch_checkpoint import digest_of, held_race
 from decamo.races.finish import begin_winner, race_outcome, stay, write_outcome
-from decamo.races.heats import race_seconds
 from decamo.races.outcome_table import outcome_text
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.races.race import Race
 from decamo.races.session import begin_race, course_of
 from decamo.races.start_point import StartPoint
+from decamo.races.successive_halving import race_seconds
 from decamo.races.written import only
 from decamo.report.console import Console
-from decamo.schedule import Ledger, Position
+from decamo.schedule import Lineage, Position
 from decamo.settings import TrainSettings
 from decamo.settings.words import duration
 from decamo.storage import RunFolder
+from decamo.training.data_splits import DataSplits
 from decamo.training.out_of_memory import release
 from decamo.training.prepare import ear_of
 from decamo.training.runtime import Runtime
 from decamo.training.stops import Budget
-from decamo.training.supply import Supply
 
 __all__ = ["After", "Live"]
 
@@ -55,11 +55,11 @@ class Live:
     """Races of a run.
 
     What is known of a race lies in its folder, which is named after the epoch; whether one was held
-    lies in the run's ledger. Nothing else is remembered from session to session.
+    lies in the run's lineage. Nothing else is remembered from session to session.
 
     Attributes:
         folder: of the run.
-        supply: the images.
+        splits: the images.
         runtime: device; one process.
         con: told all there is to tell.
         budget: of run and races together; None for no end.
@@ -73,7 +73,7 @@ class Live:
     """
 
     folder: RunFolder
-    supply: Supply
+    splits: DataSplits
     runtime: Runtime
     con: Console
     budget: Budget | None
@@ -88,7 +88,7 @@ class Live:
     def refusal(
         self,
         settings: TrainSettings,
-        ledger: Ledger,
+        lineage: Lineage,
         position: Position,
         records: Sequence[EpochRecord],
     ) -> str:
@@ -100,8 +100,8 @@ class Live:
             return "refused before"
         if self.budget is None or self._under_way(position):
             return ""
-        standing = StartPoint(settings, ledger, position, len(self.supply.train), 2, batchnorm=True)
-        takes = race_seconds(standing, self.epochs, records)
+        start = StartPoint(settings, lineage, position, len(self.splits.train), 2, batchnorm=True)
+        takes = race_seconds(start, self.epochs, records)
         if takes is None or takes <= self.budget.left:
             return ""
         why = (
@@ -118,7 +118,7 @@ class Live:
             settings: in force; their plan is the control's.
 
         Returns:
-            how to go on: with the winner's plan, or with the run's own, whose ledger then says so.
+            how to go on: with the winner's plan, or with the run's own, whose lineage then says so.
 
         Raises:
             DecamoError: data or checkpoint cannot be read.
@@ -152,18 +152,18 @@ class Live:
             last,
             settings,
             checkpoint,
-            self.supply,
+            self.splits,
             self.runtime,
             epochs=self.epochs,
             stop=self.stop,
             clock=self.clock,
             ear=ear_of(settings, self.waiting),
         )
-        standard = standard_branches(course.standing)
+        standard = standard_branches(course.start)
         branches = only(standard, self.names) if self.names else standard
-        return begin_race(course, branches, self.con, self.budget, hear=self._hear)
+        return begin_race(course, branches, self.con, self.budget, on_event=self._on_event)
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         self.moved = self.moved or isinstance(event, StepDone)
 
     def _root(self, epoch: int) -> Path:

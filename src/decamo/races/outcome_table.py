@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from decamo.races.branch import CONTROL, TWIN, Branch
-from decamo.races.heats import Heat
+from decamo.races.explanation import Explanation
 from decamo.races.judge import Gap, Verdict
-from decamo.races.meaning import Explanation
 from decamo.races.results import Result, plain_of
 from decamo.races.start_point import StartPoint
+from decamo.races.successive_halving import Heat
 from decamo.report import epoch_rows
 from decamo.settings import shown
 from decamo.settings.words import duration
@@ -31,7 +31,7 @@ class RaceOutcome:
         winner: the gap of the best, or None.
         meanings: what it means, with the causes that it supports.
         refuted: the causes that it rules out.
-        standing: where the race set out from.
+        start: where the race set out from.
     """
 
     branches: Sequence[Branch]
@@ -40,7 +40,7 @@ class RaceOutcome:
     verdict: Verdict
     winner: Gap | None
     meanings: Sequence[Explanation]
-    standing: StartPoint
+    start: StartPoint
     refuted: Sequence[Explanation] = ()
 
 
@@ -71,8 +71,9 @@ def _table(outcome: RaceOutcome) -> tuple[list[str], list[list[str]], list[str]]
     notes = [
         f"difference from the control after {epochs}, on {verdict.images} validation images; the"
         " intervals hold together",
-        f"chance alone moves {verdict.luck:.4f} (the control's twin); the intervals hold it too"
-        if outcome.results.get(TWIN) and verdict.luck
+        f"chance alone moves {verdict.seed_noise:.4f} (the control's twin); the intervals hold it"
+        " too"
+        if outcome.results.get(TWIN) and verdict.seed_noise
         else "what chance alone moves was not measured",
     ]
     return heads, rows, notes
@@ -93,11 +94,11 @@ def plain_outcome(outcome: RaceOutcome) -> dict[str, Any]:
     """Plain values of all of it, without the scores of single images."""
     heads, rows, notes = _table(outcome)
     return {
-        "position": asdict(outcome.standing.position),
-        "rate": outcome.standing.rate,
+        "position": asdict(outcome.start.position),
+        "rate": outcome.start.rate,
         "epochs": outcome.heat.rung,
         "images": outcome.verdict.images,
-        "luck": outcome.verdict.luck,
+        "luck": outcome.verdict.seed_noise,
         "answer": answer(outcome),
         "winner": None if outcome.winner is None else outcome.winner.branch,
         "gaps": [asdict(gap) for gap in outcome.verdict.gaps],

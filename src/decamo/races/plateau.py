@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from decamo.diagnosis import Symptom, SymptomKind, diagnose_past
 from decamo.history import EpochDone, EpochRecord, Event, Past
 from decamo.history.carried import past_of_records
-from decamo.schedule import Ledger, Position, was_raced
+from decamo.schedule import Lineage, Position, was_raced
 
 __all__ = ["TRIAL_EPOCHS", "PlateauWatch", "WatchedRun", "plateau_symptom"]
 
@@ -19,7 +19,7 @@ class WatchedRun(Protocol):
     """What a watch reads of a run; it changes while the run goes on."""
 
     position: Position
-    ledger: Ledger
+    lineage: Lineage
     history: list[EpochRecord]
 
 
@@ -36,7 +36,7 @@ def plateau_symptom(past: Past) -> Symptom | None:
 class PlateauWatch:
     """Hears a run's epochs, and says why to end this stretch of it after one.
 
-    What it says depends on the run's history and ledger alone, which every checkpoint holds: a run
+    What it says depends on the run's history and lineage alone, which every checkpoint holds: a run
     that was killed says the same where it begins again.
 
     Attributes:
@@ -55,7 +55,7 @@ class PlateauWatch:
     refuses: Callable[[Sequence[EpochRecord]], str] = lambda _records: ""
     why: str = field(default="", init=False)
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Look after each epoch."""
         if isinstance(event, EpochDone):
             self.look()
@@ -65,7 +65,7 @@ class PlateauWatch:
         self.why = ""
         if self.act == "continue" or not self._may_help():
             return
-        past = past_of_records(self.run.history, self.run.ledger, self.settings)
+        past = past_of_records(self.run.history, self.run.lineage, self.settings)
         found = plateau_symptom(past)
         if found is None or (self.act == "escape" and self.refuses(self.run.history)):
             return
@@ -77,7 +77,7 @@ class PlateauWatch:
         A race needs the epochs of its trials to be left, and a plan is raced once: the same
         question would have the same answer.
         """
-        position, plan = self.run.position, self.run.ledger.plan
+        position, plan = self.run.position, self.run.lineage.plan
         if position.micro or position.epoch >= plan.last_epoch:
             return False
         stage = plan.stage_of_epoch(position.epoch + 1)
@@ -86,4 +86,4 @@ class PlateauWatch:
         if self.act == "stop":
             return True
         left = stage.last_epoch - position.epoch
-        return left >= self.trial and not was_raced(self.run.ledger)
+        return left >= self.trial and not was_raced(self.run.lineage)

@@ -11,13 +11,13 @@ from typing import Any
 from decamo.errors import SettingsError
 from decamo.history import Event
 from decamo.races.branch import Branch
-from decamo.races.departure import RACE, digest_of, held_race
-from decamo.races.heats import Heat, heat_of
-from decamo.races.horizon import ledger_of, trial_settings
+from decamo.races.branch_checkpoint import RACE, digest_of, held_race
 from decamo.races.results import Result, read_result
 from decamo.races.start_point import StartPoint
+from decamo.races.successive_halving import Heat, heat_of
 from decamo.races.trial import Course, advance
 from decamo.races.trial_claims import ClaimLost, TrialClaim, take
+from decamo.races.trial_schedule import lineage_of, trial_settings
 from decamo.storage import check_space, make_folder, write_whole
 
 __all__ = ["Race", "open_race", "race_identity"]
@@ -34,7 +34,7 @@ class Race:
         course: what the trials share.
         branches: that run, in their order; the control first.
         keep_all: whether the folders of those that are out are kept.
-        hear: told the branch's name and every event of its trial.
+        on_event: told the branch's name and every event of its trial.
         say: told a sentence.
         sleep: waits so many seconds.
     """
@@ -42,7 +42,7 @@ class Race:
     course: Course
     branches: Sequence[Branch]
     keep_all: bool
-    hear: Callable[[str, Event], None]
+    on_event: Callable[[str, Event], None]
     say: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
 
@@ -91,13 +91,13 @@ class Race:
         return False, ""
 
     def _train(self, branch: Branch, rung: int, claim: TrialClaim) -> str:
-        def hear(event: Event) -> None:
+        def on_event(event: Event) -> None:
             claim.beat()
-            self.hear(branch.name, event)
+            self.on_event(branch.name, event)
 
         with claim:
             try:
-                result, why = advance(self.course, branch, rung, hear)
+                result, why = advance(self.course, branch, rung, on_event)
             except ClaimLost:
                 self.say(f"{branch.name}: taken over by another process")
                 return ""
@@ -108,7 +108,7 @@ class Race:
     def _tidy(self, heat: Heat, told: set[str]) -> None:
         out = heat.dropped.keys() - told
         for name in sorted(out):
-            at = self.course.standing.done + heat.dropped[name]
+            at = self.course.start.done + heat.dropped[name]
             self.say(f"{name}: out of the race, clearly behind after epoch {at}")
         told |= out
         if not self.keep_all:
@@ -126,16 +126,16 @@ def open_race(course: Course, branches: Sequence[Branch]) -> bool:
         StorageError: it cannot be written, or there is no room for the trials.
     """
     for branch in branches:
-        settings = trial_settings(branch, course.standing, course.epochs)
-        _ = ledger_of(branch, settings, course.standing, "").plan
+        settings = trial_settings(branch, course.start, course.epochs)
+        _ = lineage_of(branch, settings, course.start, "").plan
     make_folder(course.root)
     path = course.root / RACE
-    now = race_identity(course.path, course.standing, branches, course.epochs)
-    now["data set"] = course.supply.record.content
+    now = race_identity(course.path, course.start, branches, course.epochs)
+    now["data set"] = course.splits.record.content
     if path.exists():
         held = held_race(course.root)
         if isinstance(held.get("data set"), list):  # races of before knew it by its path
-            now["data set"] = [str(p) for p in course.standing.settings.data.dataset_path]
+            now["data set"] = [str(p) for p in course.start.settings.data.dataset_path]
         differing = [key for key in now if held.get(key) != now[key]]
         if differing:
             raise SettingsError(
@@ -150,14 +150,14 @@ def open_race(course: Course, branches: Sequence[Branch]) -> bool:
 
 
 def race_identity(
-    path: Path, standing: StartPoint, branches: Sequence[Branch], epochs: int
+    path: Path, start: StartPoint, branches: Sequence[Branch], epochs: int
 ) -> dict[str, Any]:
     """What makes a race this one beside its images, by the words that tell two apart."""
     return {
         "checkpoint": digest_of(path),
-        "position": {"epoch": standing.done, "step": standing.position.step},
+        "position": {"epoch": start.done, "step": start.position.step},
         "number of --trial-epochs": epochs,
-        "number of training images": standing.images,
-        "number of checkpoints averaged": standing.snapshots,
+        "number of training images": start.images,
+        "number of checkpoints averaged": start.snapshots,
         "set of branches": [b.to_plain() for b in branches],
     }

@@ -30,7 +30,7 @@ class Rung:
 
     Attributes:
         epoch: number of the epoch just trained; of the checkpoint's where none is.
-        steps: optimiser steps made since the checkpoint.
+        steps: optimizer steps made since the checkpoint.
         iou: mean over the validation images.
         ious: key of the pair -> its IoU.
         loss: mean training loss of the epoch; None before the first.

@@ -17,15 +17,15 @@ from decamo.history import (
     Validating,
 )
 from decamo.races.branch import Branch, standard_branches
-from decamo.races.departure import averageable, has_batchnorm, held_race
+from decamo.races.branch_checkpoint import averageable, has_batchnorm, held_race
 from decamo.races.race import Race, open_race
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
 from decamo.report.console import Console
 from decamo.settings import TrainSettings, shown
+from decamo.training.data_splits import DataSplits
 from decamo.training.runtime import Runtime
 from decamo.training.stops import Budget
-from decamo.training.supply import Supply
 
 __all__ = ["begin_race", "course_of"]
 
@@ -35,7 +35,7 @@ def course_of(
     path: Path,
     settings: TrainSettings,
     checkpoint: Checkpoint,
-    supply: Supply,
+    splits: DataSplits,
     runtime: Runtime,
     *,
     epochs: int,
@@ -50,7 +50,7 @@ def course_of(
         path: the checkpoint that is raced.
         settings: the checkpoint's own, under the flags given.
         checkpoint: what it holds.
-        supply: the images.
+        splits: the images.
         runtime: device; one process.
         epochs: of a trial.
         stop: asked between steps; a reason saves and ends the work.
@@ -62,11 +62,11 @@ def course_of(
     """
     # Files beside it may go while the winner trains; the race stays the one that was begun.
     known = held_race(root).get("number of checkpoints averaged")
-    standing = StartPoint(
+    start = StartPoint(
         settings=settings,
-        ledger=checkpoint.lineage,
+        lineage=checkpoint.lineage,
         position=checkpoint.position,
-        images=len(supply.train),
+        images=len(splits.train),
         snapshots=known if isinstance(known, int) else len(averageable(checkpoint, path)),
         batchnorm=has_batchnorm(checkpoint),
     )
@@ -74,14 +74,14 @@ def course_of(
         root=root,
         path=path,
         checkpoint=checkpoint,
-        standing=standing,
-        supply=supply,
+        start=start,
+        splits=splits,
         runtime=runtime,
         epochs=epochs,
         stop=stop,
         clock=clock,
         ear=ear,
-        pool=Pool(runs=len(standard_branches(standing))),
+        pool=Pool(runs=len(standard_branches(start))),
     )
 
 
@@ -92,7 +92,7 @@ def begin_race(
     budget: Budget | None,
     *,
     keep_all: bool = False,
-    hear: Callable[[Event], None] = lambda _event: None,
+    on_event: Callable[[Event], None] = lambda _event: None,
 ) -> Race:
     """Open the race's folder, and say what is raced.
 
@@ -102,29 +102,29 @@ def begin_race(
         con: told all there is to tell.
         budget: hears how long saves take.
         keep_all: whether the folders of trials that are out are kept.
-        hear: told every event as well.
+        on_event: told every event as well.
 
     Raises:
         SettingsError: the folder holds another race, or a branch's plan cannot be laid.
         StorageError: it cannot be written, or there is no room for the trials.
     """
     under_way = open_race(course, branches)
-    plan = course.standing
+    plan = course.start
     con.say(
         f"{'the race goes on' if under_way else 'a race'}: {len(branches)} branches of"
         f" {course.path}, {course.epochs} epochs each from epoch {plan.done + 1} on,"
-        f" {plan.images} images an epoch, {len(course.supply.val)} validate; LR now"
+        f" {plan.images} images an epoch, {len(course.splits.val)} validate; LR now"
         f" {shown(float(f'{plan.rate:.2g}'))}"
     )
     width = max(len(b.name) for b in branches)
 
     def tell(name: str, event: Event) -> None:
-        hear(event)
+        on_event(event)
         if isinstance(event, EpochDone):
             con.say(f"{name:{width}}  {event.record.line()}")
         elif isinstance(event, StepDone | Validating | MemoryRanOut | ReadingTrouble | RolledBack):
-            con.hear(event)
+            con.on_event(event)
         if budget is not None and isinstance(event, Saved):
-            budget.hear(event)
+            budget.on_event(event)
 
     return Race(course, branches, keep_all, tell, con.say)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from decamo.errors import SettingsError
-from decamo.schedule import Ledger, Position
+from decamo.schedule import Lineage, Position
 from decamo.settings import TrainSettings
 
 __all__ = ["StartPoint"]
@@ -15,7 +15,7 @@ class StartPoint:
 
     Attributes:
         settings: its own, under the flags given.
-        ledger: its past.
+        lineage: its past.
         position: where it stands.
         images: training images in an epoch now.
         snapshots: checkpoints in its folder that could be averaged with it, itself included.
@@ -26,14 +26,14 @@ class StartPoint:
     """
 
     settings: TrainSettings
-    ledger: Ledger
+    lineage: Lineage
     position: Position
     images: int
     snapshots: int = 1
     batchnorm: bool = False
 
     def __post_init__(self) -> None:
-        frozen = self.ledger.last.stage1_end
+        frozen = self.lineage.last.stage1_end
         if self.position.epoch < frozen:
             raise SettingsError(
                 "CHECKPOINT",
@@ -50,7 +50,7 @@ class StartPoint:
     @property
     def rate(self) -> float:
         """The head's learning rate now in force; after the end of the plan, its last one."""
-        plan = self.ledger.plan
+        plan = self.lineage.plan
         return plan.lr(min(self.position.step, plan.end_step - 1))
 
     @property
@@ -58,7 +58,7 @@ class StartPoint:
         """The head's highest learning rate so far with its backbone open."""
         rates = (
             plan.lr(step)
-            for plan, begin, end in self.ledger.lived()
+            for plan, begin, end in self.lineage.lived()
             for step in range(begin, min(end, self.position.step))
             if plan.stage_at(step).number > 1
         )
@@ -67,7 +67,7 @@ class StartPoint:
     @property
     def peak(self) -> float:
         """As :attr:`highest`, of the schedule in force alone, from where its curve counts."""
-        plan = self.ledger.plan
+        plan = self.lineage.plan
         steps = range(plan.first_step, min(plan.end_step, self.position.step))
         rates = (plan.lr(step) for step in steps if plan.stage_at(step).number > 1)
         return max(rates, default=self.rate)
@@ -75,18 +75,18 @@ class StartPoint:
     @property
     def ended(self) -> bool:
         """Whether the schedule in force is at its end."""
-        return self.position.step >= self.ledger.plan.end_step
+        return self.position.step >= self.lineage.plan.end_step
 
     def rate_after(self, epochs: int) -> float:
         """The head's learning rate at the last step of the next ``epochs`` under the own plan."""
-        plan = self.ledger.plan
+        plan = self.lineage.plan
         stage = plan.stage_at(self.position.step)
         last = self.position.step + epochs * stage.steps_per_epoch - 1
         return plan.lr(min(last, plan.end_step - 1))
 
     def continues(self, epochs: int) -> bool:
         """Whether the own plan can be followed for ``epochs`` whole epochs from here."""
-        last = self.ledger.last
+        last = self.lineage.last
         same = (self.images, 1) == (last.images, last.world)
         whole = self.position.micro == 0
-        return same and whole and self.done + epochs <= self.ledger.plan.last_epoch
+        return same and whole and self.done + epochs <= self.lineage.plan.last_epoch

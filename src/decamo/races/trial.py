@@ -14,19 +14,19 @@ from decamo.data.waiting import NOBODY, Ear, StopAsked
 from decamo.errors import CheckpointError, DataStalled, MemoryExhausted, TrainingDiverged
 from decamo.history import Baseline, EpochDone, Event, Interrupted, Journal, Scored
 from decamo.races.branch import CONTROL, Branch
-from decamo.races.departure import averageable, averaged, depart, recalibrated
-from decamo.races.horizon import ledger_of, trial_settings
+from decamo.races.branch_checkpoint import averageable, averaged, depart, recalibrated
 from decamo.races.results import LostKind, LostTrial, Result, Rung, read_result, write_result
 from decamo.races.start_point import StartPoint
+from decamo.races.trial_schedule import lineage_of, trial_settings
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder
+from decamo.training.data_splits import DataSplits
 from decamo.training.prepare import Prepared, prepare
 from decamo.training.runtime import Runtime
 from decamo.training.state import TrainState
-from decamo.training.supply import Supply
 
-__all__ = ["Course", "advance", "departure_of"]
+__all__ = ["Course", "advance", "branch_state"]
 
 _HERE = "the rung is reached"
 
@@ -39,8 +39,8 @@ class Course:
         root: folder of the race.
         path: the checkpoint that is raced.
         checkpoint: what it holds.
-        standing: where it stands.
-        supply: the images.
+        start: where it stands.
+        splits: the images.
         runtime: device; one process.
         epochs: of a trial.
         stop: asked between steps; a reason saves and ends the work.
@@ -52,8 +52,8 @@ class Course:
     root: Path
     path: Path
     checkpoint: Checkpoint
-    standing: StartPoint
-    supply: Supply
+    start: StartPoint
+    splits: DataSplits
     runtime: Runtime
     epochs: int
     stop: Callable[[], str]
@@ -63,7 +63,7 @@ class Course:
 
 
 def advance(
-    course: Course, branch: Branch, rung: int, hear: Callable[[Event], None]
+    course: Course, branch: Branch, rung: int, on_event: Callable[[Event], None]
 ) -> tuple[Result, str]:
     """Train a branch until it has ``rung`` epochs behind it, counted from the checkpoint.
 
@@ -74,7 +74,7 @@ def advance(
         course: of the race.
         branch: to be trained.
         rung: at most ``course.epochs``.
-        hear: told every event.
+        on_event: told every event.
 
     Returns:
         what is known of it now, and why it stopped before the rung, if it did.
@@ -86,7 +86,7 @@ def advance(
     """
     folder = RunFolder(course.root / branch.name)
     result, under_way = _where(course, folder, branch)
-    target = course.standing.done + rung
+    target = course.start.done + rung
     try:
         state, settings = under_way or _begin(course, folder, branch)
         if state.position.epoch >= target:
@@ -101,9 +101,9 @@ def advance(
             if under_way is None:
                 journal.write("run", _run_line(prepared, settings))
             for event in prepared.trainer.run():
-                scribe.hear(event)
-                journal.hear(event)
-                hear(event)
+                scribe.on_event(event)
+                journal.on_event(event)
+                on_event(event)
                 why = event.why if isinstance(event, Interrupted) else why
     except (TrainingDiverged, MemoryExhausted) as error:
         if branch.name == CONTROL:
@@ -117,21 +117,21 @@ def advance(
     return scribe.result, "" if reached else why or "asked to stop"
 
 
-def departure_of(course: Course, branch: Branch, settings: TrainSettings, why: str) -> Checkpoint:
+def branch_state(course: Course, branch: Branch, settings: TrainSettings, why: str) -> Checkpoint:
     """The checkpoint as the branch leaves it, under the settings of its trial or of its whole way.
 
     Raises:
         SettingsError: its plan cannot be laid.
         CheckpointError: a checkpoint to be averaged cannot be read.
     """
-    ledger = ledger_of(branch, settings, course.standing, why)
+    lineage = lineage_of(branch, settings, course.start, why)
     others = averageable(course.checkpoint, course.path)[1:]
-    size = ledger.plan.stages[0].img_size
+    size = lineage.plan.stages[0].img_size
     transforms: dict[str, Callable[[Checkpoint], Checkpoint]] = {
         "average": lambda state: averaged(state, others),
-        "batchnorm": lambda state: recalibrated(state, course.supply.train, size, course.ear),
+        "batchnorm": lambda state: recalibrated(state, course.splits.train, size, course.ear),
     }
-    return depart(course.checkpoint, settings, ledger, branch.before, transforms)
+    return depart(course.checkpoint, settings, lineage, branch.before, transforms)
 
 
 def _where(
@@ -148,9 +148,9 @@ def _where(
     except CheckpointError:
         newest, state = None, None
     if state is not None and newest is not None:
-        done = state.position.epoch - course.standing.done
+        done = state.position.epoch - course.start.done
         if set(range(done + 1)) - {0} <= result.rungs.keys():
-            settings = trial_settings(branch, course.standing, course.epochs)
+            settings = trial_settings(branch, course.start, course.epochs)
             return result, (state, _placed(settings, folder, newest))
     if folder.root.exists():
         shutil.rmtree(folder.root)
@@ -158,11 +158,11 @@ def _where(
 
 
 def _begin(course: Course, folder: RunFolder, branch: Branch) -> tuple[Checkpoint, TrainSettings]:
-    settings = trial_settings(branch, course.standing, course.epochs)
+    settings = trial_settings(branch, course.start, course.epochs)
     folder.open(None)
     settings = _placed(settings, folder, course.path)
     why = f"a trial of {course.epochs} epochs from {course.path.name}"
-    return departure_of(course, branch, settings, why), settings
+    return branch_state(course, branch, settings, why), settings
 
 
 def _placed(settings: TrainSettings, folder: RunFolder, path: Path) -> TrainSettings:
@@ -193,7 +193,7 @@ def _prepared(
             settings,
             folder,
             course.runtime,
-            course.supply,
+            course.splits,
             state,
             stop=stop,
             clock=course.clock,
@@ -214,7 +214,7 @@ class _Scribe:
     result: Result
     _ious: Mapping[str, float] | None = None
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if isinstance(event, Scored):  # what it is the score of is told by the next event
             self._ious = event.ious
         elif isinstance(event, Baseline):
@@ -222,7 +222,7 @@ class _Scribe:
         elif isinstance(event, EpochDone):
             record = event.record
             seconds = record.train_seconds + record.val_seconds
-            number = record.epoch - self.course.standing.done
+            number = record.epoch - self.course.start.done
             self._note(number, record.epoch, record.iou, record.loss, seconds, record.train_seconds)
 
     def _note(
@@ -234,9 +234,9 @@ class _Scribe:
         seconds: float = 0.0,
         train_seconds: float = 0.0,
     ) -> None:
-        steps = self.state.position.step - self.course.standing.position.step
+        steps = self.state.position.step - self.course.start.position.step
         last = self.state.position.step - 1 if number else self.state.position.step
-        rate = self.state.ledger.plan.lr(last)
+        rate = self.state.lineage.plan.lr(last)
         ious = dict(self._ious or {})
         rung = Rung(epoch, steps, iou, ious, loss, rate, seconds, train_seconds)
         self.result = self.result.with_rung(number, rung)
@@ -244,13 +244,13 @@ class _Scribe:
 
 
 def _run_line(prepared: Prepared, settings: TrainSettings) -> dict[str, Any]:
-    ledger = prepared.resumption.ledger
+    lineage = prepared.resumption.lineage
     return {
-        "word": ledger.last.kind.value,
-        "reason": ledger.last.reason,
+        "word": lineage.last.kind.value,
+        "reason": lineage.last.reason,
         "settings": to_plain(settings),
-        "ledger": ledger.to_plain(),
-        "train_images": len(prepared.supply.train),
-        "val_images": len(prepared.supply.val),
+        "ledger": lineage.to_plain(),
+        "train_images": len(prepared.splits.train),
+        "val_images": len(prepared.splits.val),
         "device": str(prepared.trainer.runtime.device),
     }

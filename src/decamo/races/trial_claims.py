@@ -21,7 +21,7 @@ from decamo.storage.owner import Holder
 __all__ = ["STALE_AFTER", "ClaimLost", "TrialClaim", "take"]
 
 # Longer than anything between two events of a trainer: building the network, reading a checkpoint
-# over a slow share, one optimiser step.
+# over a slow share, one optimizer step.
 STALE_AFTER = 900.0  # seconds
 _BEAT = 20.0  # seconds between two touches
 _FORM = re.compile(r"(.+)\.claim-(\d{4,})")

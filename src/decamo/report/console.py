@@ -54,7 +54,7 @@ class Console:
         """Print one line as it is."""
         self._console.print(line, soft_wrap=True)
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Print what an event tells."""
         if isinstance(event, StepDone):
             self._step(event)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from decamo.inference import mask_outline, overlay
 from decamo.metrics import THRESHOLD
-from decamo.nn.firing import Firing
+from decamo.nn.activation_recorder import Firing
 from decamo.nn.gate_recorder import entropy_share
 from decamo.settings.words import level_name
 from decamo.storage.outputs import PREDICTION_MARK, write_output

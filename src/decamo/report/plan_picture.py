@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from decamo.errors import SettingsError
-from decamo.schedule import HEAD, Ledger, Plan, Position, Stage
+from decamo.schedule import HEAD, Lineage, Plan, Position, Stage
 from decamo.storage.outputs import PLAN_MARK, write_output
 
 __all__ = ["draw_plan"]
@@ -23,7 +23,7 @@ _LABEL = 0.16  # share of the width that a name above the axes may take
 _NARROW = 0.06  # a band of a smaller share of the width goes without its name
 
 
-def draw_plan(path: Path, ledger: Ledger, position: Position) -> None:
+def draw_plan(path: Path, lineage: Lineage, position: Position) -> None:
     """Write a PNG: above, learning rates against the epoch; below, which groups learn when.
 
     Steps that were followed under an earlier segment are drawn by that segment's plan, and pale; a
@@ -36,14 +36,14 @@ def draw_plan(path: Path, ledger: Ledger, position: Position) -> None:
     figure = Figure(figsize=(10, 5.5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     rates, learning = figure.subplots(2, sharex=True, height_ratios=(4, 1))
-    _stages(rates, ledger)
-    _rates(rates, ledger, position)
-    _learning(learning, ledger, position)
-    _marks(rates, learning, ledger, position)
+    _stages(rates, lineage)
+    _rates(rates, lineage, position)
+    _learning(learning, lineage, position)
+    _marks(rates, learning, lineage, position)
     rates.set(ylabel="learning rate", yscale="log")
     rates.margins(y=0.1)  # room for the names of the stages
     rates.grid(alpha=0.25)
-    learning.set(xlabel="epoch", xlim=_limits(ledger))
+    learning.set(xlabel="epoch", xlim=_limits(lineage))
     learning.grid(alpha=0.25, axis="x")
     figure.legend(fontsize=8, ncols=2, loc="outside lower right")  # there it hides no curve
     form = path.suffix.lower().removeprefix(".") or "png"
@@ -64,19 +64,19 @@ def _epoch(stage: Stage, step: int) -> float:
     return stage.first_epoch + (step - stage.first_step) / stage.steps_per_epoch
 
 
-def _at(ledger: Ledger, epoch: int, step: int) -> float:
+def _at(lineage: Lineage, epoch: int, step: int) -> float:
     """The fractional epoch of absolute ``step``, with ``epoch`` completed: where it was stopped."""
-    plan = ledger.plan_at(step)
+    plan = lineage.plan_at(step)
     return _epoch(plan.stage_of_epoch(epoch + 1), step)
 
 
-def _limits(ledger: Ledger) -> tuple[int, int]:
-    return next(ledger.lived())[0].first_epoch, ledger.plan.last_epoch + 1
+def _limits(lineage: Lineage) -> tuple[int, int]:
+    return next(lineage.lived())[0].first_epoch, lineage.plan.last_epoch + 1
 
 
-def _pieces(ledger: Ledger, position: Position) -> Iterator[tuple[Stage, Plan, range, bool]]:
+def _pieces(lineage: Lineage, position: Position) -> Iterator[tuple[Stage, Plan, range, bool]]:
     """Stages with the absolute steps over which they were or will be followed, and whether past."""
-    for plan, begin, end in ledger.lived():
+    for plan, begin, end in lineage.lived():
         here = min(max(position.step, begin), end)
         for first, last, past in ((begin, here, True), (here, end, False)):
             for stage in plan.stages:
@@ -85,23 +85,23 @@ def _pieces(ledger: Ledger, position: Position) -> Iterator[tuple[Stage, Plan, r
                     yield stage, plan, steps, past
 
 
-def _rates(axes: Axes, ledger: Ledger, position: Position) -> None:
+def _rates(axes: Axes, lineage: Lineage, position: Position) -> None:
     """One line for the head and one for the backbone, whose levels share a rate once they learn."""
-    head, *backbone = _groups(ledger.plan)
-    _line(axes, ledger, position, [head], "head", _HEAD_COLOUR)
-    _line(axes, ledger, position, backbone, "backbone, where it learns", _BACKBONE_COLOUR)
+    head, *backbone = _groups(lineage.plan)
+    _line(axes, lineage, position, [head], "head", _HEAD_COLOUR)
+    _line(axes, lineage, position, backbone, "backbone, where it learns", _BACKBONE_COLOUR)
 
 
 def _line(
     axes: Axes,
-    ledger: Ledger,
+    lineage: Lineage,
     position: Position,
     groups: Sequence[str],
     label: str,
     colour: str,
 ) -> None:
     axes.plot([], [], color=colour, lw=2, label=label)
-    for past, run in groupby(_pieces(ledger, position), key=lambda piece: piece[3]):
+    for past, run in groupby(_pieces(lineage, position), key=lambda piece: piece[3]):
         epochs: list[float] = []
         rates: list[float] = []
         for stage, plan, steps, _ in run:
@@ -111,13 +111,15 @@ def _line(
         axes.plot(epochs, rates, color=colour, lw=2, alpha=_PAST if past else 1)
 
 
-def _learning(axes: Axes, ledger: Ledger, position: Position) -> None:
+def _learning(axes: Axes, lineage: Lineage, position: Position) -> None:
     """A row for each group, filled where it learns."""
-    groups = _groups(ledger.plan)
+    groups = _groups(lineage.plan)
     for row, group in enumerate(groups):
         colour = _HEAD_COLOUR if group == HEAD else _BACKBONE_COLOUR
-        for stage, _, steps, past in _pieces(ledger, position):
-            opens = min((o.step for o in stage.openings if group in o.groups), default=steps.stop)
+        for stage, _, steps, past in _pieces(lineage, position):
+            opens = min(
+                (o.step for o in stage.unfreezings if group in o.groups), default=steps.stop
+            )
             left, right = _epoch(stage, max(opens, steps.start)), _epoch(stage, steps.stop)
             if left < right:
                 alpha = _PAST if past else 1
@@ -126,10 +128,10 @@ def _learning(axes: Axes, ledger: Ledger, position: Position) -> None:
     axes.invert_yaxis()
 
 
-def _stages(axes: Axes, ledger: Ledger) -> None:
+def _stages(axes: Axes, lineage: Lineage) -> None:
     """A band for each stage, joined over resumes, with its number at the foot."""
-    first, last = _limits(ledger)
-    pieces = _pieces(ledger, Position())
+    first, last = _limits(lineage)
+    pieces = _pieces(lineage, Position())
     for number, run in groupby(pieces, key=lambda piece: piece[0].number):
         ends = [
             (_epoch(stage, steps.start), _epoch(stage, steps.stop)) for stage, _, steps, _ in run
@@ -147,15 +149,15 @@ def _stages(axes: Axes, ledger: Ledger) -> None:
             )
 
 
-def _marks(rates: Axes, learning: Axes, ledger: Ledger, position: Position) -> None:
+def _marks(rates: Axes, learning: Axes, lineage: Lineage, position: Position) -> None:
     """Resumes and the position as lines through both axes, named above."""
-    here = _at(ledger, position.epoch, position.step)
-    resumes = [(_at(ledger, s.at_epoch, s.at_step), s.kind) for s in ledger.segments[1:]]
+    here = _at(lineage, position.epoch, position.step)
+    resumes = [(_at(lineage, s.at_epoch, s.at_step), s.kind) for s in lineage.segments[1:]]
     for axes in (rates, learning):
         for epoch, _ in resumes:
             axes.axvline(epoch, color="#555555", ls="--", lw=1)
         axes.axvline(here, color="#111111", lw=1.5)
-    _names(rates, sorted([*resumes, (here, "you are here")]), _limits(ledger))
+    _names(rates, sorted([*resumes, (here, "you are here")]), _limits(lineage))
 
 
 def _names(axes: Axes, marks: Sequence[tuple[float, str]], limits: tuple[int, int]) -> None:

@@ -3,23 +3,23 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from decamo.schedule import HEAD, Ledger, Position, Preflight, Spending, Stage
+from decamo.schedule import HEAD, DryRun, Lineage, Position, Spending, Stage
 from decamo.settings.words import duration
 
 __all__ = [
+    "dry_run_text",
     "epoch_rows",
     "plan_text",
-    "preflight_text",
     "rates_by_epoch",
     "spending_text",
 ]
 
 
-def preflight_text(flight: Preflight, budget: float | None) -> str:
+def dry_run_text(dry_run: DryRun, budget: float | None) -> str:
     """Time and memory of each stage, of a save and of the whole plan.
 
     Args:
-        flight: what was seen.
+        dry_run: what was seen.
         budget: seconds of a session, to tell how many it will take; None for no such limit.
     """
     rows = [
@@ -30,18 +30,18 @@ def preflight_text(flight: Preflight, budget: float | None) -> str:
             duration(s.steps * s.step_seconds),
             duration(s.epochs * s.steps * s.step_seconds),
             f"{s.memory_bytes / 2**30:.2f} GiB",
-            "whole" if s.pieces == 1 else f"in {s.pieces} pieces",
+            "whole" if s.micro_batch_splits == 1 else f"in {s.micro_batch_splits} pieces",
         ]
-        for s in flight.stages
+        for s in dry_run.stages
     ]
     header = ["stage", "epochs left", "a step", "an epoch", "in all", "memory", "micro-batch"]
     lines = [
         epoch_rows(header, rows),
-        f"a validation {duration(flight.val_seconds)}; a save {flight.save_seconds:.1f} s, read"
-        f" back and compared in {flight.load_seconds:.1f} s",
-        f"a checkpoint {flight.file_bytes / 1e6:.0f} MB; the folder may need"
-        f" {flight.disk_bytes / 1e9:.1f} GB more, which are free",
-        f"the whole plan: {duration(flight.seconds)}{_sessions(flight.seconds, budget)}",
+        f"a validation {duration(dry_run.val_seconds)}; a save {dry_run.save_seconds:.1f} s, read"
+        f" back and compared in {dry_run.load_seconds:.1f} s",
+        f"a checkpoint {dry_run.file_bytes / 1e6:.0f} MB; the folder may need"
+        f" {dry_run.disk_bytes / 1e9:.1f} GB more, which are free",
+        f"the whole plan: {duration(dry_run.seconds)}{_sessions(dry_run.seconds, budget)}",
     ]
     return "\n".join(lines)
 
@@ -77,19 +77,19 @@ _HERE = "◀ you are here"
 _HEIGHT, _WIDTH = 10, 72
 
 
-def plan_text(ledger: Ledger, position: Position) -> str:
+def plan_text(lineage: Lineage, position: Position) -> str:
     """Stages, learning rates and a plot of the plan in force, with the position marked."""
-    parts = (_stages(ledger), _rates(ledger, position), _plot(ledger, position))
+    parts = (_stages(lineage), _rates(lineage, position), _plot(lineage, position))
     return "\n\n".join(parts)
 
 
-def rates_by_epoch(ledger: Ledger) -> dict[int, dict[str, float]]:
+def rates_by_epoch(lineage: Lineage) -> dict[int, dict[str, float]]:
     """Epoch -> group -> learning rate at the epoch's first step; 0 while frozen.
 
     The epochs are those of the plan in force; one that is past has the rates it was trained at.
     """
-    epochs = range(ledger.plan.first_epoch, ledger.plan.last_epoch + 1)
-    return {e: ledger.rates_at(ledger.steps_of(e).start) for e in epochs}
+    epochs = range(lineage.plan.first_epoch, lineage.plan.last_epoch + 1)
+    return {e: lineage.rates_at(lineage.steps_of(e).start) for e in epochs}
 
 
 def epoch_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -103,10 +103,10 @@ def epoch_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _stages(ledger: Ledger) -> str:
-    world = ledger.last.world
+def _stages(lineage: Lineage) -> str:
+    world = lineage.last.world
     rows = []
-    for s in ledger.plan.stages:
+    for s in lineage.plan.stages:
         effective = s.micro_batch * s.accumulation * world
         devices = f" x {world}" if world > 1 else ""
         rows.append(
@@ -118,7 +118,7 @@ def _stages(ledger: Ledger) -> str:
                 f"{_batch(s)} x {s.accumulation}{devices} = {effective}",
                 f"{s.img_size}",
                 s.curve.kind,
-                _course(ledger, s),
+                _course(lineage, s),
             ]
         )
     header = ["stage", "epochs", "steps/epoch", "steps", "batch", "px", "curve", "head LR"]
@@ -127,41 +127,43 @@ def _stages(ledger: Ledger) -> str:
 
 def _batch(stage: Stage) -> str:
     """The micro-batch, and in how many pieces the device takes it."""
-    return f"{stage.micro_batch}" + (f" (in {stage.pieces})" if stage.pieces > 1 else "")
+    return f"{stage.micro_batch}" + (
+        f" (in {stage.micro_batch_splits})" if stage.micro_batch_splits > 1 else ""
+    )
 
 
-def _course(ledger: Ledger, stage: Stage) -> str:
+def _course(lineage: Lineage, stage: Stage) -> str:
     """First and last rate of the head, and the peak between them where there is one."""
-    rates = list(_head_rates(ledger, range(stage.first_step, stage.end_step)))
+    rates = list(_head_rates(lineage, range(stage.first_step, stage.end_step)))
     turns = [rates[0], max(rates), rates[-1]] if max(rates) > rates[0] else [rates[0], rates[-1]]
     return " -> ".join(f"{rate:.6f}" for rate in turns)
 
 
-def _head_rates(ledger: Ledger, steps: range) -> Iterator[float]:
+def _head_rates(lineage: Lineage, steps: range) -> Iterator[float]:
     """The head's rate at each of consecutive absolute steps, past ones as they were trained."""
-    for plan, begin, end in ledger.lived():
+    for plan, begin, end in lineage.lived():
         for step in range(max(steps.start, begin), min(steps.stop, end)):
             yield plan.lr(step)
 
 
-def _rates(ledger: Ledger, position: Position) -> str:
-    backbone = (g for g in ledger.plan.ratios if g != HEAD)
+def _rates(lineage: Lineage, position: Position) -> str:
+    backbone = (g for g in lineage.plan.ratios if g != HEAD)
     groups = [HEAD, *sorted(backbone, reverse=True)]
     rows = []
-    for epoch, rates in rates_by_epoch(ledger).items():
+    for epoch, rates in rates_by_epoch(lineage).items():
         cells = [f"{rates[g]:.6f}" if rates[g] else "frozen" for g in groups]
         mark = [f"  {_HERE}"] if epoch == position.epoch + 1 else []
         rows.append([str(epoch), *cells, *mark])
     return epoch_rows(["epoch", *groups], rows)
 
 
-def _plot(ledger: Ledger, position: Position) -> str:
+def _plot(lineage: Lineage, position: Position) -> str:
     """The head's learning rate over the steps of the plan, ``*``; ``|`` is the position."""
-    plan = ledger.plan
+    plan = lineage.plan
     span = plan.end_step - plan.first_step
     width = min(_WIDTH, span)
     steps = [plan.first_step + round(i * (span - 1) / max(width - 1, 1)) for i in range(width)]
-    rates = [ledger.rates_at(s)[HEAD] for s in steps]
+    rates = [lineage.rates_at(s)[HEAD] for s in steps]
     top = max(rates)
     grid = [[" "] * width for _ in range(_HEIGHT)]
     here = next((i for i, s in enumerate(steps) if s >= position.step), width - 1)

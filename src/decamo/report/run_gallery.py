@@ -14,10 +14,9 @@ from decamo.evaluation.scoring import ImageScores, score_chunks
 from decamo.inference import mask_outline
 from decamo.inference.predictor import Predictor
 from decamo.metrics import THRESHOLD
-from decamo.nn.firing import ActivationRecorder
+from decamo.nn.activation_recorder import ActivationRecorder
 from decamo.report.experts_picture import draw_experts
-from decamo.report.experts_section import Sheet
-from decamo.report.gallery_section import Gallery, Shot
+from decamo.report.experts_section import Gallery, Sheet, Shot
 
 __all__ = ["choose_shots", "make_gallery", "outlined"]
 

@@ -9,16 +9,31 @@ from decamo.diagnosis import Advice, Diagnosis
 from decamo.diagnosis.fan import LEVELS
 from decamo.diagnosis.forecast import Forecast
 from decamo.history import Past
-from decamo.report.advice_section import ADVICE_STYLE, advice_section
-from decamo.report.experts_section import EXPERTS_STYLE, experts_section
-from decamo.report.gallery_section import GALLERY_STYLE, Gallery, gallery_section
+from decamo.report.advice_section import (
+    ADVICE_STYLE,
+    VERDICT_STYLE,
+    advice_section,
+    verdict_section,
+)
+from decamo.report.experts_section import (
+    EXPERTS_STYLE,
+    GALLERY_STYLE,
+    Gallery,
+    experts_section,
+    gallery_section,
+)
 from decamo.report.page import escaped, page
 from decamo.report.race_section import RaceTold, race_section
-from decamo.report.run_charts import best_point, run_charts
-from decamo.report.run_tables import epoch_table, file_table, lineage_table, settings_table
+from decamo.report.run_figures import (
+    best_point,
+    epoch_table,
+    file_table,
+    lineage_table,
+    run_charts,
+    settings_table,
+)
 from decamo.report.svg_heat import HEAT_STYLE
 from decamo.report.svg_parts import CHART_STYLE, ChartFan
-from decamo.report.verdict_section import VERDICT_STYLE, verdict_section
 from decamo.settings.words import duration
 from decamo.storage.contents import Content
 
@@ -105,7 +120,7 @@ def part(diagnosis: Diagnosis | None = None, advice: Advice | None = None, chart
     Args:
         diagnosis: its verdict; None for none.
         advice: what to do; None for none.
-        charts: of :func:`~decamo.report.run_charts.run_charts`.
+        charts: of :func:`~decamo.report.run_figures.run_charts`.
     """
     body = [
         verdict_section(diagnosis) if diagnosis else "",

@@ -33,7 +33,7 @@ class TensorBoard:
         self._told = False
         self._open(first_step or None)
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Write what an event tells."""
         if isinstance(event, StepDone):
             record = event.record

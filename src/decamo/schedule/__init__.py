@@ -1,30 +1,29 @@
 """The plan: stages and learning-rate curves as pure functions; no torch, no scheduler state."""
 
-from decamo.schedule.curves import Curve
-from decamo.schedule.ledger import Ledger, Segment, SegmentKind, plan_of, steps_per_epoch
-from decamo.schedule.mend import brought_back, raced, rolled_back, split, was_raced
-from decamo.schedule.resume import Resumption, opened_before, resume
+from decamo.schedule.lineage import Lineage, Segment, SegmentKind, plan_of, steps_per_epoch
+from decamo.schedule.lr_schedule import LRSchedule
+from decamo.schedule.recovery import brought_back, raced, rolled_back, split, was_raced
+from decamo.schedule.resume import Resumption, resume, unfrozen_before
 from decamo.schedule.review import review
-from decamo.schedule.spending import Preflight, Rehearsed, Spending
-from decamo.schedule.timeline import HEAD, Opening, Plan, Position, Stage, backbone_group
+from decamo.schedule.spending import DryRun, RehearsedStage, Spending
+from decamo.schedule.timeline import HEAD, Plan, Position, Stage, Unfreezing, backbone_group
 
 __all__ = [
     "HEAD",
-    "Curve",
-    "Ledger",
-    "Opening",
+    "DryRun",
+    "LRSchedule",
+    "Lineage",
     "Plan",
     "Position",
-    "Preflight",
-    "Rehearsed",
+    "RehearsedStage",
     "Resumption",
     "Segment",
     "SegmentKind",
     "Spending",
     "Stage",
+    "Unfreezing",
     "backbone_group",
     "brought_back",
-    "opened_before",
     "plan_of",
     "raced",
     "resume",
@@ -32,5 +31,6 @@ __all__ = [
     "rolled_back",
     "split",
     "steps_per_epoch",
+    "unfrozen_before",
     "was_raced",
 ]

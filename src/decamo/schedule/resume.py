@@ -5,12 +5,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from decamo.errors import SettingsError
-from decamo.schedule.ledger import Ledger, Segment, SegmentKind, plan_of
-from decamo.schedule.timeline import Opening, Position, Stage
+from decamo.schedule.lineage import Lineage, Segment, SegmentKind, plan_of
+from decamo.schedule.timeline import Position, Stage, Unfreezing
 from decamo.settings.option import flag_of, shown
 from decamo.settings.schedule import ScheduleSettings
 
-__all__ = ["Resumption", "opened_before", "resume"]
+__all__ = ["Resumption", "resume", "unfrozen_before"]
 
 _OF_STAGE_1 = frozenset({"lr", "skip_stage1", "stage1_epochs", "stage1_scheduler"})
 
@@ -22,13 +22,13 @@ class Resumption:
     Attributes:
         kind: of a resume ``CONTINUE`` (the same plan, bit-exact), ``EXTEND`` (the same curve with a
             later horizon) or ``BRANCH`` (a new segment from here).
-        ledger: the ledger in force from now on.
+        lineage: the lineage in force from now on.
         position: where training goes on; a branch starts an interrupted epoch anew.
         reason: what decided it, for people.
     """
 
     kind: SegmentKind
-    ledger: Ledger
+    lineage: Lineage
     position: Position
     reason: str
 
@@ -36,10 +36,10 @@ class Resumption:
     def told(self) -> tuple[SegmentKind, str]:
         """Kind and reason as people are told them.
 
-        They differ where a race's winner sets out: the checkpoint's ledger has its branch already,
+        They differ where a race's winner sets out: the checkpoint's lineage has its branch already,
         so that going on is ``continue``; for who reads along, the branch begins here.
         """
-        last = self.ledger.last
+        last = self.lineage.last
         if self.kind is not SegmentKind.CONTINUE or last.at_step != self.position.step:
             return self.kind, self.reason
         kind = last.kind if last.kind is SegmentKind.BRANCH else self.kind
@@ -47,7 +47,7 @@ class Resumption:
 
 
 def resume(
-    ledger: Ledger,
+    lineage: Lineage,
     wanted: ScheduleSettings,
     position: Position,
     *,
@@ -61,7 +61,7 @@ def resume(
     say) leaves ``continue``.
 
     Args:
-        ledger: the run's past.
+        lineage: the run's past.
         wanted: the schedule asked for now.
         position: where the checkpoint stands.
         images: training images in an epoch now.
@@ -77,19 +77,21 @@ def resume(
             f"got {wanted.epochs}, but the checkpoint has {position.epoch} epochs behind it",
             f"give more than {position.epoch}",
         )
-    last = ledger.last
-    begun = last.stage1_end <= position.epoch and ledger.stage2_has_begun(position.step)
+    last = lineage.last
+    begun = last.stage1_end <= position.epoch and lineage.stage2_has_begun(position.step)
     own = _from_its_stage(last, position)
     kept = begun or wanted.frozen_epochs == last.schedule.frozen_epochs
     begin = last.stage1_end if kept else max(wanted.frozen_epochs, position.epoch)
-    opened = tuple(sorted({*last.opened, *opened_before(ledger, position.step)}))
+    opened = tuple(sorted({*last.opened, *unfrozen_before(lineage, position.step)}))
     literal = replace(own, schedule=wanted, stage2_begin=begin)
     asked = replace(literal, opened=opened)
     same_run = (images, world) == (last.images, last.world) and not other_changes
     # What is open stays open, but for a segment of 0.1.0 that froze some of it again.
     same_way = _ahead(own, position) in (_ahead(asked, position), _ahead(literal, position))
     if same_run and same_way:
-        return Resumption(SegmentKind.CONTINUE, ledger, position, "no flag changes what lies ahead")
+        return Resumption(
+            SegmentKind.CONTINUE, lineage, position, "no flag changes what lies ahead"
+        )
     if same_run and _only_later(own, asked, position):
         reason = f"--epochs {last.schedule.epochs} -> {wanted.epochs}"
         segment = replace(
@@ -99,7 +101,7 @@ def resume(
             at_step=position.step,
             reason=reason,
         )
-        return Resumption(SegmentKind.EXTEND, ledger.with_segment(segment), position, reason)
+        return Resumption(SegmentKind.EXTEND, lineage.with_segment(segment), position, reason)
     changes = _changes(last, wanted, images, world, begun) | dict(other_changes or {})
     reason = ", ".join(f"{flag} {change}" for flag, change in changes.items())
     segment = Segment(
@@ -118,7 +120,7 @@ def resume(
         stage2_begin=begin,
     )
     plan_of(segment)  # a plan that cannot be laid is refused here
-    branched = ledger.with_segment(segment)
+    branched = lineage.with_segment(segment)
     return Resumption(SegmentKind.BRANCH, branched, replace(position, micro=0), reason)
 
 
@@ -165,12 +167,12 @@ def _in_effect(stage: Stage, now: int) -> Stage:
         curve = replace(curve, warmup=curve.rise)
     step = max(stage.first_step, now)
     learning = stage.learning(step)
-    openings = [Opening(step, learning)]
-    for opening in sorted(stage.openings, key=lambda o: o.step):
-        if step < opening.step < stage.end_step and (new := opening.groups - learning):
-            openings.append(Opening(opening.step, new))
+    unfreezings = [Unfreezing(step, learning)]
+    for unfreezing in sorted(stage.unfreezings, key=lambda o: o.step):
+        if step < unfreezing.step < stage.end_step and (new := unfreezing.groups - learning):
+            unfreezings.append(Unfreezing(unfreezing.step, new))
             learning |= new
-    return replace(stage, curve=curve, openings=tuple(openings))
+    return replace(stage, curve=curve, unfreezings=tuple(unfreezings))
 
 
 def _only_later(own: Segment, asked: Segment, position: Position) -> bool:
@@ -213,10 +215,10 @@ def _still_asked(last: Segment, wanted: ScheduleSettings) -> Mapping[str, Mappin
     return asked
 
 
-def opened_before(ledger: Ledger, step: int) -> set[str]:
+def unfrozen_before(lineage: Lineage, step: int) -> set[str]:
     """Groups that learned in any step before ``step``."""
     opened: set[str] = set()
-    for plan, begin, end in ledger.lived():
+    for plan, begin, end in lineage.lived():
         last_step = min(end, step) - 1
         if last_step >= begin:
             opened |= plan.learning(last_step)

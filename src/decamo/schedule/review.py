@@ -1,6 +1,6 @@
 """Look a plan over before a GPU hour is spent: warnings where a curve cannot do what it says."""
 
-from decamo.schedule.ledger import Ledger, SegmentKind
+from decamo.schedule.lineage import Lineage, SegmentKind
 from decamo.schedule.timeline import Position
 from decamo.settings import flag_of, shown
 
@@ -16,19 +16,19 @@ _OF_RATES = {
 }
 
 
-def review(ledger: Ledger, position: Position = _AT_ITS_START) -> tuple[str, ...]:
+def review(lineage: Lineage, position: Position = _AT_ITS_START) -> tuple[str, ...]:
     """Warnings about the plan in force, each one sentence for people.
 
     Args:
-        ledger: the run's segments.
+        lineage: the run's segments.
         position: where the run stands; a rise that lies behind it is no longer warned of.
     """
-    return (*_never_anneals(ledger), *_rises(ledger, position), *_reset_by_short_cycles(ledger))
+    return (*_never_anneals(lineage), *_rises(lineage, position), *_reset_by_short_cycles(lineage))
 
 
-def _never_anneals(ledger: Ledger) -> list[str]:
-    last = ledger.plan.stages[-1]
-    stage2 = next((s for s in ledger.plan.stages if s.number == 2), None)
+def _never_anneals(lineage: Lineage) -> list[str]:
+    last = lineage.plan.stages[-1]
+    stage2 = next((s for s in lineage.plan.stages if s.number == 2), None)
     if last.number == 3 or stage2 is None or stage2.curve.kind != "none":
         return []
     return [
@@ -37,10 +37,10 @@ def _never_anneals(ledger: Ledger) -> list[str]:
     ]
 
 
-def _rises(ledger: Ledger, position: Position) -> list[str]:
+def _rises(lineage: Lineage, position: Position) -> list[str]:
     """Rises that nobody asked for: at a resume, and where stage 3 starts higher."""
-    warnings = _rises_at_the_resume(ledger) if position.step <= ledger.last.at_step else []
-    for earlier, later in zip(ledger.plan.stages, ledger.plan.stages[1:], strict=False):
+    warnings = _rises_at_the_resume(lineage) if position.step <= lineage.last.at_step else []
+    for earlier, later in zip(lineage.plan.stages, lineage.plan.stages[1:], strict=False):
         ends, starts = earlier.lr(earlier.end_step - 1), later.lr(later.first_step)
         if later.number == 3 and later.first_step >= position.step and starts > ends:
             warnings.append(
@@ -50,19 +50,19 @@ def _rises(ledger: Ledger, position: Position) -> list[str]:
     return warnings
 
 
-def _rises_at_the_resume(ledger: Ledger) -> list[str]:
+def _rises_at_the_resume(lineage: Lineage) -> list[str]:
     """Where an extension or a branch begins above the rate before, and no flag asks for a rate."""
-    segment = ledger.last
+    segment = lineage.last
     if (
-        len(ledger.segments) == 1
+        len(lineage.segments) == 1
         or segment.at_step == 0
         or segment.kind not in (SegmentKind.EXTEND, SegmentKind.BRANCH)
     ):
         return []
-    plan, step = ledger.plan_at(segment.at_step - 1), segment.at_step
-    before, now = plan.lr(step - 1), ledger.plan.lr(step)
-    stage = ledger.plan.stage_at(step).number
-    earlier = ledger.segments[-2].schedule
+    plan, step = lineage.plan_at(segment.at_step - 1), segment.at_step
+    before, now = plan.lr(step - 1), lineage.plan.lr(step)
+    stage = lineage.plan.stage_at(step).number
+    earlier = lineage.segments[-2].schedule
     asked = (
         segment.kind is SegmentKind.BRANCH
         and any(  # in an extension no such flag has an effect
@@ -74,19 +74,19 @@ def _rises_at_the_resume(ledger: Ledger) -> list[str]:
     digits = 6 if f"{before:.6f}" != f"{now:.6f}" else 9
     return [
         f"the learning rate rises from {before:.{digits}f} to {now:.{digits}f} at epoch"
-        f" {segment.at_epoch + 1}: {_cause_and_remedy(ledger)}"
+        f" {segment.at_epoch + 1}: {_cause_and_remedy(lineage)}"
     ]
 
 
-def _cause_and_remedy(ledger: Ledger) -> str:
+def _cause_and_remedy(lineage: Lineage) -> str:
     """Why the rate is higher at a resume, and how to have it otherwise."""
-    segment, stage = ledger.last, ledger.plan.stage_at(ledger.last.at_step)
+    segment, stage = lineage.last, lineage.plan.stage_at(lineage.last.at_step)
     flag = flag_of(_OF_RATES[stage.number][0])
     if segment.kind is SegmentKind.EXTEND:
         return (
             f"the longer curve stands higher there; give {flag} as well to branch at another rate"
         )
-    if ledger.segments[-2].scale < segment.scale:
+    if lineage.segments[-2].scale < segment.scale:
         return f"a branch takes back what rollbacks have halved; give {flag} for another rate"
     if stage.offset:
         return f"the curve that it joins stands higher there; give {flag} for another rate"
@@ -97,9 +97,9 @@ def _cause_and_remedy(ledger: Ledger) -> str:
     return f"{anew}, or --schedule-origin stage to join the curve where the run stands"
 
 
-def _reset_by_short_cycles(ledger: Ledger) -> list[str]:
+def _reset_by_short_cycles(lineage: Lineage) -> list[str]:
     warnings = []
-    for stage in ledger.plan.stages:
+    for stage in lineage.plan.stages:
         starts = stage.curve.cycle_starts()
         if stage.curve.kind == "cosine_restart" and len(starts) > 1:
             shortest = starts[1] - starts[0]

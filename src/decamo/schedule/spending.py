@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Preflight", "Rehearsed", "Spending"]
+__all__ = ["DryRun", "RehearsedStage", "Spending"]
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class Spending:
 
 
 @dataclass(frozen=True)
-class Rehearsed:
+class RehearsedStage:
     """What a stage was seen to take.
 
     Attributes:
         stage: its number.
         epochs: epochs still to train.
-        steps: optimiser steps of an epoch.
-        step_seconds: of an optimiser step, reading included.
-        pieces: in how many pieces each micro-batch had to go to fit.
+        steps: optimizer steps of an epoch.
+        step_seconds: of an optimizer step, reading included.
+        micro_batch_splits: in how many pieces each micro-batch had to go to fit.
         memory_bytes: the most that the device held; on a CPU, this process.
     """
 
@@ -41,12 +41,12 @@ class Rehearsed:
     epochs: int
     steps: int
     step_seconds: float
-    pieces: int
+    micro_batch_splits: int
     memory_bytes: int
 
 
 @dataclass(frozen=True)
-class Preflight:
+class DryRun:
     """What a whole plan was seen to take.
 
     Attributes:
@@ -58,7 +58,7 @@ class Preflight:
         disk_bytes: that the run may still need in its folder.
     """
 
-    stages: tuple[Rehearsed, ...]
+    stages: tuple[RehearsedStage, ...]
     val_seconds: float
     save_seconds: float
     load_seconds: float

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from decamo.schedule.curves import Curve, mix
+from decamo.schedule.lr_schedule import LRSchedule, mix
 
 __all__ = [
     "HEAD",
-    "Opening",
     "Plan",
     "Position",
     "Stage",
+    "Unfreezing",
     "backbone_group",
 ]
 
@@ -23,8 +23,8 @@ def backbone_group(level: int) -> str:
 
 
 @dataclass(frozen=True)
-class Opening:
-    """From absolute optimiser step ``step`` on, ``groups`` learn as well."""
+class Unfreezing:
+    """From absolute optimizer step ``step`` on, ``groups`` learn as well."""
 
     step: int
     groups: frozenset[str]
@@ -32,22 +32,23 @@ class Opening:
 
 @dataclass(frozen=True)
 class Stage:
-    """Consecutive epochs of one kind, in absolute optimiser steps.
+    """Consecutive epochs of one kind, in absolute optimizer steps.
 
     Attributes:
         number: 1 (frozen backbone), 2 (fine-tuning) or 3 (polishing).
         first_epoch: number of its first epoch here; epochs count from 1.
         epochs: how many epochs.
-        first_step: absolute optimiser step of its first update.
-        steps_per_epoch: optimiser steps in one epoch.
+        first_step: absolute optimizer step of its first update.
+        steps_per_epoch: optimizer steps in one epoch.
         micro_batch: images in one forward pass on each device.
-        accumulation: micro-batches in one optimiser step.
+        accumulation: micro-batches in one optimizer step.
         img_size: side of the square training images, in px.
         curve: learning rate of the head.
         offset: steps of the curve that lie before ``first_step``.
         rewarm: steps of linear rise towards the curve, after a branch that joins it midway.
-        openings: what learns, and from when.
-        pieces: in how many pieces the device takes a micro-batch that it cannot hold whole.
+        unfreezings: what learns, and from when.
+        micro_batch_splits: in how many pieces the device takes a micro-batch that it cannot
+            hold whole.
     """
 
     number: int
@@ -58,15 +59,15 @@ class Stage:
     micro_batch: int
     accumulation: int
     img_size: int
-    curve: Curve
+    curve: LRSchedule
     offset: int
     rewarm: int
-    openings: tuple[Opening, ...]
-    pieces: int = 1
+    unfreezings: tuple[Unfreezing, ...]
+    micro_batch_splits: int = 1
 
     @property
     def steps(self) -> int:
-        """Optimiser steps in the whole stage."""
+        """Optimizer steps in the whole stage."""
         return self.epochs * self.steps_per_epoch
 
     @property
@@ -89,7 +90,7 @@ class Stage:
 
     def learning(self, step: int) -> frozenset[str]:
         """Names of the parameter groups that learn at absolute ``step``."""
-        return frozenset().union(*(o.groups for o in self.openings if o.step <= step))
+        return frozenset().union(*(o.groups for o in self.unfreezings if o.step <= step))
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Position:
 
     Attributes:
         epoch: epochs completed.
-        step: optimiser steps made since the run began.
+        step: optimizer steps made since the run began.
         micro: micro-batches (over all devices) done in the epoch under way; 0 at its start.
     """
 
@@ -149,7 +150,7 @@ class Plan:
         return next((s for s in self.stages if epoch <= s.last_epoch), self.stages[-1])
 
     def epoch_start(self, epoch: int) -> int:
-        """Absolute optimiser step with which ``epoch`` begins."""
+        """Absolute optimizer step with which ``epoch`` begins."""
         stage = self.stage_of_epoch(epoch)
         return stage.first_step + (epoch - stage.first_epoch) * stage.steps_per_epoch
 

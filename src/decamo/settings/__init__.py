@@ -5,7 +5,7 @@ from decamo.settings.schedule import ScheduleSettings
 from decamo.settings.sections import (
     DataSettings,
     ModelSettings,
-    OptimiseSettings,
+    OptimizerSettings,
     RunSettings,
     TrainSettings,
 )
@@ -13,7 +13,7 @@ from decamo.settings.sections import (
 __all__ = [
     "DataSettings",
     "ModelSettings",
-    "OptimiseSettings",
+    "OptimizerSettings",
     "Option",
     "RunSettings",
     "ScheduleSettings",

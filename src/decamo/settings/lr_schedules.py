@@ -31,7 +31,7 @@ def register_lr_schedule(name: str, height: Height) -> None:
     Example:
         >>> decamo.register_lr_schedule("poly", lambda done: (1 - done) ** 0.9)
         >>> laid = decamo.plan(images=80, epochs=2, skip_stage1=True, scheduler="poly")
-        >>> last = laid.resumption.ledger.plan.end_step - 1
+        >>> last = laid.resumption.lineage.plan.end_step - 1
         >>> round(laid.lr(0), 6), round(laid.lr(last), 6)
         (0.0002, 1e-05)
     """

@@ -61,7 +61,7 @@ class ScheduleSettings:
         None, "micro-batch from stage 2 on (default: --batch-size)", unit="images"
     )
     accumulation_steps: int = option(
-        4, "micro-batches whose gradients make one optimiser step", unit="micro-batches"
+        4, "micro-batches whose gradients make one optimizer step", unit="micro-batches"
     )
 
     def __post_init__(self) -> None:

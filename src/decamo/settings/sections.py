@@ -9,7 +9,7 @@ from decamo.settings.option import at_least, one_of, option, within
 from decamo.settings.schedule import ScheduleSettings
 from decamo.settings.words import seconds_of
 
-__all__ = ["DataSettings", "ModelSettings", "OptimiseSettings", "RunSettings", "TrainSettings"]
+__all__ = ["DataSettings", "ModelSettings", "OptimizerSettings", "RunSettings", "TrainSettings"]
 
 NONCAM = ("drop", "negatives")
 CACHES = ("auto", "ram", "disk", "off")
@@ -136,12 +136,12 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
-class OptimiseSettings:
-    """Loss, optimiser, scales and weight averaging."""
+class OptimizerSettings:
+    """Loss, optimizer, scales and weight averaging."""
 
     deep_supervision: bool = option(False, "also train a prediction at every pyramid level")
     multi_scale: tuple[float, ...] = option(
-        (1.0,), "magnifications of the images, one drawn for each optimiser step: 0.8 1 1.2"
+        (1.0,), "magnifications of the images, one drawn for each optimizer step: 0.8 1 1.2"
     )
     teacher: Path | None = option(
         None, "also follow the maps of this checkpoint's network: time now, none when predicting"
@@ -224,5 +224,5 @@ class TrainSettings:
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
-    optimise: OptimiseSettings = field(default_factory=OptimiseSettings)
+    optimise: OptimizerSettings = field(default_factory=OptimizerSettings)
     run: RunSettings = field(default_factory=RunSettings)

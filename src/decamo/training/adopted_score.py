@@ -10,9 +10,9 @@ from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores, mean_scores
 from decamo.nn import SegmentationNetwork
 from decamo.settings import TrainSettings
+from decamo.training.data_splits import DataSplits, find_splits
 from decamo.training.prepare import ear_of
 from decamo.training.runtime import open_runtime
-from decamo.training.supply import Supply, find_supply
 
 __all__ = ["AdoptedScore", "score_adopted", "score_lines"]
 
@@ -22,17 +22,17 @@ class AdoptedScore:
     """Scores of adopted weights on the images that the run holds out.
 
     Attributes:
-        supply: the images of the run.
+        splits: the images of the run.
         scores: means over the images held out, each at its native size.
     """
 
-    supply: Supply
+    splits: DataSplits
     scores: Scores
 
     def known_to(self, checkpoint: Checkpoint) -> Checkpoint:
         """The checkpoint with these images, so that its best score is one that can be compared."""
-        best = Best(self.scores.iou, checkpoint.position.epoch, self.supply.val_print)
-        return replace(checkpoint, best=best, images=self.supply.record, rules=self.supply.rules)
+        best = Best(self.scores.iou, checkpoint.position.epoch, self.splits.val_print)
+        return replace(checkpoint, best=best, images=self.splits.record, rules=self.splits.rules)
 
 
 def score_adopted(
@@ -49,16 +49,16 @@ def score_adopted(
         DataError: nothing there, too much of it broken, or too little to split.
         SettingsError: there is no such device.
     """
-    supply = find_supply(settings.data, census, lambda done, total: None, ear=ear_of(settings, str))
+    splits = find_splits(settings.data, census, lambda done, total: None, ear=ear_of(settings, str))
     runtime = open_runtime(settings.run.device, settings.run.precision)
     before = next(iter(network.parameters())).device
     predictor = Predictor(
         network.to(runtime.device), settings.schedule.img_size, runtime.device, runtime.dtype
     )
-    chunks = score_chunks(predictor, supply.val)
+    chunks = score_chunks(predictor, splits.val)
     scores = mean_scores([one.scores for chunk in chunks for one in chunk])
     network.to(before)
-    return AdoptedScore(supply, scores)
+    return AdoptedScore(splits, scores)
 
 
 def score_lines(
@@ -79,8 +79,8 @@ def score_lines(
             " another"
         )
         return
-    yield from here.supply.notes
-    found, count = here.scores, len(here.supply.val)
+    yield from here.splits.notes
+    found, count = here.scores, len(here.splits.val)
     yield (
         f"it came with {known}; here it has IoU {found.iou:.4f}, Dice {found.dice:.4f}, MAE"
         f" {found.mae:.4f} on the {count} images held out"

@@ -45,7 +45,7 @@ def sources_of(
     if settings.cache == "off":
         return {}
     epochs: dict[int, int] = {}
-    for stage in resumption.ledger.plan.stages:
+    for stage in resumption.lineage.plan.stages:
         ahead = stage.last_epoch - max(resumption.position.epoch, stage.first_epoch - 1)
         if ahead > 0:
             epochs[stage.img_size] = epochs.get(stage.img_size, 0) + ahead

@@ -24,7 +24,7 @@ class Ema:
 
     Args:
         model: the model to follow.
-        decay: final decay per optimiser step, in [0, 1).
+        decay: final decay per optimizer step, in [0, 1).
     """
 
     def __init__(self, model: SegmentationNetwork, decay: float) -> None:

@@ -27,12 +27,12 @@ def expected_spending(
         measure: time and count a micro-batch of each stage here and now.
     """
     done = resumption.position.epoch
-    ahead = [s for s in resumption.ledger.plan.stages if s.last_epoch > done]
+    ahead = [s for s in resumption.lineage.plan.stages if s.last_epoch > done]
     if not measure:
         return [_remembered(s, done, checkpoint) for s in ahead]
     from decamo.training.probe import measured  # torch, for this branch alone: decisions/0007
 
-    images = resumption.ledger.last.images
+    images = resumption.lineage.last.images
     return measured(settings, images, [(s, _remembered(s, done, None)) for s in ahead])
 
 

@@ -12,19 +12,19 @@ from decamo.nn.segmentation_network import TorchModule
 from decamo.nn.weights import named
 from decamo.schedule import Plan
 
-__all__ = ["build_optimiser", "load_optimiser_state", "optimiser_state", "set_rates"]
+__all__ = ["apply_lr", "build_optimizer", "load_optimizer_state", "optimizer_state"]
 
 # Loshchilov & Hutter 2019 (arXiv:1711.05101), with torch's own defaults for the moments.
 _BETAS = (0.9, 0.999)
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def build_optimiser(model: SegmentationNetwork, weight_decay: float) -> torch.optim.AdamW:
+def build_optimizer(model: SegmentationNetwork, weight_decay: float) -> torch.optim.AdamW:
     """AdamW over every parameter of the model, frozen or not.
 
-    Each of the model's groups makes two of the optimiser's: matrices and kernels decay, vectors
+    Each of the model's groups makes two of the optimizer's: matrices and kernels decay, vectors
     (biases, norms, a number for each channel in any shape) do not. Both carry ``name``, by which
-    :func:`set_rates` finds them. Parameters without a gradient are passed over by AdamW, their
+    :func:`apply_lr` finds them. Parameters without a gradient are passed over by AdamW, their
     decay too.
     """
     groups: list[dict[str, Any]] = []
@@ -41,38 +41,38 @@ def _is_kernel(parameter: nn.Parameter) -> bool:
     return parameter.ndim in (2, 4) or parameter.squeeze().ndim > 1
 
 
-def set_rates(optimiser: torch.optim.Optimizer, plan: Plan, step: int) -> dict[str, float]:
+def apply_lr(optimizer: torch.optim.Optimizer, plan: Plan, step: int) -> dict[str, float]:
     """Give each group the learning rate that the plan has for absolute ``step``.
 
     Returns:
         group name -> learning rate; 0 while frozen.
     """
     rates = {name: plan.lr(step, name) for name in plan.ratios}
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = rates[group["name"]]
     return rates
 
 
-def optimiser_state(model: TorchModule, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+def optimizer_state(model: TorchModule, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Adam's moments and step counts by parameter name; what never learned has none."""
     return {
-        name: dict(optimiser.state[parameter])
+        name: dict(optimizer.state[parameter])
         for name, parameter in model.named_parameters()
-        if parameter in optimiser.state
+        if parameter in optimizer.state
     }
 
 
-def load_optimiser_state(
+def load_optimizer_state(
     model: TorchModule,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     state: Mapping[str, Any],
     what: object = "--resume-from",
 ) -> tuple[str, ...]:
-    """The inverse of :func:`optimiser_state`; on an error the optimiser is unchanged.
+    """The inverse of :func:`optimizer_state`; on an error the optimizer is unchanged.
 
     Args:
-        model: whose parameters the optimiser has.
-        optimiser: changed in place.
+        model: whose parameters the optimizer has.
+        optimizer: changed in place.
         state: parameter name -> its moments.
         what: the file or flag that the state came by, for the error.
 
@@ -92,7 +92,7 @@ def load_optimiser_state(
     if misfit := [name for name, moments in state.items() if not _fits(moments, own[name])]:
         raise _misfit(what, f"moments that do not fit {named(misfit)}")
     for name, moments in state.items():
-        optimiser.state[own[name]] = {
+        optimizer.state[own[name]] = {
             key: _placed(key, value, own[name]) for key, value in moments.items()
         }
     return without

@@ -23,7 +23,7 @@ class OutOfMemory(Exception):
     """A step did not fit.
 
     Attributes:
-        torn: whether the optimiser had begun, so that weights and moments may be half updated.
+        torn: whether the optimizer had begun, so that weights and moments may be half updated.
     """
 
     torn: bool

@@ -1,4 +1,4 @@
-"""From settings to a trainer that is ready to run: data, network, ledger, state."""
+"""From settings to a trainer that is ready to run: data, network, lineage, state."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,25 +26,25 @@ from decamo.nn.build import check_sizes, refuse_unbuildable
 from decamo.nn.calibrate import is_fresh
 from decamo.nn.networks import differences_in
 from decamo.nn.segmenter import completed
-from decamo.schedule import Resumption, SegmentKind, opened_before
+from decamo.schedule import Resumption, SegmentKind, unfrozen_before
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.network_names import OWN_NETWORK
 from decamo.settings.words import seconds_of
 from decamo.storage import RunFolder
 from decamo.training.cached_samples import sources_of
+from decamo.training.checkpoint_manager import CheckpointManager
+from decamo.training.data_splits import DataSplits
 from decamo.training.ema import Ema
-from decamo.training.feed import Feed
-from decamo.training.health import Health
-from decamo.training.keeper import Keeper
-from decamo.training.optimizer_groups import build_optimiser
+from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.resumption import resumption_of
 from decamo.training.runtime import Runtime
 from decamo.training.scaler import GuardedScaler
+from decamo.training.stability import StabilityMonitor
 from decamo.training.state import TrainState
 from decamo.training.step import Stepper
-from decamo.training.supply import Supply
 from decamo.training.teacher import load_teacher
 from decamo.training.trainer import Trainer
+from decamo.training.training_batches import TrainingBatches
 from decamo.training.validation import Validator
 
 __all__ = ["Parts", "Prepared", "check_architecture", "ear_of", "prepare"]
@@ -75,14 +75,14 @@ class Prepared:
 
     trainer: Trainer
     resumption: Resumption
-    supply: Supply
+    splits: DataSplits
 
 
 def prepare(
     settings: TrainSettings,
     folder: RunFolder,
     runtime: Runtime,
-    supply: Supply,
+    splits: DataSplits,
     checkpoint: Checkpoint | None,
     *,
     stop: Callable[[], str],
@@ -99,7 +99,7 @@ def prepare(
         settings: what the user chose; on a resume already laid over the checkpoint's own.
         folder: the run folder, open.
         runtime: device and ranks.
-        supply: the images.
+        splits: the images.
         checkpoint: to go on from; None for a new run.
         stop: asked between steps; a reason saves and ends the run.
         clock: seconds from any fixed moment, only ever rising.
@@ -117,19 +117,19 @@ def prepare(
     resumption = resumption_of(
         settings,
         checkpoint,
-        images=len(supply.train),
+        images=len(splits.train),
         world=runtime.world,
-        other_masks=supply.other_masks,
+        other_masks=splits.other_masks,
     )
-    plan = resumption.ledger.plan
+    plan = resumption.lineage.plan
     model = _built(parts, settings, [stage.img_size for stage in plan.stages], checkpoint)
     check_sizes(model, [stage.img_size for stage in plan.stages], settings.optimise.multi_scale)
     if checkpoint is not None:
         check_architecture(settings, model, checkpoint)
-    state = _state(settings, runtime, model, resumption, checkpoint, supply)
-    state.rules = supply.rules
+    state = _state(settings, runtime, model, resumption, checkpoint, splits)
+    state.rules = splits.rules
     if checkpoint is None and needs_calibration(model) and _is_untrained(settings, model):
-        _calibrate(state, supply.train, plan.stages[0].img_size, ear)
+        _calibrate(state, splits.train, plan.stages[0].img_size, ear)
     teacher = settings.optimise.teacher
     sides = settings.optimise.deep_supervision and model.gives_sides
     stepper = Stepper(
@@ -138,10 +138,10 @@ def prepare(
             sides,
             parts.loss_weights,
             teacher=teacher is not None,
-            void=VOID if any(pair.rule.mask.has_void for pair in supply.train) else None,
+            void=VOID if any(pair.rule.mask.has_void for pair in splits.train) else None,
             auxiliary=model.gives_auxiliary,
         ),
-        optimiser=state.optimiser,
+        optimizer=state.optimizer,
         scaler=state.scaler,
         ema=state.ema,
         runtime=runtime,
@@ -154,29 +154,33 @@ def prepare(
     sources = sources_of(
         settings.data,
         resumption,
-        supply.train,
+        splits.train,
         runtime.world,
         Pool() if pool is None else pool,
         say,
         on_squares,
         ear,
     )
-    feed = Feed(settings, runtime, supply.train, sources, parts.draw)
+    training_batches = TrainingBatches(settings, runtime, splits.train, sources, parts.draw)
     trainer = Trainer(
         settings=settings,
         runtime=runtime,
         state=state,
         stepper=stepper,
-        keeper=Keeper(folder, settings, runtime.is_main, clock),
-        validator=Validator(supply.val, runtime, stop, waiting=waiting, patience=feed.patience()),
-        health=Health(stepper, folder, settings.run.on_divergence == "rollback", runtime.is_main),
-        feed=feed,
+        manager=CheckpointManager(folder, settings, runtime.is_main, clock),
+        validator=Validator(
+            splits.val, runtime, stop, waiting=waiting, patience=training_batches.patience()
+        ),
+        stability=StabilityMonitor(
+            stepper, folder, settings.run.on_divergence == "rollback", runtime.is_main
+        ),
+        training_batches=training_batches,
         stop=stop,
         clock=clock,
         waiting=waiting,
         saved=_is_newest(settings, folder, resumption),
     )
-    return Prepared(trainer, resumption, supply)
+    return Prepared(trainer, resumption, splits)
 
 
 def ear_of(
@@ -251,21 +255,21 @@ def _state(
     model: SegmentationNetwork,
     resumption: Resumption,
     checkpoint: Checkpoint | None,
-    supply: Supply,
+    splits: DataSplits,
 ) -> TrainState:
     model.to(runtime.device)
     model.gradient_checkpointing = settings.model.gradient_checkpointing
     ema = Ema(model, settings.optimise.ema_decay) if settings.optimise.use_ema else None
     state = TrainState(
         model=model,
-        optimiser=build_optimiser(model, settings.optimise.weight_decay),
+        optimizer=build_optimizer(model, settings.optimise.weight_decay),
         scaler=GuardedScaler(enabled=str(runtime.dtype) == "torch.float16"),
         ema=ema,
-        ledger=resumption.ledger,
+        lineage=resumption.lineage,
         position=resumption.position,
-        best=Best(images=supply.val_print),
-        images=supply.record,
-        known_as=supply.known_as,
+        best=Best(images=splits.val_print),
+        images=splits.record,
+        known_as=splits.known_as,
     )
     if checkpoint is None:  # for whatever draws from torch's own generator, such as dropout
         torch.manual_seed(settings.run.seed + runtime.rank)
@@ -288,7 +292,7 @@ def _unexpected(
     checkpoint: Checkpoint,
 ) -> tuple[str, ...]:
     """Of the parameters without moments those that have learned, and go on learning."""
-    opened = opened_before(checkpoint.lineage, checkpoint.position.step)
+    opened = unfrozen_before(checkpoint.lineage, checkpoint.position.step)
     learned = {name for group in opened for name in state.model.groups()[group]}
     idle = () if settings.optimise.deep_supervision else ("sides.",)
     return tuple(n for n in without if n in learned and not n.startswith(idle))

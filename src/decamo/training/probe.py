@@ -42,7 +42,7 @@ def measured(
 def _measured(
     settings: TrainSettings, images: int, stage: Stage, spending: Spending, runtime: Runtime
 ) -> Spending:
-    model = build_network(settings.model, sizes=[stage.img_size], initialise=False, seed=0)
+    model = build_network(settings.model, sizes=[stage.img_size], initialize=False, seed=0)
     model.to(runtime.device).train()
     model.gradient_checkpointing = settings.model.gradient_checkpointing
     model.set_learning(stage.learning(stage.end_step - 1))  # the most that ever learns
@@ -112,7 +112,7 @@ class Probe:
         )
         with self.runtime.autocast():
             taught = None if self.teacher is None else self.teacher(pixels)
-            image = self.model.normalise(pixels)
+            image = self.model.normalize(pixels)
             prediction = self.model(image, side_outputs=self.side_outputs, scale=scale)
             total: torch.Tensor = criterion(prediction, mask, taught).total
         return total

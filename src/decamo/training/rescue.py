@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from decamo.errors import CheckpointDamaged, MemoryExhausted
 from decamo.history import RolledBack
-from decamo.schedule import Ledger, Position, SegmentKind, Stage, brought_back, rolled_back, split
-from decamo.training.keeper import Keeper
+from decamo.schedule import Lineage, Position, SegmentKind, Stage, brought_back, rolled_back, split
+from decamo.training.checkpoint_manager import CheckpointManager
 from decamo.training.runtime import Runtime
 from decamo.training.state import TrainState
 from decamo.training.step import Stepper
@@ -29,59 +29,59 @@ class GoBack(Exception):
 
 
 def return_to_checkpoint(
-    state: TrainState, keeper: Keeper, runtime: Runtime, back: GoBack
+    state: TrainState, manager: CheckpointManager, runtime: Runtime, back: GoBack
 ) -> RolledBack:
-    """Put the state back to the last checkpoint; its ledger keeps what was decided since.
+    """Put the state back to the last checkpoint; its lineage keeps what was decided since.
 
     Raises:
         CheckpointError: neither the last checkpoint nor the one before it can be used.
     """
     from_step = state.position.step
     with runtime.main_first():  # which wrote it
-        found = keeper.load_last()
+        found = manager.load_last()
     held, position = found.checkpoint, found.checkpoint.position
     if position.step > from_step:  # the run was resumed from further back than this one stood
         raise CheckpointDamaged(
-            keeper.folder.last,
+            manager.folder.last,
             f"damaged; and {found.path.name}, the one before it, is at step {position.step}, where"
             f" this run, now at step {from_step}, has not been",
             "go on from another checkpoint of the run folder, such as the one resumed from",
         )
-    ledger, position = brought_back(state.ledger, held.lineage, position)
-    ledger = rolled_back(ledger, position, back.why) if back.slower else _at(ledger, position)
-    state.go_back(held, ledger, position)
-    reason = "; ".join((ledger.last.reason, *found.notes))
-    return RolledBack(from_step, position, reason, back.samples, ledger)
+    lineage, position = brought_back(state.lineage, held.lineage, position)
+    lineage = rolled_back(lineage, position, back.why) if back.slower else _at(lineage, position)
+    state.go_back(held, lineage, position)
+    reason = "; ".join((lineage.last.reason, *found.notes))
+    return RolledBack(from_step, position, reason, back.samples, lineage)
 
 
-def make_room(state: TrainState, stepper: Stepper, stage: Stage, torn: bool) -> Ledger:
-    """The ledger of a run that takes its micro-batches in more pieces.
+def make_room(state: TrainState, stepper: Stepper, stage: Stage, torn: bool) -> Lineage:
+    """The lineage of a run that takes its micro-batches in more pieces.
 
     Args:
         state: of the run.
-        stepper: whose optimiser gives up its fast update, which holds copies, where it was torn.
+        stepper: whose optimizer gives up its fast update, which holds copies, where it was torn.
         stage: under way.
-        torn: whether the memory ran out in the optimiser.
+        torn: whether the memory ran out in the optimizer.
 
     Raises:
         MemoryExhausted: there is nothing left to give up.
     """
-    frugal = [group.get("foreach") is False for group in stepper.optimiser.param_groups]
+    frugal = [group.get("foreach") is False for group in stepper.optimizer.param_groups]
     if torn:
-        for group in stepper.optimiser.param_groups:
+        for group in stepper.optimizer.param_groups:
             group["foreach"], group["fused"] = False, None
-    cut = split(state.ledger, state.position, stage.number, "out of memory")
+    cut = split(state.lineage, state.position, stage.number, "out of memory")
     if cut is not None:
         return cut
     if torn and not all(frugal):
         now = replace(
-            state.ledger.last,
+            state.lineage.last,
             kind=SegmentKind.SPLIT,
             at_epoch=state.position.epoch,
             at_step=state.position.step,
-            reason="out of memory in the optimiser: parameters are updated one by one",
+            reason="out of memory in the optimizer: parameters are updated one by one",
         )
-        return state.ledger.with_segment(now)
+        return state.lineage.with_segment(now)
     raise MemoryExhausted(
         "training",
         f"not even one image of {stage.img_size} px fits, in stage {stage.number}",
@@ -90,7 +90,7 @@ def make_room(state: TrainState, stepper: Stepper, stage: Stage, torn: bool) -> 
     )
 
 
-def _at(ledger: Ledger, position: Position) -> Ledger:
-    """The ledger with its last decision dated back to ``position``."""
-    last = replace(ledger.last, at_epoch=position.epoch, at_step=position.step)
-    return Ledger((*(s for s in ledger.segments[:-1] if s.at_step <= position.step), last))
+def _at(lineage: Lineage, position: Position) -> Lineage:
+    """The lineage with its last decision dated back to ``position``."""
+    last = replace(lineage.last, at_epoch=position.epoch, at_step=position.step)
+    return Lineage((*(s for s in lineage.segments[:-1] if s.at_step <= position.step), last))

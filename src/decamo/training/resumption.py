@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from decamo.schedule import Ledger, Position, Resumption, Segment, SegmentKind, plan_of, resume
+from decamo.schedule import Lineage, Position, Resumption, Segment, SegmentKind, plan_of, resume
 from decamo.settings import TrainSettings, flag_of, shown
 
 if TYPE_CHECKING:  # numpy and Pillow, which a plan needs not: decisions/0007
@@ -34,7 +34,7 @@ def resumption_of(
     if checkpoint is None:
         segment = Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, images, world)
         plan_of(segment)
-        return Resumption(SegmentKind.START, Ledger((segment,)), Position(), "a new run")
+        return Resumption(SegmentKind.START, Lineage((segment,)), Position(), "a new run")
     return resume(
         checkpoint.lineage,
         settings.schedule,
@@ -80,6 +80,6 @@ def _other_changes(
 
 def _say_otherwise(old: Sequence[str], new: Sequence[str]) -> bool:
     # Pillow and NumPy, where words differ alone: decisions/0007
-    from decamo.data.mask_values import same_words
+    from decamo.data.given_values import same_words
 
     return not same_words(old, new)

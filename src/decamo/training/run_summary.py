@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from decamo.data.stream import batch_bytes, reading_line
+from decamo.data.arena import batch_bytes, reading_line
 from decamo.nn.weights import named
 from decamo.schedule import review
 from decamo.settings import TrainSettings
@@ -14,9 +14,9 @@ from decamo.settings.words import counted, verb
 from decamo.training.prepare import Prepared
 
 __all__ = [
-    "introduction",
     "run_line",
     "run_outcome",
+    "startup_summary",
 ]
 
 
@@ -27,11 +27,11 @@ def run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
         "word": kind.value,
         "reason": reason,
         "settings": to_plain(settings),
-        "ledger": prepared.resumption.ledger.to_plain(),
-        "train_images": len(prepared.supply.train),
-        "val_images": len(prepared.supply.val),
-        "unreadable": {str(bad.path): bad.reason for bad in prepared.supply.bad},
-        "orphans": [str(path) for path in prepared.supply.orphans],
+        "ledger": prepared.resumption.lineage.to_plain(),
+        "train_images": len(prepared.splits.train),
+        "val_images": len(prepared.splits.val),
+        "unreadable": {str(bad.path): bad.reason for bad in prepared.splits.bad},
+        "orphans": [str(path) for path in prepared.splits.orphans],
         "device": str(prepared.trainer.runtime.device),
         "dtype": str(prepared.trainer.runtime.dtype or "torch.float32"),
     }
@@ -63,7 +63,7 @@ def run_outcome(prepared: Prepared, stopped: str) -> dict[str, Any]:
 _MOST_NAMED = 10  # files named one by one
 
 
-def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> Iterator[str]:
+def startup_summary(settings: TrainSettings, prepared: Prepared, journal: Path) -> Iterator[str]:
     """The images, the network, how the run starts or goes on, and warnings.
 
     Args:
@@ -71,7 +71,7 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
         prepared: the trainer, not yet run.
         journal: where all the files left out are named.
     """
-    images, trainer, resumption = prepared.supply, prepared.trainer, prepared.resumption
+    images, trainer, resumption = prepared.splits, prepared.trainer, prepared.resumption
     yield from images.sources
     yield from images.notes
     for warning in images.warnings:
@@ -103,7 +103,7 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
     yield from model.notes()
     if settings.optimise.deep_supervision and not model.gives_sides:
         yield "warning: --deep-supervision has no effect: the network returns one map alone"
-    plan = resumption.ledger.plan
+    plan = resumption.lineage.plan
     first, last = resumption.position.step, plan.end_step - 1
     kind, reason = resumption.told
     yield (
@@ -117,7 +117,7 @@ def introduction(settings: TrainSettings, prepared: Prepared, journal: Path) -> 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if cores and settings.data.num_workers > cores:
         yield f"warning: --num-workers {settings.data.num_workers} on {cores} cores; {cores} do"
-    for warning in review(resumption.ledger, resumption.position):
+    for warning in review(resumption.lineage, resumption.position):
         yield f"warning: {warning}"
 
 
@@ -126,7 +126,7 @@ def _reading(settings: TrainSettings, prepared: Prepared) -> str:
     resumption, workers = prepared.resumption, settings.data.num_workers
     ahead = [
         stage
-        for stage in resumption.ledger.plan.stages
+        for stage in resumption.lineage.plan.stages
         if stage.last_epoch > resumption.position.epoch
     ]
     most = max(ahead, key=lambda stage: batch_bytes(workers, stage.micro_batch, stage.img_size))

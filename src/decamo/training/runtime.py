@@ -1,6 +1,6 @@
 """Device, number format and ranks: where a run takes place, behind one small type.
 
-Several devices train together under ``torchrun``. Gradients are summed by hand, once per optimiser
+Several devices train together under ``torchrun``. Gradients are summed by hand, once per optimizer
 step, instead of by DistributedDataParallel: a sum over all images divided by their number is right
 for uneven last batches, costs one exchange however many micro-batches are accumulated, and does not
 care which parameters are frozen (see docs/decisions/0003).

@@ -40,18 +40,18 @@ class GuardedScaler:
         """The loss times the scale."""
         return loss * self._state["scale"] if self._enabled else loss
 
-    def unscale(self, optimiser: torch.optim.Optimizer) -> None:
-        """Divide the optimiser's gradients by the scale."""
+    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
+        """Divide the optimizer's gradients by the scale."""
         if self._enabled:
-            every = [p.grad for group in optimiser.param_groups for p in group["params"]]
+            every = [p.grad for group in optimizer.param_groups for p in group["params"]]
             gradients = [gradient for gradient in every if gradient is not None]
             if gradients:
                 torch._foreach_mul_(gradients, 1 / self._state["scale"])
 
-    def step(self, optimiser: torch.optim.Optimizer, finite: bool) -> None:
+    def step(self, optimizer: torch.optim.Optimizer, finite: bool) -> None:
         """Update the weights where the gradient is finite, and adapt the scale."""
         if finite:
-            optimiser.step()
+            optimizer.step()
         if self._enabled:
             self._adapt(finite)
 

@@ -12,10 +12,10 @@ from decamo.data.split_record import SplitRecord
 from decamo.history import EpochRecord
 from decamo.nn import SegmentationNetwork
 from decamo.nn.weights import load_fitting
-from decamo.schedule import Ledger, Position
+from decamo.schedule import Lineage, Position
 from decamo.settings import TrainSettings
 from decamo.training.ema import Ema
-from decamo.training.optimizer_groups import load_optimiser_state, optimiser_state
+from decamo.training.optimizer_groups import load_optimizer_state, optimizer_state
 from decamo.training.scaler import GuardedScaler
 
 __all__ = ["TrainState", "generator_states", "restore_generators"]
@@ -36,7 +36,7 @@ def restore_generators(states: Generators) -> None:
 
 @dataclass
 class TrainState:
-    """A run between two optimiser steps.
+    """A run between two optimizer steps.
 
     Attributes:
         without_moments: what has learned before but had no moments in the checkpoint.
@@ -47,10 +47,10 @@ class TrainState:
     """
 
     model: SegmentationNetwork
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     scaler: GuardedScaler
     ema: Ema | None
-    ledger: Ledger
+    lineage: Lineage
     position: Position = field(default_factory=Position)
     sums: EpochSums = field(default_factory=EpochSums)
     history: list[EpochRecord] = field(default_factory=list)
@@ -74,10 +74,10 @@ class TrainState:
             settings=settings,
             weights=self.model.state_dict(),
             ema=self.ema.state() if self.ema is not None else None,
-            moments=optimiser_state(self.model, self.optimiser),
+            moments=optimizer_state(self.model, self.optimizer),
             scaler=self.scaler.state(),
             generators=generator_states(),
-            lineage=self.ledger,
+            lineage=self.lineage,
             position=self.position,
             sums=self.sums,
             history=tuple(self.history),
@@ -110,7 +110,7 @@ class TrainState:
         Raises:
             CheckpointMismatch: moments of another network.
         """
-        without = load_optimiser_state(self.model, self.optimiser, held.moments, what)
+        without = load_optimizer_state(self.model, self.optimizer, held.moments, what)
         self.scaler.load(held.scaler)
         return without
 
@@ -132,26 +132,26 @@ class TrainState:
         held = dict(self.model.state_dict())
         if self.ema is not None:
             held |= {f"ema.{name}": t for name, t in self.ema.model.state_dict().items()}
-        for name, moments in optimiser_state(self.model, self.optimiser).items():
-            held |= {f"optimiser.{name}.{k}": v for k, v in moments.items() if k != "step"}
+        for name, moments in optimizer_state(self.model, self.optimizer).items():
+            held |= {f"optimizer.{name}.{k}": v for k, v in moments.items() if k != "step"}
         tensors = {n: t for n, t in held.items() if t.is_floating_point()}
         finite = torch.stack([t.isfinite().all() for t in tensors.values()])  # one wait for all
         return [name for name, good in zip(tensors, finite.tolist(), strict=True) if not good]
 
-    def go_back(self, held: Checkpoint, ledger: Ledger, position: Position) -> None:
-        """Be again what a checkpoint of this run holds, under another ledger.
+    def go_back(self, held: Checkpoint, lineage: Lineage, position: Position) -> None:
+        """Be again what a checkpoint of this run holds, under another lineage.
 
         Args:
             held: the checkpoint.
-            ledger: in force from now on.
+            lineage: in force from now on.
             position: the checkpoint's, or the begin of the epoch that was under way there.
         """
-        self.optimiser.zero_grad(set_to_none=True)
-        self.optimiser.state.clear()  # what had no moments then has none now
+        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.state.clear()  # what had no moments then has none now
         self.load_weights(held)
         self.load_moments(held)
         self.load_past(held)
         # an interrupted epoch ends with the record that it would have had
         self.sums = held.sums if position.micro else EpochSums()
-        self.position, self.ledger = position, ledger
+        self.position, self.lineage = position, lineage
         self.bad_steps = 0

@@ -1,4 +1,4 @@
-"""One optimiser step: accumulate, clip, update, average."""
+"""One optimizer step: accumulate, clip, update, average."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.losses import Criterion, Losses
 from decamo.nn import NetworkOutput, SegmentationNetwork
 from decamo.training.ema import Ema
@@ -22,7 +22,7 @@ __all__ = ["StepOutcome", "Stepper"]
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What an optimiser step came to.
+    """What an optimizer step came to.
 
     Attributes:
         parts: each named loss term, mean over the images of the step.
@@ -55,12 +55,12 @@ class _Sums:
 
 @dataclass
 class Stepper:
-    """What an optimiser step needs, put together once.
+    """What an optimizer step needs, put together once.
 
     Attributes:
         model: on the runtime's device.
         criterion: the loss.
-        optimiser: its groups' learning rates are set by the caller.
+        optimizer: its groups' learning rates are set by the caller.
         scaler: loss scaling.
         ema: moving average, or None.
         runtime: device and ranks.
@@ -71,7 +71,7 @@ class Stepper:
 
     model: SegmentationNetwork
     criterion: Criterion
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     scaler: GuardedScaler
     ema: Ema | None
     runtime: Runtime
@@ -80,7 +80,7 @@ class Stepper:
     teacher: Teacher | None = None
 
     def step(
-        self, batches: Sequence[Batch], images: int, pieces: int = 1, scale: float = 1.0
+        self, batches: Sequence[Batch], images: int, micro_batch_splits: int = 1, scale: float = 1.0
     ) -> StepOutcome:
         """Train on some micro-batches as if they were one batch.
 
@@ -88,14 +88,14 @@ class Stepper:
             batches: this process's micro-batches; any may be empty.
             images: images in all of them over all processes. Each micro-batch weighs by its size,
                 so that a short last group counts every image alike.
-            pieces: in how many pieces each micro-batch goes through the network.
+            micro_batch_splits: in how many pieces each micro-batch goes through the network.
             scale: at which the network sees the images.
 
         Raises:
             OutOfMemory: in any process, it did not fit. Unless ``torn``, nothing has changed:
                 no gradient is left and the generators are where they were.
         """
-        sums = self._accumulate(batches, images, pieces, scale)
+        sums = self._accumulate(batches, images, micro_batch_splits, scale)
         try:
             return self._update(sums)
         except RuntimeError as error:
@@ -109,20 +109,20 @@ class Stepper:
         return math.isfinite(float(losses.total))
 
     def _forward(self, batch: Batch, scale: float) -> tuple[NetworkOutput, Losses]:
-        image, mask = self.model.normalise(batch.image), batch.mask.float()
+        image, mask = self.model.normalize(batch.image), batch.mask.float()
         with self.runtime.autocast():
             taught = None if self.teacher is None else self.teacher(batch.image)
             prediction = self.model(image, side_outputs=self.side_outputs, scale=scale)
             return prediction, self.criterion(prediction, mask, taught)
 
     def _accumulate(
-        self, batches: Sequence[Batch], images: int, pieces: int, scale: float
+        self, batches: Sequence[Batch], images: int, micro_batch_splits: int, scale: float
     ) -> _Sums:
         before, failed = generator_states(), False
         sums = _Sums()
         try:
             for batch in batches:
-                for piece in _cut(batch, pieces):
+                for piece in _cut(batch, micro_batch_splits):
                     self._backward(piece, piece.size / images, scale, sums)
         except RuntimeError as error:
             if not is_out_of_memory(error):
@@ -130,7 +130,7 @@ class Stepper:
             failed = True
         if self.runtime.any(failed):  # another process must not wait for this one's gradients
             sums = _Sums()  # it holds tensors of the failed pass
-            self.optimiser.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad(set_to_none=True)
             restore_generators(before)
             raise OutOfMemory(torn=False)
         return sums
@@ -155,18 +155,18 @@ class Stepper:
     def _update(self, sums: _Sums) -> StepOutcome:
         told, gates = self._shared(sums)
         self.runtime.sum_gradients(self.model.parameters())
-        self.scaler.unscale(self.optimiser)
+        self.scaler.unscale(self.optimizer)
         learning = [p for p in self.model.parameters() if p.grad is not None]
         whole = nn.utils.clip_grad_norm_(learning, self.clip_grad or float("inf"))
         # The only time in a step that the host waits for the device: what it decides by.
         *losses, norm = torch.cat((told, whole.to(told)[None])).tolist()
         parts = dict(zip(self.criterion.weights, losses, strict=True))
         if not math.isfinite(sum(losses)):  # nothing that a smaller scale could mend
-            self.optimiser.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad(set_to_none=True)
             return StepOutcome(parts, math.nan, skipped=True)
         finite = math.isfinite(norm)
-        self.scaler.step(self.optimiser, finite)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.step(self.optimizer, finite)
+        self.optimizer.zero_grad(set_to_none=True)
         if finite:
             self.model.follow_usage(gates)
             if self.ema is not None:
@@ -174,10 +174,10 @@ class Stepper:
         return StepOutcome(parts, norm, skipped=not finite)
 
 
-def _cut(batch: Batch, pieces: int) -> Iterator[Batch]:
-    """The batch in at most ``pieces`` parts of nearly equal size; nothing of an empty one."""
+def _cut(batch: Batch, micro_batch_splits: int) -> Iterator[Batch]:
+    """The batch in at most ``micro_batch_splits`` parts of nearly equal size; none if empty."""
     if batch.size:
-        size = -(-batch.size // pieces)
+        size = -(-batch.size // micro_batch_splits)
         for i in range(0, batch.size, size):
             part = slice(i, i + size)
             yield Batch(batch.image[part], batch.mask[part], batch.keys[part])

@@ -75,7 +75,7 @@ class StopEars:
 class Budget:
     """Tells between two pieces of work whether another one and a save still fit.
 
-    A listener: it hears how long saves take. The trainer asks it after each optimiser step and each
+    A listener: it hears how long saves take. The trainer asks it after each optimizer step and each
     batch of validation, so the time between two questions is that of a piece of work.
 
     Attributes:
@@ -93,7 +93,7 @@ class Budget:
     _work: deque[float] = field(default_factory=lambda: deque(maxlen=_LOOK_BACK))
     _saves: deque[float] = field(default_factory=lambda: deque(maxlen=_LOOK_BACK))
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take note of how long a save took."""
         if isinstance(event, Saved):
             self._saves.append(event.seconds)

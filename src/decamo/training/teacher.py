@@ -32,7 +32,7 @@ class Teacher:
         It sees the image enlarged or shrunk to the size that it knows.
         """
         scale = self.img_size / image.shape[-1]
-        logits: Tensor = self.model(self.model.normalise(image), scale=scale).logits
+        logits: Tensor = self.model(self.model.normalize(image), scale=scale).logits
         return logits
 
 

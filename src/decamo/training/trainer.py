@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from decamo.checkpoint import Best, EpochSums
-from decamo.data.loader import Batch
+from decamo.data.dataset import Batch
 from decamo.data.stream import BatchStream
 from decamo.data.waiting import LISTEN_S, StopAsked
 from decamo.errors import DataStalled, RateMismatch
@@ -26,15 +26,15 @@ from decamo.inference.predictor import Predictor
 from decamo.schedule import SegmentKind, Stage
 from decamo.settings import TrainSettings
 from decamo.storage import RunFolder
-from decamo.training.feed import Feed
-from decamo.training.health import Health, Unhealthy
-from decamo.training.keeper import Keeper
-from decamo.training.optimizer_groups import set_rates
+from decamo.training.checkpoint_manager import CheckpointManager
+from decamo.training.optimizer_groups import apply_lr
 from decamo.training.out_of_memory import OutOfMemory, release
 from decamo.training.rescue import GoBack, make_room, return_to_checkpoint
 from decamo.training.runtime import Runtime
+from decamo.training.stability import StabilityMonitor, Unhealthy
 from decamo.training.state import TrainState
 from decamo.training.step import StepOutcome, Stepper
+from decamo.training.training_batches import TrainingBatches
 from decamo.training.validation import ValidationSummary, Validator
 
 __all__ = ["Trainer"]
@@ -50,11 +50,11 @@ class Trainer:
         settings: what the user chose.
         runtime: device and ranks.
         state: all that changes.
-        stepper: one optimiser step.
-        keeper: writes checkpoints.
+        stepper: one optimizer step.
+        manager: writes checkpoints.
         validator: scores the held-out images.
-        health: watches for what is not finite.
-        feed: what each step is fed.
+        stability: watches for what is not finite.
+        training_batches: what each step is fed.
         stop: asked between steps; a reason saves and ends the run, nothing lets it go on.
         clock: seconds from any fixed moment, only ever rising.
         waiting: asked while data is awaited, as ``stop`` is between steps.
@@ -67,10 +67,10 @@ class Trainer:
     runtime: Runtime
     state: TrainState
     stepper: Stepper
-    keeper: Keeper
+    manager: CheckpointManager
     validator: Validator
-    health: Health
-    feed: Feed
+    stability: StabilityMonitor
+    training_batches: TrainingBatches
     stop: Callable[[], str]
     clock: Callable[[], float]
     waiting: Callable[[], str] = lambda: ""
@@ -81,7 +81,7 @@ class Trainer:
     @property
     def folder(self) -> RunFolder:
         """Where the run lives."""
-        return self.keeper.folder
+        return self.manager.folder
 
     def run(self) -> Iterator[Event]:
         """Train from the state's position to the end of its plan.
@@ -96,16 +96,16 @@ class Trainer:
             UnreadableImage: a file that could be read before can not be read now.
         """
         if self.saved:
-            yield from self.keeper.catch_up(self.state)
+            yield from self.manager.catch_up(self.state)
         else:
-            yield from self.keeper.save(self.state)
+            yield from self.manager.save(self.state)
         while True:
             try:
                 why = yield from self._rest()
                 break
             except GoBack as back:
                 self.learning = frozenset()
-                yield return_to_checkpoint(self.state, self.keeper, self.runtime, back)
+                yield return_to_checkpoint(self.state, self.manager, self.runtime, back)
         if why:
             yield Interrupted(self.state.position, why)
 
@@ -113,7 +113,7 @@ class Trainer:
         """Train what is left of the plan; returns why it stopped before the end, if it did."""
         if why := (yield from self._baseline()):
             return why
-        for stage in self.state.ledger.plan.stages:
+        for stage in self.state.lineage.plan.stages:
             if self.state.position.step < stage.end_step or self._epoch_is_open(stage):
                 yield StageStarted(stage, self.state.position.epoch + 1)
                 if why := (yield from self._stage(stage)):
@@ -126,13 +126,13 @@ class Trainer:
 
     def _baseline(self) -> Generator[Event, None, str]:
         """What the weights are worth before they move; an unchanged run knows that already."""
-        segment = self.state.ledger.last
+        segment = self.state.lineage.last
         if (
             segment.kind in (SegmentKind.START, SegmentKind.BRANCH)
             and self.state.position.step == segment.at_step
         ):
             epoch = self.state.position.epoch + 1
-            found = yield from self._validate(self.state.ledger.plan.stage_of_epoch(epoch))
+            found = yield from self._validate(self.state.lineage.plan.stage_of_epoch(epoch))
             if found is None:
                 return self._why_unscored()
             yield Baseline(epoch, found.scores.iou, found.scores.dice, found.scores.mae)
@@ -141,7 +141,7 @@ class Trainer:
     def _stage(self, stage: Stage) -> Generator[Event, None, str]:
         """Train the rest of a stage; returns why it stopped before its end, if it did."""
         position = self.state.position
-        with self.feed.batches(stage, position.epoch + 1, position.micro) as batches:
+        with self.training_batches.batches(stage, position.epoch + 1, position.micro) as batches:
             for epoch in range(position.epoch + 1, stage.last_epoch + 1):
                 why = yield from self._train_epoch(stage, epoch, batches)
                 if not why:
@@ -155,7 +155,7 @@ class Trainer:
     ) -> Generator[Event, None, str]:
         """Train the rest of an epoch; where asked to stop before its end, save and return why."""
         self.state.model.train()
-        of = self.feed.micro_batches(stage)
+        of = self.training_batches.micro_batches(stage)
         while self.state.position.micro < of:
             if (now := stage.learning(self.state.position.step)) != self.learning:
                 self.learning = now
@@ -178,9 +178,9 @@ class Trainer:
     ) -> Generator[Event, None, StepRecord]:
         began = self.clock()
         position = self.state.position
-        micro = min(stage.accumulation, self.feed.micro_batches(stage) - position.micro)
-        images = self.feed.images_in(stage, position.micro, micro)
-        rates = set_rates(self.stepper.optimiser, self.state.ledger.plan, position.step)
+        micro = min(stage.accumulation, self.training_batches.micro_batches(stage) - position.micro)
+        images = self.training_batches.images_in(stage, position.micro, micro)
+        rates = apply_lr(self.stepper.optimizer, self.state.lineage.plan, position.step)
         held = yield from self._held(batches, micro)
         if position.micro == 0:
             self.state.sums = replace(self.state.sums, lr=rates)
@@ -229,25 +229,25 @@ class Trainer:
         """The step, in as many pieces as it takes to fit."""
         while True:
             step = self.state.position.step
-            now, scale = self.state.ledger.plan.stage_at(step), self.feed.scale(step)
+            now, scale = self.state.lineage.plan.stage_at(step), self.training_batches.scale(step)
             try:
-                return self.stepper.step(held, images, now.pieces, scale)
+                return self.stepper.step(held, images, now.micro_batch_splits, scale)
             except OutOfMemory as short:
                 torn = short.torn
             release(self.runtime.device)
-            self.state.ledger = make_room(self.state, self.stepper, stage, torn)
+            self.state.lineage = make_room(self.state, self.stepper, stage, torn)
             where = "optimiser" if torn else "training"
-            yield MemoryRanOut(where, step, self.state.ledger.last.reason)
+            yield MemoryRanOut(where, step, self.state.lineage.last.reason)
             if torn:
-                raise GoBack("the optimiser ran out of memory half-way", slower=False)
+                raise GoBack("the optimizer ran out of memory half-way", slower=False)
 
     def _look(self, outcome: StepOutcome, held: Sequence[Batch]) -> None:
         """Count a bad step; too many of them end the run or send it back."""
         self.state.bad_steps = self.state.bad_steps + 1 if outcome.skipped else 0
         try:
-            self.health.after_step(self.state, held)
+            self.stability.after_step(self.state, held)
         except Unhealthy as found:
-            raise self.health.way_out(self.state.position.step, found) from found
+            raise self.stability.way_out(self.state.position.step, found) from found
 
     def _end_epoch(self, stage: Stage, epoch: int) -> Generator[Event, None, str]:
         self._check()
@@ -264,8 +264,8 @@ class Trainer:
         self.state.position = replace(self.state.position, epoch=epoch, micro=0)
         self.state.sums = EpochSums()
         yield EpochDone(record, best)
-        yield from self.keeper.save(self.state, best=best, epoch=epoch)
-        at_end = self.state.position.step >= self.state.ledger.plan.end_step
+        yield from self.manager.save(self.state, best=best, epoch=epoch)
+        at_end = self.state.position.step >= self.state.lineage.plan.end_step
         return "" if at_end else self._why()
 
     def _validate(self, stage: Stage) -> Generator[Event, None, ValidationSummary | None]:
@@ -307,13 +307,13 @@ class Trainer:
         )
 
     def _rates_of(self, epoch: int) -> dict[str, float]:
-        """The rates at the epoch's first step: what the plan says, and what the optimiser had.
+        """The rates at the epoch's first step: what the plan says, and what the optimizer had.
 
         Raises:
             RateMismatch: the two differ.
         """
-        first = self.state.ledger.steps_of(epoch).start
-        planned, applied = self.state.ledger.rates_at(first), self.state.sums.lr
+        first = self.state.lineage.steps_of(epoch).start
+        planned, applied = self.state.lineage.rates_at(first), self.state.sums.lr
         if applied and applied != planned:  # a file of 0.1.0 does not say what was applied
             group = next(g for g in planned if applied.get(g) != planned[g])
             raise RateMismatch(
@@ -327,13 +327,13 @@ class Trainer:
     def _save(self) -> Iterator[Event]:
         """Save in the middle of an epoch, unless that would replace a healthy checkpoint."""
         self._check()
-        yield from self.keeper.save(self.state)
+        yield from self.manager.save(self.state)
 
     def _check(self) -> None:
         try:
-            self.health.before_save(self.state)
+            self.stability.before_save(self.state)
         except Unhealthy as found:
-            raise self.health.way_out(self.state.position.step, found) from found
+            raise self.stability.way_out(self.state.position.step, found) from found
 
     def _why(self) -> str:
         """Why to stop now, the same in all processes."""

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from decamo.data.audit.copies import Shown, copy_findings, find_copies
+from decamo.data.audit.findings import Shown, copy_findings, find_copies
 from decamo.data.audit.look import FileFacts
 from decamo.data.fingerprints import fingerprint_of
 from tests.data.audit.malformed import photo

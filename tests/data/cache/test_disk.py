@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from decamo.data.cache import cache_identity, disk
-from decamo.data.cache.disk import free_on, open_on_disk, whole_file
+from decamo.data.cache import cache_identity, opening
 from decamo.data.cache.identity import square_of
+from decamo.data.cache.opening import free_on, open_on_disk, whole_file
 from decamo.data.pairs import Pair
 from decamo.errors import StorageError
 
@@ -147,4 +147,4 @@ def test_a_folder_that_cannot_be_is_told(pairs: PAIRS, tmp_path: Path) -> None:
 
 def test_free_bytes(tmp_path: Path) -> None:
     assert free_on(tmp_path / "not" / "there") > 0
-    assert disk.free_on(Path("/proc/nothing")) == 0 or not Path("/proc").exists()
+    assert opening.free_on(Path("/proc/nothing")) == 0 or not Path("/proc").exists()

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from decamo.data.cache import filling
-from decamo.data.cache.filling import fill
+from decamo.data.cache import sample_sources
 from decamo.data.cache.identity import square_of
-from decamo.data.cache.sample_sources import Stored
+from decamo.data.cache.sample_sources import Stored, fill
 from decamo.data.pairs import Pair
 from decamo.data.waiting import Ear, StopAsked
 from decamo.errors import DataStalled, StorageError, UnreadableImage
@@ -22,7 +21,7 @@ PAIRS = tuple[Pair, ...]
 def test_each_square_lies_in_its_place(
     pairs: PAIRS, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "_FEW", 1)
+    monkeypatch.setattr(sample_sources, "_FEW", 1)
     path, told = tmp_path / "squares", []
     path.write_bytes(b"head")
     fill(path, pairs, 64, start=4, workers=workers, on_progress=lambda *at: told.append(at))
@@ -37,7 +36,7 @@ def test_each_square_lies_in_its_place(
 def test_a_file_that_cannot_be_decoded_is_named(
     pairs: PAIRS, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "_FEW", 1)
+    monkeypatch.setattr(sample_sources, "_FEW", 1)
     pairs[2].mask.write_bytes(pairs[2].mask.read_bytes()[:60])
     path = tmp_path / "squares"
     path.touch()
@@ -48,8 +47,8 @@ def test_a_file_that_cannot_be_decoded_is_named(
 def test_a_process_that_dies_of_a_file_names_it(
     pairs: PAIRS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "_FEW", 1)
-    monkeypatch.setattr(filling, "_task", _dies_of_3)
+    monkeypatch.setattr(sample_sources, "_FEW", 1)
+    monkeypatch.setattr(sample_sources, "_task", _dies_of_3)
     path = tmp_path / "squares"
     path.touch()
     with pytest.raises(UnreadableImage, match=r"3\.jpg.* was killed \(SIGKILL"):
@@ -67,7 +66,7 @@ def test_a_file_that_cannot_be_written_is_told_by_other_processes_too(
 ) -> None:
     with pytest.raises(OSError, match="No such file"):
         fill(tmp_path / "no", pairs, 64, start=0, workers=0, on_progress=lambda *at: None)
-    monkeypatch.setattr(filling, "_FEW", 1)
+    monkeypatch.setattr(sample_sources, "_FEW", 1)
     with pytest.raises(StorageError, match="No such file"):
         fill(tmp_path / "no", pairs, 64, start=0, workers=1, on_progress=lambda *at: None)
 
@@ -76,8 +75,8 @@ def test_a_file_that_cannot_be_written_is_told_by_other_processes_too(
 def test_what_a_process_that_was_killed_had_is_made_by_another(
     pairs: PAIRS, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "_FEW", 1)
-    monkeypatch.setattr(filling, "_task", _dies_of_3_once)
+    monkeypatch.setattr(sample_sources, "_FEW", 1)
+    monkeypatch.setattr(sample_sources, "_task", _dies_of_3_once)
     path = tmp_path / "squares"
     path.touch()
     fill(path, pairs, 64, start=0, workers=workers, on_progress=lambda *at: None)
@@ -86,7 +85,7 @@ def test_what_a_process_that_was_killed_had_is_made_by_another(
         assert torch.equal(Stored(path, 5, 64).square(index), square_of(pair, 64))
 
 
-_real_task = filling._task
+_real_task = sample_sources._task
 
 
 def _dies_of_3_once(image: str, *words: str) -> dict[str, object]:
@@ -102,7 +101,7 @@ def _dies_of_3_once(image: str, *words: str) -> dict[str, object]:
 def test_what_is_never_read_to_its_end_is_named_and_a_reason_to_stop_is_heard(
     pairs: PAIRS, tmp_path: Path, workers: int, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "_FEW", 1)
+    monkeypatch.setattr(sample_sources, "_FEW", 1)
     fifo, path = tmp_path / "stalled.jpg", tmp_path / "squares"
     os.mkfifo(fifo)
     path.touch()

@@ -5,11 +5,10 @@ import pytest
 import torch
 
 from decamo.data.cache import side_of
-from decamo.data.cache.disk import open_on_disk
 from decamo.data.cache.identity import square_of
+from decamo.data.cache.opening import open_on_disk
 from decamo.data.cache.sample_sources import Fresh, SampleSource, Stored, bytes_of, open_in_memory
-from decamo.data.dataset import CamouflageDataset
-from decamo.data.loader import EpochSampler
+from decamo.data.dataset import CamouflageDataset, EpochSampler
 from decamo.data.pairs import Pair
 from decamo.data.stream import BatchStream
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from decamo.data.scenes.compose import make_scene
-from decamo.data.scenes.write import _empty_of, write_scenes
+from decamo.data.scenes.compose import _empty_of, make_scene, write_scenes
 from decamo.errors import DataError, SettingsError, StorageError
 
 

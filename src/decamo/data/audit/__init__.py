@@ -1,8 +1,7 @@
 """What is in a data set and what is wrong with it, said before anyone trains or scores on it."""
 
 from decamo.data.audit.audit import Audit, SetMeaning, audit_data, previews
-from decamo.data.audit.copies import Copy
-from decamo.data.audit.findings import SEVERITIES, Finding
+from decamo.data.audit.findings import SEVERITIES, Copy, Finding
 from decamo.data.audit.summary import QUANTILES, AuditSummary, size_label
 
 __all__ = [

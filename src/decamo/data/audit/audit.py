@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from decamo.data.audit.copies import Copy, Shown, copy_findings, find_copies
 from decamo.data.audit.findings import (
     SEVERITIES,
+    Copy,
     Finding,
+    Shown,
+    copy_findings,
     file_findings,
+    find_copies,
     pair_findings,
 )
 from decamo.data.audit.inventory import Holding, take_inventory
@@ -19,9 +22,9 @@ from decamo.data.audit.summary import QUANTILES, AuditSummary, size_label, summa
 from decamo.data.audit.workers import Lost, Work, in_processes
 from decamo.data.census import DIGITS, BadFile, Census, Entry, recorded
 from decamo.data.deciding import apply_rules
-from decamo.data.layouts import ANYTHING, Wanted
 from decamo.data.rules import Plane, ReadingRule
 from decamo.data.survey import Sight
+from decamo.data.wanted import ANYTHING, Wanted
 
 __all__ = ["Audit", "SetMeaning", "audit_data", "previews"]
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from decamo.data.audit.findings import Finding
-from decamo.data.files import ARRAY_SUFFIXES, IMAGE_SUFFIXES, is_new
 from decamo.data.finding import PairSource, sources_under
 from decamo.data.halves import Half
-from decamo.data.layouts import ANYTHING, Wanted, as_said, halves_said, no_data_set
-from decamo.data.matching import Pairing, mask_affix, matched_files, pair_up
-from decamo.data.pairs import Pair
+from decamo.data.layouts import no_data_set
+from decamo.data.matching import mask_affix, matched_files
+from decamo.data.name_rules import Pairing, pair_up
+from decamo.data.pairs import ARRAY_SUFFIXES, IMAGE_SUFFIXES, Pair, is_new
+from decamo.data.wanted import ANYTHING, Wanted, as_said, halves_said
 from decamo.errors import DataError
 
 __all__ = ["Holding", "Inventory", "take_inventory"]
@@ -136,7 +137,7 @@ class _Lister:
         """The files of one folder that are named like images.
 
         Where there is none, those in the folders within, as
-        :func:`decamo.data.files.files_by_stem`.
+        :func:`decamo.data.pairs.files_by_stem`.
         """
         return self._within(folder, more, 3, folder in self.deep, {folder.resolve()})
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from decamo.data.audit.layout_findings import Structure, guess, inspect
+from decamo.data.decoding import is_wide_file, opened
 from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
-from decamo.data.reading import SeenMask, is_wide_file, opened, read_image, see_image, see_mask_file
+from decamo.data.reading import SeenMask, read_image, see_image, see_mask_file
 from decamo.errors import UnreadableImage
 
 __all__ = ["FileFacts", "look_at", "preview"]

@@ -5,7 +5,6 @@ of the same family of texture, the same colours and the same histogram, that onl
 faint contour betray.
 """
 
-from decamo.data.scenes.compose import Scene, make_scene
-from decamo.data.scenes.write import write_scenes
+from decamo.data.scenes.compose import Scene, make_scene, write_scenes
 
 __all__ = ["Scene", "make_scene", "write_scenes"]
