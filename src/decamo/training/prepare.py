@@ -304,7 +304,7 @@ def _built(
     sizes: Sequence[int],
     checkpoint: Checkpoint | None,
 ) -> SegmentationNetwork:
-    how: dict[str, Any] = {"initialise": checkpoint is None, "seed": settings.run.seed}
+    how: dict[str, Any] = {"initialize": checkpoint is None, "seed": settings.run.seed}
     if checkpoint is not None and parts.build is build_network:
         how["described"] = checkpoint.architecture
     return parts.build(settings.model, sizes=sizes, **how)
