@@ -384,7 +384,7 @@ def test_a_signal_in_any_phase_is_saved_within_a_step(
             sent.append(1)
             signal.raise_signal(number)
 
-    monkeypatch.setattr(Console, "hear", on_event_and_signal)
+    monkeypatch.setattr(Console, "on_event", on_event_and_signal)
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path),
              *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1", "--warmup-epochs", "2",
              "--resume", "auto"]  # fmt: skip
@@ -411,7 +411,7 @@ def test_a_second_signal_stops_at_once(
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Console, "hear", twice)
+    monkeypatch.setattr(Console, "on_event", twice)
     monkeypatch.setattr("decamo.training.stops._ONE_WISH", 0.0)  # not one wish that arrives twice
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
     assert main([*words, *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1"]) == 130
