@@ -36,10 +36,15 @@ def measure_cost(model: TorchModule, size: int) -> Cost:
     first = next(model.parameters())
     image = torch.zeros(1, 3, size, size, device=first.device, dtype=first.dtype)
     mode = model.training
+    learning = [p for p in model.parameters() if p.requires_grad]
     model.eval()
     try:
+        for parameter in learning:  # torch's counter hooks into gradients, and no_grad has none
+            parameter.requires_grad_(False)
         with FlopCounterMode(display=False) as counter:
             model(image)
     finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
         model.train(mode)
     return Cost(parameters, counter.get_total_flops())
