@@ -87,9 +87,9 @@ def test_whatever_goes_wrong_is_an_answer(
 
 _TWO_CREWS = """
 import multiprocessing, os, signal, sys, time
-from decamo.data import answering
+from decamo.data import worker_process
 from decamo.data.crew import Crew
-answering._ORPHAN_S = 0.1
+worker_process._ORPHAN_S = 0.1
 
 def large(number):
     return bytes(5_000_000)  # does not fit into a socket: who sends it waits for a reader

@@ -262,7 +262,7 @@ def test_what_a_process_that_cannot_be_killed_may_write_is_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # a disk holds it
-    monkeypatch.setattr("decamo.data.hand.kill", lambda process: kill(process) and False)
+    monkeypatch.setattr("decamo.data.worker_process.kill", lambda process: kill(process) and False)
     crew = Crew[str, str](str.upper, 1)
     crew.give(1, "slot", "spare")
     got = [answer.value for answer in crew.poll(20)] or [a.value for a in crew.poll(20)]

@@ -45,7 +45,7 @@ def test_a_foreign_run_is_adopted_before_anything_goes_on_from_it(
     words = advice.adopt.words
     assert words[:3] == ("decamo", "adopt", "best_model.pth")
     args = adopt_parser().parse_args(list(words[2:]))
-    assert str(args.log) == str(tmp_path / "train.log")
+    assert args.log == [tmp_path / "train.log"]
     assert int(args.epoch) == advice.standing.best_epoch
     assert advice.adopt.blanks == ("FILE.py:FUNCTION",)
     adopted = f"{args.out}/last.pth"

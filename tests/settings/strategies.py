@@ -82,7 +82,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
         ),
         model=ModelSettings(
             backbone=draw(_WORDS),
-            network=draw(st.sampled_from(("decamo", "smp:FPN", "their_net.py:build", "mine"))),
+            network=draw(st.sampled_from(("decamo", "smp:FPN", "mine"))),
             backbone_prefix=draw(_WORDS),
             output=draw(_WORDS),
             experts=draw(st.lists(st.sampled_from(EXPERT_KINDS), max_size=9).map(tuple)),
@@ -99,7 +99,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
             deep_supervision=draw(st.booleans()),
             multi_scale=draw(st.lists(_unit(0.25, 4), min_size=1, max_size=3).map(tuple)),
             teacher=draw(st.none() | _PATHS),
-            teacher_network=draw(st.sampled_from(("", "their_net.py:build"))),
+            teacher_network="",  # code is never taken from a config alone
             weight_decay=draw(_unit()),
             clip_grad=draw(_unit(0, 100)),
             use_ema=draw(st.booleans()),

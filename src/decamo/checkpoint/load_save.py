@@ -47,7 +47,7 @@ def _explained(path: Path, error: CheckpointForeign) -> CheckpointForeign:
             return error
         held = read_foreign(path).description()
     except CheckpointError as why:
-        return CheckpointForeign(path, why.got, why.remedy)
+        return CheckpointForeign(path, f"{error.got}; {why.got}", why.remedy)
     return CheckpointForeign(
         path,
         f"another program wrote it: {held}",

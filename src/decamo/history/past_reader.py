@@ -162,10 +162,12 @@ def _contradicts(past: Past, best: Past) -> bool:
 def _candidates(path: Path) -> Iterator[tuple[Callable[[Path], Past], Path]]:
     """Files that may be logs, up to three folders deep (``lightning_logs/version_0``)."""
     seen: set[Path] = set()
+    races = RunFolder(path).races  # the trials of a race are runs of their own
     for depth in ("", "*/", "*/*/"):
         for pattern in _LOGS:
             for file in sorted(path.glob(depth + pattern)):
-                if file.is_file() and file not in seen and len(seen) < _MOST_LOOKED_AT:
+                new = file not in seen and races not in file.parents
+                if new and file.is_file() and len(seen) < _MOST_LOOKED_AT:
                     seen.add(file)
                     yield _file, file
     events = {file.parent for d in ("", "*/", "*/*/") for file in path.glob(d + _EVENTS)}
