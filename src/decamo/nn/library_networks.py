@@ -154,7 +154,7 @@ def transformers_network(
             )
         else:
             net = kind(chosen)
-            if initialize and settings.backbone_weights is None:
+            if initialize:
                 remarks = (
                     "random initial weights: name a folder or hub id that has some behind @",
                 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from decamo.errors import CheckpointMismatch
+from decamo.errors import CheckpointMismatch, SettingsError
 from decamo.nn.build import (
     build_segmenter,
     check_sizes,
@@ -183,16 +183,22 @@ def _foreign(
 
 
 def _made(spec: NetworkSpec, settings: ModelSettings, *, initialize: bool, config: str) -> Made:
+    flag = f"--network {settings.network}"
+    if spec.kind is NetworkKind.SMP:
+        return smp_network(spec, settings, initialize=initialize)
+    if initialize and settings.backbone_weights is not None:
+        raise SettingsError(
+            "--backbone-weights",
+            f"got {settings.backbone_weights}, which nobody can place in {flag}",
+            "let its function load them, or leave the flag out",
+        )
     match spec.kind:
-        case NetworkKind.SMP:
-            return smp_network(spec, settings, initialize=initialize)
         case NetworkKind.TRANSFORMERS:
             return transformers_network(spec, settings, initialize=initialize, config=config)
         case NetworkKind.FILE:
             function = function_of_file(spec)
         case _:
             function = registered_network(spec.name)
-    flag = f"--network {settings.network}"
     net = built_by(function, flag, pretrained=initialize and settings.pretrained)
     return Made(net, *_input_of(net))
 
