@@ -10,36 +10,6 @@ __all__ = [
     "pair_up",
 ]
 
-# Words that say what a file is and not which: 104_sat.jpg and 104_mask.png, img_1 and gt_1
-_ROLES = frozenset(
-    [
-        "image",
-        "img",
-        "im",
-        "photo",
-        "photograph",
-        "rgb",
-        "sat",
-        "orig",
-        "original",
-        "input",
-        "frame",
-        "mask",
-        "masks",
-        "gt",
-        "label",
-        "labels",
-        "groundtruth",
-        "annotation",
-        "anno",
-        "seg",
-        "segmentation",
-        "matte",
-        "alpha",
-        "object",
-        "target",
-    ]
-)
 _MASK_WORDS = frozenset(
     [
         "mask",
@@ -56,6 +26,22 @@ _MASK_WORDS = frozenset(
         "alpha",
     ]
 )
+# Words that say what a file is and not which: 104_sat.jpg and 104_mask.png, img_1 and gt_1
+_ROLES = _MASK_WORDS | {
+    "image",
+    "img",
+    "im",
+    "photo",
+    "photograph",
+    "rgb",
+    "sat",
+    "orig",
+    "original",
+    "input",
+    "frame",
+    "object",
+    "target",
+}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _LETTERS = re.compile(r"[^\W\d_]*$")
 _MOST_LEFT = 0.5  # of the images without a mask of their very name: from here on, names differ

@@ -10,10 +10,26 @@ from torch.utils.hooks import RemovableHandle
 
 from decamo.nn.prediction import NetworkOutput
 
-__all__ = ["Architecture", "SegmentationNetwork", "TorchModule"]
+__all__ = ["Architecture", "SegmentationNetwork", "TorchModule", "normalized"]
 
 Architecture = dict[str, str | int | float | list[float] | list[str]]
 """Plain values that describe a network in a checkpoint; never code."""
+
+
+def normalized(image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Uint8 RGB ``[B,3,H,W]`` -> float32 of about zero mean and unit deviation.
+
+    Args:
+        image: uint8 in [0,255].
+        mean: of the channels in [0,1], ``[3,1,1]``.
+        std: their standard deviation, alike.
+
+    Raises:
+        TypeError: the image is not uint8, so it may have been scaled before.
+    """
+    if image.dtype != torch.uint8:
+        raise TypeError(f"normalize takes uint8 in [0,255], got {image.dtype}")
+    return (image.float() / 255 - mean) / std
 
 
 class TorchModule(Protocol):

@@ -13,7 +13,7 @@ from decamo.nn.decoder import Decoder, Lateral, LogitHead, magnified, magnified_
 from decamo.nn.mixture import Mixture, Router
 from decamo.nn.parameter_groups import let_learn
 from decamo.nn.prediction import NetworkOutput
-from decamo.nn.segmentation_network import Architecture
+from decamo.nn.segmentation_network import Architecture, normalized
 
 __all__ = ["Segmenter", "completed"]
 
@@ -126,9 +126,7 @@ class Segmenter(nn.Module):
         Raises:
             TypeError: the image is not uint8, so it may have been scaled before.
         """
-        if image.dtype != torch.uint8:
-            raise TypeError(f"normalize takes uint8 in [0,255], got {image.dtype}")
-        return (image.float() / 255 - self.mean) / self.std
+        return normalized(image, self.mean, self.std)
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:
         """Parameters by group, ``head`` and ``backbone.0`` (shallowest) to ``backbone.3``.
