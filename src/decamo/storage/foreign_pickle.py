@@ -1,8 +1,9 @@
 """Look through another program's torch archive before torch does.
 
 What decamo writes is plain (:mod:`decamo.storage.pickled`). Other trainers also write parameters
-that learn, sizes, kinds of numbers, and scores as numpy scalars: all of it data. Whatever else an
-archive names is refused by that name, for a name in a pickle is a call.
+that learn, sizes, kinds of numbers, scores as numpy scalars, and settings in objects
+(:mod:`decamo.storage.foreign_objects`): all of it data. Whatever else an archive names is refused
+by that name, for a name in a pickle is a call.
 """
 
 import io
@@ -11,15 +12,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from decamo.storage.foreign_objects import (
+    DICTS,
+    OBJECTS,
+    PATHS,
+    WORDS,
+    HeldDict,
+    HeldObject,
+    held_path,
+)
 from decamo.storage.pickled import (
     MOST_BYTES,
+    PlainDict,
     PlainReader,
     TensorOutline,
     demand,
     outline_of_tensor,
 )
 
-__all__ = ["look_through"]
+__all__ = ["STAND_INS", "look_through"]
 
 _MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")  # numpy 1 and 2
 _KINDS = frozenset(
@@ -97,6 +108,24 @@ def _counts(content: Any = None) -> Any:
     return {} if content is None else content
 
 
+class _SettingsDict(PlainDict):
+    """A dict of settings, which may have attributes beside its items."""
+
+
+def _settings_dict(*types: Any) -> _SettingsDict:
+    demand(
+        all(isinstance(one, _Word) or one is None for one in types), "a dict of settings is none"
+    )
+    return _SettingsDict()
+
+
+@dataclass(frozen=True)
+class _Word:
+    """The name of a type, as a value."""
+
+    name: str
+
+
 _MAKERS: dict[tuple[str, str], Callable[..., Any]] = {
     **{(module, "scalar"): _number for module in _MODULES},
     ("numpy", "dtype"): _kind,
@@ -109,24 +138,57 @@ _MAKERS: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
+_SETTINGS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(OBJECTS, HeldObject),
+    **dict.fromkeys(DICTS, _settings_dict),
+    **dict.fromkeys(PATHS, held_path),
+}
+STAND_INS: list[tuple[Any, str]] = [
+    *((HeldObject, name) for name in sorted(OBJECTS)),
+    *((HeldDict, name) for name in sorted(DICTS)),
+    *((held_path, name) for name in sorted(PATHS)),
+    *((_Word(name), name) for name in sorted(WORDS)),
+]
+"""For torch's own unpickler, which reads the file after this one: stand-in, name that it is for."""
+
+
 class _ForeignReader(PlainReader):
-    makers: ClassVar[tuple[Callable[..., Any], ...]] = (*PlainReader.makers, *_MAKERS.values())
+    makers: ClassVar[tuple[Callable[..., Any], ...]] = (
+        *PlainReader.makers, *_MAKERS.values(), *dict.fromkeys(_SETTINGS.values())
+    )  # fmt: skip
 
     def find_class(self, module: str, name: str) -> Any:
         """A stand-in for what is data; the name of anything else is the reason of a refusal."""
         if (made_by := _MAKERS.get((module, name))) is not None:
             return made_by
+        if (made_by := _SETTINGS.get(f"{module}.{name}")) is not None:
+            return made_by
+        if f"{module}.{name}" in WORDS:
+            return _Word(name)
         if module == "torch" and name in _KINDS:
             return name
         return super().find_class(module, name)
 
     def _build_of_data(self) -> None:
-        """The versions of a state dict's modules, or the byte order of numpy's numbers."""
-        if isinstance(self.stack[-2], _Kind):
-            state = self.stack.pop()
+        """The versions of a state dict's modules, the byte order of numpy's numbers, settings."""
+        built = self.stack[-2]
+        if not isinstance(built, _Kind | HeldObject | _SettingsDict):
+            self._build()
+            return
+        state = self.stack.pop()
+        if isinstance(built, _Kind):
             demand(isinstance(state, tuple), "a number of numpy is none")
             return
-        self._build()
+        demand(isinstance(state, PlainDict), "settings are no dict")
+        if isinstance(built, HeldObject):
+            built.__setstate__(state)
+
+    def _new_object(self) -> None:
+        """An object of settings; nothing else is made without a call."""
+        self._count()
+        arguments, kind = self.stack.pop(), self.stack.pop()
+        demand(kind in (HeldObject, _settings_dict) and arguments == (), "it makes what it may not")
+        self.append(kind())
 
     @staticmethod
     def opcodes() -> dict[int, Callable[[Any], None]]:
@@ -140,6 +202,7 @@ class _ForeignReader(PlainReader):
         own = {
             pickle.REDUCE[0]: _ForeignReader._reduce,
             pickle.BUILD[0]: _ForeignReader._build_of_data,
+            pickle.NEWOBJ[0]: _ForeignReader._new_object,
         }
         return PlainReader.opcodes() | {code: known[code] for code in further} | own
 
