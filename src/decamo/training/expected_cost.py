@@ -1,4 +1,4 @@
-"""What a plan will take: time from the run's own past, or from a timed step (``probe``)."""
+"""What a plan will take: time from the run's own past, or from a timed step (``dry_run``)."""
 
 from typing import TYPE_CHECKING
 
