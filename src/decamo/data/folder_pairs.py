@@ -142,7 +142,7 @@ def _share_of(path: Path) -> float | None:
     if path.suffix.lower() in ARRAY_SUFFIXES:
         return 1.0  # an image is no array: docs of --dataset-path
     try:
-        with Image.open(path) as picture:
+        with path.open("rb") as file, Image.open(file) as picture:
             picture.draft("RGB", (_SIDE, _SIDE))
             small = picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
     except Exception:  # a damaged file says nothing here; who reads it later names it
