@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from decamo.data.beside import side_by_side
 from decamo.data.folder_pairs import (
     MASK_FOLDER_WORDS,
     folder_pairs_among,
     plain_name,
+    side_by_side,
     words_besides,
 )
 from decamo.data.halves import Half, half_of, is_only_half, is_unmistakable, numbered, words_of

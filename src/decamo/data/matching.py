@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from decamo.data.annotated import annotated_files
-from decamo.data.beside import side_by_side
 from decamo.data.finding import PairSource, glimpse
+from decamo.data.folder_pairs import side_by_side
 from decamo.data.name_rules import Pairing, pair_up
 from decamo.data.pairs import ARRAY_SUFFIXES, IMAGE_SUFFIXES, Pair, files_by_stem, others_in
 from decamo.errors import DataError
