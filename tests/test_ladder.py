@@ -22,7 +22,7 @@ LADDER: list[set[str]] = [
     {"losses", "diagnosis", "checkpoint"},
     {"inference"},
     {"evaluation"},
-    {"training", "report"},
+    {"training", "report", "trackers"},
     {"flags"},
     {"races"},
     {"api"},

@@ -30,6 +30,7 @@ from decamo.storage import (
     make_folder,
 )
 from decamo.storage.outputs import Read, Written
+from decamo.trackers import check_trackers
 from decamo.training.choosing import (
     Config,
     Given,
@@ -152,6 +153,7 @@ def train_given(
         refuse_unbuildable(checkpoint.architecture, settings.run.resume_from)
     insist_on_named_code(given, to_plain(settings), settings.run.resume_from)
     check_network(settings.model)
+    check_trackers(settings)
     check_run_outputs(settings, reads, writes)
     make_folder(folder.root)
     runtime = runtime_of(settings)
