@@ -60,6 +60,7 @@ MAY_LOAD = {
     "geometry": {"torch"},
     "nn": TORCH,
     "losses": TORCH,
+    "trackers": NUMPY | {"torch"},
 }
 
 

@@ -1,5 +1,6 @@
 """One run in a tracker, whatever happened to ours; the trackers here are made up."""
 
+import json
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -201,3 +202,23 @@ def test_another_plan_from_an_earlier_checkpoint_is_another_run(tmp_path: Path) 
 
     assert held(service) == whole()
     assert held(service, "run1") == whole()[2 * STEPS :]
+
+
+def test_a_kill_between_the_last_checkpoint_and_the_tracker_is_made_good(tmp_path: Path) -> None:
+    service = Service()
+    live(service, tmp_path, 0, events(0, ()))
+    book = tmp_path / "trackers" / "fake.json"
+    assert json.loads(book.read_text()) == {"id": "run0", "steps": STEPS * EPOCHS, "closed": True}
+    del service.runs["run0"][-3:]
+    book.write_text(json.dumps({"id": "run0", "steps": STEPS * EPOCHS, "closed": False}))
+
+    for _ in range(2):  # the second finds nothing to do
+        tracking = Tracking(
+            "fake", service.open, TrackedRun(tmp_path, {}), tmp_path / "journal.jsonl",
+            STEPS * EPOCHS, True, pytest.fail,
+        )  # fmt: skip
+        tracking.catch_up(STEPS * EPOCHS)
+        tracking.close()
+        service.knows = False
+
+    assert held(service) == whole()

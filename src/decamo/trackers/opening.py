@@ -1,7 +1,7 @@
 """``--tracker``: which trackers a run is fed to."""
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 
 from decamo.errors import SettingsError
@@ -15,7 +15,7 @@ from decamo.trackers.tracking import TrackedRun, Tracker, Tracking
 from decamo.trackers.trackio import open_trackio
 from decamo.trackers.wandb import open_wandb
 
-__all__ = ["check_trackers", "open_trackers"]
+__all__ = ["check_trackers", "complete_trackers", "open_trackers"]
 
 _OPENERS: Mapping[str, Callable[[TrackedRun], Tracker]] = {
     "wandb": open_wandb,
@@ -56,14 +56,37 @@ def open_trackers(
         say: told when a tracker fails, and when it goes on.
     """
     fed: list[Callable[[Event], None]] = []
+    if "tensorboard" in settings.run.tracker:
+        board = stack.enter_context(closing(TensorBoard(folder.tensorboard, begin, say)))
+        fed.append(board.on_event)
+    others = _trackings(settings, folder, begin, same, say)
+    return fed + [stack.enter_context(closing(tracking)).on_event for tracking in others]
+
+
+def complete_trackers(
+    settings: TrainSettings, folder: RunFolder, end: int, say: Callable[[str], None]
+) -> None:
+    """Send what trackers lack of a run that is at its end: a kill may have come before they had it.
+
+    Args:
+        settings: all of them, with the trackers' words.
+        folder: of the run.
+        end: optimizer steps made.
+        say: told when a tracker fails.
+    """
+    for tracking in _trackings(settings, folder, end, True, say):
+        tracking.catch_up(end)
+        tracking.close()
+
+
+def _trackings(
+    settings: TrainSettings,
+    folder: RunFolder,
+    begin: int,
+    same: bool,
+    say: Callable[[str], None],
+) -> Iterator[Tracking]:
+    run = TrackedRun(folder.root, to_plain(settings))
     for kind in settings.run.tracker:
-        if kind == "tensorboard":
-            board = stack.enter_context(closing(TensorBoard(folder.tensorboard, begin, say)))
-            fed.append(board.on_event)
-        elif kind in _OPENERS:
-            run = TrackedRun(folder.root, to_plain(settings))
-            tracking = stack.enter_context(
-                closing(Tracking(kind, _OPENERS[kind], run, folder.journal, begin, same, say))
-            )
-            fed.append(tracking.on_event)
-    return fed
+        if kind in _OPENERS:
+            yield Tracking(kind, _OPENERS[kind], run, folder.journal, begin, same, say)

@@ -124,6 +124,12 @@ class Tracking:
             self._hand_over(end if self._unscored != end - 1 else end - 1)
         self._speak()
 
+    def catch_up(self, end: int) -> None:
+        """Send what the tracker lacks of the steps before ``end``, where it may lack any."""
+        noted = self._noted()
+        if not noted.closed or noted.steps < end:
+            self._batches.put(_Batch({}, end))
+
     def close(self) -> None:
         """Wait a while for the tracker to take what it was given."""
         self._batches.put(None)
@@ -142,10 +148,18 @@ class Tracking:
             self._say(self._lines.get())
 
     def _deliver_all(self) -> None:
+        end = 0
         while (batch := self._batches.get()) is not None:
             self._guarded(self._deliver, batch)
+            end = batch.end
+        if self._failing:  # perhaps it answers by now
+            self._guarded(self._deliver, _Batch({}, end))
         if self._tracker is not None:
-            self._guarded(self._tracker.close)
+            self._guarded(self._close, self._tracker)
+
+    def _close(self, tracker: Tracker) -> None:
+        tracker.close()
+        self._note(_Note(tracker.id, self._has, closed=True))
 
     def _guarded(self, call: Callable[..., None], *args: Any) -> None:
         try:
@@ -169,7 +183,7 @@ class Tracking:
             self._lines.put(f"{self._kind}: it answers again, and has what it lacked")
         self._failing = False
         self._has = max(self._has, batch.end)
-        self._note(self._tracker.id)
+        self._note(_Note(self._tracker.id, self._has))
 
     def _opened(self) -> Tracker:
         """The tracker's run, and from which step on it lacks ours."""
@@ -183,7 +197,7 @@ class Tracking:
             tracker = self._opener(TrackedRun(self._run.folder, self._run.settings))
             has = self._begin
         self._has = has
-        self._note(tracker.id)
+        self._note(_Note(tracker.id, self._has))
         self._same = True  # from here on it is
         return tracker
 
@@ -193,8 +207,8 @@ class Tracking:
         except (OSError, ValueError, TypeError):  # none yet, or damaged: a new run there
             return _Note()
 
-    def _note(self, id: str) -> None:
-        write_whole(self._book, json.dumps(asdict(_Note(id, self._has))).encode())
+    def _note(self, note: "_Note") -> None:
+        write_whole(self._book, json.dumps(asdict(note)).encode())
 
 
 @dataclass(frozen=True)
@@ -202,7 +216,8 @@ class _Note:
     """What the run folder remembers of a tracker."""
 
     id: str = ""
-    steps: int = 0
+    steps: int = 0  # that it was given
+    closed: bool = False  # whether it had time to keep them
 
 
 def journal_rows(path: Path, begin: int, end: int) -> Rows:

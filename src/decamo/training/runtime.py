@@ -17,7 +17,7 @@ import torch.distributed as dist
 
 from decamo.errors import SettingsError
 
-__all__ = ["Runtime", "close_runtime", "open_runtime"]
+__all__ = ["Runtime", "close_runtime", "is_first_process", "open_runtime"]
 
 _FIRST_WITH_BF16 = (8, 0)  # compute capability of Ampere; a T4 (7.5) only emulates bf16, slowly
 
@@ -104,6 +104,11 @@ class Runtime:
         for rank, part in enumerate(parts):
             dealt[rank :: self.world] = part
         return dealt
+
+
+def is_first_process() -> bool:
+    """Whether this is the one process, or the first of those that train together."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def open_runtime(device: str, precision: str) -> Runtime:
