@@ -4,7 +4,7 @@ Each tracker has a file of its own. :class:`Tracking` feeds those that keep a ru
 a run that is killed and resumed is one run there, without a gap and without a step twice.
 """
 
-from decamo.trackers.opening import check_trackers, complete_trackers, open_trackers
+from decamo.trackers.feeding import check_trackers, complete_trackers, open_trackers
 from decamo.trackers.scalars import Row
 from decamo.trackers.tensorboard import TensorBoard
 from decamo.trackers.tracking import Tracker, Tracking
