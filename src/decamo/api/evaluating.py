@@ -39,7 +39,7 @@ from decamo.evaluation import (
     sets_of_masks,
     sets_of_pairs,
 )
-from decamo.evaluation.trained_on import TrainedOn, trained_on
+from decamo.evaluation.cases import TrainedOn, trained_on
 from decamo.report.page import escaped
 from decamo.report.score_tables import (
     atlas_text,

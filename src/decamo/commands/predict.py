@@ -24,8 +24,7 @@ from decamo.inference import write_overlay, write_probability
 from decamo.inference.inputs import Found, find_images
 from decamo.inference.tta import Views
 from decamo.metrics import THRESHOLD
-from decamo.nn.activation_recorder import ActivationRecorder, Firing
-from decamo.nn.gate_recorder import entropy_share
+from decamo.nn.expert_recorders import ActivationRecorder, Firing, entropy_share
 from decamo.settings.words import counted, level_name, seconds_of
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs
@@ -162,7 +161,7 @@ _Draw = Callable[
 
 def _drawer() -> _Draw:
     # matplotlib, for the sheets alone: decisions/0007
-    from decamo.report.experts_picture import write_experts
+    from decamo.report.run_gallery import write_experts
 
     return write_experts
 
