@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
@@ -12,8 +12,11 @@ from decamo.data.regions import components_of, joined_rings, rings_of, thinned
 from tests.data.inside.sets import filled
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
+# the machine may be busy with other things
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@CALM
 @given(MASKS)
 def test_components_are_those_of_scipy(mask: Any) -> None:
     labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
@@ -24,8 +27,8 @@ def test_components_are_those_of_scipy(mask: Any) -> None:
         np.testing.assert_array_equal(region, labels == label)
 
 
+@CALM
 @given(MASKS)
-@settings(deadline=None)
 def test_outlines_filled_by_pycocotools_are_the_mask(mask: Any) -> None:
     again = np.zeros_like(mask)
     for region in components_of(mask):
