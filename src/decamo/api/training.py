@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from decamo.api.adopt_first import with_foreign_adopted
 from decamo.api.legs import Callback, Ended, Session, prepared_leg, run_legs, too_short
 from decamo.api.run_place import (
     as_it_is_now,
@@ -142,6 +143,18 @@ def train_given(
         DecamoError: the settings, the data, the checkpoint or the folder cannot be used.
     """
     began = time.monotonic()
+    with with_foreign_adopted(given, print, dry_run=dry_run) as given:
+        return _train(given, began, callbacks, dry_run, reads, writes)
+
+
+def _train(
+    given: Given,
+    began: float,
+    callbacks: Sequence[Callback],
+    dry_run: bool,
+    reads: Sequence[Read],
+    writes: Sequence[Written],
+) -> TrainResult:
     settings, checkpoint = choose_settings(given)
     if not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
