@@ -22,7 +22,7 @@ LADDER: list[set[str]] = [
     {"losses", "diagnosis", "checkpoint"},
     {"inference"},
     {"evaluation"},
-    {"training", "report"},
+    {"training", "report", "trackers"},
     {"flags"},
     {"races"},
     {"api"},
@@ -60,6 +60,7 @@ MAY_LOAD = {
     "geometry": {"torch"},
     "nn": TORCH,
     "losses": TORCH,
+    "trackers": NUMPY | {"torch"},
 }
 
 

@@ -1,5 +1,6 @@
 """Train: one call for a run, also through its plateaus."""
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from decamo.storage import (
     make_folder,
 )
 from decamo.storage.outputs import Read, Written
+from decamo.trackers import check_trackers, complete_trackers
 from decamo.training.choosing import (
     Config,
     Given,
@@ -45,7 +47,7 @@ from decamo.training.dry_run import rehearse
 from decamo.training.prepare import ear_of
 from decamo.training.resumption import is_complete
 from decamo.training.run_summary import startup_summary
-from decamo.training.runtime import Runtime
+from decamo.training.runtime import Runtime, is_first_process
 from decamo.training.stops import Budget, Stop, StopKind, stop_requests
 
 __all__ = ["Callback", "TrainResult", "train", "train_given"]
@@ -165,11 +167,16 @@ def _train(
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
     folder = RunFolder(settings.run.checkpoint_dir)
     if checkpoint is not None and is_complete(settings, checkpoint):
+        check_trackers(settings)
+        if is_first_process():
+            with Console(sys.stdout, time.monotonic) as con:
+                complete_trackers(settings, folder, checkpoint.position.step, con.say)
         return TrainResult(folder, complete=settings.run.resume_from)
     if checkpoint is not None:
         refuse_unbuildable(checkpoint.architecture, settings.run.resume_from)
     insist_on_named_code(given, to_plain(settings), settings.run.resume_from)
     check_network(settings.model)
+    check_trackers(settings)
     check_run_outputs(settings, reads, writes)
     make_folder(folder.root)
     runtime = runtime_of(settings)
