@@ -22,7 +22,7 @@ LADDER: list[set[str]] = [
     {"losses", "diagnosis", "checkpoint"},
     {"inference"},
     {"evaluation"},
-    {"training", "report", "trackers"},
+    {"training", "report", "trackers", "server"},
     {"flags"},
     {"races"},
     {"api"},
@@ -61,6 +61,7 @@ MAY_LOAD = {
     "nn": TORCH,
     "losses": TORCH,
     "trackers": NUMPY | {"torch"},
+    "server": NUMPY | {"starlette", "jinja2", "python_multipart"},
 }
 
 

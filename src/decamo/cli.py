@@ -27,6 +27,7 @@ COMMANDS = {
     "escape": "race branches of one checkpoint and prove which gets off the plateau",
     "evaluate": "score checkpoints or any method's maps on data sets",
     "predict": "write probability maps and overlays for images",
+    "serve": "show a network as a page of this machine, with a REST endpoint",
     "data": "audit data sets; make procedural camouflage scenes",
     "models": "list backbones that serve, with their cost, strides and weights",
     "adopt": "make a run here of a checkpoint that another program wrote",
