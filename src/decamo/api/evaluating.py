@@ -5,10 +5,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from rich.progress import Progress
 
+from decamo.api.model import Model, load
 from decamo.data.deciding import ranges_of
 from decamo.data.layouts import find_pairs
 from decamo.data.pairs import files_by_stem
@@ -39,7 +40,9 @@ from decamo.evaluation import (
     sets_of_masks,
     sets_of_pairs,
 )
+from decamo.evaluation.network import NetworkMethod
 from decamo.evaluation.trained_on import TrainedOn, trained_on
+from decamo.inference.views import Views
 from decamo.report.page import escaped
 from decamo.report.score_tables import (
     atlas_text,
@@ -53,9 +56,6 @@ from decamo.report.score_tables import (
 )
 from decamo.settings.option import one_of
 from decamo.settings.words import seconds_of
-
-if TYPE_CHECKING:
-    from decamo.api.model import Model
 
 __all__ = [
     "EvaluateResult",
@@ -227,7 +227,7 @@ class EvaluateResult:
 
 
 def evaluate(
-    method: "str | Path | Model | Sequence[str | Path]",
+    method: str | Path | Model | Sequence[str | Path],
     dataset_path: str | Path | Sequence[str | Path],
     **options: Any,
 ) -> EvaluateResult:
@@ -385,11 +385,6 @@ def _network(
     options: ScoreOptions, name: str, path: Path, rules: Rules
 ) -> tuple[Method, SplitRecord, Mapping[str, ReadingRule]]:
     """A network as a method, the images that it has met, and how they were read."""
-    # torch, for checkpoints alone: decisions/0007
-    from decamo.api.model import load
-    from decamo.evaluation.network import NetworkMethod
-    from decamo.inference.tta import Views
-
     views = Views(options.flips, tuple(options.scales), options.look_closer)
     network = load(
         path,
@@ -400,10 +395,10 @@ def _network(
         decide=options.decide,
         network=options.network,
     )
-    loaded, predictor = network.loaded, network.predictor
+    trained, predictor = network.trained, network.predictor
     facts = {
         "source": "network",
-        "weights": f"{loaded.weights} weights of epoch {loaded.epoch}",
+        "weights": f"{trained.weights} weights of epoch {trained.epoch}",
         "network_px": predictor.size,
         "tta": views.words(),
         "decision": options.decide,
@@ -420,7 +415,7 @@ def _network(
         images,
         _ear(options),
     )
-    return method, loaded.images, loaded.rules
+    return method, trained.images, trained.rules
 
 
 def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:
