@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from decamo.nn import Segmenter, build_segmenter
-from decamo.nn.experts import make_expert
-from decamo.nn.mixture import Mixture, Router
+from decamo.nn.experts import Mixture, Router, make_expert
 from decamo.settings import ModelSettings
 from decamo.settings.expert_names import EXPERT_KINDS, expert_turns
 

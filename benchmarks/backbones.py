@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from decamo.errors import DecamoError
 from decamo.flags import Parser, write_json
 from decamo.nn import Segmenter, create_backbone
-from decamo.nn.backbone_facts import FACTS_FILE, FACTS_SIZES, facts_of
+from decamo.nn.cost import FACTS_FILE, FACTS_SIZES, facts_of
 
 __all__ = ["NAMES_FILE", "Trial", "add_arguments", "run", "try_backbone"]
 

@@ -13,7 +13,7 @@ from benchmarks.claims_promises import BEFORE_TRIAL, Promise
 from benchmarks.claims_study import Trained
 from benchmarks.claims_words import word_of
 from decamo.races.branch import Branch
-from decamo.races.results import Result, Rung, matrix
+from decamo.races.trial_files import Result, Rung, matrix
 
 __all__ = ["Account", "arms_of", "claims_from"]
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from decamo.checkpoint import Checkpoint
-from decamo.checkpoint.load_save import load_checkpoint, read_outline
-from decamo.checkpoint.recover import newest_of
+from decamo.checkpoint.load_save import load_checkpoint, newest_of, read_outline
 from decamo.errors import CheckpointError
 from decamo.history import Event, Journal
 from decamo.settings import TrainSettings

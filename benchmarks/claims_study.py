@@ -14,10 +14,9 @@ from decamo.history import EpochRecord, Event
 from decamo.races.branch import Branch
 from decamo.races.branch_checkpoint import has_batchnorm
 from decamo.races.race import open_race
-from decamo.races.results import Result, read_result
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course, advance
-from decamo.races.trial_claims import ClaimLost, TrialClaim, take
+from decamo.races.trial_files import ClaimLost, Result, TrialClaim, read_result, take
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import make_folder, write_whole

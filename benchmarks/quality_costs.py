@@ -12,9 +12,9 @@ from benchmarks.quality_terms import Terms
 from decamo.errors import SettingsError
 from decamo.nn import SegmentationNetwork, measure_cost
 from decamo.storage import write_whole
-from decamo.training.probe import Probe
+from decamo.training.dry_run import Probe
 from decamo.training.runtime import Runtime
-from decamo.training.teacher import Teacher
+from decamo.training.step import Teacher
 
 __all__ = ["NetworkCost", "epochs_in_time", "known_costs", "measure_costs"]
 

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from decamo.errors import SettingsError
 from decamo.nn import Architecture, NetworkOutput
 from decamo.nn.decoder import magnified
-from decamo.nn.parameter_groups import let_learn
+from decamo.nn.segmentation_network import let_learn
 from decamo.nn.weights import load_weights_file
 from decamo.schedule.timeline import HEAD, backbone_group
 from decamo.settings import ModelSettings

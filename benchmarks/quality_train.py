@@ -7,8 +7,7 @@ from pathlib import Path
 from benchmarks.quality_peers import PEERS
 from benchmarks.quality_recipes import Entry
 from benchmarks.quality_terms import Terms
-from decamo.checkpoint.load_save import load_checkpoint, read_outline
-from decamo.checkpoint.recover import newest_of
+from decamo.checkpoint.load_save import load_checkpoint, newest_of, read_outline
 from decamo.data.cache.opening import Pool
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, EpochRecord

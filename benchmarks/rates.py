@@ -17,9 +17,8 @@ from decamo.losses import Criterion
 from decamo.nn import Segmenter
 from decamo.report import epoch_rows
 from decamo.training.optimizer_groups import build_optimizer
-from decamo.training.out_of_memory import OutOfMemory, is_out_of_memory, release
-from decamo.training.runtime import Runtime, open_runtime
-from decamo.training.scaler import GuardedScaler
+from decamo.training.runtime import OutOfMemory, Runtime, is_out_of_memory, open_runtime, release
+from decamo.training.state import GuardedScaler
 from decamo.training.step import Stepper
 
 __all__ = ["WAYS", "Rate", "add_arguments", "rate_of", "run"]

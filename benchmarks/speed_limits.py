@@ -13,11 +13,10 @@ from benchmarks.speed_network import NetworkTerms, bare_answer, own_answer
 from decamo.data.dataset import Batch
 from decamo.losses import Criterion
 from decamo.nn import measure_cost
-from decamo.training.ema import Ema
+from decamo.training.dry_run import bytes_kept
 from decamo.training.optimizer_groups import build_optimizer
-from decamo.training.probe import bytes_kept
 from decamo.training.runtime import Runtime
-from decamo.training.scaler import GuardedScaler
+from decamo.training.state import Ema, GuardedScaler
 from decamo.training.step import Stepper
 
 __all__ = ["Limit", "check_limits", "waits_of_a_step"]

@@ -13,7 +13,7 @@ from benchmarks.speed_lines import Line, line_of_rounds
 from decamo.errors import SettingsError
 from decamo.nn import Segmenter, build_segmenter
 from decamo.settings import ModelSettings
-from decamo.training.probe import bytes_kept
+from decamo.training.dry_run import bytes_kept
 from decamo.training.runtime import Runtime
 
 __all__ = ["NetworkTerms", "bare_answer", "network_lines", "own_answer"]

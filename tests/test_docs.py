@@ -19,7 +19,7 @@ from benchmarks.__main__ import BENCHMARKS
 from decamo.cli import COMMANDS
 from decamo.errors import DecamoError
 from decamo.flags import Parser
-from decamo.races.written import branches_of
+from decamo.races.branch import branches_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from decamo.inference.views import Views as Views
     from decamo.settings import TrainSettings as TrainSettings
     from decamo.settings.expert_names import register_expert as register_expert
-    from decamo.settings.lr_schedules import register_lr_schedule as register_lr_schedule
     from decamo.settings.network_names import register_network as register_network
+    from decamo.settings.schedule import register_lr_schedule as register_lr_schedule
 
 __version__ = "0.1.0"
 
@@ -71,7 +71,7 @@ _HOMES = {
     "plan": "api.planning",
     "predict": "api.model",
     "register_expert": "settings.expert_names",
-    "register_lr_schedule": "settings.lr_schedules",
+    "register_lr_schedule": "settings.schedule",
     "register_network": "settings.network_names",
     "train": "api.training",
 }

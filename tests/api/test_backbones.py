@@ -9,7 +9,7 @@ import timm
 import decamo
 from decamo.cli import main
 from decamo.errors import UnknownBackbone
-from decamo.nn.backbone_facts import facts_of, shipped_facts
+from decamo.nn.cost import facts_of, shipped_facts
 
 
 def test_a_pattern_lists_what_serves_with_its_cost(

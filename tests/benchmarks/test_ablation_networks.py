@@ -7,7 +7,7 @@ from torch import Tensor
 from benchmarks.ablation_networks import CHANGES, build_changed
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter, measure_cost
-from decamo.nn.mixture import Mixture
+from decamo.nn.experts import Mixture
 from decamo.settings import ModelSettings
 from decamo.settings.expert_names import EXPERT_KINDS
 

@@ -9,7 +9,7 @@ from benchmarks.claims_paired import paired
 from benchmarks.claims_promises import Promise
 from benchmarks.claims_study import Trained
 from decamo.races import CONTROL, Branch
-from decamo.races.results import LostKind, LostTrial, Result, Rung
+from decamo.races.trial_files import LostKind, LostTrial, Result, Rung
 from tests.history.test_records import RECORD
 from tests.races.build import result
 

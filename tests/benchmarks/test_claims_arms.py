@@ -1,6 +1,6 @@
 from benchmarks.claims_arms import arms, next_size
 from decamo.races import CONTROL, Branch
-from decamo.races.trial_schedule import trial_settings
+from decamo.races.successive_halving import trial_settings
 from tests.races.build import start
 
 ARMS = {arm.name: arm for arm in arms(384, 4)}

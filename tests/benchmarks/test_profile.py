@@ -8,7 +8,7 @@ import torch
 from benchmarks.__main__ import main
 from benchmarks.profile import PARTS, profile
 from benchmarks.speed_network import NetworkTerms
-from decamo.nn.mixture import Mixture
+from decamo.nn.experts import Mixture
 from decamo.training.runtime import Runtime
 
 TERMS = NetworkTerms("mobilenetv2_035", 64, 2, 2, Runtime(torch.device("cpu")))

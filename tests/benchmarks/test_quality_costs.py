@@ -58,7 +58,7 @@ def test_a_network_is_timed_with_its_own_recipes_batch_and_scales(
         scales.append(scale)
         return float(batch)
 
-    monkeypatch.setattr("decamo.training.probe.Probe.seconds", seconds)
+    monkeypatch.setattr("decamo.training.dry_run.Probe.seconds", seconds)
     costs = measure_costs([entry_of("decamo-own")], entry_of("decamo-7"), terms, CPU, rounds=1)
     own = OWN.settings["schedule"]["batch_size"]
     asked = OWN.settings["optimise"]["multi_scale"]
@@ -70,7 +70,7 @@ def test_a_network_is_timed_with_its_own_recipes_batch_and_scales(
 def test_times_are_ratios_of_the_same_round(terms: Terms, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that slows down between rounds does not move a ratio."""
     slow = iter([1.0, 2.0, 10.0, 20.0, 3.0, 6.0, 7.0, 14.0])
-    monkeypatch.setattr("decamo.training.probe.Probe.seconds", lambda *_: next(slow))
+    monkeypatch.setattr("decamo.training.dry_run.Probe.seconds", lambda *_: next(slow))
     costs = measure_costs([entry_of("decamo-7")], entry_of("decamo-1"), terms, CPU, rounds=3)
     assert costs["decamo-7"].ratio == 2.0
     assert costs["decamo-1"].seconds == 7.0 / terms.batch_size  # the median, without the first

@@ -8,8 +8,7 @@ from benchmarks import rates
 from benchmarks.__main__ import main
 from benchmarks.rates import Rate, rate_of
 from benchmarks.speed_network import NetworkTerms
-from decamo.training.out_of_memory import OutOfMemory
-from decamo.training.runtime import Runtime
+from decamo.training.runtime import OutOfMemory, Runtime
 
 SMALL = ["--backbone", "mobilenetv2_035", "--sizes", "32", "64", "--rounds", "2"]
 

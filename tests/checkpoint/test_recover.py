@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from decamo.checkpoint.recover import load_or_previous, newest_of
+from decamo.checkpoint.load_save import load_or_previous, newest_of
 from decamo.errors import CheckpointDamaged, CheckpointForeign, CheckpointMissing
 from decamo.schedule import Position
 from decamo.storage import RunFolder, previous_of, replace_by_copy

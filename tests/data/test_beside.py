@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from decamo.data.audit.inventory import take_inventory
-from decamo.data.beside import side_by_side
+from decamo.data.folder_pairs import side_by_side
 from decamo.data.layouts import find_pairs
 from decamo.data.wanted import Wanted
 from decamo.errors import DataError

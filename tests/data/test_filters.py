@@ -4,7 +4,7 @@ import pytest
 import torch
 import torchvision.transforms.v2.functional as TF
 
-from decamo.data.filters import (
+from decamo.data.augment import (
     blurred,
     colour_matrix,
     mirror_filled,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from decamo.checkpoint import Checkpoint
-from decamo.checkpoint.recover import Recovered
+from decamo.checkpoint.load_save import Recovered
 from decamo.commands import evaluate, train
 from decamo.diagnosis import Remedy
 from decamo.flags import Parser
@@ -53,7 +53,7 @@ def obey_words(
         return None
     found = state(settings, epoch)
     patch.setattr(
-        "decamo.checkpoint.recover.load_or_previous", lambda path: Recovered(found, Path(path))
+        "decamo.checkpoint.load_save.load_or_previous", lambda path: Recovered(found, Path(path))
     )
     chosen, checkpoint = chosen_settings(parser.parse(list(words[2:])))
     return resumption_of(chosen, checkpoint, images=IMAGES, world=1)

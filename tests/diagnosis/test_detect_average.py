@@ -5,7 +5,7 @@ import torch
 
 from decamo.diagnosis.detect_network import age, ema_lag, initial_share
 from decamo.history import Past, Point, Stretch
-from decamo.training.ema import decay_at
+from decamo.training.state import decay_at
 from tests.diagnosis.build import seen
 
 

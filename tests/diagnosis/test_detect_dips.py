@@ -1,6 +1,6 @@
 import numpy as np
 
-from decamo.diagnosis.detect_dips import find_dips, temporary_dip
+from decamo.diagnosis.detect_validation import find_dips, temporary_dip
 from tests.diagnosis.build import past, seen
 
 RISE = [0.5 + 0.003 * i for i in range(30)]

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from decamo.diagnosis import SymptomKind
-from decamo.diagnosis.detect_loss import explosion, non_finite
+from decamo.diagnosis.detect_network import explosion, non_finite
 from decamo.history import Past, Point
 from tests.diagnosis.build import past, seen
 

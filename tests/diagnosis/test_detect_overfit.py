@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from decamo.diagnosis.detect_overfit import overfit
+from decamo.diagnosis.detect_validation import overfit
 from decamo.history import Past
 from tests.diagnosis.build import past, seen
 

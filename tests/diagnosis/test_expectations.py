@@ -1,7 +1,7 @@
 import pytest
 
 from decamo.diagnosis import Change, Claim
-from decamo.diagnosis.expectations import NO_FIGURE, expectation_of, measured_of, noted
+from decamo.diagnosis.remedy import NO_FIGURE, expectation_of, measured_of, noted
 from decamo.diagnosis.run_state import OPTIONS
 
 # The action plan: scheduler alone; with deep supervision (and, of option 3, resolution).

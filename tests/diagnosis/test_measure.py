@@ -7,8 +7,8 @@ import pytest
 
 from decamo import Run
 from decamo.diagnosis import SymptomKind, advise, diagnose_past
+from decamo.diagnosis.case import IOU, measure_of
 from decamo.diagnosis.forecast import forecast
-from decamo.diagnosis.measure import IOU, measure_of
 from decamo.history import Past, Point, past_of_text
 from tests.diagnosis.build import past
 from tests.history.foreign_logs import FORMS, run_of

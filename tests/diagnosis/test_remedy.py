@@ -4,8 +4,7 @@ import pytest
 
 from decamo.diagnosis import RunState
 from decamo.diagnosis.command import Change, resumed
-from decamo.diagnosis.expectations import NO_FIGURE
-from decamo.diagnosis.remedy import Remedy, remedy_of
+from decamo.diagnosis.remedy import NO_FIGURE, Remedy, remedy_of
 from decamo.settings import TrainSettings
 
 RUN = RunState(TrainSettings(), "x/best_model.pth", "", 86, 86, 2, img_size=384, seconds=60.0)

@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 
 from decamo.diagnosis import Remedy, RunState, SymptomKind
-from decamo.diagnosis.remedies import Situation
-from decamo.diagnosis.remedy_time import go_on
+from decamo.diagnosis.remedies import Situation, go_on
 from decamo.settings import TrainSettings
 
 RUN = RunState(

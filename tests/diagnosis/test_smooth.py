@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from benchmarks.synthetic_runs import make_run
-from decamo.diagnosis import RunView, smooth
-from decamo.diagnosis.noise import Array
-from decamo.diagnosis.smooth import recent_gains, without_outliers
+from decamo.diagnosis import RunView
+from decamo.diagnosis.noise import Array, recent_gains, without_outliers
 
 
 def noise(seed: int, length: int, rho: float) -> Array:
@@ -27,8 +26,8 @@ def test_a_line_without_noise_is_read_off() -> None:
 def test_the_posterior_is_that_of_the_textbook(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against Rasmussen & Williams 2006, eq. 2.25 and 2.26, with a wide prior on the line."""
     wandering, rho = 1e-3, 0.4
-    monkeypatch.setattr(smooth, "WANDERING", (wandering,))
-    monkeypatch.setattr(smooth, "CORRELATION", (rho,))
+    monkeypatch.setattr("decamo.diagnosis.noise.WANDERING", (wandering,))
+    monkeypatch.setattr("decamo.diagnosis.noise.CORRELATION", (rho,))
     epochs = np.array([1.0, 2, 3, 5, 6, 8, 9, 10, 11, 14, 15, 16])
     x = epochs - 1
     values = 0.01 * noise(3, 12, rho) + 0.002 * epochs

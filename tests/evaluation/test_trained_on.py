@@ -7,8 +7,7 @@ import pytest
 from decamo.data.census import DIGITS
 from decamo.data.pairs import Pair
 from decamo.data.split_record import Known, SplitRecord
-from decamo.evaluation.cases import CaseSet, sets_of_pairs
-from decamo.evaluation.trained_on import trained_on
+from decamo.evaluation.cases import CaseSet, sets_of_pairs, trained_on
 
 
 @pytest.fixture

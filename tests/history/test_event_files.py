@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from decamo.history.event_files import past_of_events
+from decamo.history.history_files import past_of_events
 
 
 def write(folder: Path, scalars: dict[str, list[tuple[int, float]]], purge: int = 0) -> None:

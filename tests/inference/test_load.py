@@ -16,10 +16,8 @@ from decamo.nn import Segmenter
 from decamo.schedule import Lineage, Position, Segment, SegmentKind
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.storage.sealed import save_sealed
-from decamo.training.ema import Ema
 from decamo.training.optimizer_groups import build_optimizer
-from decamo.training.scaler import GuardedScaler
-from decamo.training.state import TrainState
+from decamo.training.state import Ema, GuardedScaler, TrainState
 from tests.history.test_records import RECORD
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from decamo.losses.terms import balance_loss
-from decamo.nn.mixture import Router
+from decamo.nn.experts import Router
 
 
 def test_by_hand() -> None:

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from decamo.nn import Segmenter
-from decamo.nn.activation_recorder import ActivationRecorder, Firing, contributions
-from decamo.nn.mixture import Mixture
+from decamo.nn.expert_recorders import ActivationRecorder, Firing, contributions
+from decamo.nn.experts import Mixture
 
 
 def mixture() -> Mixture:

@@ -8,11 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from decamo.nn import Segmenter, build_segmenter, from_architecture
-from decamo.nn.backbone import STRIDES
-from decamo.nn.backbone_by_name import create_backbone
-from decamo.nn.feature_maps import FeatureMaps
-from decamo.nn.resampling import fit_tables
-from decamo.nn.simple_pyramid import SimplePyramid, level_sources
+from decamo.nn.backbone import STRIDES, create_backbone
+from decamo.nn.feature_maps import FeatureMaps, SimplePyramid, level_sources
+from decamo.nn.weights import fit_tables
 from decamo.settings import ModelSettings
 
 

@@ -5,8 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from decamo.errors import ModelError, UnknownBackbone
-from decamo.nn.backbone import STRIDES, Backbone
-from decamo.nn.backbone_by_name import create_backbone
+from decamo.nn.backbone import STRIDES, Backbone, create_backbone
 
 SMALL = ("edgenext_xx_small", "mobilenetv2_035")
 

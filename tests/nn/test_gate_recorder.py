@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from decamo.nn import NetworkOutput
-from decamo.nn.gate_recorder import GateRecorder, Routing, entropy_share, routing_of
+from decamo.nn.expert_recorders import GateRecorder, Routing, entropy_share, routing_of
 
 WEIGHTS = st.lists(st.floats(0, 1), min_size=2, max_size=9).filter(lambda w: sum(w) > 0.1)
 

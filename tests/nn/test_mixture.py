@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from decamo.nn.mixture import Mixture
+from decamo.nn.experts import Mixture
 from decamo.settings import expert_names
 from decamo.settings.expert_names import EXPERT_KINDS, register_expert
 

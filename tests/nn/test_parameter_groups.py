@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from decamo.nn.parameter_groups import let_learn
+from decamo.nn.segmentation_network import let_learn
 
 NAMES = {"head": ("a", "b"), "backbone.0": ("c",), "backbone.1": ()}
 

@@ -1,6 +1,6 @@
 import torch
 
-from decamo.nn.mixture import FLOOR, MOMENTUM, Router
+from decamo.nn.experts import FLOOR, MOMENTUM, Router
 
 
 def features(batch: int = 3) -> torch.Tensor:

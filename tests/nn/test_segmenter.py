@@ -5,8 +5,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, calibrate_batchnorm, needs_calibration
-from decamo.nn.experts import KINDS
-from decamo.nn.mixture import MOMENTUM
+from decamo.nn.experts import KINDS, MOMENTUM
 from tests.nn.conftest import Make
 
 SMALL = ["edgenext_xx_small", "mobilenetv2_035"]

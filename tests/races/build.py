@@ -10,9 +10,9 @@ from decamo.checkpoint.load_save import load_checkpoint
 from decamo.history import Event
 from decamo.races.branch import CONTROL, TWIN, Branch
 from decamo.races.race import Race
-from decamo.races.results import LostTrial, Result, Rung
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
+from decamo.races.trial_files import LostTrial, Result, Rung
 from decamo.schedule import Lineage, Position, Segment, SegmentKind
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain

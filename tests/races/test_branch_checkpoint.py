@@ -12,7 +12,7 @@ from decamo.races.branch_checkpoint import (
     has_batchnorm,
     recalibrated,
 )
-from decamo.races.trial_schedule import lineage_of, trial_settings
+from decamo.races.successive_halving import lineage_of, trial_settings
 from decamo.storage.checkpoint_structure import validate_state
 from decamo.storage.sealed import load_sealed, save_sealed
 from tests.checkpoints import checkpoint_with

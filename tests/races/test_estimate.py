@@ -3,8 +3,7 @@ from dataclasses import replace
 import pytest
 
 from decamo.races import standard_branches
-from decamo.races.successive_halving import race_seconds
-from decamo.races.trial_schedule import full_settings
+from decamo.races.successive_halving import full_settings, race_seconds
 from tests.history.test_records import RECORD
 from tests.races.build import start
 

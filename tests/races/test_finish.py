@@ -2,11 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from decamo.races.finish import begin_winner, race_outcome
 from decamo.races.judge import Gap
 from decamo.races.outcome_table import RaceOutcome
-from decamo.races.race import Race
-from decamo.races.results import write_result
+from decamo.races.race import Race, begin_winner, race_outcome
+from decamo.races.trial_files import write_result
 from decamo.storage import RunFolder
 from decamo.storage.sealed import load_sealed, save_sealed
 from tests.races.build import BRANCHES, course, race, result

@@ -13,11 +13,10 @@ from decamo.cli import main
 from decamo.diagnosis import SymptomKind, diagnose_past
 from decamo.errors import StorageError
 from decamo.history import EpochRecord, read_journal, read_past
-from decamo.races.finish import race_outcome
 from decamo.races.live import Live
 from decamo.races.outcome_table import RaceOutcome
-from decamo.races.race import Race
-from decamo.races.results import read_result, write_result
+from decamo.races.race import Race, race_outcome
+from decamo.races.trial_files import read_result, write_result
 from decamo.schedule import Lineage, Segment, SegmentKind
 from decamo.settings import ScheduleSettings
 from decamo.storage.sealed import load_sealed, save_sealed

@@ -6,8 +6,8 @@ from decamo.diagnosis import Cause
 from decamo.races.branch import Branch
 from decamo.races.explanation import Explanation
 from decamo.races.outcome_table import RaceOutcome, answer, outcome_text, plain_outcome
-from decamo.races.results import LostKind, LostTrial, Result
 from decamo.races.successive_halving import heat_of, verdict_of
+from decamo.races.trial_files import LostKind, LostTrial, Result
 from tests.races.build import result, start
 
 LEVELS = [0.2 + 0.01 * k for k in range(40)]

@@ -6,9 +6,8 @@ import pytest
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, Event, StepDone
 from decamo.races.branch import Branch
-from decamo.races.finish import race_outcome
 from decamo.races.outcome_table import outcome_text
-from decamo.races.race import open_race, race_identity
+from decamo.races.race import open_race, race_identity, race_outcome
 from tests.races.build import BRANCHES, course, race
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decamo.races.results import (
+from decamo.races.trial_files import (
     LostKind,
     LostTrial,
     Result,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from decamo.races.results import LostKind, LostTrial, Result
 from decamo.races.successive_halving import heat_of, verdict_of
+from decamo.races.trial_files import LostKind, LostTrial, Result
 from tests.races.build import result
 
 IMAGES = 30

@@ -7,8 +7,8 @@ import pytest
 
 from decamo.errors import TrainingDiverged
 from decamo.history import Event, StepDone
-from decamo.races.results import LostKind, LostTrial, read_result
 from decamo.races.trial import advance, branch_state
+from decamo.races.trial_files import LostKind, LostTrial, read_result
 from decamo.storage.sealed import load_sealed
 from decamo.training.trainer import Trainer
 from tests.races.build import BRANCHES, course

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from decamo.errors import StorageError
-from decamo.races.trial_claims import ClaimLost, TrialClaim, take
+from decamo.races.trial_files import ClaimLost, TrialClaim, take
 
 NOW = 1_000_000.0
 
@@ -81,7 +81,7 @@ def test_of_many_processes_one_gets_it(tmp_path: Path) -> None:
     """All see the same silent owner; each would take over."""
     owned_by(tmp_path, "far-away", 1, age=1000)
     program = (
-        "import sys, time, pathlib; from decamo.races.trial_claims import take\n"
+        "import sys, time, pathlib; from decamo.races.trial_files import take\n"
         f"got = take(pathlib.Path({str(tmp_path)!r}), 'high', now={NOW}, clock=time.monotonic,"
         " stale=100)\n"
         "print(got is not None, flush=True); sys.stdin.read()\n"

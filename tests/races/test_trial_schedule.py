@@ -4,7 +4,7 @@ import pytest
 
 from decamo.errors import SettingsError
 from decamo.races.branch import CONTROL, Branch, standard_branches
-from decamo.races.trial_schedule import full_settings, lineage_of, trial_settings
+from decamo.races.successive_halving import full_settings, lineage_of, trial_settings
 from decamo.schedule import Position
 from tests.races.build import start
 

@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from decamo.errors import SettingsError
-from decamo.races.branch import CONTROL, TWIN, standard_branches
-from decamo.races.written import branches_of, only
+from decamo.races.branch import CONTROL, TWIN, branches_of, only, standard_branches
 from tests.races.build import start
 
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from decamo.errors import StorageError
-from decamo.nn.activation_recorder import Firing
-from decamo.report.experts_picture import draw_experts, write_experts
+from decamo.nn.expert_recorders import Firing
+from decamo.report.run_gallery import draw_experts, write_experts
 from decamo.settings.expert_names import expert_name
 
 BRIGHT = (253, 231, 37)  # the top of viridis

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from decamo.races.finish import write_outcome
 from decamo.races.outcome_table import answer, plain_outcome
+from decamo.races.race import write_outcome
 from decamo.report.race_section import outcomes_in
 from tests.races.conftest import stalled  # noqa: F401
 from tests.races.test_finish import over

@@ -13,7 +13,7 @@ from decamo.report.experts_section import Gallery, Sheet, Shot
 from decamo.report.run_page import Findings, run_page, standing
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
-from decamo.storage.contents import Content
+from decamo.storage.run_folder import Content
 from tests.report.browser import browse, layout, needs_browser
 from tests.report.reader import Reader, outside
 from tests.report.test_run_charts import long_run

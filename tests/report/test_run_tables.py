@@ -3,7 +3,7 @@ from typing import Any
 
 from decamo.history import Past, Point, Stretch
 from decamo.report.run_figures import epoch_table, file_table, lineage_table, settings_table
-from decamo.storage.contents import Content
+from decamo.storage.run_folder import Content
 from tests.report.reader import Reader
 
 

@@ -2,8 +2,9 @@ import pytest
 
 from decamo.errors import SettingsError
 from decamo.schedule import Lineage, Position, Segment, SegmentKind, resume
-from decamo.settings import ScheduleSettings, lr_schedules
-from decamo.settings.lr_schedules import height_of, lr_schedule_names, register_lr_schedule
+from decamo.settings import ScheduleSettings
+from decamo.settings import schedule as lr_schedules
+from decamo.settings.schedule import height_of, lr_schedule_names, register_lr_schedule
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from decamo.checkpoint.recover import load_or_previous
+from decamo.checkpoint.load_save import load_or_previous
 from decamo.storage import RunFolder, previous_of, replace_by_copy
 from decamo.storage.sealed import load_sealed, save_sealed
 from tests.storage.format_1 import state_of_format_1

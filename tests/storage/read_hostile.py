@@ -8,7 +8,7 @@ import resource
 import sys
 from pathlib import Path
 
-from decamo.checkpoint.recover import load_or_previous
+from decamo.checkpoint.load_save import load_or_previous
 from decamo.errors import DecamoError
 
 SPARE = 3 * 2**29  # bytes of address space beyond what the libraries have taken

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from decamo.storage.contents import contents
+from decamo.storage.run_folder import contents
 
 
 def test_files_have_roles_and_sizes(tmp_path: Path) -> None:

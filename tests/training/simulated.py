@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from decamo.checkpoint import Checkpoint
-from decamo.checkpoint.recover import Recovered
+from decamo.checkpoint.load_save import Recovered
 from decamo.data.dataset import Batch
 from decamo.data.pairs import Pair
 from decamo.data.stream import BatchStream
@@ -33,12 +33,10 @@ from decamo.settings.plain import from_plain
 from decamo.storage import RunFolder
 from decamo.training.checkpoint_manager import CheckpointManager
 from decamo.training.data_splits import DataSplits
-from decamo.training.out_of_memory import OutOfMemory
 from decamo.training.prepare import Parts, Prepared, prepare
-from decamo.training.rescue import GoBack
 from decamo.training.run_summary import run_line
-from decamo.training.runtime import Runtime
-from decamo.training.stability import StabilityMonitor, Unhealthy
+from decamo.training.runtime import OutOfMemory, Runtime
+from decamo.training.stability import GoBack, StabilityMonitor, Unhealthy
 from decamo.training.state import TrainState
 from decamo.training.step import StepOutcome, Stepper
 from decamo.training.training_batches import TrainingBatches

@@ -11,10 +11,10 @@ from decamo.data.cache.opening import Pool, choose_cache
 from decamo.data.cache.sample_sources import Fresh, Stored
 from decamo.schedule import Position, SegmentKind
 from decamo.settings import DataSettings
-from decamo.training.cached_samples import sources_of
 from decamo.training.data_splits import find_splits
 from decamo.training.resumption import resumption_of
 from decamo.training.trainer import Trainer
+from decamo.training.training_batches import sources_of
 from tests.training.conftest import Make, assert_equal, everything, tiny_settings
 
 

@@ -3,7 +3,7 @@ import torch
 
 from decamo.nn import Segmenter, build_segmenter
 from decamo.settings import ModelSettings
-from decamo.training.ema import Ema, decay_at
+from decamo.training.state import Ema, decay_at
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 
 from decamo.errors import CheckpointMismatch
 from decamo.history import EpochDone, Interrupted
-from decamo.nn.calibrate import is_fresh
+from decamo.nn.build import is_fresh
 from decamo.nn.foreign import ForeignNetwork
 from tests.training.conftest import Make, assert_equal, everything
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from decamo.training.out_of_memory import is_out_of_memory, release
+from decamo.training.runtime import is_out_of_memory, release
 
 
 @pytest.mark.parametrize(

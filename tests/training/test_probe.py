@@ -4,9 +4,9 @@ import torch
 
 from decamo.nn import build_segmenter
 from decamo.training import expected_spending
-from decamo.training.probe import Probe
+from decamo.training.dry_run import Probe
 from decamo.training.runtime import Runtime
-from decamo.training.teacher import Teacher
+from decamo.training.step import Teacher
 from tests.training.test_expected_cost import SETTINGS, resumption
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from decamo.training.scaler import FLOOR, GuardedScaler
+from decamo.training.state import FLOOR, GuardedScaler
 
 
 def step(scaler: GuardedScaler, weight: torch.nn.Parameter, value: float) -> None:

@@ -11,12 +11,11 @@ from decamo.data.dataset import Batch
 from decamo.losses import Criterion
 from decamo.losses.terms import _window
 from decamo.nn import build_segmenter
-from decamo.nn.mixture import Mixture
+from decamo.nn.experts import Mixture
 from decamo.settings import ModelSettings
-from decamo.training.ema import Ema
 from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.runtime import Runtime
-from decamo.training.scaler import GuardedScaler
+from decamo.training.state import Ema, GuardedScaler
 from decamo.training.step import Stepper
 
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from decamo.cli import main
 from decamo.errors import CheckpointError
 from decamo.inference.load_model import load_model
 from decamo.storage.sealed import load_sealed
-from decamo.training.teacher import load_teacher
+from decamo.training.step import load_teacher
 from tests.training.conftest import TINY, Make
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ from decamo.errors import ModelError, UnknownBackbone
 from decamo.report import epoch_rows
 
 if TYPE_CHECKING:  # torch: decisions/0007
-    from decamo.nn.backbone_facts import BackboneFacts
+    from decamo.nn.cost import BackboneFacts
 
 __all__ = ["BackboneRow", "ModelsResult", "models"]
 
@@ -98,7 +98,7 @@ def models(pattern: str = "*") -> ModelsResult:
         UnknownBackbone: timm has no such name.
     """
     # torch and timm: decisions/0007
-    from decamo.nn.backbone_facts import TIMM_VERSION, facts_of, names_like, shipped_facts
+    from decamo.nn.cost import TIMM_VERSION, facts_of, names_like, shipped_facts
     from decamo.nn.pretrained import published
 
     names = names_like(pattern)

@@ -40,8 +40,8 @@ from decamo.evaluation import (
     sets_of_masks,
     sets_of_pairs,
 )
+from decamo.evaluation.cases import TrainedOn, trained_on
 from decamo.evaluation.network import NetworkMethod
-from decamo.evaluation.trained_on import TrainedOn, trained_on
 from decamo.inference.views import Views
 from decamo.report.page import escaped
 from decamo.report.score_tables import (

@@ -14,14 +14,13 @@ from decamo.errors import DataError, SettingsError
 from decamo.nn.build import refuse_unbuildable
 from decamo.nn.networks import check_network
 from decamo.races import Branch, StartPoint, standard_branches
+from decamo.races.branch import branches_of, only
 from decamo.races.branch_checkpoint import original_of
-from decamo.races.finish import begin_winner, race_outcome, write_outcome
 from decamo.races.outcome_table import RaceOutcome, outcome_text
 from decamo.races.plateau import TRIAL_EPOCHS
-from decamo.races.race import Race
+from decamo.races.race import Race, begin_winner, race_outcome, write_outcome
 from decamo.races.session import begin_race, course_of
-from decamo.races.trial_claims import take
-from decamo.races.written import branches_of, only
+from decamo.races.trial_files import take
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
 from decamo.settings.plain import merged, to_plain

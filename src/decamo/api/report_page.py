@@ -18,8 +18,8 @@ from decamo.report.race_section import outcomes_in
 from decamo.report.run_figures import best_point
 from decamo.report.run_page import Findings, run_page, standing
 from decamo.storage import RunFolder
-from decamo.storage.contents import contents
 from decamo.storage.outputs import write_output
+from decamo.storage.run_folder import contents
 
 __all__ = ["MadeReport", "cases_of", "page_beside", "write_report"]
 

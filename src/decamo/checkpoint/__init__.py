@@ -1,6 +1,6 @@
 """A run's checkpoint as one typed value, and the only doors between it and its file.
 
-`load_save` and `recover` need torch and are imported by these names.
+`load_save` needs torch and is imported by this name.
 """
 
 from decamo.checkpoint.typed import Best, Checkpoint, EmaWeights, EpochSums, Generators

@@ -27,7 +27,7 @@ from decamo.evaluation import (
     named_path,
     read_report,
 )
-from decamo.evaluation.trained_on import TrainedOn
+from decamo.evaluation.cases import TrainedOn
 from decamo.flags import (
     Parser,
     add_data_timeout,

@@ -29,7 +29,7 @@ from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs
 
 if TYPE_CHECKING:
-    from decamo.nn.activation_recorder import ActivationRecorder, Firing
+    from decamo.nn.expert_recorders import ActivationRecorder, Firing
 
 __all__ = ["add_arguments", "run"]
 
@@ -168,9 +168,8 @@ class _Experts:
 
 def _experts(loaded: Loaded) -> _Experts:
     # torch and matplotlib, for the sheets alone: decisions/0007
-    from decamo.nn.activation_recorder import ActivationRecorder
-    from decamo.nn.gate_recorder import entropy_share
-    from decamo.report.experts_picture import write_experts
+    from decamo.nn.expert_recorders import ActivationRecorder, entropy_share
+    from decamo.report.run_gallery import write_experts
 
     if not loaded.model.usage().numel():
         raise SettingsError("--experts", f"{loaded.model.title} has none", "leave the flag out")

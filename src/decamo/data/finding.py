@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from decamo.data.beside import side_by_side
 from decamo.data.folder_pairs import (
     MASK_FOLDER_WORDS,
     folder_pairs_among,
     plain_name,
+    side_by_side,
     words_besides,
 )
 from decamo.data.halves import Half, half_of, is_only_half, is_unmistakable, numbered, words_of
+from decamo.data.inside import FolderEntry, Notation, entries_of, title_of
 from decamo.data.pairs import IMAGE_SUFFIXES, holds_images, image_files, loose_files
 from decamo.errors import DataError
 
@@ -23,6 +24,7 @@ __all__ = [
     "glimpse",
     "lone_images",
     "sources_under",
+    "with_half",
 ]
 
 LOOKED_FOR = (
@@ -52,6 +54,8 @@ class PairSource:
         why: where the split is unclear, what makes it so.
         below: names of the folders from the root given down to the images.
         beside: whether images and masks lie side by side in one folder, which both then are.
+        notation: of masks that are no files, how they are written down.
+        shards: the tables of a set that is kept in several.
     """
 
     name: str
@@ -66,6 +70,8 @@ class PairSource:
     why: str = ""
     below: tuple[str, ...] = ()
     beside: bool = False
+    notation: Notation | None = None
+    shards: tuple[Path, ...] = ()
 
     def serves(self, split: str) -> bool:
         """Whether the images may belong to ``split``; of an unclear set they may."""
@@ -79,6 +85,8 @@ class PairSource:
         if self.beside:
             where = self.images.relative_to(self.home).as_posix()
             return f"{self.images.name if where == '.' else where}, side by side"
+        if self.notation in (Notation.LABELME, Notation.PARQUET):
+            return f"{self.images.name}, {self.notation.label}"
         return " + ".join(
             folder.name if folder == self.home else folder.relative_to(self.home).as_posix()
             for folder in (self.images, self.masks)
@@ -110,7 +118,7 @@ def sources_under(root: Path, mask_suffix: str = "") -> list[PairSource]:
         DataError: more than 5000 folders lie there.
     """
     # not resolve(): a link's own name names the data set
-    root = Path(os.path.abspath(root))  # noqa: PTH100
+    root = type(root)(os.path.abspath(root))  # noqa: PTH100
     found: list[PairSource] = []
     others: list[Path] = []
     seen = {root.resolve()}
@@ -171,7 +179,7 @@ def _cases_of_sets(found: list[PairSource]) -> list[PairSource]:
 def glimpse(folder: Path, count: int = 6) -> str:
     """The first few entries of a folder, for an error message."""
     try:
-        names = sorted(entry.name for entry in os.scandir(folder))
+        names = sorted(entry.name for entry in entries_of(folder))
     except OSError as error:
         return f"something that cannot be listed ({error.strerror})"
     more = f" and {len(names) - count} more" if len(names) > count else ""
@@ -185,15 +193,15 @@ def lone_images(root: Path) -> Path | None:
 
 
 def _sources_of(folder: Path, root: Path, images: Path, masks: Path) -> Iterator[PairSource]:
-    home = next((f for f in (folder, *folder.parents) if not is_only_half(f.name)), folder)
+    home = next((f for f in (folder, *folder.parents) if not is_only_half(title_of(f))), folder)
     inside = [folder, *(f for f in folder.parents if f == root or root in f.parents)]
     test_only = any(plain_name(f).startswith(_TEST_ONLY) for f in (*inside, home))
     whole = PairSource(
-        home.name or folder.name or "root", home, images, masks, Half.ANY, test_only,
+        title_of(home) or title_of(folder) or "root", home, images, masks, Half.ANY, test_only,
         below=_below(root, images), beside=images == masks,
     )  # fmt: skip
     if folder == images:
-        yield _with_half(whole, folder, root, ())
+        yield with_half(whole, folder, root, ())
         return
     parts, own = _parts(images), _parts(masks)
     for part in parts:
@@ -202,14 +210,14 @@ def _sources_of(folder: Path, root: Path, images: Path, masks: Path) -> Iterator
         source = replace(
             whole, images=part, masks=mine or masks, sharing=sharing, below=_below(root, part)
         )
-        yield _with_half(source, folder, root, (part.name,))
+        yield with_half(source, folder, root, (part.name,))
     for part in () if parts else own:
         rivals = tuple(other for other in own if other != part)
-        yield _with_half(replace(whole, masks=part, rivals=rivals), folder, root, (part.name,))
+        yield with_half(replace(whole, masks=part, rivals=rivals), folder, root, (part.name,))
     if not parts and not own:
         source = _as_sequence(whole, folder, root)
         names = (images.name, masks.name)
-        yield _with_half(source, folder, root, tuple(n for n in names if half_of(n)))
+        yield with_half(source, folder, root, tuple(n for n in names if half_of(n)))
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -227,7 +235,7 @@ def _as_sequence(source: PairSource, folder: Path, root: Path) -> PairSource:
     return replace(source, name=home.name or above.name, home=home, sequence=folder.name)
 
 
-def _with_half(source: PairSource, folder: Path, root: Path, inner: Sequence[str]) -> PairSource:
+def with_half(source: PairSource, folder: Path, root: Path, inner: Sequence[str]) -> PairSource:
     """The source with its half: the innermost name that says one, unless one farther out objects.
 
     What lies above the root counts only where it cannot be misunderstood: a data set under some
@@ -260,10 +268,10 @@ def _half_of_root(root: Path, *, direct: bool) -> Half:
         root: the folder given.
         direct: whether images and masks lie in it at once.
     """
-    half = half_of(root.name)
+    half = half_of(title_of(root))
     if half is Half.ANY:
         return half_of(root.parent.name) if is_unmistakable(root.parent.name) else Half.ANY
-    if is_unmistakable(root.name) or _has_counterpart(root, half):
+    if is_unmistakable(title_of(root)) or _has_counterpart(root, half):
         return half
     if direct:
         return half if half is Half.TRAIN else Half.UNCLEAR
@@ -312,14 +320,14 @@ def _below(root: Path, images: Path) -> tuple[str, ...]:
 
 def _subfolders(folder: Path) -> list[Path]:
     try:
-        with os.scandir(folder) as entries:
-            names = [e.name for e in entries if _is_folder(e) and not e.name.startswith(".")]
+        entries = entries_of(folder)
+        names = [e.name for e in entries if _is_folder(e) and not e.name.startswith(".")]
     except PermissionError:  # such as lost+found, where the root is a whole disk
         return []
     return [folder / name for name in sorted(names)]
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: FolderEntry) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link that leads to itself

@@ -12,7 +12,6 @@ CHAMELEON, NC4K, others   ``Image|Imgs|im + GT``, with no split in the path
 Which words say which half is told by :mod:`decamo.data.halves`.
 """
 
-import filecmp
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +19,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from decamo.data.finding import LOOKED_FOR, PairSource, glimpse, lone_images, sources_under
+from decamo.data.annotated import is_annotation, sources_at
+from decamo.data.finding import LOOKED_FOR, PairSource, glimpse, lone_images
 from decamo.data.halves import Half
+from decamo.data.inside import located, same_content
 from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
 from decamo.data.pairs import ARRAY_SUFFIXES, Pair, files_by_stem
 from decamo.data.wanted import (
@@ -117,8 +118,8 @@ def find_pairs(
 
 
 def _sources_of(root: Path, wanted: Wanted) -> list[PairSource]:
-    root = root.expanduser()
-    if not root.is_dir():
+    root = located(root.expanduser())
+    if not root.is_dir() and not is_annotation(root):
         what = "is not a folder" if root.exists() else "does not exist"
         there = next(folder for folder in root.absolute().parents if folder.is_dir())
         raise DataError(
@@ -126,7 +127,7 @@ def _sources_of(root: Path, wanted: Wanted) -> list[PairSource]:
             f"{root} {what}; {there} holds {glimpse(there)}",
             "name the folder of a data set",
         )
-    sources = sources_under(root, mask_affix(wanted.mask_suffix))
+    sources = sources_at(root, mask_affix(wanted.mask_suffix))
     if not sources:
         raise DataError("--dataset-path", *no_data_set(root))
     _refuse_pieces(sources)
@@ -205,7 +206,7 @@ def _without_copies(groups: dict[PairSource, list[Pair]]) -> dict[PairSource, li
     for rivals in by_stem.values():
         first: list[tuple[PairSource, Pair]] = []
         for source, pair in sorted(rivals, key=lambda rival: (rival[1].dataset, rival[1].image)):
-            if not any(filecmp.cmp(pair.image, other.image, shallow=False) for _, other in first):
+            if not any(same_content(pair.image, other.image) for _, other in first):
                 first.append((source, pair))
         for source, pair in first:
             kept[source].append(pair)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from decamo.data.beside import side_by_side
+from decamo.data.annotated import annotated_files
 from decamo.data.finding import PairSource, glimpse
+from decamo.data.folder_pairs import side_by_side
 from decamo.data.name_rules import Pairing, pair_up
 from decamo.data.pairs import ARRAY_SUFFIXES, IMAGE_SUFFIXES, Pair, files_by_stem, others_in
 from decamo.errors import DataError
@@ -72,6 +73,9 @@ def matched_files(
     Raises:
         DataError: two files of one folder have the same stem.
     """
+    if source.notation is not None:
+        own, drawn = annotated_files(source)
+        return own, drawn, Pairing({stem: stem for stem in own.keys() & drawn.keys()})
     if source.beside:
         told = side_by_side(source.images, affix)
         if told is None:
@@ -82,7 +86,7 @@ def matched_files(
         return told.images, told.masks, pair_up(told.images, told.masks, affix)
     images, masks = files_by_stem(source.images), files_by_stem(source.masks, ARRAY_SUFFIXES)
     found = pair_up(images, masks, affix)
-    if source.masks in source.images.glob("*"):
+    if source.masks.parent == source.images:
         return images, masks, found
     try:
         below = files_by_stem(source.images, deep=True)

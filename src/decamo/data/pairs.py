@@ -1,12 +1,12 @@
 """Which files of a folder are images or masks, by their names alone; an image and its mask."""
 
-import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from decamo.data.inside import FolderEntry, entries_of
 from decamo.data.rules import BY_ITSELF, ReadingRule
 from decamo.errors import DataError
 
@@ -108,14 +108,14 @@ def others_in(folder: Path) -> dict[str, int]:
 
 def _files(folder: Path) -> list[Path]:
     # "._photo.jpg" is a resource fork that macOS leaves on foreign disks
-    with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if _is_file(e) and not e.name.startswith("."))
+    entries = entries_of(folder)
+    names = sorted(e.name for e in entries if _is_file(e) and not e.name.startswith("."))
     return [folder / name for name in names]
 
 
 def _folders(folder: Path) -> list[Path]:
-    with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if _is_folder(e) and not e.name.startswith("."))
+    entries = entries_of(folder)
+    names = sorted(e.name for e in entries if _is_folder(e) and not e.name.startswith("."))
     return [folder / name for name in names]
 
 
@@ -132,14 +132,14 @@ def _is_usual(path: Path) -> bool:
     return path.suffix.lower() in _USUAL
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
+def _is_file(entry: FolderEntry) -> bool:
     try:
         return entry.is_file()
     except OSError:  # a link that leads to itself
         return False
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: FolderEntry) -> bool:
     try:
         return entry.is_dir()
     except OSError:

@@ -12,9 +12,16 @@ import torch
 from torch import Tensor
 
 from decamo.data.arena import AHEAD, Arena, affordable, batch_bytes
-from decamo.data.batch_reader import Ats, BatchReader, Errand, StowedBatch
 from decamo.data.crew import Crew
-from decamo.data.dataset import Batch, CamouflageDataset, EpochSampler
+from decamo.data.dataset import (
+    Ats,
+    Batch,
+    BatchReader,
+    CamouflageDataset,
+    EpochSampler,
+    Errand,
+    StowedBatch,
+)
 from decamo.data.deaths import Crash
 from decamo.data.read_ahead import ReadAhead, patient_map
 from decamo.data.waiting import LISTEN_S, Ear, Listen, Patience, StopAsked, Wait

@@ -3,12 +3,10 @@
 from decamo.diagnosis.advice import Advice, Counsel, advise
 from decamo.diagnosis.case import RunView
 from decamo.diagnosis.causes import Cause, CauseGround, Suspicion
-from decamo.diagnosis.claims import Claim, claims_of, known_claims
 from decamo.diagnosis.command import Change
-from decamo.diagnosis.expectations import Expectation
 from decamo.diagnosis.fan import Fan
 from decamo.diagnosis.forecast import Forecast, Outlook, Reach
-from decamo.diagnosis.remedy import Remedy
+from decamo.diagnosis.remedy import Claim, Expectation, Remedy, claims_of, known_claims
 from decamo.diagnosis.run_state import RunState
 from decamo.diagnosis.symptom import SEVERITIES, Evidence, Severity, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import SITUATION, TARGET, Thresholds

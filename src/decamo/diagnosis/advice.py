@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from decamo.diagnosis.causes import Cause, Suspicion, suspicions
-from decamo.diagnosis.claims import Claim
 from decamo.diagnosis.command import Order, adoption, pasteable, race
-from decamo.diagnosis.expectations import noted
 from decamo.diagnosis.forecast import Forecast
 from decamo.diagnosis.remedies import (
     BEYOND,
     Situation,
     escape_remedy,
+    go_on,
     larger,
     lower,
     plan_option,
@@ -28,8 +27,7 @@ from decamo.diagnosis.remedies_beside import (
     wake_experts,
     wider_batch,
 )
-from decamo.diagnosis.remedy import Remedy
-from decamo.diagnosis.remedy_time import go_on
+from decamo.diagnosis.remedy import Claim, Remedy, noted
 from decamo.diagnosis.run_state import RunState, standing_of
 from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds

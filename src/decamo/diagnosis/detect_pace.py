@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from decamo.diagnosis.case import ABSURD, RunView
+from decamo.diagnosis.case import ABSURD, Measure, RunView
 from decamo.diagnosis.detect_rate import lr_exhausted
-from decamo.diagnosis.measure import Measure
 from decamo.diagnosis.noise import Trend
 from decamo.diagnosis.rates import Learned, learned_before, paces, told
 from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind

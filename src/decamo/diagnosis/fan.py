@@ -7,9 +7,8 @@ import numpy as np
 
 from decamo.diagnosis.case import series_of
 from decamo.diagnosis.growth import Growth, expit, fit_growth
-from decamo.diagnosis.noise import Array
+from decamo.diagnosis.noise import Array, without_outliers
 from decamo.diagnosis.rates import rates_of
-from decamo.diagnosis.smooth import without_outliers
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.history import Past
 

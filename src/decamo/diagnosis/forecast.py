@@ -6,9 +6,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from decamo.diagnosis.case import series_of
+from decamo.diagnosis.case import Measure, measure_of, series_of
 from decamo.diagnosis.fan import LEVELS, Fan, branch_start, fan_ahead
-from decamo.diagnosis.measure import Measure, measure_of
 from decamo.diagnosis.noise import Array
 from decamo.diagnosis.rates import plan_ahead
 from decamo.diagnosis.thresholds import Thresholds

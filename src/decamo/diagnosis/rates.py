@@ -7,8 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from decamo.diagnosis.case import RunView, series_of
-from decamo.diagnosis.noise import Array, Trend, fit_trend
-from decamo.diagnosis.smooth import EPOCHS, recent_gains
+from decamo.diagnosis.noise import EPOCHS, Array, Trend, fit_trend, recent_gains
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.errors import DecamoError
 from decamo.history import Past, Point, Stretch

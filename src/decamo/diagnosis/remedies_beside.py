@@ -3,10 +3,9 @@
 from pathlib import PurePath
 
 from decamo.diagnosis.command import Change, evaluation, fresh_run, resumed
-from decamo.diagnosis.expectations import NO_FIGURE
 from decamo.diagnosis.rates import rounded
 from decamo.diagnosis.remedies import Situation, escape_remedy, lower, stopping
-from decamo.diagnosis.remedy import Remedy, remedy_of
+from decamo.diagnosis.remedy import NO_FIGURE, Remedy, remedy_of
 from decamo.diagnosis.run_state import RunState
 from decamo.diagnosis.symptom import SymptomKind
 

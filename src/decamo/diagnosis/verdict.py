@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from decamo.diagnosis.case import RunView, open_case
-from decamo.diagnosis.detect_dips import temporary_dip
-from decamo.diagnosis.detect_loss import explosion, non_finite
-from decamo.diagnosis.detect_network import ema_lag, experts, noisy_statistics
-from decamo.diagnosis.detect_overfit import overfit
+from decamo.diagnosis.case import IOU, Measure, RunView, measure_of, open_case
+from decamo.diagnosis.detect_network import (
+    ema_lag,
+    experts,
+    explosion,
+    noisy_statistics,
+    non_finite,
+)
 from decamo.diagnosis.detect_pace import pace
 from decamo.diagnosis.detect_rate import lr_exhausted, lr_rising, never_anneals, schedule_idle
 from decamo.diagnosis.detect_schedule import (
@@ -16,8 +19,13 @@ from decamo.diagnosis.detect_schedule import (
     still_stuck,
     target_reached,
 )
-from decamo.diagnosis.detect_validation import one_sided_validation, saturated, thin_validation
-from decamo.diagnosis.measure import IOU, Measure, measure_of
+from decamo.diagnosis.detect_validation import (
+    one_sided_validation,
+    overfit,
+    saturated,
+    temporary_dip,
+    thin_validation,
+)
 from decamo.diagnosis.symptom import SEVERITIES, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import SITUATION, TARGET, Thresholds
 from decamo.history import Past, Point

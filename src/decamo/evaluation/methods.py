@@ -15,7 +15,7 @@ from decamo.evaluation.map_files import Channel, MapReading, decide_reading
 from decamo.evaluation.measurer import Measurer
 from decamo.evaluation.measuring import ImageResult, Job
 from decamo.evaluation.predictions import MapFolder, match_maps
-from decamo.evaluation.protocol import Protocol, prints_of
+from decamo.evaluation.set_scores import Protocol, prints_of
 from decamo.metrics import ImageMeasures
 
 __all__ = ["MapMethod", "Method", "MethodOutcome", "run_method"]

@@ -1,25 +1,137 @@
-"""The scores of a method on a data set, as a whole and by groups of images."""
+"""The scores of a method on a data set, as a whole and by groups, with how they came about."""
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
+from decamo import __version__
 from decamo.data.pairs import classes_of
 from decamo.evaluation.bootstrap import CURVES, MEASURES, interval, resampled, resamples
 from decamo.evaluation.breakdown import Loss, mean_loss
 from decamo.evaluation.convention import Convention
 from decamo.evaluation.measuring import ImageResult
-from decamo.evaluation.protocol import Protocol
 from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures
 
 __all__ = [
     "GROUPINGS",
     "Group",
+    "Protocol",
     "SetScore",
     "grouped",
+    "head_of",
     "plain_score",
+    "prints_of",
     "score_set",
 ]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """All that a score depends on, beside the method and its weights.
+
+    Attributes:
+        names: 12 hex digits of the scored images' names.
+        masks: 12 hex digits of the masks' sizes and pixels.
+        images: how many were scored.
+        dropped: how many the NonCAM policy left out.
+        unreadable: how many were left out because mask or image cannot be read.
+        missing: how many had no map and were scored as finding nothing.
+        resized: how many maps had another size than their mask.
+        split: ``test`` or ``train``; empty for plain folders.
+        noncam: a value of :class:`~decamo.evaluation.convention.NonCam`.
+        convention: a value of :class:`~decamo.evaluation.convention.Convention`.
+        size: the size at which is scored.
+        threshold: of the binary measures, and what ``mean``, ``max`` and ``adaptive`` mean.
+        stretch: whether maps are stretched to [0, 1] by their own extremes.
+        resize: how maps of other sizes are treated.
+        source: ``network`` or ``maps``.
+        reading: how the maps' files were read where they are more than 8-bit grey levels.
+        meaning: what the masks' values mean, where it is not read off each file alone.
+        weights: ``average`` (moving average) or ``raw``, with the epoch; empty for maps.
+        network_px: side of the square the network sees; 0 for maps.
+        precision: number format of the forward pass; empty for maps.
+        tta: test-time augmentation.
+        decision: ``half`` where object is what is more likely than not, ``iou`` where each map was
+            moved to the region of the best expected IoU.
+        levels: grey levels of the maps that were scored.
+        decamo: version.
+    """
+
+    names: str
+    masks: str
+    images: int
+    dropped: int
+    unreadable: int
+    missing: int
+    resized: int
+    split: str
+    noncam: str
+    convention: str = Convention.PLAIN
+    size: str = "native size of each mask"
+    threshold: str = (
+        "0.5; mean and max over 256 thresholds 0/255 ... 255/255 of the mean curve; adaptive is "
+        "twice the map's mean, at most 1"
+    )
+    stretch: bool = False
+    resize: str = "never"
+    source: str = "maps"
+    reading: str = ""
+    meaning: str = ""
+    weights: str = ""
+    network_px: int = 0
+    precision: str = ""
+    tta: str = "none"
+    decision: str = "half"
+    levels: int = 256
+    decamo: str = __version__
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return asdict(self)
+
+
+def head_of(protocols: Iterable[tuple[str, Protocol]]) -> list[str]:
+    """Lines for the head of a table of several data sets.
+
+    Args:
+        protocols: of scores by one convention, each with the name of its data set.
+
+    Returns:
+        The convention; then what the masks of each data set mean, where some have a meaning that is
+        not read off each file alone.
+    """
+    by_set = dict(protocols)
+    first = next(iter(by_set.values()))
+    meanings = [one.meaning for one in by_set.values()]
+    convention = Convention(first.convention)
+    head = convention.head(
+        stretch=first.stretch,
+        noncam=first.noncam,
+        by_values=all(meanings) if len(set(map(bool, meanings))) == 1 else None,
+    )
+    if not any(meanings):
+        return [head]
+    sign = ">" if convention is Convention.PUBLISHED else ">="
+    return [
+        head,
+        *(one.meaning or f"masks of {name}: object {sign} 128" for name, one in by_set.items()),
+    ]
+
+
+def prints_of(results: Iterable[ImageResult]) -> tuple[str, str]:
+    """Fingerprints of the images' names and of the masks, whatever their order and folders.
+
+    Returns:
+        12 hex digits each. The second changes with any pixel of any mask.
+    """
+    ordered = sorted(results, key=lambda r: r.stem)
+    return _hash(r.stem for r in ordered), _hash(f"{r.stem} {r.digest}" for r in ordered)
+
+
+def _hash(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:12]
+
 
 _Result = TypeVar("_Result", bound=ImageResult)
 

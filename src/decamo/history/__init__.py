@@ -3,6 +3,7 @@
 from decamo.history.events import (
     Baseline,
     EpochDone,
+    EpochRecord,
     Event,
     EventListener,
     GroupsOpened,
@@ -14,12 +15,12 @@ from decamo.history.events import (
     Scored,
     StageStarted,
     StepDone,
+    StepRecord,
     Validating,
 )
 from decamo.history.journal import Journal, read_epochs, read_journal
 from decamo.history.logs import past_of_text
 from decamo.history.past_reader import read_past
-from decamo.history.records import EpochRecord, StepRecord
 from decamo.history.run_past import join, past_of_journal
 from decamo.history.series import Origin, Past, Point, Stretch
 

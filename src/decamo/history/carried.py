@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from decamo.history.records import EpochRecord
+from decamo.history.events import EpochRecord
 from decamo.history.run_past import past_of_entries
 from decamo.history.series import Past
 from decamo.schedule import Lineage, SegmentKind

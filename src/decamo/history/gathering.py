@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from decamo.history.log_counters import epoch_counter
+from decamo.history.log_names import epoch_counter
 from decamo.history.series import Past, Point, Stretch
 from decamo.history.sightings import MOST_EPOCHS, Said, SeenEpoch, Sighting, spans
 

@@ -22,6 +22,7 @@ from typing import Any
 from decamo.history.events import (
     Baseline,
     EpochDone,
+    EpochRecord,
     Event,
     GroupsOpened,
     Interrupted,
@@ -31,7 +32,6 @@ from decamo.history.events import (
     StageStarted,
     StepDone,
 )
-from decamo.history.records import EpochRecord
 from decamo.storage import storage_error
 
 __all__ = ["Journal", "read_epochs", "read_journal"]

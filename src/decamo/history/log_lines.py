@@ -4,12 +4,12 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from decamo.history.log_counters import counters_in
 from decamo.history.log_names import (
     NUMBER,
     ColumnMeaning,
     blocks,
     column_meaning,
+    counters_in,
     number_of,
     part_of_loss,
     scope_of,

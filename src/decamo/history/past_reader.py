@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from decamo.errors import DataError
-from decamo.history.documents import past_of_document
-from decamo.history.event_files import past_of_events
+from decamo.history.history_files import past_of_document, past_of_events
 from decamo.history.log_names import lines_of
 from decamo.history.logs import LogReader
 from decamo.history.run_past import join, past_of_journal

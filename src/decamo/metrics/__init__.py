@@ -1,7 +1,16 @@
 """Scalars to publish: one file a measure, ``suite`` joins them."""
 
-from decamo.metrics.map_measures import dice, e_measure, f_measure, iou, mae, s_measure
-from decamo.metrics.measures import ImageMeasures, SetMeasures, summarize_measures
+from decamo.metrics.measures import (
+    ImageMeasures,
+    SetMeasures,
+    dice,
+    e_measure,
+    f_measure,
+    iou,
+    mae,
+    s_measure,
+    summarize_measures,
+)
 from decamo.metrics.nearness_measures import boundary_iou, weighted_f
 from decamo.metrics.suite import THRESHOLD, Scores, binarise, mean_scores, measure, score
 

@@ -1,13 +1,32 @@
-"""The full list of measures that papers print: what an image has, and what a set has."""
+"""Measures that papers print: which there are, and those of a map that need no neighbourhoods.
+
+MAE: Perazzi et al., CVPR 2012. IoU (Jaccard 1912) = TP / (TP + FP + FN); Dice (Dice 1945) =
+2 TP / (2 TP + FP + FN). F-measure: Achanta et al., "Frequency-tuned salient region detection", CVPR
+2009. E-measure: Fan et al., "Enhanced-alignment measure for binary foreground map evaluation",
+IJCAI 2018, pages 698 to 704. S-measure: Fan et al., "Structure-measure: a new way to evaluate
+foreground maps", ICCV 2017.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from decamo.metrics.tally import Curve
+from decamo.metrics.tally import Curve, Part, Quarter, Tally, ratio
 
-__all__ = ["ImageMeasures", "SetMeasures", "summarize_measures"]
+__all__ = [
+    "BETA_SQUARED",
+    "ImageMeasures",
+    "SetMeasures",
+    "dice",
+    "e_measure",
+    "f_measure",
+    "iou",
+    "mae",
+    "s_measure",
+    "summarize_measures",
+]
 
 
 @dataclass(frozen=True)
@@ -17,7 +36,7 @@ class ImageMeasures:
     At threshold ``t`` the pixels of grey level ``t`` and above are object (see
     :class:`~decamo.metrics.tally.Counts`). ``adaptive`` is at twice the mean of the prediction,
     at most 1, pixels on it being object. All but ``e`` lie in [0, 1]; see
-    :func:`~decamo.metrics.map_measures`.
+    :func:`~decamo.metrics.measures`.
 
     On an empty mask ``weighted_f``, ``f_*``, the recall and the curves of IoU and Dice are 0, as
     in the field; ``iou``, ``dice`` and ``boundary_iou`` are 1 where the prediction is empty
@@ -117,3 +136,120 @@ def summarize_measures(images: Sequence[ImageMeasures]) -> SetMeasures:
         iou_curve=iou,
         dice_curve=dice,
     )
+
+
+def mae(probability: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> float:
+    """Mean of ``|probability - mask|`` over the pixels, in [0, 1]; both ``[H, W]``.
+
+    The probability is taken as it is: it is not stretched to [0, 1] by its own extremes, as some
+    toolboxes do.
+    """
+    return float(np.abs(probability.astype(np.float64) - mask).mean())
+
+
+Binary = npt.NDArray[np.bool_]
+
+
+def iou(prediction: Binary, mask: Binary) -> float:
+    """Intersection over union of two bool ``[H, W]`` arrays, in [0, 1].
+
+    Two empty arrays agree wholly: 1. A prediction on an empty mask scores 0.
+    """
+    union = np.count_nonzero(prediction | mask)
+    return np.count_nonzero(prediction & mask) / union if union else 1.0
+
+
+def dice(prediction: Binary, mask: Binary) -> float:
+    """Dice coefficient of two bool ``[H, W]`` arrays, in [0, 1]; two empty ones give 1."""
+    total = np.count_nonzero(prediction) + np.count_nonzero(mask)
+    return 2 * np.count_nonzero(prediction & mask) / total if total else 1.0
+
+
+BETA_SQUARED = 0.3  # precision weighs more than recall; the paper's value and the field's
+
+
+def f_measure(precision: npt.NDArray[np.float64], recall: npt.NDArray[np.float64]) -> Curve:
+    """``(1 + b) P R / (b P + R)`` with ``b = 0.3``, element by element; 0 where P and R are 0."""
+    return ratio((BETA_SQUARED + 1) * precision * recall, BETA_SQUARED * precision + recall)
+
+
+EPS = float(np.spacing(1.0))
+Whole = npt.NDArray[np.int64]
+
+
+def e_measure(tp: Whole, fp: Whole, n_object: int, n: int) -> Curve:
+    """Enhanced alignment of a mask with binary predictions, one for each element of the counts.
+
+    The alignment of a pixel depends on nothing but whether the pixel is object in the prediction
+    and in the mask, so an image has four values of it, and four counts tell the sum.
+
+    Args:
+        tp: int64 ``[K]``, object pixels found by each of K predictions.
+        fp: int64 ``[K]``, ground pixels that each takes for object.
+        n_object: pixels of the object.
+        n: pixels of the image.
+
+    Returns:
+        float64 ``[K]``. As the authors do, the sum is divided by ``n - 1``, so that a perfect
+        prediction of a small image scores above 1, and one pixel scores 0 or 1 / eps (4.5e15).
+        On an empty mask it is the share of pixels left as ground, on a full one of those taken.
+    """
+    taken = tp + fp
+    if n_object == 0:
+        total = np.asarray(n - taken, dtype=np.float64)
+    elif n_object == n:
+        total = np.asarray(taken, dtype=np.float64)
+    else:
+        pixels = np.stack([tp, fp, n_object - tp, n - n_object - fp])
+        predicted = np.stack([1 - taken / n, -(taken / n)])[[0, 0, 1, 1]]
+        truth = np.array([1 - n_object / n, -(n_object / n)])[[0, 1, 0, 1], None]
+        alignment = 2 * (predicted * truth) / (predicted**2 + truth**2 + EPS)
+        total = (((alignment + 1) ** 2 / 4) * pixels).sum(axis=0)
+    return total / (n - 1 + EPS)
+
+
+ALPHA = 0.5  # object and region weigh the same; the paper's value
+
+
+def s_measure(tally: Tally) -> float:
+    """Structural similarity of a prediction and a mask: half by object, half by region.
+
+    An empty mask scores one minus the mean of the prediction, a full one its mean.
+
+    The centre of an object in the last row or column leaves quarters of no pixels. The reference
+    code takes means of nothing there and answers NaN; here such a quarter weighs nothing.
+    """
+    inside, outside = tally.inside, tally.outside
+    if inside.n == 0:
+        return 1 - outside.mean
+    if outside.n == 0:
+        return inside.mean
+    return max(0.0, ALPHA * _objects(inside, outside) + (1 - ALPHA) * _regions(tally.quarters))
+
+
+def _objects(inside: Part, outside: Part) -> float:
+    share = inside.n / (inside.n + outside.n)
+    return share * _uniformity(inside.mean, inside.std) + (1 - share) * _uniformity(
+        1 - outside.mean, outside.std
+    )
+
+
+def _uniformity(mean: float, std: float) -> float:
+    """Near 1 where the prediction is near 1 everywhere."""
+    return 2 * mean / (mean**2 + 1 + std + EPS)
+
+
+def _regions(quarters: tuple[Quarter, ...]) -> float:
+    n = sum(q.n for q in quarters)
+    return sum(q.n / n * _similarity(q) for q in quarters if q.n)
+
+
+def _similarity(q: Quarter) -> float:
+    """The SSIM of one quarter (Wang et al., 2004), without its stabilising constants."""
+    y = q.n_object / q.n
+    spread_y = q.n_object * (q.n - q.n_object) / q.n
+    alpha = 4 * q.mean * y * q.joint / (q.n - 1 + EPS)
+    beta = (q.mean**2 + y**2) * (q.spread + spread_y) / (q.n - 1 + EPS)
+    if alpha != 0:
+        return alpha / (beta + EPS)
+    return 1.0 if beta == 0 else 0.0

@@ -11,8 +11,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.map_measures import dice, e_measure, f_measure, iou, mae, s_measure
-from decamo.metrics.measures import ImageMeasures
+from decamo.metrics.measures import ImageMeasures, dice, e_measure, f_measure, iou, mae, s_measure
 from decamo.metrics.nearness_measures import boundary_iou, weighted_f
 from decamo.metrics.tally import Counts, Curve, Cut
 from decamo.metrics.tallying import Floats, scale_of, tally_bytes, tally_floats

@@ -5,14 +5,16 @@
 Everything with a learnable tensor lives here; what is minimised lives in ``losses``.
 """
 
-from decamo.nn.backbone import STRIDES, Backbone
-from decamo.nn.backbone_by_name import create_backbone
-from decamo.nn.build import build_segmenter, from_architecture
-from decamo.nn.calibrate import calibrate_batchnorm, needs_calibration
+from decamo.nn.backbone import STRIDES, Backbone, create_backbone
+from decamo.nn.build import (
+    build_segmenter,
+    calibrate_batchnorm,
+    from_architecture,
+    needs_calibration,
+)
 from decamo.nn.cost import Cost, measure_cost
 from decamo.nn.networks import build_network, network_of
-from decamo.nn.prediction import NetworkOutput
-from decamo.nn.segmentation_network import Architecture, SegmentationNetwork
+from decamo.nn.segmentation_network import Architecture, NetworkOutput, SegmentationNetwork
 from decamo.nn.segmenter import Segmenter
 
 __all__ = [

@@ -1,6 +1,7 @@
-"""A timm model as a pyramid of four levels, with the parameters of each level."""
+"""A timm model, by its name, as a pyramid of four levels with the parameters of each."""
 
 import contextlib
+import difflib
 from typing import Any, cast
 
 import timm
@@ -9,12 +10,29 @@ import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import Tensor, nn
 
-from decamo.errors import ModelError
-from decamo.nn.feature_maps import AS_IS, BackboneVariant, FeatureMaps, layout_of, unfit
+from decamo.errors import ModelError, UnknownBackbone
+from decamo.nn.feature_maps import (
+    AS_IS,
+    STRIDES,
+    BackboneVariant,
+    FeatureMaps,
+    SimplePyramid,
+    any_size,
+    for_size,
+    is_plain,
+    layout_of,
+    open_network,
+    unfit,
+)
 from decamo.nn.kept_tensors import KeptTensors
-from decamo.nn.simple_pyramid import STRIDES, SimplePyramid
+from decamo.nn.pretrained import load_pretrained
 
-__all__ = ["PROBE_SIZE", "STRIDES", "Backbone"]
+__all__ = [
+    "PROBE_SIZE",
+    "STRIDES",
+    "Backbone",
+    "create_backbone",
+]
 
 PROBE_SIZE = 64  # px; two positions at stride 32, so that no level of a probe is a single one
 
@@ -190,3 +208,99 @@ def unfit_size(name: str, size: int, why: str) -> ModelError:
         f"{name} does not take {size} px images {why:.160}",
         "give a smaller --img-size, or another --backbone such as edgenext_base or convnext_tiny",
     )
+
+
+# Multiples of 32 px, as every run's, but not of the windows of 7 and 8 that networks like: one
+# that takes both takes every size.
+_PROBES = (384, 416)
+
+
+def create_backbone(
+    name: str, *, pretrained: bool, size: int | None = None, built_for: int | None = None
+) -> Backbone:
+    """Make a backbone by timm's name; random weights come from torch's global CPU generator.
+
+    Args:
+        name: timm's name.
+        pretrained: load the weights that timm publishes.
+        size: largest image that it will see, in px. A network that takes other sizes than that
+            of its weights only when it is built for them is built for this one.
+        built_for: as the same network's variant had it, where that was not None.
+
+    Raises:
+        UnknownBackbone: timm has no model of that name.
+        WeightsUnavailable: ``pretrained`` is asked for and cannot be had.
+        ModelError: the model cannot give a pyramid of strides 4, 8, 16 and 32.
+    """
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.4)
+        remedy = f"did you mean {' or '.join(near)}?" if near else "see timm.list_models()"
+        raise UnknownBackbone("--backbone", f"timm knows no model {name!r}", remedy)
+    backbone = _built(name, built_for) if built_for is not None else _found(name, size)
+    if pretrained:
+        load_pretrained(backbone.net, name, backbone.variant.options)
+    return backbone
+
+
+def _found(name: str, size: int | None) -> Backbone:
+    """The first way that suits every size, else the one for ``size``."""
+    backbone, refused = None, unfit(name, "gives no feature maps")
+    for variant in (AS_IS, *any_size(name)):
+        try:
+            backbone = _as_is(name) if variant is AS_IS else _opened(name, variant, _PROBES)
+            break
+        except ModelError as error:
+            refused = error if variant is AS_IS else refused
+    if backbone is not None:
+        try:
+            if size is not None:
+                backbone.check_size(size)
+            return backbone
+        except ModelError as error:
+            refused = error
+    if size is None:
+        raise refused
+    try:
+        return _built(name, size)
+    except ModelError:
+        raise refused from None
+
+
+def _sketch(name: str, variant: BackboneVariant) -> nn.Module | None:
+    """The network without values; None where timm cannot make it so."""
+    try:
+        return open_network(name, variant, "meta")
+    except ModelError:
+        return None
+
+
+def _as_is(name: str) -> Backbone:
+    """As timm makes it, looked through with a small image."""
+    sketch = _sketch(name, AS_IS)
+    if sketch is not None and is_plain(sketch):
+        raise unfit(name, "is plain")
+    return Backbone(name, open_network(name, AS_IS))
+
+
+def _built(name: str, size: int) -> Backbone:
+    backbone = _opened(name, for_size(name, size), (size,))
+    backbone.check_size(size)
+    return backbone
+
+
+def _opened(name: str, variant: BackboneVariant, sizes: tuple[int, ...]) -> Backbone:
+    """Looked through at its real sizes on a copy without values, which costs next to nothing."""
+    twin = _sketch(name, variant)
+    if twin is not None:
+        try:
+            seen = Backbone(name, twin, variant, probe=sizes[0])
+            for size in sizes[1:]:
+                seen.check_size(size)
+            return Backbone(name, open_network(name, variant), variant, levels=seen.levels)
+        except ModelError as error:
+            if "meta" not in str(error):
+                raise
+    backbone = Backbone(name, open_network(name, variant), variant, probe=sizes[0])
+    for size in sizes[1:]:
+        backbone.check_size(size)
+    return backbone

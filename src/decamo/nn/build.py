@@ -1,15 +1,16 @@
-"""From settings to a network with its initial weights."""
+"""From settings to a network with its initial weights and BatchNorm statistics."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.errors import CheckpointMismatch, ModelError
-from decamo.nn.backbone import STRIDES
-from decamo.nn.backbone_by_name import create_backbone
-from decamo.nn.decoder import magnified_side
+from decamo.nn.backbone import STRIDES, create_backbone
+from decamo.nn.decoder import magnified, magnified_side
 from decamo.nn.segmentation_network import Architecture, SegmentationNetwork
 from decamo.nn.segmenter import Segmenter, completed
 from decamo.nn.weights import load_weights_file
@@ -19,12 +20,77 @@ from decamo.settings.network_names import NetworkKind
 __all__ = [
     "WIDTH",
     "build_segmenter",
+    "calibrate_batchnorm",
     "check_sizes",
     "drawing_from",
     "from_architecture",
+    "is_fresh",
     "is_own",
+    "needs_calibration",
     "refuse_unbuildable",
 ]
+
+
+def needs_calibration(network: SegmentationNetwork) -> bool:
+    """Whether the backbone has BatchNorm, whose statistics random weights leave meaningless."""
+    return bool(network.backbone_norms())
+
+
+def is_fresh(network: SegmentationNetwork) -> bool:
+    """Whether the statistics of the backbone's BatchNorm are those before any training."""
+    return all(map(_is_fresh, network.backbone_norms()))
+
+
+@torch.no_grad()
+def calibrate_batchnorm(network: SegmentationNetwork, batches: Iterable[Tensor]) -> None:
+    """Estimate the backbone's BatchNorm statistics once, from data.
+
+    They stay as they are while it is frozen, so a randomly initialized backbone needs them before.
+    Each becomes the plain average over all batches; nothing else changes, and no random number is
+    drawn.
+
+    Args:
+        network: changed in place.
+        batches: uint8 ``[B,3,H,W]``; some dozen images with augmentation off are plenty.
+
+    Raises:
+        ModelError: there is no batch.
+    """
+    norms = network.backbone_norms()
+    if not norms:
+        return
+    device = next(network.parameters()).device
+    momenta = [norm.momentum for norm in norms]
+    mode = network.training
+    network.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for a cumulative average
+        norm.train()
+    count = 0
+    try:
+        for count, batch in enumerate(batches, start=1):  # noqa: B007
+            _through_backbone(network, network.normalize(batch.to(device)))
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+            norm.eval()
+        network.train(mode)
+    if not count:
+        raise ModelError("calibration of BatchNorm", "got no image", "give at least one batch")
+
+
+def _through_backbone(network: SegmentationNetwork, image: Tensor) -> None:
+    if isinstance(network, Segmenter):  # spares the rest
+        network.backbone(magnified(image, network.zoom))
+    else:
+        network(image)
+
+
+def _is_fresh(norm: _BatchNorm) -> bool:
+    mean, var = norm.running_mean, norm.running_var
+    return mean is not None and var is not None and not mean.any() and bool((var == 1).all())
+
 
 # Channels of every level behind the backbone. With 64 the whole of a 384 px edgenext_base with 7
 # experts costs under 1.2 times the FLOPs of the backbone alone.

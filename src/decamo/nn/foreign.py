@@ -18,9 +18,7 @@ from decamo.nn.foreign_output import (
     read_answer,
     resized,
 )
-from decamo.nn.parameter_groups import let_learn
-from decamo.nn.prediction import NetworkOutput
-from decamo.nn.segmentation_network import Architecture, normalized
+from decamo.nn.segmentation_network import Architecture, NetworkOutput, let_learn, normalized
 from decamo.schedule.timeline import HEAD, backbone_group
 
 __all__ = ["ForeignNetwork"]

@@ -10,8 +10,7 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from torch import nn
 
 from decamo.errors import WeightsUnavailable
-from decamo.nn.resampling import fit_tables
-from decamo.nn.weights import REMEDY
+from decamo.nn.weights import REMEDY, fit_tables
 
 __all__ = ["check_pretrained", "load_pretrained", "published"]
 

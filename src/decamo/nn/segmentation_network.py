@@ -1,6 +1,7 @@
-"""What the trainer asks of a network."""
+"""What the trainer asks of a network: one pass, what it says, and which parameters learn."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
@@ -8,9 +9,53 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
-from decamo.nn.prediction import NetworkOutput
+__all__ = [
+    "Architecture",
+    "NetworkOutput",
+    "SegmentationNetwork",
+    "TorchModule",
+    "let_learn",
+    "normalized",
+]
 
-__all__ = ["Architecture", "SegmentationNetwork", "TorchModule", "normalized"]
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """The network's answer to one batch.
+
+    Attributes:
+        logits: float32 ``[B,1,H,W]`` at the input's size; a sigmoid makes probabilities of them.
+        side: deep-supervision logits, float32 ``[B,1,H/s,W/s]`` for strides s = 8, 16, 32 (of a
+            foreign network at any sizes); empty unless asked for.
+        gates: float32 ``[levels,B,E]``, routing probabilities; each row sums to 1; no levels where
+            there are no experts.
+        usage: float32 ``[levels,E]``, running average of the gates; carries no gradient.
+        auxiliary: scalar with gradient, a loss that the network itself returns; None for none.
+    """
+
+    logits: Tensor
+    side: tuple[Tensor, ...]
+    gates: Tensor
+    usage: Tensor
+    auxiliary: Tensor | None = None
+
+
+def let_learn(groups: Mapping[str, Mapping[str, nn.Parameter]], learning: Collection[str]) -> None:
+    """Let exactly the groups named learn, in place; on an error nothing is changed.
+
+    Args:
+        groups: all of a network's, each with its parameters by name.
+        learning: names of those that learn.
+
+    Raises:
+        ValueError: there is no such group.
+    """
+    if unknown := set(learning) - groups.keys():
+        raise ValueError(f"no parameter group {sorted(unknown)}; there are {list(groups)}")
+    for name, parameters in groups.items():
+        for parameter in parameters.values():
+            parameter.requires_grad_(name in learning)
+
 
 Architecture = dict[str, str | int | float | list[float] | list[str]]
 """Plain values that describe a network in a checkpoint; never code."""

@@ -10,10 +10,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.nn.backbone import STRIDES, Backbone
 from decamo.nn.decoder import Decoder, Lateral, LogitHead, magnified, magnified_side
-from decamo.nn.mixture import Mixture, Router
-from decamo.nn.parameter_groups import let_learn
-from decamo.nn.prediction import NetworkOutput
-from decamo.nn.segmentation_network import Architecture, normalized
+from decamo.nn.experts import Mixture, Router
+from decamo.nn.segmentation_network import Architecture, NetworkOutput, let_learn, normalized
 
 __all__ = ["Segmenter", "completed"]
 

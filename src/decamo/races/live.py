@@ -9,25 +9,22 @@ from pathlib import Path
 from decamo.checkpoint.load_save import load_checkpoint
 from decamo.errors import MemoryExhausted, SettingsError, StorageError, TrainingDiverged
 from decamo.history import EpochRecord, Event, StepDone
-from decamo.races.branch import standard_branches
+from decamo.races.branch import only, standard_branches
 from decamo.races.branch_checkpoint import digest_of, held_race
-from decamo.races.finish import begin_winner, race_outcome, stay, write_outcome
 from decamo.races.outcome_table import outcome_text
 from decamo.races.plateau import TRIAL_EPOCHS
-from decamo.races.race import Race
+from decamo.races.race import Race, begin_winner, race_outcome, stay, write_outcome
 from decamo.races.session import begin_race, course_of
 from decamo.races.start_point import StartPoint
 from decamo.races.successive_halving import race_seconds
-from decamo.races.written import only
 from decamo.report.console import Console
 from decamo.schedule import Lineage, Position
 from decamo.settings import TrainSettings
 from decamo.settings.words import duration
 from decamo.storage import RunFolder
 from decamo.training.data_splits import DataSplits
-from decamo.training.out_of_memory import release
 from decamo.training.prepare import ear_of
-from decamo.training.runtime import Runtime
+from decamo.training.runtime import Runtime, release
 from decamo.training.stops import Budget
 
 __all__ = ["After", "Live"]

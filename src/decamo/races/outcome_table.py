@@ -7,9 +7,9 @@ from typing import Any
 from decamo.races.branch import CONTROL, TWIN, Branch
 from decamo.races.explanation import Explanation
 from decamo.races.judge import Gap, Verdict
-from decamo.races.results import Result, plain_of
 from decamo.races.start_point import StartPoint
 from decamo.races.successive_halving import Heat
+from decamo.races.trial_files import Result, plain_of
 from decamo.report import epoch_rows
 from decamo.settings import shown
 from decamo.settings.words import duration

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from decamo.checkpoint import Checkpoint
-from decamo.checkpoint.load_save import load_checkpoint
-from decamo.checkpoint.recover import newest_of
+from decamo.checkpoint.load_save import load_checkpoint, newest_of
 from decamo.data.cache.opening import Pool
 from decamo.data.waiting import NOBODY, Ear, StopAsked
 from decamo.errors import CheckpointError, DataStalled, MemoryExhausted, TrainingDiverged
 from decamo.history import Baseline, EpochDone, Event, Interrupted, Journal, Scored
 from decamo.races.branch import CONTROL, Branch
 from decamo.races.branch_checkpoint import averageable, averaged, depart, recalibrated
-from decamo.races.results import LostKind, LostTrial, Result, Rung, read_result, write_result
 from decamo.races.start_point import StartPoint
-from decamo.races.trial_schedule import lineage_of, trial_settings
+from decamo.races.successive_halving import lineage_of, trial_settings
+from decamo.races.trial_files import LostKind, LostTrial, Result, Rung, read_result, write_result
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder

@@ -14,7 +14,7 @@ from decamo.report.svg_parts import Band, Chart, ChartFan, Dot, Line, Mark, key
 from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.plain import to_plain
 from decamo.settings.words import duration
-from decamo.storage.contents import Content
+from decamo.storage.run_folder import Content
 
 __all__ = [
     "best_point",

@@ -35,7 +35,7 @@ from decamo.report.run_figures import (
 from decamo.report.svg_heat import HEAT_STYLE
 from decamo.report.svg_parts import CHART_STYLE, ChartFan
 from decamo.settings.words import duration
-from decamo.storage.contents import Content
+from decamo.storage.run_folder import Content
 
 __all__ = ["Findings", "part", "run_page", "standing"]
 

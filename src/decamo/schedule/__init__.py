@@ -4,8 +4,7 @@ from decamo.schedule.lineage import Lineage, Segment, SegmentKind, plan_of, step
 from decamo.schedule.lr_schedule import LRSchedule
 from decamo.schedule.recovery import brought_back, raced, rolled_back, split, was_raced
 from decamo.schedule.resume import Resumption, resume, unfrozen_before
-from decamo.schedule.review import review
-from decamo.schedule.spending import DryRun, RehearsedStage, Spending
+from decamo.schedule.review import DryRun, RehearsedStage, Spending, review
 from decamo.schedule.timeline import HEAD, Plan, Position, Stage, Unfreezing, backbone_group
 
 __all__ = [

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 
-from decamo.settings.lr_schedules import height_of
+from decamo.settings.schedule import height_of
 
 __all__ = ["LRSchedule", "mix"]
 

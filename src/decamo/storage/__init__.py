@@ -4,17 +4,19 @@ Checkpoints need torch: they are in `sealed`, `archive` and `checkpoint_structur
 """
 
 from decamo.storage.durable import (
+    check_space,
+    file_bytes,
     keep_copy,
     make_folder,
     previous_of,
     replace_by_copy,
+    run_bytes,
     storage_error,
     sync_folder,
     write_whole,
 )
 from decamo.storage.keeping import epochs_to_keep, snapshot_name, snapshots_in
 from decamo.storage.run_folder import RunFolder
-from decamo.storage.space import check_space, file_bytes, run_bytes
 
 __all__ = [
     "RunFolder",

@@ -22,8 +22,7 @@ import torch
 from torch import Tensor
 
 from decamo.errors import CheckpointForeign, CheckpointMissing
-from decamo.storage.archive import outline_of
-from decamo.storage.foreign_pickle import look_through
+from decamo.storage.archive import look_through, outline_of
 
 __all__ = ["ForeignCheckpoint", "ForeignCosine", "read_foreign"]
 

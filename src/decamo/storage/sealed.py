@@ -20,9 +20,8 @@ import torch
 from decamo.errors import CheckpointDamaged, CheckpointForeign, CheckpointMissing, StorageError
 from decamo.storage.archive import REMEDY, outline_of
 from decamo.storage.checkpoint_structure import validate_state
-from decamo.storage.durable import previous_of, write_whole
+from decamo.storage.durable import check_space, previous_of, write_whole
 from decamo.storage.formats import FORMAT, upgraded
-from decamo.storage.space import check_space
 
 __all__ = ["FORMAT", "is_sealed", "load_sealed", "read_sealed", "save_sealed", "sealed_outline"]
 

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from decamo.checkpoint.load_save import read_outline, save_checkpoint
-from decamo.checkpoint.recover import Recovered, load_or_previous
+from decamo.checkpoint.load_save import Recovered, load_or_previous, read_outline, save_checkpoint
 from decamo.errors import CheckpointError
 from decamo.history import Saved
 from decamo.settings import TrainSettings

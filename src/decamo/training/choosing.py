@@ -158,7 +158,7 @@ def _of_this_run(
     """The run folder's newest checkpoint under these flags; None where the folder holds none."""
     if not any(folder.root.glob("*.pth")):
         return None
-    from decamo.checkpoint.recover import newest_of  # torch, for a resume alone: decisions/0007
+    from decamo.checkpoint.load_save import newest_of  # torch, for a resume alone: decisions/0007
 
     newest = newest_of(folder, _warn)
     if newest is None:
@@ -169,7 +169,7 @@ def _of_this_run(
 
 def _over(path: Path, upper: dict[str, dict[str, Any]]) -> "tuple[TrainSettings, Checkpoint]":
     """A checkpoint, and its own settings under those given now."""
-    from decamo.checkpoint.recover import (
+    from decamo.checkpoint.load_save import (
         load_or_previous,  # torch, for a resume alone: decisions/0007
     )
 

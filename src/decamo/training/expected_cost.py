@@ -1,4 +1,4 @@
-"""What a plan will take: time from the run's own past, or from a timed step (``probe``)."""
+"""What a plan will take: time from the run's own past, or from a timed step (``dry_run``)."""
 
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ def expected_spending(
     ahead = [s for s in resumption.lineage.plan.stages if s.last_epoch > done]
     if not measure:
         return [_remembered(s, done, checkpoint) for s in ahead]
-    from decamo.training.probe import measured  # torch, for this branch alone: decisions/0007
+    from decamo.training.dry_run import measured  # torch, for this branch alone: decisions/0007
 
     images = resumption.lineage.last.images
     return measured(settings, images, [(s, _remembered(s, done, None)) for s in ahead])

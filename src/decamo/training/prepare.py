@@ -22,8 +22,7 @@ from decamo.nn import (
     calibrate_batchnorm,
     needs_calibration,
 )
-from decamo.nn.build import check_sizes, refuse_unbuildable
-from decamo.nn.calibrate import is_fresh
+from decamo.nn.build import check_sizes, is_fresh, refuse_unbuildable
 from decamo.nn.networks import differences_in
 from decamo.nn.segmenter import completed
 from decamo.schedule import Resumption, SegmentKind, unfrozen_before
@@ -31,20 +30,16 @@ from decamo.settings import TrainSettings, flag_of, shown
 from decamo.settings.network_names import OWN_NETWORK
 from decamo.settings.words import seconds_of
 from decamo.storage import RunFolder
-from decamo.training.cached_samples import sources_of
 from decamo.training.checkpoint_manager import CheckpointManager
 from decamo.training.data_splits import DataSplits
-from decamo.training.ema import Ema
 from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.resumption import resumption_of
 from decamo.training.runtime import Runtime
-from decamo.training.scaler import GuardedScaler
 from decamo.training.stability import StabilityMonitor
-from decamo.training.state import TrainState
-from decamo.training.step import Stepper
-from decamo.training.teacher import load_teacher
+from decamo.training.state import Ema, GuardedScaler, TrainState
+from decamo.training.step import Stepper, load_teacher
 from decamo.training.trainer import Trainer
-from decamo.training.training_batches import TrainingBatches
+from decamo.training.training_batches import TrainingBatches, sources_of
 from decamo.training.validation import Validator
 
 __all__ = ["Parts", "Prepared", "check_architecture", "ear_of", "prepare"]

@@ -1,4 +1,4 @@
-"""Device, number format and ranks: where a run takes place, behind one small type.
+"""Device, number format and ranks: where a run takes place, and how its memory runs out.
 
 Several devices train together under ``torchrun``. Gradients are summed by hand, once per optimizer
 step, instead of by DistributedDataParallel: a sum over all images divided by their number is right
@@ -6,6 +6,7 @@ for uneven last batches, costs one exchange however many micro-batches are accum
 care which parameters are frozen (see docs/decisions/0003).
 """
 
+import gc
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,7 +18,50 @@ import torch.distributed as dist
 
 from decamo.errors import SettingsError
 
-__all__ = ["Runtime", "close_runtime", "open_runtime"]
+__all__ = [
+    "OutOfMemory",
+    "Runtime",
+    "close_runtime",
+    "is_out_of_memory",
+    "open_runtime",
+    "release",
+]
+
+# Errors that are not torch.OutOfMemoryError: the CPU's allocator, and libraries that allocate
+# workspaces of their own.
+_SAID = (
+    "out of memory",
+    "can't allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+)
+
+
+@dataclass
+class OutOfMemory(Exception):
+    """A step did not fit.
+
+    Attributes:
+        torn: whether the optimizer had begun, so that weights and moments may be half updated.
+    """
+
+    torn: bool
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that the device or the machine has no memory left."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+
+
+def release(device: torch.device) -> None:
+    """Hand cached blocks back; call it when nothing refers to the failed step any more."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
 
 _FIRST_WITH_BF16 = (8, 0)  # compute capability of Ampere; a T4 (7.5) only emulates bf16, slowly
 

@@ -1,12 +1,20 @@
-"""All that changes while a run trains."""
+"""All that changes while a run trains: weights and their average, moments, loss scale, counters.
 
+torch's GradScaler halves its scale at each non-finite step without end: after 166 of them the scale
+underflows to zero, gradients are divided by zero, and the next good step destroys the weights. It
+also keeps the scale on the device and asks for it, and for what it found there, at each step,
+though the norm of the gradient, which a step reads anyway, says the same. So the scale is a number
+here.
+"""
+
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 
 from decamo import __version__
-from decamo.checkpoint import Best, Checkpoint, EpochSums, Generators
+from decamo.checkpoint import Best, Checkpoint, EmaWeights, EpochSums, Generators
 from decamo.data.rules import ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.history import EpochRecord
@@ -14,11 +22,125 @@ from decamo.nn import SegmentationNetwork
 from decamo.nn.weights import load_fitting
 from decamo.schedule import Lineage, Position
 from decamo.settings import TrainSettings
-from decamo.training.ema import Ema
 from decamo.training.optimizer_groups import load_optimizer_state, optimizer_state
-from decamo.training.scaler import GuardedScaler
 
-__all__ = ["TrainState", "generator_states", "restore_generators"]
+__all__ = [
+    "FLOOR",
+    "Ema",
+    "GuardedScaler",
+    "TrainState",
+    "decay_at",
+    "generator_states",
+    "restore_generators",
+]
+
+
+def decay_at(updates: int, decay: float) -> float:
+    """Decay of the next update: ``min(decay, (1 + n) / (10 + n))`` after ``n`` updates.
+
+    The warm-up of TensorFlow's ExponentialMovingAverage: a young average follows the weights
+    closely, so that its start has no say left when the decay reaches its final value.
+    """
+    return min(decay, (1 + updates) / (10 + updates))
+
+
+class Ema:
+    """A second model that follows the first; it starts as an exact copy, loaded weights included.
+
+    Args:
+        model: the model to follow.
+        decay: final decay per optimizer step, in [0, 1).
+    """
+
+    def __init__(self, model: SegmentationNetwork, decay: float) -> None:
+        self.model: SegmentationNetwork = copy.deepcopy(model).eval()
+        self.model.requires_grad_(False)
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, model: SegmentationNetwork) -> None:
+        """Move the average towards ``model``: parameters by the decay, buffers by copy."""
+        share = 1 - decay_at(self.updates, self.decay)
+        averaged: list[torch.Tensor] = list(self.model.parameters())
+        current: list[torch.Tensor] = list(model.parameters())
+        torch._foreach_lerp_(averaged, current, share)
+        for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
+            mine.copy_(theirs)
+        self.updates += 1
+
+    def state(self) -> EmaWeights:
+        """For a checkpoint."""
+        return EmaWeights(self.model.state_dict(), self.updates)
+
+    def load(self, state: EmaWeights) -> None:
+        """The inverse of :meth:`state`."""
+        self.model.load_state_dict(state.weights)
+        self.updates = state.updates
+
+
+FLOOR = 1.0  # at scale 1 nothing is gained by scaling; what overflows there is truly not finite
+
+# Those of torch.amp.GradScaler, under the names that its state has in checkpoints.
+_FRESH: Mapping[str, float | int] = {
+    "scale": 65536.0,
+    "growth_factor": 2.0,
+    "backoff_factor": 0.5,
+    "growth_interval": 2000,
+    "_growth_tracker": 0,
+}
+
+
+class GuardedScaler:
+    """A gradient scaler that never falls below :data:`FLOOR`; without float16 it does nothing.
+
+    Args:
+        enabled: whether the forward pass is in float16.
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        self._enabled = enabled
+        self._state = dict(_FRESH)
+
+    def scale(self, loss: torch.Tensor) -> torch.Tensor:
+        """The loss times the scale."""
+        return loss * self._state["scale"] if self._enabled else loss
+
+    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
+        """Divide the optimizer's gradients by the scale."""
+        if self._enabled:
+            every = [p.grad for group in optimizer.param_groups for p in group["params"]]
+            gradients = [gradient for gradient in every if gradient is not None]
+            if gradients:
+                torch._foreach_mul_(gradients, 1 / self._state["scale"])
+
+    def step(self, optimizer: torch.optim.Optimizer, finite: bool) -> None:
+        """Update the weights where the gradient is finite, and adapt the scale."""
+        if finite:
+            optimizer.step()
+        if self._enabled:
+            self._adapt(finite)
+
+    def _adapt(self, finite: bool) -> None:
+        """Double the scale after many finite steps in a row, halve it after another."""
+        state = self._state
+        state["_growth_tracker"] = int(state["_growth_tracker"]) + 1 if finite else 0
+        if not finite:
+            state["scale"] = max(state["scale"] * state["backoff_factor"], FLOOR)
+        elif state["_growth_tracker"] == state["growth_interval"]:
+            grown = state["scale"] * state["growth_factor"]
+            if grown <= torch.finfo(torch.float32).max:  # the loss has no larger number
+                state["scale"] = grown
+            state["_growth_tracker"] = 0
+
+    def state(self) -> dict[str, float]:
+        """Plain values for a checkpoint, named as torch's GradScaler names them."""
+        return dict(self._state) if self._enabled else {}
+
+    def load(self, state: Mapping[str, float]) -> None:
+        """The inverse of :meth:`state`; a state from a run without float16 is passed over."""
+        if state and self._enabled:
+            self._state = {name: state[name] for name in _FRESH}
 
 
 def generator_states() -> Generators:

@@ -28,10 +28,14 @@ from decamo.settings import TrainSettings
 from decamo.storage import RunFolder
 from decamo.training.checkpoint_manager import CheckpointManager
 from decamo.training.optimizer_groups import apply_lr
-from decamo.training.out_of_memory import OutOfMemory, release
-from decamo.training.rescue import GoBack, make_room, return_to_checkpoint
-from decamo.training.runtime import Runtime
-from decamo.training.stability import StabilityMonitor, Unhealthy
+from decamo.training.runtime import OutOfMemory, Runtime, release
+from decamo.training.stability import (
+    GoBack,
+    StabilityMonitor,
+    Unhealthy,
+    make_room,
+    return_to_checkpoint,
+)
 from decamo.training.state import TrainState
 from decamo.training.step import StepOutcome, Stepper
 from decamo.training.training_batches import TrainingBatches

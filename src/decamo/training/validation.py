@@ -12,9 +12,8 @@ from decamo.evaluation.scoring import ImageScores, score_chunks
 from decamo.history import Event, MemoryRanOut, ReadingTrouble, Validating
 from decamo.inference.predictor import Predictor
 from decamo.metrics import Scores, mean_scores
-from decamo.nn.gate_recorder import GateRecorder, Routing, routing_of
-from decamo.training.out_of_memory import is_out_of_memory, release
-from decamo.training.runtime import Runtime
+from decamo.nn.expert_recorders import GateRecorder, Routing, routing_of
+from decamo.training.runtime import Runtime, is_out_of_memory, release
 
 __all__ = ["ValidationSummary", "Validator", "summarize_scores"]
 

@@ -10,9 +10,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from decamo.data.annotated import is_annotation, sources_at
 from decamo.data.audit.findings import Finding
-from decamo.data.finding import PairSource, sources_under
+from decamo.data.finding import PairSource
 from decamo.data.halves import Half
+from decamo.data.inside import entries_of, located
 from decamo.data.layouts import no_data_set
 from decamo.data.matching import mask_affix, matched_files
 from decamo.data.name_rules import Pairing, pair_up
@@ -63,10 +65,11 @@ def take_inventory(roots: Sequence[Path], wanted: Wanted = ANYTHING) -> Inventor
         DataError: a root is no folder, or no data set lies below it.
     """
     sources: dict[tuple[Path, Path], PairSource] = {}
-    for root in roots:
-        if not root.is_dir():
+    for given in roots:
+        root = located(given.expanduser())
+        if not root.is_dir() and not is_annotation(root):
             raise DataError(root, "is not a folder", "name the folder of one or more data sets")
-        found = sources_under(root.expanduser(), mask_affix(wanted.mask_suffix))
+        found = sources_at(root, mask_affix(wanted.mask_suffix))
         if not found:
             raise DataError(root, *no_data_set(root))
         for source in found:
@@ -74,8 +77,9 @@ def take_inventory(roots: Sequence[Path], wanted: Wanted = ANYTHING) -> Inventor
             sources.setdefault(key, as_said(source, wanted))
     names = _own_names(sources.values())
     findings: list[Finding] = []
-    masks = {s.masks for s in sources.values()}
-    folders = masks | {s.images for s in sources.values()}
+    plain = [s for s in sources.values() if s.notation is None]
+    masks = {s.masks for s in plain}
+    folders = masks | {s.images for s in plain}
     deep = {f for s in sources.values() if _is_deep(s, wanted) for f in (s.images, s.masks)}
     beside = {s.images for s in sources.values() if s.beside}
     lister = _Lister(frozenset(folders), deep, beside, findings)
@@ -93,7 +97,10 @@ def take_inventory(roots: Sequence[Path], wanted: Wanted = ANYTHING) -> Inventor
             else:
                 holdings.append(part)
     holdings += [_joined(group) for group in cases.values()]
-    findings += _outside(roots, folders, (f for files in listed.values() for f in files))
+    inside = folders | {s.images for s in sources.values()}
+    every = [f for files in listed.values() for f in files]
+    every += [f for held in holdings for f in held.images]
+    findings += _outside(roots, inside, every)
     return Inventory(tuple(holdings), tuple(findings))
 
 
@@ -108,7 +115,7 @@ def _own_names(sources: Iterable[PairSource]) -> dict[PairSource, str]:
 
 def _is_deep(source: PairSource, wanted: Wanted) -> bool:
     """Whether images count that lie in folders beside other images."""
-    if source.beside:
+    if source.beside or source.notation is not None:
         return False
     try:
         images, _, _ = matched_files(source, mask_affix(wanted.mask_suffix))
@@ -146,10 +153,8 @@ class _Lister:
     ) -> list[Path]:
         files: list[Path] = []
         within: list[Path] = []
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-        for entry in found:
-            path = Path(entry.path)
+        for entry in sorted(entries_of(folder), key=lambda entry: entry.name):
+            path = folder / entry.name
             like_image = path.suffix.lower() in IMAGE_SUFFIXES | more
             if path.is_dir() and not like_image:  # Path's: DirEntry's raises on a circular link
                 within += [path] if path not in self.known else []
@@ -242,7 +247,7 @@ def _sorted_out(
 ) -> tuple[dict[str, Path], dict[str, Path], Pairing]:
     """Images and masks of a source by their stems, and which belong together."""
     affix = mask_affix(wanted.mask_suffix)
-    if source.beside:
+    if source.beside or source.notation is not None:
         images, masks, found = matched_files(source, affix)
         return dict(images), dict(masks), found
     images = _by_stem(listed[source.images], source.images)
@@ -277,7 +282,7 @@ def _hold(
     for stem in sorted(masks.keys() - set(found.masks.values()) - elsewhere):
         detail = f"no image {stem}.* in {source.images}{_hint(stem, images)}"
         findings.append(Finding("mask-without-image", masks[stem], detail))
-    if source.beside:
+    if source.beside or source.notation is not None:
         every = tuple(images.values()), tuple(masks.values())
         return Holding(name, split, source.place, pairs, *every)
     own = tuple(p for p in listed[source.masks] if _stem(p, source.masks) not in elsewhere)

@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from decamo.data.audit.layout_findings import Structure, guess, inspect
 from decamo.data.decoding import is_wide_file, opened
 from decamo.data.fingerprints import GLANCE, Print, fingerprint_of
+from decamo.data.inside import located
 from decamo.data.reading import SeenMask, read_image, see_image, see_mask_file
 from decamo.errors import UnreadableImage
 
@@ -27,6 +28,7 @@ _SUFFIXES = {
     "BMP": {".bmp"},
     "TIFF": {".tif", ".tiff"},
     "WEBP": {".webp"},
+    "PPM": {".pgm", ".ppm", ".pbm", ".pnm"},
 }
 
 
@@ -107,7 +109,7 @@ class FileFacts:
 
 def look_at(path: str, role: str) -> dict[str, Any]:
     """Facts of one file as plain JSON; whatever is wrong with it becomes a fact too."""
-    file = Path(path)
+    file = located(path)
     plain: dict[str, Any] = {"path": path, "role": role}
     try:
         stat = file.stat()
@@ -115,6 +117,8 @@ def look_at(path: str, role: str) -> dict[str, Any]:
     except OSError as error:
         reason = error.strerror or str(error)
         return asdict(FileFacts(path, role, fault="unreadable", reason=reason))
+    except UnreadableImage as error:  # what it is read from contradicts itself
+        return asdict(FileFacts(path, role, fault="unreadable", reason=error.got))
     plain |= {"size": stat.st_size, "changed": stat.st_mtime_ns}
     plain["sha256"] = hashlib.sha256(data).hexdigest()
     if not data:
@@ -134,7 +138,7 @@ def look_at(path: str, role: str) -> dict[str, Any]:
 
 def preview(path: str) -> dict[str, Any]:
     """A small JPEG of an image as displayed, base64, at most 240 px a side."""
-    picture = Image.fromarray(read_image(Path(path), at_least=_PREVIEW_PX))
+    picture = Image.fromarray(read_image(located(path), at_least=_PREVIEW_PX))
     picture.thumbnail((_PREVIEW_PX, _PREVIEW_PX))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=70)

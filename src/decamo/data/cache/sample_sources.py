@@ -16,6 +16,7 @@ from torch import Tensor
 from decamo.data.arena import nameless
 from decamo.data.audit.workers import Lost, in_processes
 from decamo.data.cache.identity import CHANNELS, channels_of, square_of
+from decamo.data.inside import located
 from decamo.data.pairs import Pair
 from decamo.data.read_ahead import ReadAhead
 from decamo.data.rules import ReadingRule
@@ -124,7 +125,7 @@ def _fill_here(
 def _task(image: str, mask: str, rule: str, path: str, *numbers: str) -> dict[str, object]:
     torch.set_num_threads(1)  # the processes share the cores as it is
     read = ReadingRule.from_plain(json.loads(rule))
-    pair = Pair(Path(image), Path(mask), Path(image).stem, "", "train", read)
+    pair = Pair(located(image), located(mask), Path(image).stem, "", "train", read)
     side, channels, start, index = (int(number) for number in numbers)
     try:
         _write(Path(path), pair, side, channels, start, index)
