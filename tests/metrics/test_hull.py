@@ -1,5 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.optimize import isotonic_regression
 
 from decamo.metrics import distances as hull
 from decamo.metrics.distances import lower_hull
@@ -18,7 +22,7 @@ def corners(x: list[int], y: list[int]) -> list[int]:
     return kept
 
 
-@pytest.mark.parametrize("pool", [hull._pool, hull._public_pool])
+@pytest.mark.parametrize("pool", [hull._pool, hull._public_pool, hull._plain_pool])
 def test_the_corners_are_those_of_a_monotone_chain(
     pool: hull.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,3 +43,15 @@ def test_the_corners_are_those_of_a_monotone_chain(
 
 def test_the_compiled_part_is_found_alone() -> None:
     assert hull._pool is not hull._public_pool
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays(np.float64, st.integers(1, 60), elements=st.integers(-20, 20)), st.integers(0, 99))
+def test_without_scipy_it_is_the_same_to_the_last_bit(slope: hull.Reals, seed: int) -> None:
+    width = np.random.default_rng(seed).integers(1, 9, len(slope)).astype(np.float64)
+    found = isotonic_regression(slope, weights=width)
+    pooled, _, start, count = hull._plain_pool(
+        slope, width, np.empty(len(slope) + 1, dtype=np.intp)
+    )
+    assert np.array_equal(pooled, found.x)
+    assert np.array_equal(start[: count + 1], found.blocks)

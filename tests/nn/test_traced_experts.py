@@ -15,11 +15,11 @@ class Mean(nn.Module):
 @pytest.fixture(scope="module")
 def traced() -> nn.Module:
     """``local_mean`` of any height and width, from an example of 7 x 9."""
-    sides = {axis: torch.export.Dim(name, min=3, max=64) for axis, name in ((2, "h"), (3, "w"))}
+    sides = dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC)
     program = torch.export.export(
         Mean(), (torch.zeros(1, 2, 7, 9),), dynamic_shapes={"x": sides}, strict=False
     )
-    return program.module()
+    return program.module(check_guards=False)  # those of memory layouts, which ONNX has none of
 
 
 @pytest.mark.parametrize("size", [(3, 4), (4, 4), (8, 12), (13, 5), (64, 63)])

@@ -1,6 +1,12 @@
 """An OpenVINO model, run by OpenVINO, and the way from ONNX to one."""
 
+import sys
 from pathlib import Path
+from typing import Any, cast
+
+# OpenVINO reports every import and conversion to a server, in a process of its own, unless the
+# package that does so is not there.
+cast(dict[str, Any], sys.modules).setdefault("openvino_telemetry", None)
 
 import numpy as np
 import numpy.typing as npt
