@@ -23,7 +23,7 @@ LADDER: list[set[str]] = [
     {"inference"},
     {"export"},
     {"evaluation"},
-    {"training", "report"},
+    {"training", "report", "trackers"},
     {"flags"},
     {"races"},
     {"api"},
@@ -63,6 +63,7 @@ MAY_LOAD = {
     "geometry": {"torch"},
     "nn": TORCH,
     "losses": TORCH,
+    "trackers": NUMPY | {"torch"},
 }
 
 

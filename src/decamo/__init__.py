@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from decamo.api.run import diagnose as diagnose
     from decamo.api.training import TrainResult as TrainResult
     from decamo.api.training import train as train
+    from decamo.api.watching import Watch as Watch
+    from decamo.api.watching import lightning_callback as lightning_callback
+    from decamo.api.watching import transformers_callback as transformers_callback
     from decamo.errors import DecamoError as DecamoError
     from decamo.inference.views import Views as Views
     from decamo.settings import TrainSettings as TrainSettings
@@ -61,10 +64,12 @@ _HOMES = {
     "TrainResult": "api.training",
     "TrainSettings": "settings",
     "Views": "inference.views",
+    "Watch": "api.watching",
     "adopt": "api.adopting",
     "diagnose": "api.run",
     "escape": "api.racing",
     "evaluate": "api.evaluating",
+    "lightning_callback": "api.watching",
     "load": "api.model",
     "metrics": "",
     "models": "api.backbones",
@@ -74,6 +79,7 @@ _HOMES = {
     "register_lr_schedule": "settings.schedule",
     "register_network": "settings.network_names",
     "train": "api.training",
+    "transformers_callback": "api.watching",
 }
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604

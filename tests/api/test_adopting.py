@@ -135,6 +135,61 @@ def test_with_data_the_weights_are_scored_first_and_both_numbers_said(
     assert baseline["iou"] == pytest.approx(run.here.scores.iou, abs=1e-6)
 
 
+def test_a_resume_from_a_foreign_file_adopts_it_and_goes_on_in_one_step(
+    tmp_path: Path, source: str, scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, folder = saved("with_optimizer", tmp_path), tmp_path / "run"
+    given: dict[str, Any] = {"network": source, "dataset_path": scenes, "checkpoint_dir": folder}
+
+    decamo.train(TINY, **given, resume_from=path, epochs=88, stage2_lr=3e-4, dry_run=True)
+    assert not list(folder.glob("*.pth"))
+    capsys.readouterr()
+    done = decamo.train(TINY, **given, resume_from=path, epochs=87, stage2_lr=3e-4)
+
+    held = load_checkpoint(done.folder.last)
+    assert [s.kind.value for s in held.lineage.segments] == ["start", "branch"]
+    assert held.lineage.segments[0].schedule.stage2_lr == 1e-3  # of its optimizer, not the flag's
+    assert held.lineage.last.schedule.stage2_lr == 3e-4
+    out = capsys.readouterr().out
+    assert "here it has IoU" in out
+    assert "--stage2-lr 0.001 -> 0.0003" in out
+    before = done.folder.last.read_bytes()
+    with pytest.raises(SettingsError, match=r"holds a run.*--resume auto"):
+        decamo.train(TINY, **given, resume_from=path, epochs=87)
+    assert done.folder.last.read_bytes() == before
+    again: dict[str, Any] = {"resume": "auto", "epochs": 88, "stage2_lr": 3e-4}
+    decamo.train(TINY, **given, resume_from=path, **again)
+    assert load_checkpoint(done.folder.last).position.epoch == 88
+
+
+def test_a_foreign_file_that_does_not_say_its_epoch_is_adopted_by_hand(
+    tmp_path: Path, source: str, scenes: Path
+) -> None:
+    with pytest.raises(SettingsError, match=r"decamo adopt .*bare\.pth .*--epoch N"):
+        decamo.train(
+            TINY, network=source, dataset_path=scenes, resume_from=saved("bare", tmp_path),
+            checkpoint_dir=tmp_path / "run",
+        )  # fmt: skip
+
+
+def test_what_is_advised_counts_from_the_weights_that_are_there(
+    tmp_path: Path, source: str
+) -> None:
+    log = tmp_path / "train.log"
+    rise = [min(0.5 + 0.01 * n, 0.6) - 0.0002 * max(n - 10, 0) for n in range(1, 87)]
+    log.write_text("".join(
+        f"[epoch {n}/100] train_loss=0.4 val_iou={iou:.4f} lr=0.00001\n"
+        for n, iou in enumerate(rise, 1)
+    ))  # fmt: skip
+
+    run = decamo.adopt(saved("bare", tmp_path), network=source, out=tmp_path / "run", log=log)
+
+    advice = decamo.Run(run.folder).diagnose().advice
+    words = list(advice.first.words)
+    assert words[words.index("--network") + 1] == source
+    assert advice.standing.best_epoch == 86  # the best one logged is the 10th
+
+
 def test_rates_are_those_in_force_and_follow_the_cosine_of_the_file(
     tmp_path: Path, source: str
 ) -> None:
@@ -233,5 +288,6 @@ def test_the_command_prints_what_it_found_and_the_next_command(
     assert main(words) == 2
 
     assert "begin with 'net.', which was taken off" in out
-    assert f"decamo train --resume-from {tmp_path / 'run/last.pth'} --network {source}" in out
+    assert f"decamo diagnose {tmp_path / 'run'}\n" in out
+    assert f"decamo escape {tmp_path / 'run/last.pth'} --network {source}" in out
     assert (tmp_path / "a.json").exists()

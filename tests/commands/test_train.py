@@ -20,7 +20,7 @@ import torch
 from decamo.cli import main
 from decamo.history import EpochDone, Event, Saved, StepDone, Validating, read_journal
 from decamo.report.console import Console
-from decamo.storage.owner import Holder
+from decamo.storage.owner_file import Holder
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.system import stop_signals
 from decamo.training.choosing import choose_settings

@@ -7,8 +7,8 @@ from decamo import history
 from decamo.history import Event, EventListener, Interrupted, Journal
 from decamo.history.events import __all__ as names
 from decamo.report.console import Console
-from decamo.report.tensorboard import TensorBoard
 from decamo.schedule import Position
+from decamo.trackers.tensorboard import TensorBoard
 
 
 def test_an_event_is_any_of_the_room_but_the_listener() -> None:

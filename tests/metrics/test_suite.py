@@ -40,6 +40,41 @@ def test_score_binarises_at_one_half(pair: tuple[np.ndarray, np.ndarray]) -> Non
     )
 
 
+@given(
+    shapes.flatmap(lambda shape: st.tuples(probabilities(shape), masks(shape), masks(shape))),
+    st.booleans(),
+)
+def test_the_short_list_is_the_full_one_s_bit_for_bit(
+    drawn: tuple[np.ndarray, np.ndarray, np.ndarray], with_void: bool
+) -> None:
+    probability, mask, void = drawn
+    left_out = void & ~mask if with_void and not (void & ~mask).all() else None
+
+    full = measure(probability, mask, void=left_out)
+
+    assert score(probability, mask, left_out) == Scores(full.iou, full.dice, full.mae)
+
+
+@given(PAIRS)
+def test_rounding_to_grey_levels_moves_neither_iou_nor_dice(
+    pair: tuple[np.ndarray, np.ndarray],
+) -> None:
+    probability, mask = pair
+
+    exact, rounded = (
+        measure(p, mask) for p in (probability, np.rint(probability * 255).astype(np.uint8))
+    )
+
+    assert (exact.iou, exact.dice) == (rounded.iou, rounded.dice)
+
+
+def test_the_values_next_to_one_half_keep_their_side_as_grey_levels() -> None:
+    half = np.float32(0.5)
+    values = np.array([[np.nextafter(half, half.dtype.type(0)), half]])
+
+    assert np.rint(values * 255).astype(np.uint8).tolist() == [[127, 128]]
+
+
 def test_threshold_itself_counts_as_object() -> None:
     one = np.ones((1, 1), np.bool_)
 

@@ -13,6 +13,7 @@ from decamo.errors import CheckpointMismatch, DecamoError, ModelError, SettingsE
 from decamo.nn import Segmenter, build_network, network_of
 from decamo.nn.foreign import ForeignNetwork
 from decamo.nn.foreign_output import read_answer
+from decamo.nn.networks import check_network
 from decamo.nn.segmentation_network import SegmentationNetwork
 from decamo.settings import ModelSettings
 from decamo.settings.network_names import NetworkKind, network_spec, register_network
@@ -280,6 +281,8 @@ class TestMistakes:
         with pytest.raises(SettingsError, match=rf"pip install 'decamo\[{extra}\]'") as told:
             build_network(ModelSettings(network=name), sizes=[64], seed=0)
         assert "\n" not in str(told.value)
+        with pytest.raises(SettingsError, match="is not installed"):
+            check_network(ModelSettings(network=name))
 
     def test_a_backbone_that_nobody_has(self) -> None:
         pytest.importorskip("segmentation_models_pytorch")
@@ -408,12 +411,30 @@ class TestAnswers:
         torch.testing.assert_close(logits.sigmoid()[:, 0], maps.softmax(1)[:, 1])
 
     @pytest.mark.parametrize("ends", [torch.sigmoid, lambda x: torch.cat((-x, x), 1).softmax(1)])
-    def test_probabilities_are_warned_of(self, ends: Callable[[Tensor], Tensor]) -> None:
-        def resized(_: nn.Module, x: Tensor) -> Tensor:
-            return F.interpolate(ends(x), scale_factor=4, mode="bilinear")
+    @pytest.mark.parametrize("modes", [(False,), (True,), (False, True)])
+    def test_probabilities_are_made_logits_again(
+        self, ends: Callable[[Tensor], Tensor], modes: tuple[bool, ...]
+    ) -> None:
+        def sometimes(net: nn.Module, x: Tensor) -> Tensor:
+            return ends(x) if net.training in modes else x
 
-        assert any("ends in a sigmoid" in n for n in adapted(Pyramid(resized)).notes())
-        assert not any("sigmoid" in n for n in adapted(Pyramid()).notes())
+        network, plain = adapted(Pyramid(sometimes)), adapted(Pyramid())
+        plain.load_state_dict(network.state_dict())
+        image = network.normalize(pixels())
+        factor = 1.0 if ends is torch.sigmoid else 2.0  # softmax of (-x, x)
+        for mode in (False, True):
+            found, raw = network.train(mode)(image), plain.train(mode)(image)
+            expected = raw.logits * (factor if mode in modes else 1.0)
+            torch.testing.assert_close(found.logits, expected, atol=1e-3, rtol=1e-3)
+        assert any("ends in a sigmoid or softmax, which is undone" in n for n in network.notes())
+        assert not any("sigmoid" in n for n in plain.notes())
+        found.logits.mean().backward()
+        raw.logits.mean().backward()
+        theirs = next(p.grad for p in network.parameters() if p.grad is not None)
+        ours = next(p.grad for p in plain.parameters() if p.grad is not None)
+        torch.testing.assert_close(
+            theirs, ours * (factor if True in modes else 1.0), atol=1e-3, rtol=1e-2
+        )
 
 
 class TestGroups:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from decamo.errors import SettingsError
+from decamo.races import standard_branches
 from decamo.schedule import resume
 from tests.races.build import start, turned_down
 
@@ -26,6 +27,13 @@ def test_the_highest_rate_so_far_is_that_of_an_open_backbone() -> None:
     low = turned_down(at, 0.00001)
     assert low.rate == pytest.approx(0.00001)
     assert low.highest == pytest.approx(0.001)
+
+
+def test_of_an_adopted_run_the_rates_that_were_logged_count() -> None:
+    low = start(40, scheduler="none", stage2_lr=0.00001)
+    assert replace(low, logged=0.0002).highest == pytest.approx(0.0002)
+    names = {b.name: b for b in standard_branches(replace(low, logged=0.0002))}
+    assert names["rate-before"].changes["schedule"]["stage2_lr"] == pytest.approx(0.0002)
 
 
 def test_the_peak_is_that_of_the_schedule_in_force() -> None:

@@ -2,11 +2,14 @@ import argparse
 import collections
 import json
 import os
+import pathlib
 import pickle
 import subprocess
 import sys
+import types
+import typing
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -71,6 +74,7 @@ def test_what_lies_beside_the_weights(tmp_path: Path) -> None:
         ({"epoch": 86, "scheduler": {"T_max": 86, "last_epoch": 86}}, 86),
         ({"epoch": 99, "args": {"epochs": 100}}, 100),
         ({"epoch": 100, "args": {"epochs": 100}}, 100),
+        ({"epoch": 100, "args": argparse.Namespace(epoch=100)}, 100),
         ({"epoch": 0, "global_step": 100}, 1),
     ],
 )
@@ -172,7 +176,49 @@ def hostile() -> dict[str, Any]:
         "path_of_numpy": {"model": weights, "x": Call(np.load, "x.npy", None, True)},
         "fraction": {"model": weights, "best_iou": Fraction(1, 2)},
         "set": {"model": weights, "frozen": {1, 2}},
+        **{f"settings_{name}": {"model": weights, "args": held} for name, held in odd_settings()},
     }
+
+
+def odd_settings() -> Iterator[tuple[str, Any]]:
+    """Objects of settings with something in them that is no setting."""
+    touch = Touch()
+    yield "in_attribute", argparse.Namespace(lr=0.1, callbacks=[{"on_end": touch}])
+    yield "in_namespace_of_namespace", argparse.Namespace(a=argparse.Namespace(b=touch))
+    yield "key", argparse.Namespace(**{"table": {touch: 1}})
+    yield "simple", types.SimpleNamespace(hook=touch)
+    yield "path_of_object", Call(pathlib.PosixPath, touch)
+    yield "path_of_number", Call(pathlib.PosixPath, 3)
+    yield "namespace_called", Call(argparse.Namespace, touch)
+    yield "factory", collections.defaultdict(touch_later, a=1)
+    yield "type_called", Call(dict, [("a", 1)])
+    yield "subclass", Settings(lr=0.1)
+    yield "function", argparse.Namespace(hook=touch_later)
+    yield "in_itself", in_itself()
+    yield "state_of_text", OddState()
+    yield "method", Call(argparse.Namespace.__eq__, touch, touch)
+
+
+def touch_later() -> None:
+    """Never called."""
+    raise AssertionError("called")
+
+
+class Settings(argparse.Namespace):
+    """A class of theirs, whose code is theirs."""
+
+
+class OddState:
+    """A namespace whose state is no dict."""
+
+    def __reduce__(self) -> Any:
+        return argparse.Namespace, (), "lr=0.1"
+
+
+def in_itself() -> argparse.Namespace:
+    held = argparse.Namespace(lr=0.1)
+    held.me = held
+    return held
 
 
 @pytest.mark.parametrize("protocol", [2, 5])
@@ -207,10 +253,70 @@ def test_nothing_in_a_file_of_old_torch_is_executed(
 
 
 def test_what_is_refused_is_named(tmp_path: Path) -> None:
-    content = {"model": NET.state_dict(), "args": argparse.Namespace(lr=0.1)}
+    content = {"model": NET.state_dict(), "args": Settings(lr=0.1)}
 
-    with pytest.raises(CheckpointForeign, match=r"argparse\.Namespace"):
+    with pytest.raises(CheckpointForeign, match=r"test_foreign_file\.Settings"):
         read_foreign(saved(content, tmp_path / "a.pth"))
+
+
+def class_of(module: str, name: str, base: type = object) -> Any:
+    """A class as another library has it: what counts is its name in the file."""
+    if name in vars(sys.modules.get(module, types)):
+        return getattr(sys.modules[module], name)
+    made = type(name, (base,), {"__module__": module})
+    for at in range(module.count(".") + 1):
+        part = ".".join(module.split(".")[: at + 1])
+        sys.modules.setdefault(part, types.ModuleType(part))
+    setattr(sys.modules[module], name, made)
+    return made
+
+
+def node(kind: str, value: Any) -> Any:
+    """As omegaconf keeps a value: beside facts about its type, and with its parent."""
+    made = class_of("omegaconf.nodes", f"{kind}Node")()
+    about = class_of("omegaconf.base", "Metadata")()
+    about.__dict__ = {"ref_type": typing.Any, "object_type": type(value), "flags": {}}
+    made.__dict__ = {"_metadata": about, "_parent": None, "_flags_cache": None, "_val": value}
+    return made
+
+
+def config(content: dict[str, Any]) -> Any:
+    made = class_of("omegaconf.dictconfig", "DictConfig")()
+    about = class_of("omegaconf.base", "ContainerMetadata")()
+    cache: Any = collections.defaultdict(dict)
+    about.__dict__ = {"ref_type": typing.Any, "object_type": dict, "resolver_cache": cache}
+    for one in content.values():
+        one._parent = made
+    made.__dict__ = {"_metadata": about, "_parent": None, "_content": content}
+    return made
+
+
+def their_settings() -> dict[str, Any]:
+    given = {"lr": 0.1, "save": pathlib.PosixPath("runs/a"), "sizes": [1, 2]}
+    easy = class_of("easydict", "EasyDict", dict)(given)
+    easy.__dict__.update(given)  # it has each item as an attribute as well
+    return {
+        "namespace": argparse.Namespace(**given),
+        "simple": types.SimpleNamespace(**given),
+        "default": collections.defaultdict(list, given),
+        "easydict": easy,
+        "yacs": class_of("yacs.config", "CfgNode", dict)(given),
+        "omegaconf": config({"lr": node("Float", 0.1), "save": node("String", "runs/a")}),
+    }
+
+
+@pytest.mark.parametrize("form", ["zip", "old"])
+@pytest.mark.parametrize("name", their_settings())
+def test_objects_of_settings_are_read_without_their_classes(
+    name: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = {"model": NET.state_dict(), "args": their_settings()[name], "epoch": 3}
+    path = saved(content, tmp_path / "a.pth", _use_new_zipfile_serialization=form == "zip")
+    for module in ("easydict", "yacs", "yacs.config", "omegaconf.dictconfig", "omegaconf.nodes"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+    assert read_foreign(path).settings == {"lr": 0.1, "save": "runs/a"}
+    assert not {"easydict", "yacs.config", "omegaconf.nodes"} & sys.modules.keys()
 
 
 def test_a_size_that_the_file_does_not_have_is_found_before_memory_is_asked_for(

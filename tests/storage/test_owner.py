@@ -16,8 +16,9 @@ import pytest
 
 import decamo
 from decamo.errors import SettingsError, StorageError
-from decamo.storage import owner
-from decamo.storage.owner import Holder, own
+from decamo.storage import owner, owner_file
+from decamo.storage.owner import own
+from decamo.storage.owner_file import Holder
 from decamo.system import boot_id
 
 SOURCE = str(Path(decamo.__file__).parents[1])
@@ -227,7 +228,7 @@ class TestWithoutHelpFromTheFileSystem:
             raise OSError(errno.EPERM, "no links here, as on exFAT")
 
         monkeypatch.setattr(os, "link", refuse)
-        monkeypatch.setattr(owner, "lock", lambda file: None)
+        monkeypatch.setattr(owner_file, "lock", lambda file: None)
         with own(tmp_path, say=quiet) as mine:
             assert [p.name for p in tmp_path.iterdir()] == [".owner-0001"]
             assert Holder.read(mine.path.read_bytes()) == replace(mine.holder, locked=None)
@@ -250,7 +251,7 @@ class TestWithoutHelpFromTheFileSystem:
 
     @pytest.mark.skipif(not boot_id(), reason="this system does not say when it was started")
     def test_where_a_boot_has_no_name_the_host_has(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(owner, "boot_id", lambda: "")
+        monkeypatch.setattr(owner_file, "boot_id", lambda: "")
         assert Holder.this().is_here()
         assert not replace(Holder.this(), host="far-away").is_here()
 

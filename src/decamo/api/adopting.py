@@ -1,6 +1,7 @@
 """``decamo.adopt``: a run that another program began becomes a run here."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,17 +57,22 @@ class AdoptResult:
         """The checkpoint to go on from."""
         return RunFolder(self.folder).last
 
+    def lines(self) -> Iterator[str]:
+        """What was adopted, and what was done."""
+        yield f"{self.foreign.path}: {self.foreign.description()}"
+        yield from self.notes
+        yield f"adopted: {self.checkpoint}, after epoch {self.epoch}"
+
     def __str__(self) -> str:
         """What was adopted, what was done, and what comes next."""
-        network = self.settings.model.network
+        data = [str(path) for path in self.settings.data.dataset_path] or ["DATA"]
+        flags = shlex.join(["--network", self.settings.model.network, "--dataset-path", *data])
         return "\n".join(
             [
-                f"{self.foreign.path}: {self.foreign.description()}",
-                *self.notes,
-                f"adopted: {self.checkpoint}, after epoch {self.epoch}; next:",
-                f"  decamo escape {self.checkpoint} --network {network} --dataset-path DATA",
-                f"  decamo train --resume-from {self.checkpoint} --network {network}"
-                f" --dataset-path DATA --checkpoint-dir {self.folder} --epochs {self.epoch + 40}",
+                *self.lines(),
+                "next:",
+                f"  decamo diagnose {shlex.quote(str(self.folder))}",
+                f"  decamo escape {shlex.quote(str(self.checkpoint))} {flags}",
             ]
         )
 
@@ -193,6 +199,8 @@ def _epoch(
             raise SettingsError(
                 "--epoch", f"got {asked}", "give the number of epochs it has trained"
             )
+        if foreign.epochs_done not in (None, asked):
+            return asked, f"as --epoch says, where the file says {foreign.epochs_done}"
         return asked, "as --epoch says"
     if foreign.epoch is not None and logged in (foreign.epoch, foreign.epoch + 1):
         return logged, "as the file and the log say"

@@ -3,27 +3,21 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.progress import Progress
 
 from decamo.api.model import Model, load
+from decamo.api.score_options import ScoreOptions
 from decamo.data.deciding import ranges_of
-from decamo.data.layouts import find_pairs
-from decamo.data.pairs import files_by_stem
-from decamo.data.rules import MAX_PIXELS, ReadingRule
+from decamo.data.rules import ReadingRule
 from decamo.data.split_record import SplitRecord
-from decamo.data.waiting import Ear
-from decamo.data.wanted import Wanted
-from decamo.errors import SettingsError
 from decamo.evaluation import (
     RESAMPLES,
     CaseSet,
-    Channel,
     Comparison,
-    Convention,
     MapMethod,
     Measurer,
     Method,
@@ -31,14 +25,11 @@ from decamo.evaluation import (
     Rules,
     SetScore,
     compare,
-    method_names,
     named_path,
     plain_score,
     rule_sets,
     run_method,
     score_set,
-    sets_of_masks,
-    sets_of_pairs,
 )
 from decamo.evaluation.cases import TrainedOn, trained_on
 from decamo.evaluation.network import NetworkMethod
@@ -54,8 +45,6 @@ from decamo.report.score_tables import (
     protocol_text,
     score_text,
 )
-from decamo.settings.option import one_of
-from decamo.settings.words import seconds_of
 
 __all__ = [
     "EvaluateResult",
@@ -67,95 +56,6 @@ __all__ = [
 ]
 
 _WORTH = 50  # images for each process; starting them takes about as long as scoring those
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """What is scored, on what, and how; names and defaults are those of ``decamo evaluate``.
-
-    Attributes:
-        checkpoint: networks, each ``PATH`` or ``NAME=PATH``.
-        predictions: folders of any method's maps, each ``DIR`` or ``NAME=DIR``.
-        dataset_path: folders of data sets.
-        masks: folders of masks, instead of data sets, each ``DIR`` or ``NAME=DIR``.
-        images: folders of images, beside ``masks``.
-        split: ``test`` or ``train``, of data sets.
-        train_on: folders or files that are to train on, by name or pattern.
-        test_on: folders or files that are to test on, by name or pattern.
-        mask_suffix: what the names of masks have behind those of their images.
-        protocol: ``published`` or ``plain``.
-        noncam: ``drop``, ``named`` or ``negatives``; None as the protocol has it.
-        missing: ``error``, or ``zero``: a mask without a map counts as nothing found.
-        mask_values: what the masks' values mean, such as ``object=1``.
-        max_pixels: of the largest file that is decoded.
-        resize: bring maps of another size to the mask's.
-        stretch: stretch each map to [0, 1], as the published protocol always does.
-        map_channel: of maps with alpha; None as all files show.
-        img_size: px that networks see; None as trained.
-        flips: average with the map of the mirrored image.
-        scales: magnifications whose maps are averaged.
-        look_closer: a second look at the window around what was found.
-        decide: ``half``, or ``iou`` for the region of the best expected IoU.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
-        batch_size: images read ahead.
-        num_workers: reading threads.
-        workers: scoring processes; None by cores and images.
-        data_timeout: after which a file that is not read is given up, such as ``3m``.
-        by: groupings whose scores are given as well.
-        compare: names of two methods: is the second better?
-        resamples: for intervals; 0 for none.
-        seed: of the resamples.
-        atlas: whether wrong pixels are classified.
-        band: px of boundary; None for 0.5 % of the diagonal.
-        network: ``FILE.py:FUNCTION`` of the checkpoints whose network is from a file.
-
-    Raises:
-        SettingsError: a word that is not among those allowed.
-    """
-
-    checkpoint: Sequence[str] = ()
-    predictions: Sequence[str] = ()
-    dataset_path: Sequence[Path] = ()
-    masks: Sequence[str] = ()
-    images: Sequence[Path] = ()
-    split: Literal["train", "test"] = "test"
-    train_on: Sequence[str] = ()
-    test_on: Sequence[str] = ()
-    mask_suffix: str = ""
-    protocol: str = Convention.PUBLISHED.value
-    noncam: str | None = None
-    missing: str = "error"
-    mask_values: Sequence[str] = ()
-    max_pixels: int = MAX_PIXELS
-    resize: bool = False
-    stretch: bool = False
-    map_channel: Channel | None = None
-    img_size: int | None = None
-    flips: bool = False
-    scales: Sequence[float] = (1.0,)
-    look_closer: bool = False
-    decide: str = "half"
-    device: str = "auto"
-    precision: str = "fp32"
-    batch_size: int = 8
-    num_workers: int = 2
-    workers: int | None = None
-    data_timeout: str = "3m"
-    by: Sequence[str] = ()
-    compare: Sequence[str] | None = None
-    resamples: int = RESAMPLES
-    seed: int = 0
-    atlas: bool = False
-    band: int | None = None
-    network: str = ""
-
-    def __post_init__(self) -> None:
-        one_of("protocol", self.protocol, tuple(c.value for c in Convention))
-        one_of("split", self.split, ("test", "train"))
-        one_of("missing", self.missing, ("error", "zero"))
-        if self.noncam is not None:
-            one_of("noncam", self.noncam, tuple(c.value for c in NonCam))
 
 
 @dataclass(frozen=True)
@@ -274,15 +174,15 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
     Raises:
         DecamoError: something cannot be read, or does not fit together.
     """
-    rules, ear = _rules(options), _ear(options)
-    names = _names(options)
+    rules, ear = options.rules(), options.ear(_aside)
+    names = options.names()
     loaded = [
         _network(options, n, named_path(c)[1], rules)
         for n, c in zip(names, options.checkpoint, strict=False)
     ]
     networks = [network for network, *_ in loaded]
     ruled = rule_sets(
-        _sets(options),
+        options.case_sets(),
         given=options.mask_values,
         images=bool(networks),
         ranges={k: v for *_, trained in loaded for k, v in ranges_of(trained).items()},
@@ -307,60 +207,9 @@ def score_prepared(scoring: Scoring) -> EvaluateResult:
     """
     options = scoring.options
     workers = _workers(options.workers, scoring.sets)
-    with Measurer(workers, scoring.rules, _ear(options)) as measurer:
+    with Measurer(workers, scoring.rules, options.ear(_aside)) as measurer:
         scores = [_score(options, m, s, measurer) for s in scoring.sets for m in scoring.methods]
     return EvaluateResult(scores, _compared(options, scores), scoring)
-
-
-def _rules(options: ScoreOptions) -> Rules:
-    convention = Convention(options.protocol)
-    rules = _rules_of(options, convention)
-    return replace(rules, other=_rules_of(options, convention.other))
-
-
-def _rules_of(options: ScoreOptions, convention: Convention) -> Rules:
-    return Rules(
-        NonCam(options.noncam) if options.noncam else convention.noncam,
-        options.stretch or convention is Convention.PUBLISHED,
-        options.resize,
-        _classifies(options),
-        options.band,
-        convention,
-    )
-
-
-def _sets(options: ScoreOptions) -> list[CaseSet]:
-    if bool(options.masks) == bool(options.dataset_path):
-        raise SettingsError(
-            "--dataset-path", "give either it or --masks", "name data sets, or folders of masks"
-        )
-    if options.dataset_path:
-        wanted = Wanted(tuple(options.train_on), tuple(options.test_on), options.mask_suffix)
-        return sets_of_pairs(find_pairs(options.dataset_path, options.split, wanted).pairs)
-    if options.checkpoint:
-        raise SettingsError("--masks", "a network needs images", "name the set by --dataset-path")
-    images: dict[str, Path] = {}
-    for folder in options.images:
-        images |= files_by_stem(folder)
-    return sets_of_masks([named_path(text) for text in options.masks], images)
-
-
-def _classifies(options: ScoreOptions) -> bool:
-    """Whether wrong pixels are classified and contrast is measured, which takes the images."""
-    return options.atlas or "contrast" in options.by
-
-
-def _names(options: ScoreOptions) -> list[str]:
-    """What the checkpoints and then the folders of maps are called."""
-    named = [named_path(text) for text in (*options.checkpoint, *options.predictions)]
-    if not named:
-        raise SettingsError("decamo evaluate", "nothing to score", "name a checkpoint or maps")
-    names = method_names(named)
-    for name in options.compare or ():
-        if name not in names:
-            known = ", ".join(names)
-            raise SettingsError("--compare", f"no method is called {name}", f"choose from {known}")
-    return names
 
 
 def _folders(
@@ -375,7 +224,7 @@ def _folders(
             options.missing,
             noncam,
             options.map_channel,
-            _ear(options),
+            options.ear(_aside),
         )
         for name, text in zip(own, options.predictions, strict=True)
     ]
@@ -404,7 +253,7 @@ def _network(
         "decision": options.decide,
         "precision": str(predictor.dtype or "float32").removeprefix("torch."),
     }
-    images = _classifies(options)
+    images = options.classifies
     method = NetworkMethod(
         name,
         predictor,
@@ -413,7 +262,7 @@ def _network(
         options.num_workers,
         rules,
         images,
-        _ear(options),
+        options.ear(_aside),
     )
     return method, trained.images, trained.rules
 
@@ -468,7 +317,3 @@ def _compared(options: ScoreOptions, scores: Sequence[SetScore]) -> list[Compari
 
 def _aside(line: str) -> None:
     sys.stderr.write(f"{line}\n")
-
-
-def _ear(options: ScoreOptions) -> Ear:
-    return Ear(say=_aside, give_up_s=seconds_of("data_timeout", options.data_timeout))

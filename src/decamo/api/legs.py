@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from decamo.history import EpochDone, Event, Interrupted, Journal, StepDone
 from decamo.races.live import Live
 from decamo.races.plateau import PlateauWatch
 from decamo.report.console import Console
-from decamo.report.tensorboard import TensorBoard
+from decamo.schedule import SegmentKind
 from decamo.settings import TrainSettings
 from decamo.settings.plain import merged, to_plain
 from decamo.storage import RunFolder
 from decamo.storage.owner import Ownership
+from decamo.trackers import open_trackers
 from decamo.training.choosing import Given, choose_settings
 from decamo.training.data_splits import DataSplits
 from decamo.training.prepare import Prepared, prepare
@@ -225,10 +226,10 @@ def _train(
             say = session.con.say
             journal = stack.enter_context(Journal(folder.journal, say))
             journal.write("run", run_line(settings, prepared))
-            board = stack.enter_context(
-                closing(TensorBoard(folder.tensorboard, prepared.resumption.position.step, say))
-            )
-            callbacks += [journal.on_event, board.on_event, *session.callbacks]
+            how = prepared.resumption
+            same = how.kind is SegmentKind.CONTINUE
+            trackers = open_trackers(stack, settings, folder, how.position.step, same, say)
+            callbacks += [journal.on_event, *trackers, *session.callbacks]
         callbacks.append(watch.on_event)
         for event in trainer.run():
             last = event

@@ -1,11 +1,13 @@
 """Train: one call for a run, also through its plateaus."""
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from decamo.api.adopt_first import with_foreign_adopted
 from decamo.api.legs import Callback, Ended, Session, prepared_leg, run_legs, too_short
 from decamo.api.run_place import (
     as_it_is_now,
@@ -30,6 +32,7 @@ from decamo.storage import (
     make_folder,
 )
 from decamo.storage.outputs import Read, Written
+from decamo.trackers import check_trackers, complete_trackers
 from decamo.training.choosing import (
     Config,
     Given,
@@ -43,7 +46,7 @@ from decamo.training.dry_run import rehearse
 from decamo.training.prepare import ear_of
 from decamo.training.resumption import is_complete
 from decamo.training.run_summary import startup_summary
-from decamo.training.runtime import Runtime
+from decamo.training.runtime import Runtime, is_first_process
 from decamo.training.stops import Budget, Stop, StopKind, stop_requests
 
 __all__ = ["Callback", "TrainResult", "train", "train_given"]
@@ -142,16 +145,33 @@ def train_given(
         DecamoError: the settings, the data, the checkpoint or the folder cannot be used.
     """
     began = time.monotonic()
+    with with_foreign_adopted(given, print, dry_run=dry_run) as given:
+        return _train(given, began, callbacks, dry_run, reads, writes)
+
+
+def _train(
+    given: Given,
+    began: float,
+    callbacks: Sequence[Callback],
+    dry_run: bool,
+    reads: Sequence[Read],
+    writes: Sequence[Written],
+) -> TrainResult:
     settings, checkpoint = choose_settings(given)
     if not settings.data.dataset_path:
         raise DataError("--dataset-path", "not given", "name the folder of a data set")
     folder = RunFolder(settings.run.checkpoint_dir)
     if checkpoint is not None and is_complete(settings, checkpoint):
+        check_trackers(settings)
+        if is_first_process():
+            with Console(sys.stdout, time.monotonic) as con:
+                complete_trackers(settings, folder, checkpoint.position.step, con.say)
         return TrainResult(folder, complete=settings.run.resume_from)
     if checkpoint is not None:
         refuse_unbuildable(checkpoint.architecture, settings.run.resume_from)
     insist_on_named_code(given, to_plain(settings), settings.run.resume_from)
     check_network(settings.model)
+    check_trackers(settings)
     check_run_outputs(settings, reads, writes)
     make_folder(folder.root)
     runtime = runtime_of(settings)

@@ -32,9 +32,11 @@ from decamo.errors import UnreadableImage
 
 __all__ = [
     "FORMATS",
+    "TURNS",
     "DecodedFile",
     "as_unreadable",
     "decode_file",
+    "header_of",
     "is_wide_file",
     "opened",
     "turned_upright",
@@ -54,7 +56,7 @@ _ARRAY = b"\x93NUMPY"
 _OPENING = threading.Lock()
 
 # What brings a stored picture upright, by the value of its orientation tag (EXIF 2.3, 4.6.4 A)
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -163,6 +165,16 @@ def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) ->
     return DecodedFile(decoded, (height, width), orientation, upright, lossy, declared, low)
 
 
+def header_of(file: IO[bytes]) -> tuple[tuple[int, int], int]:
+    """Height and width as stored, and the orientation's value, 1 to 8; no pixel need be decoded."""
+    with opened(file) as picture:
+        width, height = picture.size
+        orientation = _orientation(picture)
+        if picture.format == "TIFF" and orientation >= 5:
+            width, height = height, width
+        return (height, width), orientation
+
+
 @contextlib.contextmanager
 def opened(file: IO[bytes]) -> Iterator[Any]:
     """Pillow's picture, without its own bound on pixels, which is half a phone's photograph."""
@@ -244,14 +256,14 @@ def _orientation(picture: Image.Image) -> int:
         value = picture.getexif().get(_ORIENTATION, 1)
     except Exception:  # a garbled EXIF block spoils no pixel; viewers show such files unturned
         return 1
-    return value if value in _TURNS else 1
+    return value if value in TURNS else 1
 
 
 def turned_upright(file: DecodedFile, picture: Image.Image, turn: int) -> Image.Image:
     """A picture of the file with an orientation applied, unless Pillow has done so."""
     if turn == 1 or file.upright:
         return picture
-    return picture.transpose(_TURNS[turn])
+    return picture.transpose(TURNS[turn])
 
 
 @contextlib.contextmanager

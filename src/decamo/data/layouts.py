@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from decamo.data.annotated import is_annotation, sources_at
+from decamo.data.annotations import is_annotation, sources_at
 from decamo.data.finding import LOOKED_FOR, PairSource, glimpse, lone_images
 from decamo.data.halves import Half
 from decamo.data.inside import located, same_content

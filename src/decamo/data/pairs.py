@@ -8,6 +8,7 @@ from pathlib import Path
 
 from decamo.data.inside import FolderEntry, entries_of
 from decamo.data.rules import BY_ITSELF, ReadingRule
+from decamo.data.suffixes import ARRAY_SUFFIXES, IMAGE_SUFFIXES, USUAL_SUFFIXES
 from decamo.errors import DataError
 
 __all__ = [
@@ -22,13 +23,6 @@ __all__ = [
     "loose_files",
     "others_in",
 ]
-
-_USUAL = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
-# Read as well, but where a usual file has the same name it counts alone.
-_BESIDE = frozenset((".gif", ".jfif", ".jpe", ".mpo", ".dib", ".pgm", ".ppm", ".pbm", ".pnm"))
-IMAGE_SUFFIXES = _USUAL | _BESIDE
-ARRAY_SUFFIXES = frozenset((".npy",))
-"""Of masks alone, and likewise where no usual file has the same name."""
 
 _DEPTH = 3  # of folders within a folder of images
 
@@ -129,7 +123,7 @@ def is_new(folder: Path, seen: set[Path]) -> bool:
 
 
 def _is_usual(path: Path) -> bool:
-    return path.suffix.lower() in _USUAL
+    return path.suffix.lower() in USUAL_SUFFIXES
 
 
 def _is_file(entry: FolderEntry) -> bool:

@@ -11,6 +11,7 @@ from decamo.diagnosis.run_state import ADOPTED, RunState
 from decamo.history import Origin
 from decamo.recipes import RECIPES
 from decamo.settings import ModelSettings, ScheduleSettings, TrainSettings, flag_of, shown
+from decamo.settings.network_names import is_code
 from decamo.settings.plain import SECTIONS, from_plain, merged, section_of, to_plain
 
 __all__ = [
@@ -123,14 +124,19 @@ def resumed(
         mended = tuple(c for c in mended if c.name in _TOLD or _differs(old, c))
     values = {c.name: c.value for c in mended}
     where = file or f"{FOLDER}/{'last' if newest else 'best_model'}.pth"
-    words = ("decamo", "train", *_flags({"resume_from": where} | values))
+    again = _network_of(standing)
+    words = ("decamo", "train", *_flags({"resume_from": where} | values | again))
     told = known or standing.planned_end is not None or "epochs" in values
     return Order(words, mended, _schedule(old.schedule, mended) if told else None, start)
 
 
 def _of_adopted(standing: RunState, changes: Sequence[Change]) -> Order:
-    """The adopted run carries its own flags: only the changes are given."""
-    start = standing.best_epoch
+    """The adopted run carries its own flags: only the changes are given.
+
+    Which epoch the weights are of stands in their file, not in the log: epochs are counted from the
+    last one logged.
+    """
+    start = standing.epoch
     old = _assumed(standing).schedule
     mended = _mended(old, changes, start)
     values = {c.name: c.value for c in mended}
@@ -138,6 +144,12 @@ def _of_adopted(standing: RunState, changes: Sequence[Change]) -> Order:
     told = standing.planned_end is not None or "epochs" in values
     schedule = _schedule(old, mended) if told else None
     return Order(("decamo", "train", *_flags(place | values)), mended, schedule, start)
+
+
+def _network_of(standing: RunState) -> dict[str, Any]:
+    """The run's network, where it comes from a file."""
+    network = standing.settings.model.network if standing.settings else ""
+    return {"network": network} if is_code(network) else {}
 
 
 def _network_again() -> dict[str, Any]:
@@ -149,7 +161,6 @@ def adoption(standing: RunState) -> Order:
     """What makes another program's checkpoint a run of this one."""
     words = ["decamo", "adopt", standing.adopted or CHECKPOINT, "--network", NETWORK]
     words += ["--log", standing.log or LOG]
-    words += ["--epoch", str(standing.best_epoch)] if standing.best_epoch else []
     return Order((*words, "--out", str(PurePath(ADOPTED).parent)), ())
 
 
@@ -194,7 +205,8 @@ def evaluation(standing: RunState) -> Order:
     paths = standing.settings.data.dataset_path if standing.settings else ()
     sets = [str(p) for p in paths] or [DATASET]
     file = standing.checkpoint or f"{FOLDER}/best_model.pth"
-    return Order(("decamo", "evaluate", file, "--dataset-path", *sets), ())
+    network = _flags(_network_of(standing))
+    return Order(("decamo", "evaluate", file, "--dataset-path", *sets, *network), ())
 
 
 def pasteable(words: Sequence[str]) -> str:

@@ -150,7 +150,8 @@ def standing_of(
     stretch, points = case.stretch, scores.points
     settings = _settings(stretch.settings) if stretch else None
     scored = [p for p in points if p.known("iou") is not None]
-    best = max(scored, key=lambda p: p.known("iou") or 0.0, default=None)
+    kept = [p for p in scored if p.epoch >= _adopted_at(scores)]
+    best = max(kept, key=lambda p: p.known("iou") or 0.0, default=None)
     epoch = points[-1].epoch if points else 0
     trend = pace_now(case, thresholds or Thresholds())
     end = stretch.planned_end if stretch else None
@@ -185,6 +186,14 @@ def standing_of(
         adopted=given if foreign else "",
         log=past.source if foreign and Path(past.source).exists() else "",
     )
+
+
+def _adopted_at(past: Past) -> int:
+    """Epochs that another program trained: of its weights only the last are here."""
+    last = past.points[-1].epoch if past.points else 0
+    ends = [*(s.first_epoch - 1 for s in past.stretches[1:]), last]
+    theirs = [end for s, end in zip(past.stretches, ends, strict=False) if s.adopted]
+    return max(theirs, default=0)
 
 
 def _settings(plain: Mapping[str, Mapping[str, Any]]) -> TrainSettings | None:

@@ -1,8 +1,8 @@
 """A predictor and pairs in, scores per image out: how training validates.
 
-The same predictor, resizing and measures as ``decamo evaluate``, but several images a forward pass
-and maps that are not rounded to 8 bits, for speed: the mean absolute error may differ in
-the fourth decimal (docs/decisions/0006).
+The same predictor, resizing and way from a map to its scores as ``decamo evaluate``, but several
+images a forward pass and maps that are not rounded to 8 bits, for speed: the mean absolute error
+may differ in the fourth decimal (docs/decisions/0006 and 0028).
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -17,7 +17,7 @@ from decamo.data.read_ahead import ReadAhead
 from decamo.data.reading import Labels, read_labelled
 from decamo.data.waiting import LISTEN_S, Patience
 from decamo.inference.predictor import Predictor
-from decamo.metrics import Scores, score
+from decamo.metrics import Scores, object_and_ground, scores_of, short_tally
 
 __all__ = ["ImageScores", "Pixels", "score_chunks"]
 
@@ -83,28 +83,23 @@ def score_chunks(
                 continue
             probabilities = predictor.predict([image for image, _ in read])
             yield [
-                ImageScores(pair, score(probability, *labels), _pixels(probability, *labels))
+                _scored(pair, probability, labels)
                 for pair, (_, labels), probability in zip(chunk, read, probabilities, strict=True)
             ]
 
 
-def _pixels(
-    probability: npt.NDArray[np.float32],
-    mask: npt.NDArray[np.bool_],
-    void: npt.NDArray[np.bool_] | None,
-) -> Pixels:
-    if void is not None:
-        probability, mask = probability[~void], mask[~void]
-    predicted = probability >= 0.5
-    wrong = probability[predicted != mask]
-    sure = np.count_nonzero((wrong < _SURE) | (wrong > 1 - _SURE))
-    return Pixels(
-        mask.size,
-        int(np.count_nonzero(mask)),
-        int(np.count_nonzero(predicted)),
-        wrong.size,
-        int(sure),
+def _scored(pair: Pair, probability: npt.NDArray[np.float32], labels: Labels) -> ImageScores:
+    inside, outside = object_and_ground(probability, *labels)
+    tally = short_tally(inside, outside)
+    found, false = tally.half
+    pixels = Pixels(
+        tally.n,
+        tally.n_object,
+        found + false,
+        tally.n_object - found + false,
+        int(np.count_nonzero(inside < _SURE) + np.count_nonzero(outside > 1 - _SURE)),
     )
+    return ImageScores(pair, scores_of(tally), pixels)
 
 
 def _read_ahead(

@@ -34,7 +34,7 @@ from decamo.history.events import (
 )
 from decamo.storage import storage_error
 
-__all__ = ["Journal", "read_epochs", "read_journal"]
+__all__ = ["Journal", "numbers_of", "read_epochs", "read_journal"]
 
 _MOST_WAITING = 64 * 2**20  # bytes of lines that wait for room on the disk; days of steps
 
@@ -160,7 +160,7 @@ def read_epochs(path: Path) -> list[EpochRecord]:
     A null is read as NaN: nothing else in a record is written as one.
     """
     epochs = {
-        entry["epoch"]: EpochRecord.from_plain(_numbers(entry))
+        entry["epoch"]: EpochRecord.from_plain(numbers_of(entry))
         for entry in read_journal(path)
         if entry.get("kind") == "epoch"
     }
@@ -179,12 +179,12 @@ def _ends_midline(path: Path) -> bool:
         return file.read() != b"\n"
 
 
-def _numbers(value: Any) -> Any:
+def numbers_of(value: Any) -> Any:
     """The inverse of :func:`_finite`, but for the sign of an infinity."""
     if isinstance(value, Mapping):
-        return {k: _numbers(v) for k, v in value.items()}
+        return {k: numbers_of(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_numbers(v) for v in value]
+        return [numbers_of(v) for v in value]
     return math.nan if value is None else value
 
 

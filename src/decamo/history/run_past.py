@@ -150,6 +150,7 @@ class _Reader:
                 train_images=_whole(entry.get("train_images")),
                 val_images=_whole(entry.get("val_images")),
                 device=str(entry.get("device") or ""),
+                adopted=entry.get("adopted") is True,
             )
         )
         self._fresh = True
@@ -161,6 +162,7 @@ class _Reader:
                 self.stretches[-1],
                 first_epoch=max(self.points, default=0) + 1,
                 word="rollback",
+                adopted=False,
                 reason=str(entry.get("reason") or ""),
                 baseline_iou=None,
                 lineage=_lineage(entry.get("ledger")),  # 0.1.0 did not write it down

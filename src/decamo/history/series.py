@@ -101,6 +101,7 @@ class Stretch:
         device: such as ``cuda:0``; empty where unknown.
         baseline_iou: validation IoU in [0, 1] of the weights that it set out from, where measured.
         lineage: the run's segments up to this one, where they were written down.
+        adopted: whether another program trained them, before its checkpoint became a run here.
     """
 
     first_epoch: int
@@ -113,6 +114,7 @@ class Stretch:
     device: str = ""
     baseline_iou: float | None = None
     lineage: Lineage | None = None
+    adopted: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,17 @@ from decamo.metrics.measures import (
     summarize_measures,
 )
 from decamo.metrics.nearness_measures import boundary_iou, weighted_f
-from decamo.metrics.suite import THRESHOLD, Scores, binarise, mean_scores, measure, score
+from decamo.metrics.suite import (
+    THRESHOLD,
+    Scores,
+    binarise,
+    mean_scores,
+    measure,
+    object_and_ground,
+    score,
+    scores_of,
+)
+from decamo.metrics.tallying import short_tally
 
 __all__ = [
     "THRESHOLD",
@@ -28,8 +38,11 @@ __all__ = [
     "mae",
     "mean_scores",
     "measure",
+    "object_and_ground",
     "s_measure",
     "score",
+    "scores_of",
+    "short_tally",
     "summarize_measures",
     "weighted_f",
 ]

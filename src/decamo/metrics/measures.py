@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.metrics.tally import Curve, Part, Quarter, Tally, ratio
+from decamo.metrics.tallying import short_tally
 
 __all__ = [
     "BETA_SQUARED",
@@ -144,7 +145,7 @@ def mae(probability: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> fl
     The probability is taken as it is: it is not stretched to [0, 1] by its own extremes, as some
     toolboxes do.
     """
-    return float(np.abs(probability.astype(np.float64) - mask).mean())
+    return short_tally(probability[mask], probability[~mask]).error / mask.size
 
 
 Binary = npt.NDArray[np.bool_]

@@ -1,7 +1,7 @@
 """All measures of an image, and of a set of images: per image first, means after.
 
 :func:`score` is the short list that training watches, :func:`measure` the full list that papers
-print.
+print. Both take IoU, Dice and MAE from :func:`scores_of` (docs/decisions/0028).
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,21 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.measures import ImageMeasures, dice, e_measure, f_measure, iou, mae, s_measure
+from decamo.metrics.measures import ImageMeasures, e_measure, f_measure, s_measure
 from decamo.metrics.nearness_measures import boundary_iou, weighted_f
-from decamo.metrics.tally import Counts, Curve, Cut
-from decamo.metrics.tallying import Floats, scale_of, tally_bytes, tally_floats
+from decamo.metrics.tally import Counts, Curve, Cut, ShortTally
+from decamo.metrics.tallying import Floats, scale_of, short_tally, tally_bytes, tally_floats
 
-__all__ = ["THRESHOLD", "Scores", "binarise", "mean_scores", "measure", "score"]
+__all__ = [
+    "THRESHOLD",
+    "Scores",
+    "binarise",
+    "mean_scores",
+    "measure",
+    "object_and_ground",
+    "score",
+    "scores_of",
+]
 
 THRESHOLD = 0.5
 
@@ -40,6 +49,8 @@ def score(
 ) -> Scores:
     """Scores of one image at its mask's native size, over all pixels that are not void.
 
+    They equal, bit for bit, ``iou``, ``dice`` and ``mae`` of :func:`measure`.
+
     Args:
         probability: float32 ``[H, W]`` in [0, 1].
         mask: bool ``[H, W]``.
@@ -48,13 +59,34 @@ def score(
     Raises:
         ValueError: the shapes differ, or all is void.
     """
+    return scores_of(short_tally(*object_and_ground(probability, mask, void)))
+
+
+def object_and_ground(
+    probability: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.bool_],
+    void: npt.NDArray[np.bool_] | None = None,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The values of a prediction on the object and on its ground, each float32 ``[N]``.
+
+    Arguments and errors are those of :func:`score`.
+    """
     if probability.shape != mask.shape:
         raise ValueError(f"want {mask.shape}, the mask's shape; got {probability.shape}")
     if void is not None:
         known = _known(mask, void)
         probability, mask = probability[known], mask[known]
-    binary = probability >= THRESHOLD
-    return Scores(iou(binary, mask), dice(binary, mask), mae(probability, mask))
+    return probability[mask], probability[~mask]
+
+
+def scores_of(tally: ShortTally, *, both_empty: float = 1.0) -> Scores:
+    """IoU, Dice and MAE of an image from its counts: the one way to them, while training as well.
+
+    Args:
+        tally: the counts.
+        both_empty: IoU and Dice where neither mask nor prediction has an object.
+    """
+    return Scores(*_overlap(tally.half, tally.n_object, both_empty), tally.error / tally.n)
 
 
 def mean_scores(scores: Sequence[Scores]) -> Scores:
@@ -124,18 +156,16 @@ def measure(
     precision, recall = counts.precision(), counts.recall()
     e = _alignments(counts, tally.adaptive)
     both = counts.n_object + tally.half.fp  # pixels that are object in the mask or at 0.5
-    iou_half, dice_half = _overlap(
-        tally.half, counts.n_object, both_empty=0.0 if published else 1.0
-    )
+    short = scores_of(tally.short, both_empty=0.0 if published else 1.0)
     iou_adaptive, dice_adaptive = _overlap(tally.adaptive, counts.n_object, both_empty=0.0)
     return ImageMeasures(
         s=s_measure(tally),
         weighted_f=weighted_f(prediction, truth, tally.outside.mean * tally.outside.n, levels),
-        mae=tally.error / counts.n,
+        mae=short.mae,
         f_adaptive=_f_of(tally.adaptive, counts.n_object),
         e_adaptive=float(e[-1]),
-        iou=iou_half,
-        dice=dice_half,
+        iou=short.iou,
+        dice=short.dice,
         iou_adaptive=iou_adaptive,
         dice_adaptive=dice_adaptive,
         boundary_iou=(
@@ -223,7 +253,7 @@ def _f_of(cut: Cut, n_object: int) -> float:
     return float(f_measure(np.array([precision]), np.array([recall]))[0])
 
 
-def _overlap(cut: Cut, n_object: int, *, both_empty: float) -> tuple[float, float]:
+def _overlap(cut: Cut, n_object: int, both_empty: float) -> tuple[float, float]:
     """IoU and Dice of a cut."""
     union, total = cut.fp + n_object, cut.tp + cut.fp + n_object
     if union == 0:

@@ -20,6 +20,7 @@ __all__ = [
     "Cut",
     "Part",
     "Quarter",
+    "ShortTally",
     "Tally",
     "quarters_of",
     "ratio",
@@ -96,6 +97,19 @@ class Cut(NamedTuple):
     fp: int
 
 
+class ShortTally(NamedTuple):
+    """What IoU and Dice at 0.5 and MAE need to know of an image.
+
+    ``n`` pixels, ``n_object`` of them the object's; ``half`` cuts at 0.5; ``error`` is the sum over
+    pixels of ``|prediction - mask|``.
+    """
+
+    n: int
+    n_object: int
+    half: Cut
+    error: float
+
+
 class Part(NamedTuple):
     """The prediction on the object, or on its ground: pixels, mean, and deviation (n - 1)."""
 
@@ -135,6 +149,11 @@ class Tally:
     outside: Part
     quarters: tuple[Quarter, Quarter, Quarter, Quarter]
     error: float
+
+    @property
+    def short(self) -> ShortTally:
+        """The part of it that the short list of scores needs."""
+        return ShortTally(self.counts.n, self.counts.n_object, self.half, self.error)
 
 
 def quarters_of(mask: npt.NDArray[np.bool_]) -> list[tuple[slice, slice]]:

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.metrics.distances import Box, box_of
-from decamo.metrics.tally import Counts, Cut, Part, Quarter, Tally, quarters_of
+from decamo.metrics.tally import Counts, Cut, Part, Quarter, ShortTally, Tally, quarters_of
 
 __all__ = [
     "ByteScale",
     "Floats",
     "scale_of",
+    "short_tally",
     "tally_bytes",
     "tally_floats",
 ]
@@ -208,15 +209,30 @@ def tally_floats(
         )
         inside, outside, mean = value[mask], value[~mask & known], value[known].mean()
     threshold = min(2 * mean, 1)
-    half = float(np.nextafter(value.dtype.type(0.5), value.dtype.type(1))) if above_half else 0.5
+    short = short_tally(inside, outside, above_half=above_half)
     return Tally(
         counts=Counts(_histogram(inside), _histogram(outside)),
         adaptive=Cut(_at_least(inside, threshold), _at_least(outside, threshold)),
-        half=Cut(_at_least(inside, half), _at_least(outside, half)),
+        half=short.half,
         inside=_float_part(inside),
         outside=_float_part(outside),
         quarters=(first, second, third, fourth),
-        error=float(inside.size - inside.sum(dtype=np.float64) + outside.sum(dtype=np.float64)),
+        error=short.error,
+    )
+
+
+def short_tally(inside: Floats, outside: Floats, *, above_half: bool = False) -> ShortTally:
+    """The short tally of a float prediction in [0, 1] on an object and on its ground, each ``[N]``.
+
+    With ``above_half`` a pixel of exactly 0.5 is no object in ``half``.
+    """
+    one = inside.dtype.type(1)
+    half = float(np.nextafter(inside.dtype.type(0.5), one)) if above_half else 0.5
+    return ShortTally(
+        inside.size + outside.size,
+        inside.size,
+        Cut(_at_least(inside, half), _at_least(outside, half)),
+        float(inside.size - inside.sum(dtype=np.float64) + outside.sum(dtype=np.float64)),
     )
 
 

@@ -12,9 +12,8 @@ from decamo.errors import ModelError
 from decamo.nn.decoder import magnified, magnified_side
 from decamo.nn.foreign_levels import LEVELS, LevelRecorder, Levels, find_backbone
 from decamo.nn.foreign_output import (
-    Sorted,
     auto_output,
-    ends_in_probabilities,
+    probabilities_in,
     read_answer,
     resized,
 )
@@ -24,6 +23,7 @@ from decamo.schedule.timeline import HEAD, backbone_group
 __all__ = ["ForeignNetwork"]
 
 _INSIDE = "net."  # before the names of its parameters
+_MODES = {False: "evaluation", True: "training"}
 
 
 class ForeignNetwork(nn.Module):
@@ -86,10 +86,16 @@ class ForeignNetwork(nn.Module):
         self._levels = seen.levels(size * size) if self.prefix else Levels()
         moving = self._tried_in_training(size)
         self.output = auto_output((still, moving), output)
+        # Some give probabilities in evaluation mode alone.
+        self._probabilities = {False: probabilities_in(still), True: probabilities_in(moving)}
         answers = [read_answer(one, self.output) for one in (still, moving)]
         self._gives_sides = bool(answers[1].side)
         self._gives_auxiliary = answers[1].auxiliary is not None
-        self._look_at(answers[0])
+        if modes := [word for mode, word in _MODES.items() if self._probabilities[mode]]:
+            self._remarks.append(
+                f"in {' and '.join(modes)} mode it ends in a sigmoid or softmax, which is undone:"
+                " losses and scores take logits"
+            )
         self.architecture: Architecture = architecture | {
             "backbone_prefix": self.prefix,
             "output": self.output,
@@ -114,7 +120,11 @@ class ForeignNetwork(nn.Module):
         # BatchNorm over a single value for each channel is an error in torch: a last batch of one
         # image goes twice, which leaves the means as they are.
         twice = images == 1 and self.training and self._has_moving_norms()
-        answer = read_answer(self.net(seen.repeat(2, 1, 1, 1) if twice else seen), self.output)
+        answer = read_answer(
+            self.net(seen.repeat(2, 1, 1, 1) if twice else seen),
+            self.output,
+            self._probabilities[self.training],
+        )
         return NetworkOutput(
             logits=resized(answer.logits[:images], size),
             side=tuple(one[:images] for one in answer.side) if side_outputs else (),
@@ -261,7 +271,7 @@ class ForeignNetwork(nn.Module):
                 raise
             raise self._unfit(side, error) from error
 
-    @torch.no_grad()
+    @torch.enable_grad()
     def _tried_in_training(self, side: int) -> Any:
         """What it returns in training mode; statistics and generators are as before afterwards."""
         before = {name: buffer.clone() for name, buffer in self.net.named_buffers()}
@@ -303,13 +313,6 @@ class ForeignNetwork(nn.Module):
         except Exception:  # as above
             return False
         return True
-
-    def _look_at(self, answer: Sorted) -> None:
-        if ends_in_probabilities(answer.logits):
-            self._remarks.append(
-                "warning: it ends in a sigmoid or softmax, but the loss takes logits: give what"
-                " comes before that"
-            )
 
     def _checkpointing_method(self) -> Any:
         """A function of on or off, from whichever module has one; None where none has."""

@@ -1,6 +1,6 @@
 """What a foreign network returns: which of it is the logits, and what else there is."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ __all__ = [
     "Sorted",
     "auto_output",
     "ends_in_probabilities",
+    "probabilities_in",
     "read_answer",
     "resized",
 ]
@@ -24,6 +25,7 @@ AUXILIARY = "auxiliary_loss"
 
 _LOGITS = ("logits", "out", "masks", "pred")  # names that say which of several outputs it is
 _MOST_LISTED = 8
+_EPS = 1e-6  # of a probability: next to 1, float32 has steps of 6e-8
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Sorted:
     auxiliary: Tensor | None
 
 
-def read_answer(returned: Any, output: str = "") -> Sorted:
+def read_answer(
+    returned: Any, output: str = "", probabilities: Collection[str] = frozenset()
+) -> Sorted:
     """Sort what a network returned.
 
     Args:
@@ -49,6 +53,8 @@ def read_answer(returned: Any, output: str = "") -> Sorted:
         output: index or name of the logits, dotted where nested (``1.0``); empty where there is
             one map alone. A single tensor is taken whatever it says: many networks return side
             outputs in training mode alone.
+        probabilities: names of maps that end in a sigmoid or softmax, which is undone
+            (:func:`probabilities_in`).
 
     Raises:
         ModelError: names what there is.
@@ -56,8 +62,22 @@ def read_answer(returned: Any, output: str = "") -> Sorted:
     every = dict(_flattened(returned))
     maps = {name: tensor for name, tensor in every.items() if _is_map(name, tensor)}
     name = _chosen(every, maps, output)
-    side = tuple(_as_logits(maps[n]) for n in maps if n != name)
-    return Sorted(_as_logits(maps[name]), side, _auxiliary(every))
+    logits = {n: _as_logits(one, n in probabilities) for n, one in maps.items()}
+    side = tuple(one for n, one in logits.items() if n != name)
+    return Sorted(logits[name], side, _auxiliary(every))
+
+
+def probabilities_in(returned: Any) -> frozenset[str]:
+    """Names of the maps that end in a sigmoid or softmax.
+
+    Args:
+        returned: as of :func:`read_answer`, made with gradients enabled.
+    """
+    return frozenset(
+        name
+        for name, tensor in _flattened(returned)
+        if _is_map(name, tensor) and ends_in_probabilities(tensor)
+    )
 
 
 def auto_output(answers: Iterable[Any], output: str = "") -> str:
@@ -139,11 +159,14 @@ def _is_map(name: str, tensor: Tensor) -> bool:
     return tensor.ndim == 3 or (tensor.ndim == 4 and tensor.shape[1] in (1, 2))
 
 
-def _as_logits(tensor: Tensor) -> Tensor:
+def _as_logits(tensor: Tensor, is_probability: bool) -> Tensor:
     """Float32 ``[B,1,h,w]``: of two classes the difference, whose sigmoid is their softmax."""
     if tensor.ndim == 3:
         tensor = tensor[:, None]
     tensor = tensor.float()
+    if is_probability:
+        two = tensor.shape[1] == 2
+        tensor = tensor.clamp_min(_EPS).log() if two else tensor.logit(_EPS)
     return tensor[:, 1:] - tensor[:, :1] if tensor.shape[1] == 2 else tensor
 
 

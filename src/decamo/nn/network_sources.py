@@ -13,9 +13,22 @@ from typing import Any
 from torch import nn
 
 from decamo.errors import ModelError, SettingsError
-from decamo.settings.network_names import NetworkSpec
+from decamo.settings.network_names import NetworkKind, NetworkSpec
 
-__all__ = ["built_by", "function_of_file", "library", "source_digest"]
+__all__ = [
+    "LIBRARIES",
+    "built_by",
+    "find_library",
+    "function_of_file",
+    "library",
+    "source_digest",
+]
+
+LIBRARIES = {
+    NetworkKind.SMP: "segmentation_models_pytorch",
+    NetworkKind.TRANSFORMERS: "transformers",
+}
+"""The package that networks of a kind come from."""
 
 _PIP = {
     "segmentation_models_pytorch": ("smp", "segmentation-models-pytorch"),
@@ -29,15 +42,30 @@ def library(name: str) -> Any:
     Raises:
         SettingsError: it is not installed; has the command that installs it.
     """
-    extra, package = _PIP[name]
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise SettingsError(
-            f"--network {extra}:...",
-            f"{package} is not installed",
-            f"pip install 'decamo[{extra}]', or pip install {package}",
-        ) from error
+        raise _not_installed(name) from error
+
+
+def find_library(name: str) -> None:
+    """Look whether an optional library is installed, without the seconds that its import takes.
+
+    Raises:
+        SettingsError: it is not; has the command that installs it.
+    """
+    loaded = name in sys.modules
+    if (sys.modules[name] if loaded else importlib.util.find_spec(name)) is None:
+        raise _not_installed(name)
+
+
+def _not_installed(name: str) -> SettingsError:
+    extra, package = _PIP[name]
+    return SettingsError(
+        f"--network {extra}:...",
+        f"{package} is not installed",
+        f"pip install 'decamo[{extra}]', or pip install {package}",
+    )
 
 
 def source_digest(spec: NetworkSpec) -> str:

@@ -17,7 +17,13 @@ from decamo.nn.build import (
 )
 from decamo.nn.foreign import ForeignNetwork
 from decamo.nn.library_networks import Made, smp_network, transformers_network
-from decamo.nn.network_sources import built_by, function_of_file, source_digest
+from decamo.nn.network_sources import (
+    LIBRARIES,
+    built_by,
+    find_library,
+    function_of_file,
+    source_digest,
+)
 from decamo.nn.segmentation_network import Architecture, SegmentationNetwork
 from decamo.settings import ModelSettings
 from decamo.settings.network_names import (
@@ -133,6 +139,8 @@ def check_network(settings: ModelSettings) -> None:
         function_of_file(spec)
     elif spec.kind is NetworkKind.REGISTERED:
         registered_network(spec.name)
+    elif spec.kind in LIBRARIES:
+        find_library(LIBRARIES[spec.kind])
 
 
 def differences_in(held: Mapping[str, Any], built: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """A race as a command holds it: put together from settings and a checkpoint, and told aloud."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from decamo.checkpoint import Checkpoint
@@ -22,6 +22,7 @@ from decamo.races.race import Race, open_race
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course
 from decamo.report.console import Console
+from decamo.schedule import HEAD
 from decamo.settings import TrainSettings, shown
 from decamo.training.data_splits import DataSplits
 from decamo.training.runtime import Runtime
@@ -69,6 +70,7 @@ def course_of(
         images=len(splits.train),
         snapshots=known if isinstance(known, int) else len(averageable(checkpoint, path)),
         batchnorm=has_batchnorm(checkpoint),
+        logged=max(_logged_rates(checkpoint), default=0.0),
     )
     return Course(
         root=root,
@@ -83,6 +85,13 @@ def course_of(
         ear=ear,
         pool=Pool(runs=len(standard_branches(start))),
     )
+
+
+def _logged_rates(checkpoint: Checkpoint) -> Iterator[float]:
+    for record in checkpoint.history:
+        rate = record.lr.get(HEAD, 0.0)
+        if record.stage > 1 and rate > 0:  # not where it is NaN
+            yield rate
 
 
 def begin_race(

@@ -20,6 +20,8 @@ class StartPoint:
         images: training images in an epoch now.
         snapshots: checkpoints in its folder that could be averaged with it, itself included.
         batchnorm: whether its backbone has BatchNorm.
+        logged: highest learning rate of the head that its epochs were written down with, its
+            backbone open; of an adopted run no plan knows it. 0 for none.
 
     Raises:
         SettingsError: it stands in stage 1.
@@ -31,6 +33,7 @@ class StartPoint:
     images: int
     snapshots: int = 1
     batchnorm: bool = False
+    logged: float = 0.0
 
     def __post_init__(self) -> None:
         frozen = self.lineage.last.stage1_end
@@ -62,7 +65,7 @@ class StartPoint:
             for step in range(begin, min(end, self.position.step))
             if plan.stage_at(step).number > 1
         )
-        return max(rates, default=self.rate)
+        return max(max(rates, default=self.rate), self.logged)
 
     @property
     def peak(self) -> float:

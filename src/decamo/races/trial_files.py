@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.storage import storage_error, write_whole
-from decamo.storage.owner import Holder
+from decamo.storage.owner_file import Holder
 
 __all__ = [
     "STALE_AFTER",

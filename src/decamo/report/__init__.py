@@ -1,6 +1,6 @@
 """Sentences and pictures for people.
 
-Here is what a plan needs; tables of scores, pictures, pages, console and TensorBoard are taken from
+Here is what a plan needs; tables of scores, pictures, pages and the console are taken from
 their own modules, each of which loads what it draws with.
 """
 

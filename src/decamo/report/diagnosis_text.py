@@ -183,8 +183,10 @@ def _adopt(advice: Advice) -> Iterator[str]:
     yield ""
     if advice.adopt.blanks:
         yield from _item(f"fill in {' and '.join(advice.adopt.blanks)}")
-    if "--epoch" in advice.adopt.words:
-        yield from _item("--epoch is that of the weights in the file")
+    if best := advice.standing.best_epoch:
+        yield from _item(
+            f"where the file does not say its epoch, add --epoch N; the best one logged is {best}"
+        )
 
 
 def _race(advice: Advice) -> Iterator[str]:

@@ -20,7 +20,16 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "gradient_accumulation_steps",
         "grad_accum",
     ),
-    "epochs": ("epochs", "num_epochs", "max_epochs", "n_epochs", "total_epochs"),
+    "epochs": (
+        "epochs",
+        "num_epochs",
+        "max_epochs",
+        "n_epochs",
+        "total_epochs",
+        "epoch",
+        "max_epoch",
+        "epoch_num",
+    ),
     "stage1_epochs": ("stage1_epochs",),
     "lr": ("lr", "learning_rate", "base_lr"),
     "stage2_lr": ("stage2_lr",),
@@ -30,6 +39,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "num_experts": ("num_experts",),
     "backbone": ("backbone",),
 }
+
+# Of other options, what would refuse a small rate by its default.
+_BESIDE: dict[str, dict[str, Any]] = {name: {"min_lr": 0.0} for name in ("lr", "stage2_lr")}
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ def options_named_elsewhere(settings: Mapping[str, Any]) -> list[NamedElsewhere]
                 continue
             try:
                 value = known[field.name].convert(field.name, settings[theirs])
-                cls(**{field.name: value})
+                cls(**_BESIDE.get(field.name, {}) | {field.name: value})
             except SettingsError:
                 continue
             found.append(NamedElsewhere(section, field.name, theirs, value))

@@ -16,6 +16,7 @@ CACHES = ("auto", "ram", "disk", "off")
 RESUMES = ("never", "auto")
 DIVERGENCE = ("rollback", "stop")
 PLATEAU = ("continue", "stop", "escape")
+TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio", "none")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 
@@ -194,6 +195,11 @@ class RunSettings:
         " the run folder and goes on with what beats the run left alone, once a plan",
         choices=PLATEAU,
     )
+    tracker: tuple[str, ...] = option(
+        ("tensorboard",),
+        "where the run's numbers are shown as it goes on, one or several: tensorboard, wandb,"
+        " mlflow, trackio; or none",
+    )
     device: str = option("auto", "auto, cpu, cuda or cuda:N")
     precision: str = option("auto", "number format of the forward pass", choices=PRECISIONS)
     seed: int = option(0, "one number that fixes initial weights, data order and augmentation")
@@ -203,6 +209,10 @@ class RunSettings:
         one_of("resume", self.resume, RESUMES)
         one_of("on_divergence", self.on_divergence, DIVERGENCE)
         one_of("on_plateau", self.on_plateau, PLATEAU)
+        for kind in self.tracker:
+            one_of("tracker", kind, TRACKERS)
+        if "none" in self.tracker and len(self.tracker) > 1:
+            raise SettingsError("--tracker", f"got {' '.join(self.tracker)}", "give none alone")
         at_least("keep_last", self.keep_last, 0)
         at_least("keep_every", self.keep_every, 0)
         if self.budget is not None:

@@ -1,40 +1,22 @@
-"""Look through a torch archive, ours or of another program, before torch does.
+"""Look through a torch archive before torch does: sizes, places, names and every pickled opcode.
 
 ``torch.load(weights_only=True)`` runs no foreign code, but it believes the sizes that a file
 states: a few bytes can ask for gigabytes. Here everything is compared with what the file truly
 holds, at the cost of its small parts alone: no tensor is read.
-
-What decamo writes is plain (:mod:`decamo.storage.pickled`). Other trainers also write parameters
-that learn, sizes, kinds of numbers, and scores as numpy scalars: all of it data. Whatever else an
-archive names is refused by that name, for a name in a pickle is a call.
 """
 
 import io
-import pickle
 import re
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 from decamo.errors import CheckpointForeign
-from decamo.storage.pickled import (
-    MOST_BYTES,
-    PlainReader,
-    SuspiciousError,
-    TensorOutline,
-    demand,
-    outline_of_pickle,
-    outline_of_tensor,
-)
+from decamo.storage.pickled import SuspiciousError, demand, outline_of_pickle
 
-__all__ = [
-    "REMEDY",
-    "look_through",
-    "outline_of",
-]
+__all__ = ["REMEDY", "outline_of"]
 
 REMEDY = (
     "nothing in it was executed; to start from the backbone of another program's checkpoint,"
@@ -143,129 +125,3 @@ def _begin(file: BinaryIO, info: zipfile.ZipInfo) -> int:
     stated = {packed, size} - {0, _IN_ZIP64}  # zero where the sizes follow the data
     demand(stated <= {info.file_size}, "a record states two sizes")
     return info.header_offset + len(head) + len(name) + int(extra)
-
-
-_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")  # numpy 1 and 2
-_KINDS = frozenset(
-    ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
-     "bool", "strided", "contiguous_format", "preserve_format")
-)  # fmt: skip
-_NUMBERS = frozenset("bifuc")  # kinds of numpy's numbers; O is any object at all
-
-
-def look_through(data: bytes, storages: Mapping[str, int]) -> Any:
-    """Unpickle ``data`` with stand-ins for all that is not plain; nothing named in it is imported.
-
-    Args:
-        data: what torch calls ``data.pkl``.
-        storages: key -> bytes that the archive has for it.
-
-    Returns:
-        its plain values, with a ``TensorOutline`` for each tensor.
-
-    Raises:
-        SuspiciousError: names the first thing in it that is no data, or a size that it lacks.
-        Exception: anything, on a file made to mislead.
-    """
-    demand(len(data) <= MOST_BYTES, "its description is too long")
-    return _ForeignReader(io.BytesIO(data), storages).load()
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """Of numpy's numbers, such as ``f8``; without the fields that the real one has."""
-
-    code: str
-
-
-def _kind(code: Any, *_flags: Any) -> _Kind:
-    known = isinstance(code, str) and code[:1] in _NUMBERS and code[1:].isdecimal()
-    demand(
-        known, f"it holds more than tensors and plain values: numpy objects of kind {code!r:.40}"
-    )
-    return _Kind(code)
-
-
-def _number(kind: Any, content: Any) -> float:
-    demand(isinstance(kind, _Kind) and isinstance(content, bytes), "a number of numpy is none")
-    return 0.0
-
-
-def _encoded(text: Any, encoding: Any = "latin1") -> bytes:
-    demand(isinstance(text, str) and encoding == "latin1", "a number of numpy is none")
-    encoded: bytes = text.encode("latin1")
-    return encoded
-
-
-def _tensor(*arguments: Any) -> TensorOutline:
-    storage, offset, shape, stride, *_ = arguments
-    return outline_of_tensor(storage, offset, shape, stride)
-
-
-def _parameter(tensor: Any, *_: Any) -> Any:
-    demand(isinstance(tensor, TensorOutline), "a parameter has no tensor")
-    return tensor
-
-
-def _size(lengths: Any) -> tuple[Any, ...]:
-    demand(isinstance(lengths, tuple | list), "a size has no lengths")
-    return tuple(lengths)
-
-
-def _device(kind: Any, *index: Any) -> str:
-    demand(isinstance(kind, str) and all(type(i) is int for i in index), "a device has no name")
-    return kind
-
-
-def _counts(content: Any = None) -> Any:
-    return {} if content is None else content
-
-
-_MAKERS: dict[tuple[str, str], Callable[..., Any]] = {
-    **{(module, "scalar"): _number for module in _MODULES},
-    ("numpy", "dtype"): _kind,
-    ("_codecs", "encode"): _encoded,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch._utils", "_rebuild_parameter"): _parameter,
-    ("torch", "Size"): _size,
-    ("torch", "device"): _device,
-    ("collections", "Counter"): _counts,
-}
-
-
-class _ForeignReader(PlainReader):
-    makers: ClassVar[tuple[Callable[..., Any], ...]] = (*PlainReader.makers, *_MAKERS.values())
-
-    def find_class(self, module: str, name: str) -> Any:
-        """A stand-in for what is data; the name of anything else is the reason of a refusal."""
-        if (made_by := _MAKERS.get((module, name))) is not None:
-            return made_by
-        if module == "torch" and name in _KINDS:
-            return name
-        return super().find_class(module, name)
-
-    def _build_of_data(self) -> None:
-        """The versions of a state dict's modules, or the byte order of numpy's numbers."""
-        if isinstance(self.stack[-2], _Kind):
-            state = self.stack.pop()
-            demand(isinstance(state, tuple), "a number of numpy is none")
-            return
-        self._build()
-
-    @staticmethod
-    def opcodes() -> dict[int, Callable[[Any], None]]:
-        """Those of plain values, and of later protocols."""
-        known = pickle._Unpickler.dispatch
-        further = (
-            pickle.FRAME + pickle.MEMOIZE + pickle.SHORT_BINUNICODE + pickle.BINUNICODE8
-            + pickle.STACK_GLOBAL + pickle.SHORT_BINBYTES + pickle.BINBYTES + pickle.LONG4
-            + pickle.NEWFALSE
-        )  # fmt: skip
-        own = {
-            pickle.REDUCE[0]: _ForeignReader._reduce,
-            pickle.BUILD[0]: _ForeignReader._build_of_data,
-        }
-        return PlainReader.opcodes() | {code: known[code] for code in further} | own
-
-
-_ForeignReader.dispatch = _ForeignReader.opcodes()

@@ -22,7 +22,10 @@ import torch
 from torch import Tensor
 
 from decamo.errors import CheckpointForeign, CheckpointMissing
-from decamo.storage.archive import look_through, outline_of
+from decamo.storage.archive import outline_of
+from decamo.storage.foreign_objects import plain
+from decamo.storage.foreign_pickle import STAND_INS, look_through
+from decamo.storage.pickled import SuspiciousError
 
 __all__ = ["ForeignCheckpoint", "ForeignCosine", "read_foreign"]
 
@@ -38,7 +41,8 @@ _OPTIMIZERS = ("optimizer_state_dict", "optimizer", "optimizer_states", "optim",
 _SETTINGS = ("args", "config", "hyper_parameters", "cfg", "hparams", "settings", "opt", "options")
 _EPOCHS = ("epoch", "epochs_done", "current_epoch", "last_epoch", "start_epoch", "epochs")
 _DONE = frozenset(("start_epoch", "epochs_done", "epochs"))  # of the epochs, how many are over
-_PLANNED = ("epochs", "max_epochs", "num_epochs", "n_epochs", "total_epochs")
+_PLANNED = ("epochs", "max_epochs", "num_epochs", "n_epochs", "total_epochs", "epoch", "max_epoch",
+            "epoch_num")  # fmt: skip
 _SCHEDULERS = ("scheduler", "scheduler_state_dict", "lr_scheduler", "lr_sched")
 _STEPS = ("global_step", "step", "iter", "iteration", "iterations", "n_iter")
 _BEST = re.compile(r"(?:^|_)best(?:_|$)", re.IGNORECASE)
@@ -46,6 +50,7 @@ _NO_SCORE = re.compile(r"epoch|step|iter|path|file|loss", re.IGNORECASE)
 # What torch needs to make numpy's numbers; arrays are made by another function.
 _NUMPYS: list[Any] = [np.float64(0).__reduce__()[0], np.dtype]
 _NUMPYS += {type(np.dtype(code)) for code in "?bBhHiIlLqQefdFD"}
+_KNOWN = [*_NUMPYS, *STAND_INS]
 _COMPILED = "_orig_mod"
 _MOST_DEEP = 3  # dicts within dicts in which weights are looked for
 _MOST_SHOWN = 6
@@ -148,7 +153,7 @@ def read_foreign(path: Path) -> ForeignCheckpoint:
     """
     if not path.is_file():
         raise CheckpointMissing(path, "no such file", "give the path of a checkpoint")
-    content = _plain(_content(path))
+    content = _content(path)
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(2**20):
@@ -224,25 +229,15 @@ def _content(path: Path) -> Any:
         with path.open("rb") as file:
             outline_of(path, file, look_through, _REMEDY)
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPYS):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_KNOWN):
             # torch muses about pickle protocols before it refuses a foreign pickle
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return plain(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # the unpickler raises anything at all on what it dislikes
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         kind = f"it holds {named[1]}" if named else f"torch cannot read it ({type(error).__name__})"
+        kind = str(error) if isinstance(error, SuspiciousError) else kind
         raise CheckpointForeign(path, kind, _REMEDY) from error
-
-
-def _plain(value: Any) -> Any:
-    """Numpy's numbers as Python's."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value
 
 
 def _is_state_dict(value: Any) -> bool:

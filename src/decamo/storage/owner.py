@@ -15,98 +15,37 @@ An owner that wakes up after it was given up finds a newer one and ends without 
 """
 
 import contextlib
-import json
 import os
-import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from decamo.errors import SettingsError, StorageError
 from decamo.storage.durable import storage_error
-from decamo.system import boot_id, lock, pid_space, process
+from decamo.storage.owner_file import (
+    Holder,
+    create_owner_file,
+    holder_in,
+    is_unlocked,
+    newest_number,
+    owner_number,
+    owner_numbers,
+    owner_path,
+    temporary_beside,
+    touched_at,
+)
+from decamo.system import process
 
-__all__ = ["SILENT_AFTER", "Holder", "Ownership", "own"]
+__all__ = ["SILENT_AFTER", "Ownership", "own"]
 
 SILENT_AFTER = 120.0  # seconds; network drives show another machine's touch up to 60 s late
 _BEAT = 10.0  # seconds between two touches
 _LOOK = 5.0  # seconds between two looks at whether the folder is still ours
 _PAUSE = 0.5  # seconds between two looks at somebody else's heartbeat
-_LAST_YEAR = 2.0**37  # seconds since the epoch that a calendar can say
-_FORM = re.compile(r"\.owner-(\d{4,})")
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A process, so that another one can find out whether it lives.
-
-    Attributes:
-        host: name of its machine, for people.
-        process: its number.
-        boot: of its machine, see :func:`decamo.system.boot_id`; empty where unknown.
-        space: in which the number means something.
-        started: when the process was; empty where unknown.
-        since: seconds since the epoch at which it took what it holds.
-        locked: whether it has locked the file that says so; None where there are no locks.
-    """
-
-    host: str
-    process: int
-    boot: str = ""
-    space: str = ""
-    started: str = ""
-    since: float = 0.0
-    locked: bool | None = None
-
-    @classmethod
-    def this(cls, now: float = 0.0) -> "Holder":
-        """This process."""
-        me = process(os.getpid())
-        started = "" if me is None else me.started
-        return cls(socket.gethostname(), os.getpid(), boot_id(), pid_space(), started, now)
-
-    @classmethod
-    def read(cls, text: bytes) -> "Holder | None":
-        """What a file says; None where it says nothing that makes sense."""
-        try:
-            plain = json.loads(text)
-            kinds = {"host": str, "process": int, "boot": str, "space": str, "started": str}
-            words = {name: kind(plain[name]) for name, kind in kinds.items() if name in plain}
-            since, locked = float(plain.get("since", 0.0)), plain.get("locked")
-            since = since if 0 <= since < _LAST_YEAR else 0.0
-            return cls(**words, since=since, locked=locked if isinstance(locked, bool) else None)
-        except (ValueError, TypeError, AttributeError):
-            return None
-
-    def to_bytes(self) -> bytes:
-        """The inverse of :meth:`read`."""
-        return (json.dumps(asdict(self)) + "\n").encode()
-
-    def is_here(self) -> bool:
-        """Whether it is, or was, a process of this machine since it was switched on."""
-        mine = boot_id()
-        if self.boot and mine:
-            return self.boot == mine
-        return self.host == socket.gethostname()
-
-    def lives(self) -> bool | None:
-        """Whether the process is there; None where its number says nothing here."""
-        spaces = {self.space, pid_space()} - {""}
-        if not self.is_here() or len(spaces) > 1:
-            return None
-        found = process(self.process)
-        if found is None or self.process == os.getpid():  # ours: left by an earlier call
-            return False
-        return not (found.started and self.started and found.started != self.started)
-
-    def __str__(self) -> str:
-        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.since))
-        return f"process {self.process} on {self.host}, since {when}"
 
 
 @dataclass
@@ -139,10 +78,10 @@ class Ownership:
         if now - self._looked < _LOOK:
             return
         self._looked = now
-        newest = _newest(self.root)
-        if newest <= _number(self.path):
+        newest = newest_number(self.root)
+        if newest <= owner_number(self.path):
             return
-        holder = _holder(_path(self.root, newest)) or "another process"
+        holder = holder_in(owner_path(self.root, newest)) or "another process"
         raise StorageError(
             self.root,
             f"{holder}, has taken it over while this run stood still",
@@ -204,7 +143,7 @@ def own(
             _held.pop(key, None)
             _files.pop(key, None)
             file.close()
-            for path in (owned.path, _temporary(root)):
+            for path in (owned.path, temporary_beside(root)):
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
 
@@ -241,18 +180,18 @@ class _Taker:
 
     def take(self) -> tuple[Ownership, BinaryIO]:
         while True:
-            seen = _numbers(self.root)
+            seen = owner_numbers(self.root)
             number = max(seen, default=0)
-            if number and not self._gives_way(_path(self.root, number)):
+            if number and not self._gives_way(owner_path(self.root, number)):
                 continue
-            path = _path(self.root, number + 1)
+            path = owner_path(self.root, number + 1)
             try:
-                holder, file = _create(path, Holder.this(self.now()))
+                holder, file = create_owner_file(path, Holder.this(self.now()))
             except FileExistsError:  # another one was quicker
                 continue
             except OSError as error:
                 raise storage_error(self.root, error) from error
-            if _numbers(self.root) - seen - {number + 1}:
+            if owner_numbers(self.root) - seen - {number + 1}:
                 # While this one looked, another came, went, and a third one came.
                 file.close()
                 path.unlink(missing_ok=True)
@@ -260,7 +199,7 @@ class _Taker:
                 continue
             for old in seen:
                 with contextlib.suppress(OSError):
-                    _path(self.root, old).unlink(missing_ok=True)
+                    owner_path(self.root, old).unlink(missing_ok=True)
             return Ownership(self.root, path, holder, self.clock), file
 
     def _gives_way(self, path: Path) -> bool:
@@ -269,11 +208,11 @@ class _Taker:
         Raises:
             SettingsError: it lives.
         """
-        holder = _holder(path)
+        holder = holder_in(path)
         lives = None if holder is None else holder.lives()
         if lives is not False and holder is not None and holder.locked:
             try:
-                free = _is_free(path)
+                free = is_unlocked(path)
             except FileNotFoundError:
                 return False
             # On this machine that is the last word: the file of a living owner is locked, and one
@@ -289,7 +228,7 @@ class _Taker:
 
     def _watch(self, path: Path, holder: Holder | None) -> bool:
         """Wait until a heartbeat moves, or has stood still for too long."""
-        first = _touched(path)
+        first = touched_at(path)
         if first is None:
             return False
         who = holder or "a process that has not said its name"
@@ -303,8 +242,8 @@ class _Taker:
             until = self.clock() + left
             while self.clock() < until:
                 self.sleep(_PAUSE)
-                touched = _touched(path)
-                if touched is None or _holder(path) != holder:
+                touched = touched_at(path)
+                if touched is None or holder_in(path) != holder:
                     return False
                 if touched != first:
                     raise self._refusal(holder)
@@ -318,7 +257,7 @@ class _Taker:
         Raises:
             StorageError: nothing can be written there.
         """
-        probe = _temporary(self.root)
+        probe = temporary_beside(self.root)
         try:
             probe.write_bytes(b"")
             return probe.stat().st_mtime
@@ -345,95 +284,3 @@ class _Taker:
             f"{self.root} is in use: {holder}{' (suspended)' if suspended else ''}",
             remedy,
         )
-
-
-def _create(path: Path, holder: Holder) -> tuple[Holder, BinaryIO]:
-    """Make the file in one piece, and lock it.
-
-    Raises:
-        FileExistsError: it is there.
-        OSError: it cannot be made.
-    """
-    temporary = _temporary(path.parent)
-    temporary.unlink(missing_ok=True)
-    file = temporary.open("x+b")
-    try:
-        holder = replace(holder, locked=lock(file))
-        file.seek(0)
-        file.write(holder.to_bytes())
-        file.flush()
-        _publish(temporary, path, holder)
-    except BaseException:
-        file.close()
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    with contextlib.suppress(OSError):  # Windows keeps it until it is closed
-        temporary.unlink(missing_ok=True)
-    return holder, file
-
-
-def _publish(temporary: Path, path: Path, holder: Holder) -> None:
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links: seen half-written for a moment, and not locked
-        with path.open("xb") as plain:
-            plain.write(replace(holder, locked=None).to_bytes())
-
-
-def _is_free(path: Path) -> bool | None:
-    """Whether nobody has locked it; None where that cannot be tried.
-
-    Raises:
-        FileNotFoundError: it is gone.
-    """
-    for mode in ("r+b", "rb"):  # another user's can be read, perhaps
-        try:
-            with path.open(mode) as file:
-                return lock(file)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            continue
-    return None
-
-
-def _touched(path: Path) -> float | None:
-    """When it was last touched, None where it is gone; opening makes a network drive ask anew."""
-    try:
-        with path.open("rb") as file:
-            return os.fstat(file.fileno()).st_mtime
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return path.stat().st_mtime if path.exists() else None
-
-
-def _holder(path: Path) -> Holder | None:
-    try:
-        return Holder.read(path.read_bytes())
-    except OSError:
-        return None
-
-
-def _newest(root: Path) -> int:
-    return max(_numbers(root), default=0)
-
-
-def _numbers(root: Path) -> set[int]:
-    found = (_FORM.fullmatch(path.name) for path in root.glob(".owner-*"))
-    return {int(match[1]) for match in found if match}
-
-
-def _path(root: Path, number: int) -> Path:
-    return root / f".owner-{number:04d}"
-
-
-def _number(path: Path) -> int:
-    return int(path.name.rpartition("-")[2])
-
-
-def _temporary(root: Path) -> Path:
-    return root / f".owner.{socket.gethostname()}.{os.getpid()}.tmp"

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "MOST_BYTES",
+    "PlainDict",
     "PlainReader",
     "SuspiciousError",
     "TensorOutline",
@@ -79,7 +80,7 @@ class _Storage:
     items: int
 
 
-class _Dict(dict[Any, Any]):
+class PlainDict(dict[Any, Any]):
     """A dict whose keys cannot be made to recurse."""
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -87,8 +88,8 @@ class _Dict(dict[Any, Any]):
         super().__setitem__(key, value)
 
 
-def _make_dict() -> _Dict:
-    return _Dict()
+def _make_dict() -> PlainDict:
+    return PlainDict()
 
 
 def _make_tensor(
@@ -167,7 +168,7 @@ class PlainReader(pickle._Unpickler):
 
     def _empty_dict(self) -> None:
         self._count()
-        self.append(_Dict())
+        self.append(PlainDict())
 
     def _empty_list(self) -> None:
         self._count()
@@ -195,7 +196,7 @@ class PlainReader(pickle._Unpickler):
     def _build(self) -> None:
         """A state dict's versions of its modules; no other object has attributes."""
         state = self.stack.pop()
-        whole = isinstance(self.stack[-1], _Dict) and isinstance(state, _Dict)
+        whole = isinstance(self.stack[-1], PlainDict) and isinstance(state, PlainDict)
         demand(whole and set(state) <= {"_metadata"}, "it sets what it may not")
         modules = state.get("_metadata", {})
         plain = all(

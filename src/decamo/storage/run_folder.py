@@ -222,6 +222,7 @@ def _roles(folder: RunFolder) -> dict[Path, str]:
         folder.picture: "the planned learning rates",
         folder.report: "the run as a page",
         folder.tensorboard: "event files for TensorBoard",
+        folder.root / "trackers": "what other trackers know of the run",
         folder.census: "what was seen of the data",
         folder.races: "races of branches, and what each trial found",
         folder.escaped: "the checkpoint that a race's winner set out from",

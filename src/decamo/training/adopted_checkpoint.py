@@ -216,6 +216,7 @@ def write_adopted_journal(folder: RunFolder, checkpoint: Checkpoint) -> None:
                 "settings": to_plain(checkpoint.settings),
                 "ledger": checkpoint.lineage.to_plain(),
                 "train_images": segment.images,
+                "adopted": True,
             },
         )
         for record in checkpoint.history:

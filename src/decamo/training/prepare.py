@@ -286,9 +286,15 @@ def _unexpected(
     state: TrainState,
     checkpoint: Checkpoint,
 ) -> tuple[str, ...]:
-    """Of the parameters without moments those that have learned, and go on learning."""
+    """Of the parameters without moments those that have learned, and go on learning.
+
+    In a foreign network some may never get a gradient: those in a group whose others have moments.
+    """
     opened = unfrozen_before(checkpoint.lineage, checkpoint.position.step)
-    learned = {name for group in opened for name in state.model.groups()[group]}
+    groups = [state.model.groups()[group] for group in opened]
+    if settings.model.network != OWN_NETWORK:
+        groups = [names for names in groups if not checkpoint.moments.keys() & names.keys()]
+    learned = {name for names in groups for name in names}
     idle = () if settings.optimise.deep_supervision else ("sides.",)
     return tuple(n for n in without if n in learned and not n.startswith(idle))
 

@@ -22,6 +22,7 @@ __all__ = [
     "OutOfMemory",
     "Runtime",
     "close_runtime",
+    "is_first_process",
     "is_out_of_memory",
     "open_runtime",
     "release",
@@ -148,6 +149,11 @@ class Runtime:
         for rank, part in enumerate(parts):
             dealt[rank :: self.world] = part
         return dealt
+
+
+def is_first_process() -> bool:
+    """Whether this is the one process, or the first of those that train together."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def open_runtime(device: str, precision: str) -> Runtime:

@@ -1,7 +1,9 @@
 """Data sets in other formats, made by the formats' own libraries."""
 
+import base64
 import json
 import shutil
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -86,3 +88,62 @@ def assert_same(one: Path, other: Path) -> None:
     for key, (image, mask) in theirs.items():
         assert ours[key][0] == image
         np.testing.assert_array_equal(ours[key][1], mask)
+
+
+def corners_of(mask: Mask) -> list[tuple[float, float]]:
+    """A polygon near the mask: its box, one corner cut."""
+    rows, columns = np.nonzero(mask)
+    left, right, top, bottom = columns.min(), columns.max() + 1, rows.min(), rows.max() + 1
+    corners = [(left + 2, top), (right, top), (right, bottom), (left, bottom), (left, top + 2)]
+    return [(float(x), float(y)) for x, y in corners]
+
+
+def filled(polygon: list[tuple[float, float]], shape: tuple[int, ...]) -> Mask:
+    """As pycocotools fills it."""
+    height, width = shape
+    runs = coco_masks.frPyObjects([[n for corner in polygon for n in corner]], height, width)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of its `decode` under NumPy 2
+        mask: Mask = coco_masks.decode(coco_masks.merge(runs)).astype(bool)
+    return mask
+
+
+def to_yolo(scenes: Path, out: Path) -> dict[str, Mask]:
+    """Stem -> mask that the labels mean; images without object have no labels."""
+    want = {}
+    for split, half in (("Train", "train"), ("Test", "test")):
+        shutil.copytree(scenes / split / "Image", out / "images" / half)
+        (out / "labels" / half).mkdir(parents=True)
+        for stem, mask in masks_of(scenes, split).items():
+            want[stem] = np.zeros_like(mask)
+            if mask.any():
+                corners = corners_of(mask)
+                want[stem] = filled(corners, mask.shape)
+                height, width = mask.shape
+                numbers = " ".join(f"{x / width:.6f} {y / height:.6f}" for x, y in corners)
+                (out / "labels" / half / f"{stem}.txt").write_text(f"0 {numbers}\n")
+    return want
+
+
+def to_labelme(scenes: Path, out: Path, *, embedded: bool = False) -> dict[str, Mask]:
+    """Stem -> mask that the jsons mean, of the training half."""
+    want = {}
+    shutil.copytree(scenes / "Train" / "Image", out)
+    for stem, mask in masks_of(scenes, "Train").items():
+        want[stem] = np.zeros_like(mask)
+        shapes = []
+        if mask.any():
+            corners = corners_of(mask)
+            want[stem] = filled(corners, mask.shape)
+            points = [list(corner) for corner in corners]
+            shapes.append({"label": "frog", "points": points, "shape_type": "polygon"})
+        image = out / f"{stem}.jpg"
+        data = base64.b64encode(image.read_bytes()).decode() if embedded else None
+        held = {
+            "version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": image.name,
+            "imageData": data, "imageHeight": mask.shape[0], "imageWidth": mask.shape[1],
+        }  # fmt: skip
+        (out / f"{stem}.json").write_text(json.dumps(held))
+        if embedded:
+            image.unlink()
+    return want

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from decamo.data.annotated import is_annotation, sources_at
+from decamo.data.annotations import is_annotation, sources_at
 from decamo.data.audit.findings import Finding
 from decamo.data.finding import PairSource
 from decamo.data.halves import Half

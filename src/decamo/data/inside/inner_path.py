@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from decamo.data.inside.coco import open_coco
+from decamo.data.inside.labelme import INNER, read_labelme
+from decamo.data.inside.yolo import LABELS, read_yolo, stat_of_labels
 from decamo.data.inside.zipped import (
     ZIP,
     archive_of,
@@ -34,14 +36,13 @@ else:
     _Base = type(Path())  # Path itself cannot be derived from before Python 3.12
 
 
-class _Holder(Protocol):
-    """A file that holds others."""
+def _read_json(path: Path, name: str) -> bytes:
+    if name.startswith(f"{INNER}/"):
+        return read_labelme(path, name)
+    return open_coco(path).read(name)
 
-    def read(self, name: str) -> bytes:
-        """The bytes of one of them."""
 
-
-_HOLDERS: dict[str, Callable[[Path], _Holder]] = {".json": open_coco}
+_READERS: dict[str, Callable[[Path, str], bytes]] = {".json": _read_json, LABELS: read_yolo}
 
 
 class InnerPath(_Base):
@@ -65,7 +66,7 @@ class InnerPath(_Base):
     def read_bytes(self) -> bytes:
         """The content; errors of :meth:`open`."""
         held = self._held()
-        return bytes_at(self) if held is None else _HOLDERS[_kind(held[0])](held[0]).read(held[1])
+        return bytes_at(self) if held is None else _READERS[_kind(held[0])](*held)
 
     def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
         """The content as text; errors of :meth:`open`."""
@@ -78,6 +79,8 @@ class InnerPath(_Base):
             OSError: there is no such file.
         """
         held = self._held()
+        if held is not None and _kind(held[0]) == LABELS:
+            return stat_of_labels(held[0])
         return stat_at(self if held is None else held[0])
 
     def is_file(self) -> bool:
@@ -105,12 +108,14 @@ class InnerPath(_Base):
 
     def glob(self, pattern: str) -> "Generator[InnerPath]":
         """What lies in the folder itself and fits a pattern of names."""
-        yield from (path for path in self.iterdir() if fnmatchcase(path.name, pattern))
+        there = self.iterdir() if self.is_dir() else ()
+        yield from (path for path in there if fnmatchcase(path.name, pattern))
 
     def _held(self) -> tuple[Path, str] | None:
         """The file of annotations that holds it, and its name there; or None."""
         for place in self.parents:
-            if _kind(place) in _HOLDERS and is_file_at(place):
+            kind = _kind(place)  # an image may lack the file of its labels
+            if kind in _READERS and (kind == LABELS or is_file_at(place)):
                 return place, self.relative_to(place).as_posix()
         return None
 
@@ -149,7 +154,7 @@ def located(path: Path | str) -> Path:
     """A path that may lead into a file as what can read it; every other one as it is."""
     plain = Path(path)
     places = (plain, *plain.parents)
-    if not any(place.suffix.lower() in (ZIP, *_HOLDERS) for place in places):
+    if not any(place.suffix.lower() in (ZIP, *_READERS) for place in places):
         return plain
     inner = InnerPath(plain)
     if archive_of(inner) is not None:

@@ -8,25 +8,32 @@ machine. It draws at five times the size and takes a pixel for inside where its 
 ``rleFrPoly``); Pillow and OpenCV add the pixels of the outline.
 """
 
+import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from decamo.data.decoding import TURNS, as_unreadable, header_of
+from decamo.data.inside.zipped import open_at
 from decamo.data.rules import MAX_PIXELS
 from decamo.errors import DataError, UnreadableImage
 
 __all__ = [
     "EXTENSION",
+    "Turned",
     "check_size",
     "counts_from_text",
     "decode_counts",
     "fill_polygons",
     "insist_on_pycocotools",
     "pgm_of",
+    "stored_as",
 ]
 
 EXTENSION = ".pgm"
@@ -38,6 +45,44 @@ def pgm_of(mask: NDArray[np.bool_]) -> bytes:
     """A bool mask ``[H, W]`` as a binary PGM of 0 and 255."""
     height, width = mask.shape
     return b"P5\n%d %d\n255\n" % (width, height) + (mask.astype(np.uint8) * 255).tobytes()
+
+
+@dataclass(frozen=True)
+class Turned:
+    """How an image is stored: the value of its orientation tag (EXIF 2.3, 4.6.4 A), 1 to 8."""
+
+    orientation: int
+
+    @property
+    def sideways(self) -> bool:
+        """Whether height and width change places when it is displayed."""
+        return self.orientation >= 5
+
+    def back(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """A mask that was drawn on the displayed image as it would lie on the stored one.
+
+        Whoever reads an image with its mask turns both.
+        """
+        undone = {6: 8, 8: 6}.get(self.orientation, self.orientation)
+        if undone == 1:
+            return mask
+        picture = Image.fromarray(mask.astype(np.uint8)).transpose(TURNS[undone])
+        return np.asarray(picture).astype(np.bool_)
+
+
+def stored_as(image: Path, data: bytes | None = None) -> tuple[tuple[int, int], Turned]:
+    """Height and width of an image as stored, and its orientation; its pixels are not decoded.
+
+    Args:
+        image: its file, which may be a member of a zip.
+        data: its bytes, where it is no file.
+
+    Raises:
+        UnreadableImage: there is no such image.
+    """
+    with as_unreadable(image), io.BytesIO(data) if data else open_at(image) as file:
+        size, orientation = header_of(file)
+    return size, Turned(orientation)
 
 
 def check_size(place: Path, height: object, width: object) -> tuple[int, int]:

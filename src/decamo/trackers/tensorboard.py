@@ -1,13 +1,13 @@
 """A run as TensorBoard event files; the journal stays the truth."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from decamo.history import EpochDone, Event, StepDone
-from decamo.settings.words import level_name
+from decamo.history import EpochDone, Event
+from decamo.trackers.scalars import row_of
 
 __all__ = ["TensorBoard"]
 
@@ -34,25 +34,12 @@ class TensorBoard:
         self._open(first_step or None)
 
     def on_event(self, event: Event) -> None:
-        """Write what an event tells."""
-        if isinstance(event, StepDone):
-            record = event.record
-            values = {"loss/total": record.loss, "gradient/norm": record.grad_norm}
-            values |= {f"loss/{name}": part for name, part in record.parts.items()}
-            values |= {f"lr/{group}": rate for group, rate in record.lr.items()}
-            self._write(values, record.step)
-        elif isinstance(event, EpochDone):
-            epoch = event.record
-            if self._writer is None and self._open(None):
-                self._say(f"{self._folder}: charts go on from epoch {epoch.epoch}")
-                self._told = False
-            scores = {"iou": epoch.iou, "dice": epoch.dice, "mae": epoch.mae}
-            values = {f"validation/{name}": score for name, score in scores.items()}
-            values |= {f"experts/{i}": share for i, share in enumerate(epoch.usage)}
-            shares = {"entropy": epoch.routing_entropy, "balance": epoch.routing_balance}
-            for name, levels in shares.items():
-                values |= {f"routing_{name}/{level_name(n)}": v for n, v in enumerate(levels)}
-            self._write(values, epoch.step - 1)  # its last; a resume hides its own first and later
+        """Write the numbers of an event."""
+        if isinstance(event, EpochDone) and self._writer is None and self._open(None):
+            self._say(f"{self._folder}: charts go on from epoch {event.record.epoch}")
+            self._told = False
+        if (row := row_of(event)) is not None:
+            self._write(*row)
 
     def close(self) -> None:
         """Write out what is pending."""
@@ -72,7 +59,7 @@ class TensorBoard:
             return False
         return True
 
-    def _write(self, values: dict[str, float], step: int) -> None:
+    def _write(self, step: int, values: Mapping[str, float]) -> None:
         try:
             for name, value in values.items():
                 if self._writer is not None:

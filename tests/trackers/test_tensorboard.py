@@ -11,8 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 from tensorboard.compat.tensorflow_stub.io.gfile import GFile  # type: ignore[import-untyped]
 
 from decamo.history import EpochDone, Interrupted, StepDone, StepRecord
-from decamo.report.tensorboard import TensorBoard
 from decamo.schedule import Position
+from decamo.trackers.tensorboard import TensorBoard
 from tests.history.test_records import RECORD
 
 
