@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from decamo.api.training import TrainResult, train_given
+from decamo.api.transplanting import known_backbone
 from decamo.checkpoint import Checkpoint
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
-from decamo.nn.build import refuse_unbuildable
+from decamo.nn.build import is_own, refuse_unbuildable
 from decamo.nn.networks import check_network
 from decamo.races import Branch, StartPoint, standard_branches
-from decamo.races.branch import branches_of, only
+from decamo.races.branch import TRANSPLANT, branches_of, only
 from decamo.races.branch_checkpoint import original_of
 from decamo.races.outcome_table import RaceOutcome, outcome_text
 from decamo.races.plateau import TRIAL_EPOCHS
@@ -219,6 +220,9 @@ def escape_checkpoint(
             stop=lambda: ears.ask({StopKind.SIGNAL: asked.why, **spent}),
             clock=time.monotonic,
             ear=ear_of(settings, ear.listen),
+            transplant=""
+            if is_own(held.architecture)
+            else known_backbone(held.architecture, held.weights),
         )
         race = begin_race(
             course, _branches(choice, course.start), con, budget, keep_all=choice.keep_all
@@ -290,4 +294,15 @@ def _train_winner(result: EscapeResult, say: Callable[[str], None]) -> TrainResu
         if left < 1:
             return TrainResult(folder, stop=Stop(StopKind.BUDGET, "the budget is spent"))
         run["budget"] = f"{left:.0f}s"
-    return train_given(merged(result.given, {"run": run}))
+    given = _of_the_winner(result)
+    return train_given(merged(given, {"run": run}))
+
+
+def _of_the_winner(result: EscapeResult) -> Given:
+    """What was given; where a transplant won, the network that was named is the teacher now."""
+    branch = next(b for b in result.race.branches if b.name == result.winner)
+    if branch.before != TRANSPLANT:
+        return result.given
+    named = {"teacher_network": branch.changes["optimise"]["teacher_network"]}
+    others = {k: v for k, v in result.given.items() if k != "model"}
+    return merged(others, {"optimise": named})

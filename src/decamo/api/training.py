@@ -16,6 +16,7 @@ from decamo.api.run_place import (
     owned_folder,
     runtime_of,
 )
+from decamo.api.transplanting import transplanting
 from decamo.checkpoint import Checkpoint
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError
@@ -99,6 +100,7 @@ def train(
     recipe: str | None = None,
     callbacks: Sequence[Callback] = (),
     dry_run: bool = False,
+    transplant: str | Path | None = None,
     **options: Any,
 ) -> TrainResult:
     """Start a run, or go on with one; leaves the same run folder as ``decamo train``.
@@ -109,6 +111,7 @@ def train(
         recipe: named settings, such as ``conservative``; they win over ``config``.
         callbacks: called with each event of the run in turn; what they raise ends the run.
         dry_run: rehearse each stage, a validation, a save and a load, and end.
+        transplant: a checkpoint of another network, whose backbone our own network begins with.
         options: single settings by their names, such as ``epochs=120``; they win over all.
 
     Raises:
@@ -121,6 +124,8 @@ def train(
         'best_model.pth'
     """
     given = given_of(config, recipe=recipe, **options)
+    if transplant is not None:
+        given = transplanting(given, Path(transplant), print)
     return train_given(given, callbacks=callbacks, dry_run=dry_run)
 
 

@@ -1,6 +1,7 @@
 """``decamo data``: what concerns data sets as such."""
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -9,11 +10,13 @@ from rich.progress import Progress
 
 from decamo.data import save_cache
 from decamo.data.audit import audit_data, previews
+from decamo.data.converting import Target, convert_data
 from decamo.data.scenes import write_scenes
 from decamo.data.wanted import Wanted
 from decamo.errors import SettingsError
 from decamo.flags import Parser, add_wanted, write_json
 from decamo.report.audit_report import audit_page, audit_text
+from decamo.settings.words import counted
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs, write_output
 
@@ -34,6 +37,12 @@ def add_arguments(parser: Parser) -> None:
         "--noncam-share", type=float, default=0.1, metavar="X", help="share without object (0.1)"
     )
     scenes.add_argument("--seed", type=int, default=0, metavar="N", help="which scenes (0)")
+    _add_convert(
+        verbs.add_parser(
+            "convert",
+            help="write a data set in another format: mask folders, COCO, YOLO or LabelMe",
+        )
+    )
     _add_audit(
         verbs.add_parser(
             "audit",
@@ -43,6 +52,30 @@ def add_arguments(parser: Parser) -> None:
             " or an image leaks from one split into another.",
         )
     )
+
+
+def _add_convert(convert: argparse.ArgumentParser) -> None:
+    convert.add_argument(
+        "source", type=Path, metavar="SRC", help="a folder, a zip or a file of annotations"
+    )
+    convert.add_argument("out", type=Path, metavar="DEST", help="a new folder")
+    convert.add_argument(
+        "--to", type=Target, choices=list(Target), required=True, help="the format to write"
+    )
+    convert.add_argument(
+        "--instances", action="store_true",
+        help="each connected region of a mask is an instance; else all of them are one",
+    )  # fmt: skip
+    convert.add_argument(
+        "--tolerance", type=float, default=0.0, metavar="PX",
+        help="thin polygons out by so many px (0: they keep every pixel)",
+    )  # fmt: skip
+    add_wanted(convert.add_argument)
+    convert.add_argument(
+        "--mask-values", nargs="+", default=[], metavar="WORD",
+        help="what the masks' values mean, as for training",
+    )  # fmt: skip
+    convert.add_argument("--json", type=Path, metavar="FILE", help="write what was done here")
 
 
 def _add_audit(audit: argparse.ArgumentParser) -> None:
@@ -76,7 +109,35 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the verb says; returns the exit code."""
-    return {"make-scenes": _make_scenes, "audit": _audit}[args.verb](args)
+    return {"make-scenes": _make_scenes, "audit": _audit, "convert": _convert}[args.verb](args)
+
+
+def _convert(args: argparse.Namespace) -> int:
+    if not 0 <= args.tolerance < math.inf:
+        raise SettingsError("--tolerance", f"got {args.tolerance:g}", "give 0 px or more")
+    check_outputs(
+        [Read("SRC", args.source)],
+        [Written("DEST", args.out, folder=True)]
+        + ([Written("--json", args.json)] if args.json else []),
+    )
+    with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
+        task = progress.add_task("images", total=None)
+        done = convert_data(
+            args.source,
+            args.out,
+            args.to,
+            instances=args.instances,
+            tolerance=args.tolerance,
+            workers=os.cpu_count() or 1,
+            wanted=Wanted(tuple(args.train_on), tuple(args.test_on), args.mask_suffix),
+            mask_values=args.mask_values,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for path, reason in done.left_out:
+        print(f"left out: {path}: {reason}", file=sys.stderr)
+    print("\n".join([f"{counted(done.images, 'image')} in {args.out}", *done.notes]))
+    write_json(args.json, done.to_plain())
+    return 2 if done.left_out else 0
 
 
 def _make_scenes(args: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from rich.progress import track
 
 from decamo.api.model import load
 from decamo.data.deciding import rule_for_images
+from decamo.data.inside import Notation
 from decamo.data.read_ahead import patient_read
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
@@ -20,6 +21,7 @@ from decamo.data.waiting import Ear
 from decamo.errors import DataStalled, SettingsError, UnreadableImage
 from decamo.flags import Parser, add_data_timeout, add_network, add_views, write_json
 from decamo.inference import write_overlay, write_probability
+from decamo.inference.annotating import PredictedAnnotations
 from decamo.inference.inputs import Found, find_images
 from decamo.inference.loaded import Loaded
 from decamo.inference.views import Views
@@ -66,6 +68,14 @@ def add_arguments(parser: Parser) -> None:
         help="also draw where each expert fires: NAME_experts.png, a row for each level",
     )  # fmt: skip
     parser.add_argument(
+        "--write", type=Notation, choices=(Notation.COCO, Notation.YOLO, Notation.LABELME),
+        help="also write annotations to correct by hand, and a list of the least certain first",
+    )  # fmt: skip
+    parser.add_argument(
+        "--instances", action="store_true",
+        help="of --write: each connected region is an instance; else all of them are one",
+    )  # fmt: skip
+    parser.add_argument(
         "--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help="largest image decoded"
     )
     add_data_timeout(parser.add_argument)
@@ -75,7 +85,8 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict; returns 0, or 2 if an image could not be read."""
     found = find_images(args.files, args.out)
-    _check_outputs(args, found)
+    annotations = _annotations(args)
+    _check_outputs(args, found, annotations)
     views = Views(args.flips, tuple(args.scales), args.look_closer)
     network = load(
         args.checkpoint,
@@ -118,13 +129,16 @@ def run(args: argparse.Namespace) -> int:
                 (firing,) = experts.watch.take()
                 experts.draw(item.sheet, item.image.name, image, probability, firing)
                 result |= {"sheet": item.sheet, "experts": _told(firing, experts.entropy)}
+            if annotations is not None:
+                result |= {"expected_iou": annotations.add(item, probability)}
             results.append(result)
     one, many = "map and overlay", "maps and overlays"
     if args.experts:
         one, many = "map, overlay and sheet of experts", "maps, overlays and sheets of experts"
     made, left_out = counted(len(results), one, many), counted(bad, "unreadable file")
     print(f"{made} in {args.out}, {left_out} left out")
-    for line in (found.left_out(), _renamed(found)):
+    drawn = annotations.finish() if annotations is not None else []
+    for line in (found.left_out(), _renamed(found), *drawn):
         if line:
             print(line)
     report = {
@@ -139,10 +153,19 @@ def run(args: argparse.Namespace) -> int:
     return 2 if bad else 0
 
 
-def _check_outputs(args: argparse.Namespace, found: Found) -> None:
+def _annotations(args: argparse.Namespace) -> PredictedAnnotations | None:
+    if args.write is None and args.instances:
+        raise SettingsError("--instances", "there is no --write", "say what to write: --write coco")
+    return args.write and PredictedAnnotations(args.out, args.write, args.instances)
+
+
+def _check_outputs(
+    args: argparse.Namespace, found: Found, annotations: PredictedAnnotations | None
+) -> None:
     pictures = [p for i in found.items for p in (i.map, i.overlay, i.sheet)[: 2 + args.experts]]
     writes = [Written("--out", args.out, folder=True)]
     writes += [Written("--out", picture) for picture in pictures]
+    writes += [Written("--write", p) for p in annotations.paths(found.items)] if annotations else []
     writes += [Written("--json", args.json)] if args.json else []
     reads = [Read("an image", item.image) for item in found.items]
     check_outputs([Read("CHECKPOINT", args.checkpoint), *reads], writes)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from decamo.api.training import TrainResult, train_given
+from decamo.api.transplanting import transplanting
 from decamo.flags import Parser, add_settings, given_by, write_json
 from decamo.storage.outputs import Read, Written
 
@@ -21,6 +22,13 @@ def add_arguments(parser: Parser) -> None:
         action="store_true",
         help="rehearse each stage, a validation, a save and a load; tell time and memory; end",
     )
+    parser.add_argument(
+        "--transplant",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="begin decamo's own network with the backbone of another one: of any program's"
+        " checkpoint; an adopted one is the teacher as well",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome here as well")
 
 
@@ -31,8 +39,11 @@ def run(args: argparse.Namespace) -> int:
     try again) when the budget is spent or data did not come, 128 + the number of the signal that
     stopped the run.
     """
+    given = given_by(args)
+    if args.transplant is not None:
+        given = transplanting(given, args.transplant, print)
     result = train_given(
-        given_by(args),
+        given,
         dry_run=args.dry_run,
         reads=[Read("--config", args.config)] if args.config else (),
         writes=[Written("--json", args.json)] if args.json else (),

@@ -3,20 +3,12 @@
 The distances along columns come first. In each row they are heights of parabolas, one a column,
 whose lower envelope is the squared distance (Felzenszwalb and Huttenlocher, "Distance transforms
 of sampled functions", 2012). There it is found by a scan; here, for all rows at once: most of what
-lies above a chord is dropped, and the rest is on a convex hull or not. Seen as a function, the
-hull's slope is the isotonic regression of the slopes from point to point, weighted by their widths
-(Barlow, Bartholomew, Bremner and Brunk, "Statistical inference under order restrictions", 1972),
-which SciPy finds by pooling adjacent violators; here it is done, slower, where
-SciPy is not.
+lies above a chord is dropped, and the rest is on a convex hull or not.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.machinery import PathFinder
-from importlib.util import find_spec, module_from_spec
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +26,6 @@ __all__ = [
 
 Indices = npt.NDArray[np.intp]
 Reals = npt.NDArray[np.float64]
-# Slopes, widths and room for the starts of blocks to the slopes pooled, the widths pooled, the
-# starts, and how many blocks there are; all may be changed in place.
-Pool = Callable[[Reals, Reals, Indices], tuple[Reals, Reals, Indices, int]]
 
 
 def lower_hull(x: Reals, y: Reals) -> tuple[Indices, Reals]:
@@ -48,73 +37,22 @@ def lower_hull(x: Reals, y: Reals) -> tuple[Indices, Reals]:
 
     Returns:
         Which points are corners, intp ``[K]``, rising; and the slopes from one to the next,
-        float64 ``[K - 1]``, rising, rounded. A point on the line between two others is no corner,
-        but for rounding.
+        float64 ``[K - 1]``, rising, rounded. A point on the line between two others is no corner.
     """
-    if len(x) == 1:
-        return np.zeros(1, dtype=np.intp), np.empty(0)
-    width = np.diff(x)
-    slope, _, start, count = _pool(np.diff(y) / width, width, np.empty(len(x), dtype=np.intp))
-    corner = start[: count + 1]
-    return corner, slope[corner[:-1]]
-
-
-def _public_pool(slope: Reals, width: Reals, _: Indices) -> tuple[Reals, Reals, Indices, int]:
-    """By the documented function, whose package takes 0.7 s to load."""
-    found = import_module("scipy.optimize").isotonic_regression(slope, weights=width)
-    return found.x, found.weights, found.blocks, len(found.weights)
-
-
-def _plain_pool(slope: Reals, width: Reals, start: Indices) -> tuple[Reals, Reals, Indices, int]:
-    """Step by step what SciPy's compiled part does (Busing, Monotone Regression, JSS 2022)."""
-    x, w, starts = slope.tolist(), width.tolist(), [0]
-    n, last, i = len(x), -1, 0
-    while i < n:
-        mean, weight, total = x[i], w[i], x[i] * w[i]
-        if last >= 0 and x[last] >= mean:
-            total = w[last] * x[last] + weight * mean
-            weight += w[last]
-            mean = total / weight
-            last -= 1
-            starts.pop()
-            while i < n - 1 and mean >= x[i + 1]:
-                i += 1
-                total += w[i] * x[i]
-                weight += w[i]
-                mean = total / weight
-            while last >= 0 and x[last] >= mean:
-                total += w[last] * x[last]
-                weight += w[last]
-                mean = total / weight
-                last -= 1
-                starts.pop()
-        last += 1
-        i += 1
-        x[last], w[last] = mean, weight
-        starts.append(i)
-    start[: len(starts)] = starts
-    blocks = np.diff(start[: len(starts)])
-    return np.repeat(np.asarray(x[: last + 1]), blocks), width, start, last + 1
-
-
-def _load() -> Pool:
-    """The compiled part of that function alone, 0.4 ms, where SciPy keeps it; else the function.
-
-    Every process that scores maps loads this, and needs nothing else of SciPy.
-    """
-    package = find_spec("scipy")
-    if package is None:
-        return _plain_pool
-    places = package.submodule_search_locations
-    part = PathFinder.find_spec("_pava_pybind", [str(Path(p) / "optimize") for p in places or ()])
-    if part is None or part.loader is None:
-        return _public_pool
-    module: Any = module_from_spec(part)
-    part.loader.exec_module(module)
-    return cast(Pool, module.pava)
-
-
-_pool = _load()
+    # SciPy's isotonic_regression finds the same by pooling slopes, but takes 0.8 s to load in each
+    # process that scores, and is not there where maps are only scored; a loop in Python takes ten
+    # times as long as this. What lies on or above the chord of its neighbours is no corner even if
+    # a neighbour is none either, so that all such points go at once. Slopes are compared rounded: a
+    # parabola that is the only lowest one at a pixel lies below each chord by 1 or more, which
+    # rounding, at most 1e-9 for lines of a million pixels, cannot hide.
+    corner = np.arange(len(x))
+    while True:
+        slope = np.diff(y) / np.diff(x)
+        convex = slope[:-1] < slope[1:]
+        if convex.all():
+            return corner, slope
+        kept = np.concatenate(([True], convex, [True]))
+        corner, x, y = corner[kept], x[kept], y[kept]
 
 
 RIM = 3  # pixels around the object

@@ -3,6 +3,7 @@
 import re
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from math import isqrt
 from pathlib import Path
@@ -19,6 +20,7 @@ from decamo.nn.segmentation_network import TorchModule
 
 __all__ = [
     "REMEDY",
+    "backbone_fits",
     "fit_tables",
     "load_fitting",
     "load_weights_file",
@@ -155,10 +157,15 @@ def load_weights_file(
         WeightsUnavailable: no such file, not a state dict, or a key is missing or of another
             shape; then ``net`` is unchanged.
     """
-    content = _tensors(_read(path))
+    whole = _read(path)
+    content = _tensors(_of_backbone(whole))
     wanted = net.state_dict()
     found = _by_name(content)
     absent, misfit = _differing(found, wanted)
+    if absent or misfit:
+        other = _by_name(_behind(whole, wanted))
+        if not any(_differing(other, wanted)):
+            found, absent, misfit = other, [], []
     if (absent or misfit) and name:
         other = fit_tables(_by_name(_remapped(content, name, options or {})), wanted)
         if not any(_differing(other, wanted)):
@@ -171,6 +178,33 @@ def load_weights_file(
             "give a file that was saved from the same --backbone, or --no-pretrained",
         )
     net.load_state_dict({key: found.get(key, value) for key, value in wanted.items()})
+
+
+def backbone_fits(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> bool:
+    """Whether a feature extractor's tensors are all among a whole network's.
+
+    Args:
+        weights: of the network, by its names.
+        wanted: the feature extractor's ``state_dict()``; shapes alone count.
+    """
+    found = _by_name(_tensors(_of_backbone(weights)))
+    return not any(_differing(found, wanted)) or not any(
+        _differing(_by_name(_behind(weights, wanted)), wanted)
+    )
+
+
+def _behind(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Tensors without what stands before the most names that agree in name and shape."""
+    votes: Counter[str] = Counter()
+    for name, value in weights.items():
+        head, rest = "", name
+        while "." in rest:
+            first, _, rest = rest.partition(".")
+            head += f"{first}."
+            here = (wanted[alias] for alias in _aliases(rest) if alias in wanted)
+            votes[head] += any(one.shape == value.shape for one in here)
+    before = votes.most_common(1)[0][0] if votes else ""
+    return {n.removeprefix(before): v for n, v in weights.items() if n.startswith(before)}
 
 
 def _differing(
@@ -208,7 +242,7 @@ def _remapped(
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    """The backbone's tensors under the file's names; where they were is said in a line."""
+    """A network's tensors under the file's names; where its backbone is is said in a line."""
     if not path.is_file():
         raise WeightsUnavailable(path, "no such file", REMEDY)
     from decamo.storage.foreign_file import read_foreign  # numpy, for files alone: decisions/0007
@@ -227,7 +261,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         sys.stderr.write(
             f"decamo: {path.name}: the backbone's {len(inside)} tensors are {', '.join(found)}\n"
         )
-    return inside
+    return held.weights
 
 
 def _of_backbone(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -248,9 +282,13 @@ def _by_name(content: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     found: dict[str, Tensor] = {}
     for bare, value in content.items():
-        for alias in (bare, TOP_SEQUENTIAL.sub(r"\1_\2.", bare), f"model.{bare}"):
+        for alias in _aliases(bare):
             found[alias] = value
     return found
+
+
+def _aliases(bare: str) -> tuple[str, ...]:
+    return bare, TOP_SEQUENTIAL.sub(r"\1_\2.", bare), f"model.{bare}"
 
 
 def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from decamo.errors import SettingsError
 from decamo.races.start_point import StartPoint
 from decamo.recipes import RECIPES
 from decamo.settings import ScheduleSettings, flag_of, shown
+from decamo.settings.network_names import OWN_NETWORK, is_code
 from decamo.settings.plain import SECTIONS, kinds, section_of
 from decamo.system import file_name
 from decamo.training.choosing import read_config
@@ -18,6 +19,7 @@ from decamo.training.choosing import read_config
 __all__ = [
     "BEFORE",
     "CONTROL",
+    "TRANSPLANT",
     "TWIN",
     "Branch",
     "branches_of",
@@ -28,6 +30,8 @@ __all__ = [
 CONTROL = "control"
 TWIN = "twin"
 BEFORE = ("", "forget moments", "average", "batchnorm")
+TRANSPLANT = "transplant"
+_FRESH_RATE = 1e-3  # of experts and decoder that know nothing yet; the backbone a tenth
 
 # What makes the shape of stage 2's curve; a branch that names none of them keeps the rates.
 _OF_THE_RATE = frozenset(
@@ -53,7 +57,8 @@ class Branch:
         name: also of its folder.
         asks: the question that it answers, for people.
         changes: settings that differ from the checkpoint's, by section.
-        before: what is done to the checkpoint first: one of :data:`BEFORE`.
+        before: what is done to the checkpoint first: one of :data:`BEFORE`, or
+            :data:`TRANSPLANT`.
     """
 
     name: str
@@ -103,7 +108,37 @@ def standard_branches(start: StartPoint) -> tuple[Branch, ...]:
     if start.batchnorm:
         asks = "do BatchNorm's statistics misfit?"
         branches.append(Branch("batchnorm", asks, before="batchnorm"))
+    if start.transplant:
+        branches.append(_transplant(start))
     return tuple(branches)
+
+
+def _transplant(start: StartPoint) -> Branch:
+    """Our own network on the same backbone; it follows the maps of the one that is raced.
+
+    A trial is too short for a stage in which the backbone is frozen: it learns from the first step
+    on, at a tenth of the rate.
+    """
+    model, size = start.settings.model, start.settings.schedule.img_size
+    schedule = {
+        "stage2_lr": _FRESH_RATE, "scheduler": "cosine", "min_lr": _FRESH_RATE / 100,
+        "warmup_epochs": 0, "cycles": 1, "backbone_lr_ratio": 0.1,
+        "img_size": max(round(size / _GRID), 1) * _GRID,
+    }  # fmt: skip
+    return Branch(
+        TRANSPLANT,
+        f"would decamo's own network do better on its backbone? ({start.transplant})",
+        {
+            "model": {"network": OWN_NETWORK, "backbone": start.transplant, "output": "",
+                      "backbone_prefix": ""},
+            "schedule": schedule,
+            "optimise": {
+                "teacher": str(start.settings.run.resume_from),
+                "teacher_network": model.network if is_code(model.network) else "",
+            },
+        },
+        before=TRANSPLANT,
+    )  # fmt: skip
 
 
 def _option(name: str, asks: str) -> Branch:

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from decamo.checkpoint import Checkpoint, EpochSums
+from decamo.checkpoint import Checkpoint, EmaWeights, EpochSums
 from decamo.checkpoint.load_save import load_checkpoint, read_outline
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.pairs import Pair
 from decamo.data.stream import squashed_images
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import CheckpointError
-from decamo.nn import calibrate_batchnorm
+from decamo.nn import build_network, calibrate_batchnorm
 from decamo.nn.build import from_architecture
 from decamo.schedule import Lineage
 from decamo.settings import TrainSettings
@@ -32,6 +32,7 @@ __all__ = [
     "held_race",
     "original_of",
     "recalibrated",
+    "transplanted",
 ]
 
 RACE = "race.json"
@@ -170,6 +171,25 @@ def recalibrated(
     images = torch.stack(squashed_images(data, ear))
     calibrate_batchnorm(model, images.tensor_split(max(len(data) // _BATCH, 1)))
     return _with_weights(state, model.state_dict())
+
+
+def transplanted(state: Checkpoint, path: Path) -> Checkpoint:
+    """The state with the network of its settings, whose backbone is that of another checkpoint.
+
+    Args:
+        state: under the settings of the new network; unchanged.
+        path: of the checkpoint that the backbone comes from.
+
+    Raises:
+        WeightsUnavailable: the backbone is another one.
+    """
+    model = replace(state.settings.model, backbone_weights=path)
+    network = build_network(
+        model, sizes=[state.settings.schedule.img_size], seed=state.settings.run.seed
+    )
+    weights = network.state_dict()
+    ema = EmaWeights(dict(weights), 1) if state.settings.optimise.use_ema else None
+    return replace(state, architecture=network.architecture, weights=weights, moments={}, ema=ema)
 
 
 def has_batchnorm(checkpoint: Checkpoint) -> bool:

@@ -12,7 +12,7 @@ from decamo.checkpoint import Checkpoint
 from decamo.checkpoint.load_save import load_checkpoint, save_checkpoint
 from decamo.errors import CheckpointError, SettingsError
 from decamo.history import Event
-from decamo.races.branch import CONTROL, TWIN, Branch
+from decamo.races.branch import CONTROL, TRANSPLANT, TWIN, Branch
 from decamo.races.branch_checkpoint import RACE, digest_of, held_race
 from decamo.races.explanation import RaceFacts, explain_race, refuted_causes
 from decamo.races.outcome_table import RaceOutcome, answer, plain_outcome
@@ -245,6 +245,9 @@ def begin_winner(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path | 
     settings = replace(
         settings, run=replace(settings.run, checkpoint_dir=folder.root, resume_from=start)
     )
+    kept = folder.protect(course.path, course.start.done)
+    if branch.before == TRANSPLANT and kept is not None:  # the run writes over its teacher
+        settings = replace(settings, optimise=replace(settings.optimise, teacher=kept))
     state = branch_state(course, branch, settings, _why(race, outcome))
     segments = state.lineage.segments
     chosen = replace(segments[-1], asked=_asked(course.start, settings))
@@ -252,7 +255,6 @@ def begin_winner(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path | 
         held = _held(path)
         if held is not None and chosen in held.lineage.segments:
             return path if held.position.epoch < held.lineage.plan.last_epoch else None
-    folder.protect(course.path, course.start.done)
     save_checkpoint(start, replace(state, lineage=Lineage((*segments[:-1], chosen))))
     return start
 

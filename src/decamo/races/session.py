@@ -43,6 +43,7 @@ def course_of(
     stop: Callable[[], str],
     clock: Callable[[], float],
     ear: Ear = NOBODY,
+    transplant: str = "",
 ) -> Course:
     """What the trials of a race share.
 
@@ -57,6 +58,7 @@ def course_of(
         stop: asked between steps; a reason saves and ends the work.
         clock: seconds from any fixed moment.
         ear: listened to while files are awaited.
+        transplant: timm's name of a foreign network's backbone; empty where that is not raced.
 
     Raises:
         SettingsError: it stands in stage 1.
@@ -71,6 +73,7 @@ def course_of(
         snapshots=known if isinstance(known, int) else len(averageable(checkpoint, path)),
         batchnorm=has_batchnorm(checkpoint),
         logged=max(_logged_rates(checkpoint), default=0.0),
+        transplant=transplant,
     )
     return Course(
         root=root,

@@ -22,6 +22,8 @@ class StartPoint:
         batchnorm: whether its backbone has BatchNorm.
         logged: highest learning rate of the head that its epochs were written down with, its
             backbone open; of an adopted run no plan knows it. 0 for none.
+        transplant: timm's name of the backbone, where the network is a foreign one and our own
+            could begin with it; empty for none.
 
     Raises:
         SettingsError: it stands in stage 1.
@@ -34,6 +36,7 @@ class StartPoint:
     snapshots: int = 1
     batchnorm: bool = False
     logged: float = 0.0
+    transplant: str = ""
 
     def __post_init__(self) -> None:
         frozen = self.lineage.last.stage1_end

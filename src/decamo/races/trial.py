@@ -12,8 +12,14 @@ from decamo.data.cache.opening import Pool
 from decamo.data.waiting import NOBODY, Ear, StopAsked
 from decamo.errors import CheckpointError, DataStalled, MemoryExhausted, TrainingDiverged
 from decamo.history import Baseline, EpochDone, Event, Interrupted, Journal, Scored
-from decamo.races.branch import CONTROL, Branch
-from decamo.races.branch_checkpoint import averageable, averaged, depart, recalibrated
+from decamo.races.branch import CONTROL, TRANSPLANT, Branch
+from decamo.races.branch_checkpoint import (
+    averageable,
+    averaged,
+    depart,
+    recalibrated,
+    transplanted,
+)
 from decamo.races.start_point import StartPoint
 from decamo.races.successive_halving import lineage_of, trial_settings
 from decamo.races.trial_files import LostKind, LostTrial, Result, Rung, read_result, write_result
@@ -129,6 +135,7 @@ def branch_state(course: Course, branch: Branch, settings: TrainSettings, why: s
     transforms: dict[str, Callable[[Checkpoint], Checkpoint]] = {
         "average": lambda state: averaged(state, others),
         "batchnorm": lambda state: recalibrated(state, course.splits.train, size, course.ear),
+        TRANSPLANT: lambda state: transplanted(state, course.path),
     }
     return depart(course.checkpoint, settings, lineage, branch.before, transforms)
 

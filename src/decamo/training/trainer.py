@@ -342,9 +342,7 @@ class Trainer:
     def _why(self) -> str:
         """Why to stop now, the same in all processes."""
         why = self.stop()
-        if self.runtime.any(bool(why)):
-            return why or _ELSEWHERE
-        return ""
+        return (why or _ELSEWHERE) if self.runtime.any(bool(why)) else ""
 
     def _why_unscored(self) -> str:
         """Why a validation was left, in whichever process."""

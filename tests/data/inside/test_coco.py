@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_masks
@@ -18,6 +18,8 @@ from decamo.errors import DataError, UnreadableImage
 from tests.data.inside.sets import assert_same, compressed, to_coco, to_zip, uncompressed
 
 HERE = Path("x.json/x.pgm")
+# the machine may be busy with other things
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("segment", [compressed, uncompressed])
@@ -64,6 +66,7 @@ def test_polygons_are_filled_as_pycocotools_fills_them(scenes: Path, tmp_path: P
 SHAPES = st.tuples(st.integers(1, 20), st.integers(1, 20))
 
 
+@CALM
 @given(arrays(bool, SHAPES))
 def test_run_lengths_of_any_mask_are_read_as_pycocotools_writes_them(mask: Any) -> None:
     text = compressed(mask)["counts"]
@@ -72,6 +75,7 @@ def test_run_lengths_of_any_mask_are_read_as_pycocotools_writes_them(mask: Any) 
     )
 
 
+@CALM
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=12))
 def test_long_runs_are_read_as_pycocotools_writes_them(counts: list[int]) -> None:
     width = sum(counts) or 1
@@ -79,6 +83,7 @@ def test_long_runs_are_read_as_pycocotools_writes_them(counts: list[int]) -> Non
     assert counts_from_text(runs["counts"], HERE) == counts
 
 
+@CALM
 @given(st.text(max_size=30))
 def test_no_text_does_worse_than_be_refused(text: str) -> None:
     try:

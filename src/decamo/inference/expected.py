@@ -1,0 +1,30 @@
+"""How well a map is expected to fit, from its own probabilities."""
+
+import numpy as np
+import numpy.typing as npt
+
+from decamo.metrics import THRESHOLD
+
+__all__ = ["expected_iou"]
+
+
+def expected_iou(probability: npt.NDArray[np.float32]) -> float:
+    """The IoU that the region from ``THRESHOLD`` on is expected to have with the object, in [0, 1].
+
+    By probabilities p, a region of k pixels meets an object of ``sum(p)`` pixels in ``c``, the sum
+    of p within, so that their IoU is about ``c / (k + sum(p) - c)``: the quotient of expectations
+    that :func:`decamo.inference.tta.decided` makes largest (Nowozin, CVPR 2014). It is as good as
+    the probabilities are calibrated, and ranks rather than measures. Maps that were moved by
+    ``--decide iou`` are taken as they are.
+
+    Args:
+        probability: float ``[H, W]`` in [0, 1].
+
+    Returns:
+        0 where no region is found though some pixel is possible; 1 where none is.
+    """
+    p = probability.astype(np.float64)
+    region = p >= THRESHOLD
+    met, size, total = float(p[region].sum()), int(region.sum()), float(p.sum())
+    union = size + total - met
+    return met / union if union else 1.0
