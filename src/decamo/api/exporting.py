@@ -14,7 +14,7 @@ from decamo.data.reading import read_image
 from decamo.data.scenes import make_scene
 from decamo.errors import DataError, SettingsError
 from decamo.evaluation import Convention, read_truth, rule_sets, sets_of_pairs
-from decamo.export.description import Judged, Target, target_of
+from decamo.export.description import ExportTarget, Judged, target_of
 from decamo.export.writing import ExportResult, Quantization, write_export
 from decamo.inference.inputs import images_under
 from decamo.inference.loaded import Loaded
@@ -57,9 +57,9 @@ def export_network(
 ) -> ExportResult:
     """Write a network for another runtime; see :meth:`decamo.Model.export`."""
     target = target_of(path, request.to)
-    if target is Target.SAFETENSORS:
+    if target is ExportTarget.SAFETENSORS:
         raise SettingsError("--to", "safetensors is a folder", "use Model.save_pretrained")
-    files = [path, path.with_suffix(".bin")] if target is Target.OPENVINO else [path]
+    files = [path, path.with_suffix(".bin")] if target is ExportTarget.OPENVINO else [path]
     check_outputs([Read("CHECKPOINT", source)], [Written("--out", file) for file in files])
     if request.compare < 1:
         raise SettingsError("--compare", f"got {request.compare}", "give 1 or more")

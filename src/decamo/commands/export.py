@@ -4,20 +4,24 @@ import argparse
 from pathlib import Path
 
 from decamo.api.model import load
-from decamo.export.description import Target, target_of
+from decamo.export.description import ExportTarget, target_of
 from decamo.flags import Parser, add_network, write_json
 from decamo.storage.outputs import Read, Written, check_outputs
 
 __all__ = ["add_arguments", "run"]
 
-_ENDING = {Target.ONNX: ".onnx", Target.OPENVINO: ".xml", Target.SAFETENSORS: "-safetensors"}
+_ENDING = {
+    ExportTarget.ONNX: ".onnx",
+    ExportTarget.OPENVINO: ".xml",
+    ExportTarget.SAFETENSORS: "-safetensors",
+}
 
 
 def add_arguments(parser: Parser) -> None:
     """Flags of ``decamo export``."""
     parser.add_argument("checkpoint", type=Path, help="a checkpoint such as best_model.pth")
     parser.add_argument(
-        "--to", choices=[target.value for target in Target],
+        "--to", choices=[target.value for target in ExportTarget],
         help="what to write (default: as --out ends, else onnx)",
     )  # fmt: skip
     parser.add_argument(
@@ -39,15 +43,15 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export; returns 0."""
-    target = Target(args.to or (target_of(args.out) if args.out else Target.ONNX))
+    target = ExportTarget(args.to or (target_of(args.out) if args.out else ExportTarget.ONNX))
     out = args.out or args.checkpoint.with_name(args.checkpoint.stem + _ENDING[target])
     check_outputs(
         [Read("CHECKPOINT", args.checkpoint)],
-        [Written("--out", out, folder=target is Target.SAFETENSORS)]
+        [Written("--out", out, folder=target is ExportTarget.SAFETENSORS)]
         + ([Written("--json", args.json)] if args.json else []),
     )
     model = load(args.checkpoint, device="cpu", network=args.network)
-    if target is Target.SAFETENSORS:
+    if target is ExportTarget.SAFETENSORS:
         folder = model.save_pretrained(out)
         print(f"{folder}: model.safetensors, config.json, README.md; decamo.load takes it")
         write_json(args.json, {"path": str(folder), "to": target.value})

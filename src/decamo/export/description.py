@@ -19,11 +19,11 @@ __all__ = [
     "LOGITS",
     "PROBABILITY",
     "ExportDescription",
+    "ExportTarget",
     "Graph",
     "Int8",
     "Judged",
     "Parity",
-    "Target",
     "target_of",
     "unreadable",
 ]
@@ -41,7 +41,7 @@ _FORMAT = 1
 _REMEDY = "name a file that decamo export wrote"
 
 
-class Target(StrEnum):
+class ExportTarget(StrEnum):
     """What a network is exported to."""
 
     ONNX = "onnx"
@@ -49,10 +49,10 @@ class Target(StrEnum):
     SAFETENSORS = "safetensors"
 
 
-_SUFFIX = {Target.ONNX: ".onnx", Target.OPENVINO: ".xml", Target.SAFETENSORS: ""}
+_SUFFIX = {ExportTarget.ONNX: ".onnx", ExportTarget.OPENVINO: ".xml", ExportTarget.SAFETENSORS: ""}
 
 
-def target_of(path: Path, to: str = "") -> Target:
+def target_of(path: Path, to: str = "") -> ExportTarget:
     """What a file is to be by ``to``, else by its name; a name without suffix is a folder.
 
     Raises:
@@ -60,11 +60,11 @@ def target_of(path: Path, to: str = "") -> Target:
     """
     by_name = {suffix: target for target, suffix in _SUFFIX.items()}
     found = by_name.get(path.suffix.lower()) if path.name else None
-    known = ", ".join(Target)
-    if to and to not in tuple(Target):
+    known = ", ".join(ExportTarget)
+    if to and to not in tuple(ExportTarget):
         raise SettingsError("--to", f"got {to}", f"choose from {known}")
-    if to and found in (None, Target(to)):
-        return Target(to)
+    if to and found in (None, ExportTarget(to)):
+        return ExportTarget(to)
     if found is None or to:
         got = f"{path} is no name for {to}" if to else f"{path} does not say what it is to be"
         raise SettingsError(

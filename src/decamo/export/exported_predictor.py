@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from decamo.errors import CheckpointMissing, SettingsError
 from decamo.export.array_resize import squashed, stretched
-from decamo.export.description import LOGITS, ExportDescription, Graph, Target, target_of
+from decamo.export.description import LOGITS, ExportDescription, ExportTarget, Graph, target_of
 from decamo.extras import missing_extras
 from decamo.inference.loaded import Trained
 from decamo.inference.views import Views
@@ -109,7 +109,7 @@ def open_graph(path: Path) -> tuple[Graph, ExportDescription]:
     if not path.is_file():
         raise CheckpointMissing(path, "no such file", "name a file that decamo export wrote")
     with missing_extras():  # one of two runtimes: decisions/0007
-        if target_of(path) is Target.ONNX:
+        if target_of(path) is ExportTarget.ONNX:
             from decamo.export.onnx_graph import open_onnx as opened
         else:
             from decamo.export.openvino_graph import open_openvino as opened

@@ -14,7 +14,7 @@ from onnx.helper import set_model_props
 
 from decamo import __version__
 from decamo.errors import SettingsError
-from decamo.export.description import KEY, ExportDescription, Judged, Target
+from decamo.export.description import KEY, ExportDescription, ExportTarget, Judged
 from decamo.export.exported_predictor import open_graph
 from decamo.export.graph import trace
 from decamo.export.parity import compared
@@ -58,7 +58,7 @@ class ExportResult:
     """
 
     path: Path
-    target: Target
+    target: ExportTarget
     description: ExportDescription
     size: int
     notes: tuple[str, ...] = field(default=())
@@ -101,7 +101,7 @@ class ExportResult:
 def write_export(
     loaded: Loaded,
     path: Path,
-    target: Target,
+    target: ExportTarget,
     *,
     source: Path,
     images: Sequence[npt.NDArray[np.uint8]],
@@ -125,7 +125,7 @@ def write_export(
         SettingsError: OpenVINO with quantization.
         StorageError: it cannot be written.
     """
-    if quantization is not None and target is not Target.ONNX:
+    if quantization is not None and target is not ExportTarget.ONNX:
         raise SettingsError("--int8", f"got --to {target}", "quantization goes with --to onnx")
     traced = trace(loaded.model, loaded.img_size)
     described = ExportDescription(
@@ -167,7 +167,7 @@ def write_export(
 class _Work:
     """Files that are compared before they are given a name."""
 
-    def __init__(self, folder: Path, target: Target) -> None:
+    def __init__(self, folder: Path, target: ExportTarget) -> None:
         self.onnx, self.int8 = folder / "model.onnx", folder / "int8.onnx"
         self._xml = folder / "model.xml"
         self._target = target
@@ -176,7 +176,7 @@ class _Work:
         """Write a graph with its description; returns what a runtime opens."""
         set_model_props(model, {KEY: described.to_json()})
         onnx.save(model, self.onnx)
-        if self._target is Target.ONNX:
+        if self._target is ExportTarget.ONNX:
             return self.onnx
         with missing_extras():
             # OpenVINO, for its own files alone: decisions/0007
@@ -190,7 +190,7 @@ class _Work:
     ) -> list[tuple[Path, str]]:
         """The files with all that is known at the end, each with its ending."""
         made = self.put(model, described)
-        if self._target is Target.ONNX:
+        if self._target is ExportTarget.ONNX:
             return [(made, made.suffix)]
         return [(made.with_suffix(".bin"), ".bin"), (made, made.suffix)]
 
