@@ -8,7 +8,7 @@ from benchmarks.ablation_networks import CHANGES
 from benchmarks.quality_recipes import OWN, Entry, Recipe
 from benchmarks.quality_terms import Terms
 from decamo.data.augment import draw_augmentation
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 from decamo.settings.plain import merged
 
 __all__ = ["BASE", "ROWS", "Row"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.quality_terms import Terms
 from decamo.errors import SettingsError
 from decamo.flags import Parser, add_views
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 
 __all__ = ["add_terms", "terms_of"]
 

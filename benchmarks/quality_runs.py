@@ -7,7 +7,7 @@ from benchmarks.quality_recipes import Entry
 from benchmarks.quality_scores import Score, read_score, score_trained, write_score
 from benchmarks.quality_train import Ground, tidy, train_entry
 from decamo.evaluation import CaseSet, Measurer
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 
 __all__ = ["scored"]
 

@@ -15,7 +15,7 @@ from decamo.errors import SettingsError
 from decamo.evaluation import CaseSet, Measurer, run_method, sets_of_pairs
 from decamo.evaluation.network import NetworkMethod
 from decamo.inference.predictor import Predictor
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 from decamo.storage import write_whole
 from decamo.training.runtime import Runtime
 

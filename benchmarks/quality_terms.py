@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.quality_recipes import Entry
 from decamo.data.holdout import fingerprint
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 from decamo.settings import DataSettings, TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
 from decamo.training.data_splits import DataSplits, find_splits
@@ -37,7 +37,7 @@ class Terms:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: number format of the forward pass.
         views: that each network is shown of a test image.
-        decision: of :data:`decamo.inference.tta.DECISIONS`.
+        decision: of :data:`decamo.inference.views.DECISIONS`.
     """
 
     dataset_path: tuple[Path, ...]

@@ -16,11 +16,12 @@ SOURCE = Path(decamo.__file__).parent
 # Lowest first; a room may import from rooms on earlier lines only.
 LADDER: list[set[str]] = [
     {"errors", "streams", "system"},
-    {"settings"},
+    {"extras", "settings"},
     {"recipes", "geometry", "storage", "schedule", "metrics"},
     {"data", "nn", "history"},
     {"losses", "diagnosis", "checkpoint"},
     {"inference"},
+    {"export"},
     {"evaluation"},
     {"training", "report", "trackers", "server"},
     {"flags"},
@@ -36,6 +37,7 @@ FILES = sorted(p for p in SOURCE.rglob("*.py") if p != SOURCE / "__init__.py")
 # What must load without torch: choosing and planning should be instant.
 NO_TORCH = {
     "errors",
+    "extras",
     "streams",
     "system",
     "settings",
@@ -54,6 +56,7 @@ MAY_LOAD = {
     "data": NUMPY,
     "checkpoint": NUMPY,
     "inference": NUMPY,
+    "export": NUMPY,
     "evaluation": NUMPY,
     "races": NUMPY,
     "diagnosis": {"numpy", "scipy"},

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from decamo.api.evaluating import EvaluateResult as EvaluateResult
     from decamo.api.evaluating import evaluate as evaluate
     from decamo.api.model import Model as Model
-    from decamo.api.model import Prediction as Prediction
     from decamo.api.model import load as load
     from decamo.api.model import predict as predict
     from decamo.api.planning import PlanResult as PlanResult
     from decamo.api.planning import plan as plan
+    from decamo.api.prediction import Prediction as Prediction
     from decamo.api.racing import EscapeResult as EscapeResult
     from decamo.api.racing import escape as escape
     from decamo.api.run import Run as Run
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from decamo.api.watching import lightning_callback as lightning_callback
     from decamo.api.watching import transformers_callback as transformers_callback
     from decamo.errors import DecamoError as DecamoError
-    from decamo.inference.tta import Views as Views
+    from decamo.inference.views import Views as Views
     from decamo.settings import TrainSettings as TrainSettings
     from decamo.settings.expert_names import register_expert as register_expert
     from decamo.settings.network_names import register_network as register_network
@@ -59,12 +59,12 @@ _HOMES = {
     "Model": "api.model",
     "ModelsResult": "api.backbones",
     "PlanResult": "api.planning",
-    "Prediction": "api.model",
+    "Prediction": "api.prediction",
     "Run": "api.run",
     "RunDiagnosis": "api.run",
     "TrainResult": "api.training",
     "TrainSettings": "settings",
-    "Views": "inference.tta",
+    "Views": "inference.views",
     "Watch": "api.watching",
     "adopt": "api.adopting",
     "diagnose": "api.run",

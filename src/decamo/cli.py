@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from decamo import __version__
 from decamo.errors import DecamoError, SettingsError
+from decamo.extras import missing_extras
 from decamo.streams import lasting_streams
 from decamo.training.stops import stop_requests
 
@@ -26,6 +27,7 @@ COMMANDS = {
     "diagnose": "say from a run's past what ails it, and what to do next",
     "escape": "race branches of one checkpoint and prove which gets off the plateau",
     "evaluate": "score checkpoints or any method's maps on data sets",
+    "export": "write a network as ONNX, OpenVINO or safetensors, and compare its maps",
     "predict": "write probability maps and overlays for images",
     "serve": "show a network as a page of this machine, with a REST endpoint",
     "data": "audit data sets; make procedural camouflage scenes",
@@ -83,7 +85,7 @@ class Program:
     def _explained(self, words: list[str], *, debug: bool) -> int:
         """Run the command; mistakes and signals are explained in a line."""
         try:
-            with stop_requests():
+            with stop_requests(), missing_extras():
                 return self._dispatch(words)
         except DecamoError as error:
             if debug:

@@ -16,6 +16,8 @@
     │   ├── CheckpointDamaged    truncated or altered: its digest does not match
     │   ├── CheckpointForeign    not written by decamo; never executed
     │   └── CheckpointMismatch   its network is not the one the flags describe
+    ├── ExportError              a network cannot be exported, or gives other maps then
+    ├── MissingExtra             a package is not installed that only some commands need
     ├── StorageError             the disk is full, read-only or gone
     ├── MemoryExhausted          not even the smallest piece of work fits into memory
     ├── RateMismatch             a learning rate was applied that the plan does not have
@@ -31,7 +33,9 @@ __all__ = [
     "DataError",
     "DataStalled",
     "DecamoError",
+    "ExportError",
     "MemoryExhausted",
+    "MissingExtra",
     "ModelError",
     "RateMismatch",
     "SettingsError",
@@ -113,6 +117,14 @@ class CheckpointForeign(CheckpointError):
 
 class CheckpointMismatch(CheckpointError):
     """The network in the file is not the one that the flags describe."""
+
+
+class ExportError(DecamoError):
+    """A network cannot be exported, or the exported one gives other maps."""
+
+
+class MissingExtra(DecamoError):
+    """A package is not installed that only some commands need."""
 
 
 class StorageError(DecamoError):

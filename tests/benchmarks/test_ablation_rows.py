@@ -3,7 +3,7 @@ from pathlib import Path
 
 from benchmarks.ablation_rows import BASE, ROWS
 from benchmarks.quality_terms import Terms
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 
 TERMS = Terms((Path("x"),))
 

@@ -6,7 +6,7 @@ from benchmarks.quality_flags import add_terms, terms_of
 from benchmarks.quality_terms import Terms
 from decamo.errors import SettingsError
 from decamo.flags import Parser
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 
 
 def terms(*flags: str) -> Terms:

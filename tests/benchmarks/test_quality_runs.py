@@ -5,7 +5,7 @@ from benchmarks.quality_recipes import entry_of
 from benchmarks.quality_runs import scored
 from benchmarks.quality_scores import sets_under
 from decamo.evaluation import Measurer, Rules
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 from tests.benchmarks.conftest import MakeGround
 
 

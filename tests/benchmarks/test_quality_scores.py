@@ -17,7 +17,7 @@ from benchmarks.quality_train import train_entry
 from decamo.cli import main
 from decamo.errors import SettingsError
 from decamo.evaluation import Measurer, Rules
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 from tests.benchmarks.conftest import MakeGround
 
 TOLD = {"network": "FPN", "seed": 3, "schedule": {"epochs": 10, "lr": 0.1}}

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from decamo.inference.predictor import Predictor, evaluating
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 from decamo.nn import NetworkOutput, Segmenter
 
 Images = list[npt.NDArray[np.uint8]]

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 
 from decamo.errors import SettingsError
-from decamo.inference.tta import Views, seen_through
+from decamo.inference.tta import seen_through
+from decamo.inference.views import Views
 
 
 def brightness(image: Tensor, scale: float) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from decamo.errors import CheckpointMismatch, DecamoError, ModelError, SettingsError
 from decamo.nn import Segmenter, build_network, network_of
 from decamo.nn.foreign import ForeignNetwork
+from decamo.nn.foreign_levels import find_backbone
 from decamo.nn.foreign_output import read_answer
 from decamo.nn.networks import check_network
 from decamo.nn.segmentation_network import SegmentationNetwork
@@ -37,6 +38,21 @@ class Pyramid(nn.Module):
 
 def _down(channels: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU())
+
+
+class Stages(nn.Module):
+    """The same with its stages as attributes of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for n in range(5):
+            self.add_module(f"layer{n}", _down(3 if n == 0 else 4))
+        self.head = nn.Conv2d(4, 1, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        for n in range(5):
+            x = self.get_submodule(f"layer{n}")(x)
+        return self.head(x)
 
 
 class Plain(nn.Module):
@@ -305,6 +321,38 @@ class TestMistakes:
             ModelError, match=r"--backbone-prefix: .*no module 'body'.*encoder, head"
         ):
             adapted(Pyramid(), backbone_prefix="body")
+
+    def test_stages_side_by_side_are_a_backbone_together(self) -> None:
+        whole, parts = adapted(Pyramid()), adapted(Stages())
+        named = adapted(Stages(), backbone_prefix="layer0 layer2 layer1")
+        assert parts.prefix == "layer0 layer1 layer2 layer3 layer4"
+        assert named.prefix == "layer0 layer2 layer1"
+        wanted = {
+            group: sorted(tuple(p.shape) for p in held.values())
+            for group, held in whole.groups().items()
+        }
+        for group, held in parts.groups().items():
+            assert sorted(tuple(p.shape) for p in held.values()) == wanted[group]
+        everything = [n for held in named.groups().values() for n in held]
+        assert sorted(everything) == sorted(n for n, _ in named.named_parameters())
+        assert any(n.startswith("net.layer3") for n in named.groups()["head"])
+        parts.set_learning(["head"])
+        assert all(not norm.training for norm in parts.backbone_norms())
+        assert len(parts.backbone_norms()) == len(whole.backbone_norms())
+
+    @pytest.mark.parametrize(
+        ("names", "found"),
+        [
+            (("bkbone", "head"), "bkbone"),
+            (("shared_encoder", "decoder"), "shared_encoder"),
+            (("encoder1", "encoder2", "head"), ""),
+        ],
+    )
+    def test_a_backbone_is_known_by_a_word(self, names: tuple[str, ...], found: str) -> None:
+        net = nn.Module()
+        for name in names:
+            net.add_module(name, nn.Conv2d(3, 3, 1))
+        assert find_backbone(net) == found
 
     def test_a_size_that_does_not_fit_gets_its_neighbours(self) -> None:
         def whole(net: nn.Module, x: Tensor) -> Tensor:

@@ -119,6 +119,20 @@ def test_a_source_that_no_longer_fits_is_refused_and_another_network_too(
         make("run", model={"network": "smp:FPN"}, resume_from=part.folder.last)
 
 
+def test_what_never_gets_a_gradient_has_no_moments_to_miss(make: Make, tmp_path: Path) -> None:
+    unused = "self.backbone.classifier = torch.nn.Linear(3, 3)\n        self.drop ="
+    (tmp_path / "their_net.py").write_text(THEIRS.replace("self.drop =", unused))
+    model = {"network": f"{tmp_path}/their_net.py:build"}
+    schedule = {"epochs": 2, "stage1_epochs": 0}
+    part = make("run", model=model, schedule=schedule, stop_after=3)
+    list(part.run())
+
+    rest = make("run", model=model, schedule=schedule, resume_from=part.folder.last)
+
+    assert any("classifier" in name for name in rest.state.model.state_dict())
+    assert rest.state.without_moments == ()
+
+
 def test_a_run_of_ours_is_not_gone_on_with_as_anothers(make: Make) -> None:
     pytest.importorskip("segmentation_models_pytorch")
     part = make("run", stop_after=2)

@@ -179,7 +179,8 @@ def adopt_given(
     checkpoint, said = adopted_checkpoint(
         network, foreign, settings, points, done, images, best_score
     )
-    notes += [*said, *score_lines(checkpoint.best, foreign.best, here)]
+    logged = next((p.known("iou") for p in points if p.epoch == done), None)
+    notes += [*said, *score_lines(checkpoint.best, foreign.best, here, logged)]
     checkpoint = checkpoint if here is None else here.known_to(checkpoint)
     with own(out, say=notes.append):
         save_checkpoint(folder.last, checkpoint)

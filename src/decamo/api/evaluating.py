@@ -5,10 +5,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.progress import Progress
 
+from decamo.api.model import Model, load
 from decamo.api.score_options import ScoreOptions
 from decamo.data.deciding import ranges_of
 from decamo.data.rules import ReadingRule
@@ -31,6 +32,8 @@ from decamo.evaluation import (
     score_set,
 )
 from decamo.evaluation.cases import TrainedOn, trained_on
+from decamo.evaluation.network import NetworkMethod
+from decamo.inference.views import Views
 from decamo.report.page import escaped
 from decamo.report.score_tables import (
     atlas_text,
@@ -42,9 +45,6 @@ from decamo.report.score_tables import (
     protocol_text,
     score_text,
 )
-
-if TYPE_CHECKING:
-    from decamo.api.model import Model
 
 __all__ = [
     "EvaluateResult",
@@ -127,7 +127,7 @@ class EvaluateResult:
 
 
 def evaluate(
-    method: "str | Path | Model | Sequence[str | Path]",
+    method: str | Path | Model | Sequence[str | Path],
     dataset_path: str | Path | Sequence[str | Path],
     **options: Any,
 ) -> EvaluateResult:
@@ -234,11 +234,6 @@ def _network(
     options: ScoreOptions, name: str, path: Path, rules: Rules
 ) -> tuple[Method, SplitRecord, Mapping[str, ReadingRule]]:
     """A network as a method, the images that it has met, and how they were read."""
-    # torch, for checkpoints alone: decisions/0007
-    from decamo.api.model import load
-    from decamo.evaluation.network import NetworkMethod
-    from decamo.inference.tta import Views
-
     views = Views(options.flips, tuple(options.scales), options.look_closer)
     network = load(
         path,
@@ -249,10 +244,10 @@ def _network(
         decide=options.decide,
         network=options.network,
     )
-    loaded, predictor = network.loaded, network.predictor
+    trained, predictor = network.trained, network.predictor
     facts = {
         "source": "network",
-        "weights": f"{loaded.weights} weights of epoch {loaded.epoch}",
+        "weights": f"{trained.weights} weights of epoch {trained.epoch}",
         "network_px": predictor.size,
         "tta": views.words(),
         "decision": options.decide,
@@ -269,7 +264,7 @@ def _network(
         images,
         options.ear(_aside),
     )
-    return method, loaded.images, loaded.rules
+    return method, trained.images, trained.rules
 
 
 def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:

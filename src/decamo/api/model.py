@@ -1,145 +1,78 @@
 """A trained network in Python: ``decamo.load(...)``, ``model.predict(...)``."""
 
-import base64
 import glob
-import io
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, ImageOps
 
+from decamo.api.prediction import ImageSource, Prediction
 from decamo.data.deciding import rule_for_images
 from decamo.data.normalize import to_rgb
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
-from decamo.errors import DataError
+from decamo.errors import DataError, ModelError
+from decamo.export.exported_predictor import is_exported, open_exported
+from decamo.extras import missing_extras
 from decamo.inference.inputs import images_under
-from decamo.inference.load_model import load_model
-from decamo.inference.loaded import Loaded
-from decamo.inference.predictor import Predictor
-from decamo.inference.pretrained_folder import HUB, from_hub, save_folder
-from decamo.inference.tta import Views
-from decamo.inference.writer import overlay, write_overlay, write_probability
-from decamo.metrics import THRESHOLD
-from decamo.nn.build import check_sizes
-from decamo.storage import make_folder
-from decamo.training.runtime import open_runtime
+from decamo.inference.loaded import Loaded, Trained
+from decamo.inference.views import MapMaker, Views
 
-__all__ = ["ImageSource", "Model", "Prediction", "load", "predict"]
+if TYPE_CHECKING:  # torch: decisions/0007
+    from decamo.export.writing import ExportResult
 
-ImageSource = str | Path | Image.Image | npt.NDArray[np.uint8]
-"""One image: the path of a file, a PIL image, or RGB uint8 ``[H, W, 3]``."""
-
-_PREVIEW = 640  # px of the longer side in a notebook
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a network found in one image; shows itself in a notebook.
-
-    Attributes:
-        image: uint8 ``[H, W, 3]``, RGB, as displayed.
-        probability: float32 ``[H, W]`` in [0, 1], that a pixel belongs to a camouflaged object.
-        source: the image's file; None where it came as pixels.
-
-    Example:
-        >>> found = decamo.load(checkpoint).predict(photo)
-        >>> found.mask.shape == found.image.shape[:2]
-        True
-        >>> [path.name for path in found.save("maps")]
-        ['photo.png', 'photo_overlay.png']
-    """
-
-    image: npt.NDArray[np.uint8]
-    probability: npt.NDArray[np.float32]
-    source: Path | None = None
-
-    @property
-    def mask(self) -> npt.NDArray[np.bool_]:
-        """Bool ``[H, W]``: what is more likely object than ground."""
-        return self.probability >= THRESHOLD
-
-    @property
-    def object_share(self) -> float:
-        """Share of the image's pixels that are object, in [0, 1]."""
-        return float(self.mask.mean())
-
-    def overlay(self) -> Image.Image:
-        """The image with the object in orange."""
-        return Image.fromarray(overlay(self.image, self.probability))
-
-    def save(self, folder: str | Path, name: str = "") -> tuple[Path, Path]:
-        """Write the map and the overlay as PNG.
-
-        Args:
-            folder: made where it is missing.
-            name: of the files without extension (default: the image's own, else ``prediction``).
-
-        Returns:
-            ``NAME.png``, grey, 0 is ground and 255 is object, and ``NAME_overlay.png``.
-
-        Raises:
-            StorageError: a file cannot be written.
-        """
-        name = name or (self.source.stem if self.source else "prediction")
-        home = Path(folder)
-        make_folder(home)
-        paths = home / f"{name}.png", home / f"{name}_overlay.png"
-        write_probability(paths[0], self.probability)
-        write_overlay(paths[1], self.image, self.probability)
-        return paths
-
-    def _repr_html_(self) -> str:
-        picture = self.overlay()
-        picture.thumbnail((_PREVIEW, _PREVIEW))
-        out = io.BytesIO()
-        picture.save(out, "PNG")
-        data = base64.b64encode(out.getvalue()).decode()
-        height, width = self.probability.shape
-        words = f"{width} x {height} px, {self.object_share:.1%} object"
-        return (
-            f'<figure><img src="data:image/png;base64,{data}">'
-            f"<figcaption>{words}</figcaption></figure>"
-        )
+__all__ = ["Model", "load", "predict"]
 
 
 class Model:
     """A trained network that is ready to predict; made by :func:`load`.
 
     Attributes:
-        path: of the checkpoint.
-        loaded: the network, its training size, its epoch, and what it was trained on.
+        path: of the checkpoint, or of the exported file.
+        trained: its training size, its epoch, and what it was trained on.
         predictor: what makes maps of arrays.
     """
 
     def __init__(
         self,
         path: Path,
-        loaded: Loaded,
-        predictor: Predictor,
+        trained: Trained,
+        predictor: MapMaker,
         max_pixels: int = MAX_PIXELS,
         network: str = "",
     ) -> None:
-        self.path, self.loaded, self.predictor = path, loaded, predictor
+        self.path, self.trained, self.predictor = path, trained, predictor
         self._max_pixels, self._network = max_pixels, network
 
     def __repr__(self) -> str:
-        where = f"{self.loaded.weights} weights of epoch {self.loaded.epoch}"
+        where = f"{self.trained.weights} weights of epoch {self.trained.epoch}"
         return f"Model({str(self.path)!r}: {where}, at {self.predictor.size} px)"
+
+    @property
+    def loaded(self) -> Loaded:
+        """The network itself, with what is known of its training.
+
+        Raises:
+            ModelError: it was exported, so that there is a graph and no network.
+        """
+        if isinstance(self.trained, Loaded):
+            return self.trained
+        raise ModelError(
+            self.path,
+            "an exported network, without layers and weights to look at",
+            "load the checkpoint that it was made from",
+        )
 
     def score_options(self) -> dict[str, Any]:
         """Options of :func:`decamo.evaluate` under which it is scored as it predicts."""
         by, views = self.predictor, self.predictor.views
-        names = {torch.float16: "fp16", torch.bfloat16: "bf16"}
+        names = {"torch.float16": "fp16", "torch.bfloat16": "bf16"}
         return {
             "device": str(by.device),
-            "precision": "fp32" if by.dtype is None else names[by.dtype],
+            "precision": "fp32" if by.dtype is None else names[str(by.dtype)],
             "img_size": by.size,
             "flips": views.flips,
             "scales": tuple(views.scales),
@@ -168,9 +101,46 @@ class Model:
             >>> decamo.load(folder).predict(photo).mask.dtype
             dtype('bool')
         """
+        # torch: decisions/0007
+        from decamo.inference.pretrained_folder import save_folder
+
         home = Path(folder)
         save_folder(self.loaded, home, name=name or home.name, licence=licence, source=self.path)
         return home
+
+    def export(self, path: str | Path, **options: Any) -> "ExportResult":
+        """Write the network for another runtime, once its maps have been compared with torch's.
+
+        Args:
+            path: ``.onnx``, or ``.xml`` for OpenVINO (its weights go to ``.bin`` beside it);
+                :func:`decamo.load` takes either where no torch is installed.
+            options: ``images`` (a folder) or ``dataset_path`` to compare with, else procedural
+                scenes; ``compare``, at most so many of them; ``int8`` to quantize, ``int8_anyway``.
+
+        Returns:
+            what was written and compared; prints as ``decamo export`` does.
+
+        Raises:
+            ExportError: an operator of the network has no ONNX form, or a probability differs by
+                more than 1e-4; nothing is written.
+            MissingExtra: onnx or the runtime is not installed.
+            SettingsError: an option cannot be meant.
+            StorageError: the file cannot be written.
+
+        Example:
+            >>> made = decamo.load(checkpoint, device="cpu").export("model.onnx")
+            >>> made.description.parity.largest < 1e-4
+            True
+            >>> decamo.load("model.onnx").predict(photo).mask.dtype
+            dtype('bool')
+        """
+        loaded = self.loaded
+        with missing_extras():
+            # torch, onnx: decisions/0007
+            from decamo.api.exporting import ExportRequest, export_network
+
+        paths = {k: Path(options.pop(k)) for k in ("images", "dataset_path") if options.get(k)}
+        return export_network(loaded, self.path, Path(path), ExportRequest(**options | paths))
 
     def predict(
         self, images: ImageSource | Iterable[ImageSource]
@@ -213,7 +183,7 @@ class Model:
             yield next(found) if isinstance(one, str | Path) else self._pixels(one)
 
     def _files(self, files: Sequence[Path]) -> Iterator[Prediction]:
-        rule = rule_for_images(files, self.loaded.rules, max_pixels=self._max_pixels).rule
+        rule = rule_for_images(files, self.trained.rules, max_pixels=self._max_pixels).rule
         for path in files:
             image = read_image(path, rule=rule)
             yield Prediction(image, self.predictor.predict([image])[0], path)
@@ -246,7 +216,8 @@ def load(
 
     Args:
         checkpoint: such as ``best_model.pth``; a folder that :meth:`Model.save_pretrained` wrote;
-            or ``hf://USER/NAME`` for such a folder on the Hugging Face hub.
+            ``hf://USER/NAME`` for such a folder on the Hugging Face hub; or a ``.onnx`` or
+            OpenVINO ``.xml`` file that :meth:`Model.export` wrote, for which no torch is needed.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
         img_size: px that the network sees (default: as trained).
@@ -264,17 +235,31 @@ def load(
         >>> decamo.load(checkpoint).predict(photo).object_share <= 1
         True
     """
-    path = from_hub(str(checkpoint)) if str(checkpoint).startswith(HUB) else Path(checkpoint)
-    loaded = load_model(path, network)
-    for note in loaded.model.notes():
-        if note.startswith("warning: "):
-            sys.stderr.write(f"decamo: {note}\n")
-    size = loaded.img_size if img_size is None else img_size
-    check_sizes(loaded.model, [size], views.scales)
-    runtime = open_runtime(device, precision)
-    loaded.model.to(runtime.device)
-    predictor = Predictor(loaded.model, size, runtime.device, runtime.dtype, views, decide)
-    return Model(path, loaded, predictor, max_pixels, network)
+    if is_exported(checkpoint):
+        path = Path(checkpoint)
+        trained, predictor = open_exported(
+            path,
+            device=device,
+            precision=precision,
+            img_size=img_size,
+            views=views,
+            decide=decide,
+        )
+        return Model(path, trained, predictor, max_pixels)
+    with missing_extras():
+        # torch: decisions/0007
+        from decamo.api.open_checkpoint import open_checkpoint
+
+    opened = open_checkpoint(
+        checkpoint,
+        device=device,
+        precision=precision,
+        img_size=img_size,
+        views=views,
+        decide=decide,
+        network=network,
+    )
+    return Model(opened.path, opened.loaded, opened.predictor, max_pixels, network)
 
 
 def predict(

@@ -4,12 +4,11 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 from rich.progress import track
 
 from decamo.api.model import load
@@ -24,19 +23,26 @@ from decamo.flags import Parser, add_data_timeout, add_network, add_views, write
 from decamo.inference import write_overlay, write_probability
 from decamo.inference.annotating import PredictedAnnotations
 from decamo.inference.inputs import Found, find_images
-from decamo.inference.tta import Views
+from decamo.inference.loaded import Loaded
+from decamo.inference.views import Views
 from decamo.metrics import THRESHOLD
-from decamo.nn.expert_recorders import ActivationRecorder, Firing, entropy_share
 from decamo.settings.words import counted, level_name, seconds_of
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs
+
+if TYPE_CHECKING:
+    from decamo.nn.expert_recorders import ActivationRecorder, Firing
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
     """Flags of ``decamo predict``."""
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint such as best_model.pth")
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        help="a checkpoint such as best_model.pth, or an exported .onnx or .xml",
+    )
     parser.add_argument(
         "files",
         type=Path,
@@ -91,21 +97,19 @@ def run(args: argparse.Namespace) -> int:
         decide=args.decide,
         network=args.network,
     )
-    loaded, predictor = network.loaded, network.predictor
-    if args.experts and not loaded.model.usage().numel():
-        raise SettingsError("--experts", f"{loaded.model.title} has none", "leave the flag out")
-    draw = _drawer() if args.experts else None
+    predictor = network.predictor
+    experts = _experts(network.loaded) if args.experts else None
     make_folder(args.out)
     images = [item.image for item in found.items]
     give_up_s = seconds_of("data_timeout", args.data_timeout)
     ear = Ear(say=lambda line: print(line, file=sys.stderr), give_up_s=give_up_s)
-    decided = rule_for_images(images, loaded.rules, max_pixels=args.max_pixels, ear=ear)
+    decided = rule_for_images(images, network.trained.rules, max_pixels=args.max_pixels, ear=ear)
     if decided.line:
         print(decided.line)
     read = partial(read_image, rule=decided.rule)
     results: list[dict[str, Any]] = []
     bad = 0
-    with ActivationRecorder(loaded.model) if args.experts else nullcontext() as watch:
+    with experts.watch if experts else nullcontext():
         items = track(found.items, "predicting", disable=not sys.stderr.isatty(), transient=True)
         for item in items:
             try:
@@ -121,10 +125,10 @@ def run(args: argparse.Namespace) -> int:
             write_overlay(item.overlay, image, probability)
             share = float((probability >= THRESHOLD).mean())
             result = {"image": item.image, "map": item.map, "object_share": share}
-            if watch is not None and draw is not None:
-                (firing,) = watch.take()
-                draw(item.sheet, item.image.name, image, probability, firing)
-                result |= {"sheet": item.sheet, "experts": _told(firing)}
+            if experts:
+                (firing,) = experts.watch.take()
+                experts.draw(item.sheet, item.image.name, image, probability, firing)
+                result |= {"sheet": item.sheet, "experts": _told(firing, experts.entropy)}
             if annotations is not None:
                 result |= {"expected_iou": annotations.add(item, probability)}
             results.append(result)
@@ -176,22 +180,28 @@ def _renamed(found: Found) -> str:
     return f"{maps} the whole name, since stems are alike: {first.image} -> {first.map}"
 
 
-_Draw = Callable[
-    [Path, str, npt.NDArray[np.uint8], npt.NDArray[np.float32], Firing],
-    None,
-]
+@dataclass(frozen=True)
+class _Experts:
+    """What draws the experts of a network."""
+
+    watch: "ActivationRecorder"
+    draw: Callable[..., None]
+    entropy: Callable[..., Any]
 
 
-def _drawer() -> _Draw:
-    # matplotlib, for the sheets alone: decisions/0007
+def _experts(loaded: Loaded) -> _Experts:
+    # torch and matplotlib, for the sheets alone: decisions/0007
+    from decamo.nn.expert_recorders import ActivationRecorder, entropy_share
     from decamo.report.run_gallery import write_experts
 
-    return write_experts
+    if not loaded.model.usage().numel():
+        raise SettingsError("--experts", f"{loaded.model.title} has none", "leave the flag out")
+    return _Experts(ActivationRecorder(loaded.model), write_experts, entropy_share)
 
 
-def _told(firing: Firing) -> list[dict[str, Any]]:
+def _told(firing: "Firing", entropy: Callable[..., Any]) -> list[dict[str, Any]]:
     """Of each level: the entropy of its gates, and of each expert its gate and mean strength."""
-    entropies = entropy_share(firing.gates).tolist()
+    entropies = entropy(firing.gates).tolist()
     return [
         {
             "level": level_name(level),

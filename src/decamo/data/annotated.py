@@ -28,7 +28,36 @@ def annotated_files(source: PairSource) -> tuple[Files, Files]:
     """
     if source.notation is Notation.COCO:
         return _of_coco(source)
+    if source.notation is Notation.PARQUET:
+        return _of_tables(source)
     return _of_yolo(source) if source.notation is Notation.YOLO else _of_labelme(source)
+
+
+def _of_tables(source: PairSource) -> tuple[Files, Files]:
+    """By the names that the images had, or else by their number."""
+    from decamo.data.inside.tables import IMAGE, MASK, extension_of, open_shard
+
+    shards = [open_shard(path) for path in source.shards]
+    names = [name for shard in shards for name in shard.names]
+    stems = [unicodedata.normalize("NFC", Path(name).stem) for name in names]
+    if len(set(stems)) < len(stems) or not all(stems):
+        stems = [f"{number:06d}" for number in range(len(names))]
+    images: dict[str, Path] = {}
+    masks: dict[str, Path] = {}
+    at = 0
+    for shard in shards:
+        kinds = {
+            role: extension_of(InnerPath(shard.path, "0", role, "first").read_bytes())
+            for role in (IMAGE, MASK)
+            if shard.names
+        }
+        for row, name in enumerate(shard.names):
+            stem = stems[at]
+            kind = Path(name).suffix or kinds[IMAGE]
+            images[stem] = InnerPath(shard.path, str(row), IMAGE, stem + kind)
+            masks[stem] = InnerPath(shard.path, str(row), MASK, stem + kinds[MASK])
+            at += 1
+    return images, masks
 
 
 def _of_coco(source: PairSource) -> tuple[Files, Files]:

@@ -6,7 +6,10 @@ Naming COCO's json itself always finds it.
 
 import json
 import os
+import re
+from collections import defaultdict
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from decamo.data.halves import half_of, is_only_half
 from decamo.data.inside import InnerPath, Notation, entries_of, located, title_of
 from decamo.data.inside.coco import LONGEST, CocoFile, is_coco, open_coco
 from decamo.data.inside.labelme import seems_labelme
+from decamo.data.inside.notation import TABLE
 from decamo.data.inside.yolo import LABELS, seems_yolo
 from decamo.data.inside.zipped import bytes_at, stat_at
 from decamo.data.pairs import holds_images, loose_files
@@ -24,8 +28,9 @@ from decamo.errors import DataError
 __all__ = ["is_annotation", "sources_at"]
 
 _DEPTH = 3
-_ANNOTATIONS = ("annotations", "annotation", "labels", "images", "coco")  # name no data set
+_ANNOTATIONS = ("annotations", "annotation", "labels", "images", "coco", "data")  # name no data set
 _MOST_FOLDERS = 5000
+_SHARD = re.compile(r"-\d+-of-\d+$")  # as Hugging Face numbers its files
 _SAMPLE = 20  # images of a COCO file by which the folder of its images is found
 
 
@@ -42,19 +47,26 @@ def sources_at(root: Path, mask_suffix: str = "") -> list[PairSource]:
     place = located(root)
     place = type(place)(os.path.abspath(place))  # noqa: PTH100 -- a link's own name counts
     if is_annotation(place):
+        if place.suffix.lower() == TABLE:
+            return [_tables([place], place.parent)]
         return [_coco(place, place.parent)]
     return sources_under(place, mask_suffix) or _annotated_below(place)
 
 
 def is_annotation(place: Path) -> bool:
     """Whether a path is a file that may hold the annotations of a data set."""
-    return place.suffix.lower() == ".json" and place.is_file()
+    return place.suffix.lower() in (".json", TABLE) and place.is_file()
 
 
 def _annotated_below(root: Path) -> list[PairSource]:
     """Data sets with annotations; of several notations of the same images the first one's."""
     folders = list(_folders(root, _DEPTH))
     found = [_coco(p, root) for f in folders for p in loose_files(f, (".json",)) if _seems_coco(p)]
+    for folder in folders:
+        halves: dict[str, list[Path]] = defaultdict(list)
+        for path in loose_files(folder, (TABLE,)):
+            halves[_SHARD.sub("", path.stem)].append(path)
+        found += [_tables(shards, root) for shards in halves.values()]
     for ways in (_labelme, _yolo):
         taken = {source.images for source in found}
         found += [s for f in folders for s in ways(f, root) if s.images not in taken]
@@ -134,6 +146,28 @@ def _source(
     )  # fmt: skip
     folder = masks.parent if notation is Notation.COCO else common
     return with_half(source, folder, root, tuple(name for name in inner if half_of(name)))
+
+
+def _tables(shards: list[Path], root: Path) -> PairSource:
+    """The tables of one half, which are several files or one.
+
+    Raises:
+        DataError: pyarrow is not installed, or they lie in a zip.
+    """
+    first = shards[0]
+    if find_spec("pyarrow") is None:
+        raise DataError(first, "parquet needs pyarrow", "pip install 'decamo[annotations]'")
+    if isinstance(first, InnerPath):
+        raise DataError(first, "a table within a zip is not read", "unpack the zip")
+    home = next((f for f in first.parents if not _names_no_set(f)), first.parent)
+    top = next(f for f in (root, *root.parents) if f in first.parents)
+    source = PairSource(
+        title_of(home) or "root", home, InnerPath(first, "images"), InnerPath(first, "masks"), "",
+        test_only=False, below=(title_of(top), *first.relative_to(top).parts),
+        notation=Notation.PARQUET, shards=tuple(shards),
+    )  # fmt: skip
+    said = _SHARD.sub("", first.stem)
+    return with_half(source, first.parent, root, (said,) if half_of(said) else ())
 
 
 def _names_no_set(folder: Path) -> bool:

@@ -86,7 +86,9 @@ class PairSource:
             where = self.images.relative_to(self.home).as_posix()
             return f"{self.images.name if where == '.' else where}, side by side"
         if self.notation in (Notation.LABELME, Notation.PARQUET):
-            return f"{self.images.name}, {self.notation.label}"
+            many = f" and {len(self.shards) - 1} more" if len(self.shards) > 1 else ""
+            first = self.shards[0] if self.shards else self.images
+            return f"{first.name}{many}, {self.notation.label}"
         return " + ".join(
             folder.name if folder == self.home else folder.relative_to(self.home).as_posix()
             for folder in (self.images, self.masks)

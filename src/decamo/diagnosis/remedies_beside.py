@@ -8,6 +8,7 @@ from decamo.diagnosis.remedies import Situation, escape_remedy, lower, stopping
 from decamo.diagnosis.remedy import NO_FIGURE, Remedy, remedy_of
 from decamo.diagnosis.run_state import RunState
 from decamo.diagnosis.symptom import SymptomKind
+from decamo.history import Origin
 
 __all__ = [
     "anneal", "bigger_network", "more_data", "numbers", "quicker_average", "see_more",
@@ -80,9 +81,10 @@ def more_data(situation: Situation) -> Remedy:
         Change("scheduler", "cosine", "and falls"),
         _end(s),
     ]
+    where = "adopt their checkpoint, where it was kept" if _is_foreign(s) else "they are kept"
     steps = [
         *stopping(s),
-        f"the best weights are those of epoch {s.best_epoch}; they are kept",
+        f"the best weights are those of epoch {s.best_epoch}; {where}",
         "more images help most: --dataset-path takes several folders, such as CAMO beside COD10K",
     ]
     order = resumed(s, changes, anew=True)
@@ -159,3 +161,7 @@ def _end(s: RunState, newest: bool = False) -> Change:
 
 def _warm(s: RunState, least: int) -> int:
     return max(least, s.settings.schedule.warmup_epochs if s.settings else 0)
+
+
+def _is_foreign(standing: RunState) -> bool:
+    return standing.origin == Origin.FOREIGN

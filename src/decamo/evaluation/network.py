@@ -15,7 +15,7 @@ from decamo.errors import DataError, UnreadableImage
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.measuring import Job, Rules
 from decamo.evaluation.truth import Truth, read_truth
-from decamo.inference.predictor import Predictor
+from decamo.inference.views import MapMaker
 
 __all__ = ["NetworkMethod", "network_jobs", "network_map"]
 
@@ -39,7 +39,7 @@ class NetworkMethod:
     """
 
     name: str
-    predictor: Predictor
+    predictor: MapMaker
     facts: dict[str, Any]
     batch: int = 8
     threads: int = 2
@@ -69,7 +69,7 @@ class NetworkMethod:
 
 
 def network_jobs(
-    predictor: Predictor,
+    predictor: MapMaker,
     cases: Sequence[Case],
     *,
     batch: int,
@@ -112,7 +112,7 @@ def network_jobs(
             yield Job(case, grey, truth, image if with_images else None)
 
 
-def network_map(predictor: Predictor, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def network_map(predictor: MapMaker, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The map of one RGB uint8 ``[H, W, 3]`` image as the PNG of ``decamo predict`` has it.
 
     Returns:

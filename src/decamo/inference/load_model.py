@@ -34,4 +34,4 @@ def load_model(path: Path, network: str = "") -> Loaded:
     lineage = tuple(f"{s.kind}: {s.reason or 'a new run'}" for s in held.lineage.segments)
     best = held.best.iou if held.best.epoch else None
     epoch = held.position.epoch
-    return Loaded(model.eval(), size, weights, epoch, held.rules, images, lineage, best)
+    return Loaded(size, weights, epoch, held.rules, images, lineage, best, model=model.eval())

@@ -1,21 +1,23 @@
-"""A network with what is known of its training, out of a checkpoint."""
+"""What is known of a network's training, with the network where it is at hand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from decamo.data.rules import ReadingRule
+from decamo.data.rules import ReadingRule, rules_from_plain
 from decamo.data.split_record import SplitRecord
-from decamo.nn import SegmentationNetwork
 
-__all__ = ["Loaded"]
+if TYPE_CHECKING:  # torch: decisions/0007
+    from decamo.nn import SegmentationNetwork
+
+__all__ = ["Loaded", "Trained"]
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A network and how it was trained.
+class Trained:
+    """How a network was trained.
 
     Attributes:
-        model: in evaluation mode, on the CPU; the moving average where the run had one.
         img_size: side of the training images, in px.
         weights: ``average`` or ``raw``.
         epoch: epochs behind it.
@@ -25,7 +27,6 @@ class Loaded:
         best_iou: best validation IoU of its run, in [0, 1]; None where it has none.
     """
 
-    model: SegmentationNetwork
     img_size: int
     weights: str
     epoch: int
@@ -33,3 +34,47 @@ class Loaded:
     images: SplitRecord = SplitRecord()
     lineage: tuple[str, ...] = ()
     best_iou: float | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values to give away: images go by their content, not by the names they had."""
+        known = [replace(one, key=one.image) for one in self.images.images]
+        return {
+            "img_size": self.img_size,
+            "epoch": self.epoch,
+            "weights": self.weights,
+            "rules": {name: rule.to_plain() for name, rule in self.rules.items()},
+            "images": SplitRecord(tuple(known)).to_plain(),
+            "lineage": list(self.lineage),
+            "best_iou": self.best_iou,
+        }
+
+    @staticmethod
+    def from_plain(plain: Mapping[str, Any]) -> "Trained":
+        """The inverse of :meth:`to_plain`.
+
+        Raises:
+            KeyError: a value is missing.
+            TypeError: a value is of another type.
+            ValueError: as above.
+        """
+        best = plain["best_iou"]
+        return Trained(
+            img_size=int(plain["img_size"]),
+            weights=str(plain["weights"]),
+            epoch=int(plain["epoch"]),
+            rules=rules_from_plain(dict(plain["rules"])),
+            images=SplitRecord.from_plain(dict(plain["images"])),
+            lineage=tuple(str(one) for one in plain["lineage"]),
+            best_iou=None if best is None else float(best),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded(Trained):
+    """A network and how it was trained.
+
+    Attributes:
+        model: in evaluation mode, on the CPU; the moving average where the run had one.
+    """
+
+    model: "SegmentationNetwork"

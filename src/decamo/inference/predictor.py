@@ -8,7 +8,8 @@ import numpy.typing as npt
 import torch
 
 from decamo.geometry import Squash
-from decamo.inference.tta import Views, blended, decided, finer, seen_through, window_of
+from decamo.inference.tta import blended, decided, finer, seen_through, window_of
+from decamo.inference.views import Views
 from decamo.nn import SegmentationNetwork
 from decamo.nn.segmentation_network import TorchModule
 

@@ -1,20 +1,15 @@
 """A trained network as a folder to give away: safetensors, ``config.json``, a model card."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import huggingface_hub
 import safetensors.torch
 import torch
 
 from decamo import __version__
-from decamo.data.rules import rules_from_plain
-from decamo.data.split_record import SplitRecord
 from decamo.errors import CheckpointForeign, CheckpointMissing
-from decamo.inference.loaded import Loaded
+from decamo.inference.loaded import Loaded, Trained
 from decamo.nn import network_of
 from decamo.nn.segmentation_network import Architecture
 from decamo.nn.weights import load_fitting
@@ -30,20 +25,6 @@ HUB = "hf://"
 _FORMAT = 1
 _TIMEOUT = 10.0  # seconds for the hub's first answer
 _REMEDY = "name a folder that Model.save_pretrained wrote"
-
-
-@dataclass(frozen=True)
-class _Config:
-    """What ``config.json`` holds."""
-
-    architecture: Architecture
-    img_size: int
-    epoch: int
-    weights: str
-    rules: Mapping[str, Any]
-    images: Mapping[str, Any]
-    lineage: Sequence[str]
-    best_iou: float | None
 
 
 def is_pretrained_folder(path: Path) -> bool:
@@ -68,18 +49,11 @@ def save_folder(loaded: Loaded, folder: Path, *, name: str, licence: str, source
     files = [folder / one for one in (CONFIG, WEIGHTS, CARD)]
     check_outputs([Read("checkpoint", source)], [Written("folder", one) for one in files])
     make_folder(folder)
-    digests = [replace(known, key=known.image) for known in loaded.images.images]
     config = {
         "format": _FORMAT,
         "decamo": __version__,
         "architecture": dict(loaded.model.architecture),
-        "img_size": loaded.img_size,
-        "epoch": loaded.epoch,
-        "weights": loaded.weights,
-        "rules": {name: rule.to_plain() for name, rule in loaded.rules.items()},
-        "images": SplitRecord(tuple(digests)).to_plain(),  # by content, not by the names they had
-        "lineage": list(loaded.lineage),
-        "best_iou": loaded.best_iou,
+        **loaded.to_plain(),
     }
     state = {k: v.detach().cpu().contiguous() for k, v in loaded.model.state_dict().items()}
     write_whole(files[1], safetensors.torch.save(state, {"format": "pt"}))
@@ -97,24 +71,15 @@ def load_folder(folder: Path, network: str = "") -> Loaded:
     Raises:
         CheckpointError: a file is missing, damaged, or of another network.
     """
-    config = _read_config(folder / CONFIG)
+    architecture, trained = _read_config(folder / CONFIG)
     path = folder / WEIGHTS
     try:
         weights: dict[str, torch.Tensor] = safetensors.torch.load_file(path)
     except Exception as error:  # safetensors has errors of its own kind
         raise CheckpointForeign(path, f"not a safetensors file ({error})", _REMEDY) from error
-    model = network_of(config.architecture, folder, network=network, size=config.img_size)
+    model = network_of(architecture, folder, network=network, size=trained.img_size)
     load_fitting(model, weights, path)
-    return Loaded(
-        model.eval(),
-        config.img_size,
-        config.weights,
-        config.epoch,
-        rules_from_plain(config.rules),
-        SplitRecord.from_plain(config.images),
-        tuple(config.lineage),
-        config.best_iou,
-    )
+    return Loaded(**vars(trained), model=model.eval())
 
 
 def from_hub(name: str) -> Path:
@@ -142,7 +107,7 @@ def from_hub(name: str) -> Path:
     return Path(folder)
 
 
-def _read_config(path: Path) -> _Config:
+def _read_config(path: Path) -> tuple[Architecture, Trained]:
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -153,23 +118,11 @@ def _read_config(path: Path) -> _Config:
         raise CheckpointForeign(path, "not written by decamo, or by a later one", _REMEDY)
     validate_architecture(path, plain.get("architecture"))
     try:
-        best = plain["best_iou"]
-        config = _Config(
-            architecture=dict(plain["architecture"]),
-            img_size=int(plain["img_size"]),
-            epoch=int(plain["epoch"]),
-            weights=str(plain["weights"]),
-            rules=dict(plain["rules"]),
-            images=dict(plain["images"]),
-            lineage=[str(one) for one in plain["lineage"]],
-            best_iou=None if best is None else float(best),
-        )
-        SplitRecord.from_plain(config.images)
+        return dict(plain["architecture"]), Trained.from_plain(plain)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointForeign(
             path, f"a field is missing or of another type ({error})", _REMEDY
         ) from (error)
-    return config
 
 
 def _card(loaded: Loaded, name: str, licence: str) -> str:

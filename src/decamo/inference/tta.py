@@ -12,12 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from decamo.errors import SettingsError
+from decamo.inference.views import Views
 
 __all__ = [
-    "DECISIONS",
     "FINER",
-    "Views",
     "Window",
     "blended",
     "decided",
@@ -25,51 +23,6 @@ __all__ = [
     "seen_through",
     "window_of",
 ]
-
-
-@dataclass(frozen=True)
-class Views:
-    """What of an image a network is shown; its maps are averaged.
-
-    Each view costs a forward pass, a magnified one more than that, by the square of its scale.
-
-    Attributes:
-        flips: each view also mirrored left and right.
-        scales: magnifications of the square that the network was given. What is magnified is that
-            square, not the file, so that every view knows the same pixels.
-        closer: then a second look at the window around what was found, cut from the file itself,
-            at the network's own size (:mod:`decamo.inference.tta`).
-
-    Raises:
-        SettingsError: no scale, one twice, or one beyond a quarter to four times.
-    """
-
-    flips: bool = False
-    scales: tuple[float, ...] = (1.0,)
-    closer: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.scales:
-            raise SettingsError("--scales", "no scale", "1 is the image as it is")
-        for scale in self.scales:
-            if not 0.25 <= scale <= 4:
-                raise SettingsError("--scales", f"{scale:g}", "choose from 0.25 to 4")
-        if len(set(self.scales)) < len(self.scales):
-            raise SettingsError("--scales", "a scale is given twice", "give each once")
-
-    @property
-    def count(self) -> int:
-        """Forward passes for an image."""
-        return (len(self.scales) + self.closer) * (2 if self.flips else 1)
-
-    def words(self) -> str:
-        """In words, for protocols; ``none`` for the image as it is."""
-        parts = ["flip"] if self.flips else []
-        if self.scales != (1.0,):
-            parts.append("scales " + " ".join(f"{scale:g}" for scale in self.scales))
-        if self.closer:
-            parts.append("closer look")
-        return ", ".join(parts) or "none"
 
 
 def seen_through(views: Views, see: Callable[[Tensor, float], Tensor], image: Tensor) -> Tensor:
@@ -98,9 +51,6 @@ def seen_through(views: Views, see: Callable[[Tensor, float], Tensor], image: Te
     # The logit of a mean is the difference of two logarithms; each keeps the digits of its tail.
     return F.logsigmoid(seen).logsumexp(0) - F.logsigmoid(-seen).logsumexp(0)
 
-
-DECISIONS = ("half", "iou")
-"""``half``: object is what is more likely than not. ``iou``: see :func:`decided`."""
 
 _SUREST = 9.0  # a logit of 0.9999: no map is moved by more, whatever a network is sure of
 

@@ -156,13 +156,17 @@ def local_mean(x: Tensor, cell: int) -> Tensor:
         ``[B,C,h,w]``.
     """
     h, w = x.shape[-2:]
-    side = min(h, w)
-    cell = min(cell, side + side % 2)  # a larger one would average the continued border
+    traced = isinstance(h, torch.SymInt)  # an export for every size that holds a whole cell
+    if not traced:
+        side = min(h, w)
+        cell = min(cell, side + side % 2)  # a larger one would average the continued border
     below, right = -h % cell, -w % cell
-    whole = F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
+    uneven = traced or bool(below or right)
+    whole = F.pad(x, (0, right, 0, below), mode="replicate") if uneven else x
     grid = F.avg_pool2d(whole, 2 * cell, cell, cell // 2, count_include_pad=False)
-    smooth = F.interpolate(grid, scale_factor=cell, mode="bilinear", align_corners=False)
-    return smooth[..., :h, :w] if below or right else smooth
+    fine = [side * cell for side in grid.shape[-2:]]
+    smooth = F.interpolate(grid, size=fine, mode="bilinear", align_corners=False)
+    return smooth[..., :h, :w] if uneven else smooth
 
 
 # Kind and the scale of its n-th appearance (n from 0), in positions of its level. The two textures

@@ -10,7 +10,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.errors import ModelError
 from decamo.nn.decoder import magnified, magnified_side
-from decamo.nn.foreign_levels import LEVELS, LevelRecorder, Levels, find_backbone
+from decamo.nn.foreign_levels import (
+    LEVELS,
+    LevelRecorder,
+    Levels,
+    backbone_module,
+    find_backbone,
+)
 from decamo.nn.foreign_output import (
     auto_output,
     probabilities_in,
@@ -36,7 +42,8 @@ class ForeignNetwork(nn.Module):
     Attributes:
         net: the foreign module, as it was given; its names and those of its ``state_dict`` are its
             own.
-        prefix: attribute of ``net`` that is its backbone; empty for none.
+        prefix: attribute of ``net`` that is its backbone, or several with spaces between; empty
+            for none.
         architecture: for the checkpoint.
 
     Args:
@@ -145,7 +152,7 @@ class ForeignNetwork(nn.Module):
         """Parameters by group: ``head``, and ``backbone.0`` (shallowest) to ``backbone.3``."""
         groups: dict[str, dict[str, nn.Parameter]] = {HEAD: {}}
         groups |= {backbone_group(level): {} for level in range(LEVELS)}
-        own = f"{_INSIDE}{self.prefix}." if self.prefix else "\n"
+        own = f"{_INSIDE}{backbone_module(self.net, self.prefix)[1]}" if self.prefix else "\n"
         for name, parameter in self.named_parameters():
             level = self._levels.of.get(name.removeprefix(own)) if name.startswith(own) else None
             groups[HEAD if level is None else backbone_group(level)][name] = parameter
@@ -248,7 +255,7 @@ class ForeignNetwork(nn.Module):
         """There is nothing to follow."""
 
     def _backbone(self) -> nn.Module:
-        return self.net.get_submodule(self.prefix)
+        return backbone_module(self.net, self.prefix)[0]
 
     def _norms_by_level(self) -> Iterator[tuple[int, _BatchNorm]]:
         if self.prefix:

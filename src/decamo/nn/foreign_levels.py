@@ -1,6 +1,7 @@
 """A foreign network's backbone: where it is, and which parameter is how deep in it."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.errors import ModelError
 
-__all__ = ["LEVELS", "LevelRecorder", "Levels", "find_backbone"]
+__all__ = ["LEVELS", "LevelRecorder", "Levels", "backbone_module", "find_backbone"]
 
 LEVELS = 4  # groups of the backbone that a plan knows
 _NAMES = (
@@ -26,6 +27,11 @@ _NAMES = (
     "swin",
     "pvt",
 )
+# One attribute alone with such a word in its name is the backbone too: bkbone, shared_encoder.
+_WORDS = re.compile(r"encoder|b(ac)?kbone|res2?ne[xs]?t|pvt|swin|vit|efficientnet|convnext")
+# Stages that hang on the network itself, behind the first of these that are there.
+_STEM = ("conv1", "bn1", "layer0")
+_STAGES = ("layer1", "layer2", "layer3", "layer4")
 _WRAPPERS = ("model", "net", "network", "module")
 _MIN_BLOCKS = 4
 _DIRECT = 2  # strides 2**2 to 2**5 are levels 0 to 3
@@ -36,14 +42,17 @@ def find_backbone(net: nn.Module, prefix: str = "") -> str:
 
     Args:
         net: the network.
-        prefix: as the user named it; empty where it is to be found.
+        prefix: as the user named it, several parts with spaces between; empty where it is to be
+            found.
 
     Returns:
-        empty where none is found: then all of it is head.
+        empty where none is found: then all of it is head; several parts with spaces between.
 
     Raises:
         ModelError: there is no module of the name given, or it has no parameters.
     """
+    if " " in prefix.strip():
+        return " ".join(find_backbone(net, part) for part in prefix.split())
     if prefix:
         try:
             found: nn.Module | None = net.get_submodule(prefix)
@@ -58,7 +67,36 @@ def find_backbone(net: nn.Module, prefix: str = "") -> str:
                 f"choose from {there:.200} or what is inside of them",
             )
         return prefix
-    return next(_candidates(net, sum(1 for _ in net.parameters())), "")
+    return next(_candidates(net, sum(1 for _ in net.parameters())), "") or _stages_of(net)
+
+
+def backbone_module(net: nn.Module, prefix: str) -> tuple[nn.Module, str]:
+    """The backbone, and what stands before its names in those of the network.
+
+    Args:
+        net: the network.
+        prefix: as :func:`find_backbone` gives it. Several parts are put side by side in a module
+            that is never run.
+    """
+    if " " not in prefix:
+        return net.get_submodule(prefix), f"{prefix}." if prefix else ""
+    parts = nn.Module()
+    for name in prefix.split():
+        place = parts
+        for at in name.split(".")[:-1]:
+            if at not in dict(place.named_children()):
+                place.add_module(at, nn.Module())
+            place = place.get_submodule(at)
+        place.add_module(name.rpartition(".")[2], net.get_submodule(name))
+    return parts, ""
+
+
+def _stages_of(net: nn.Module) -> str:
+    """The stages of a ResNet, where a network has them as attributes of its own."""
+    inside = dict(net.named_children())
+    if not all(name in inside for name in _STAGES):
+        return ""
+    return " ".join([*(name for name in _STEM if name in inside), *_STAGES])
 
 
 def _candidates(net: nn.Module, whole: int, at: str = "") -> Iterator[str]:
@@ -70,6 +108,9 @@ def _candidates(net: nn.Module, whole: int, at: str = "") -> Iterator[str]:
     for name in held:
         if sum(1 for _ in inside[name].parameters()) < whole:
             yield at + name
+    worded = [n for n, m in inside.items() if _WORDS.search(n.lower()) and _has_parameters(m)]
+    if len(worded) == 1 and sum(1 for _ in inside[worded[0]].parameters()) < whole:
+        yield at + worded[0]
     for name in [*held, *(w for w in _WRAPPERS if w in inside)]:
         yield from _candidates(inside[name], whole, f"{at}{name}.")
 

@@ -119,7 +119,9 @@ class ModelSettings:
         " or a registered name",
     )
     backbone_prefix: str = option(
-        "", "attribute of another --network that is its backbone (default: found by itself)"
+        "",
+        "attribute of another --network that is its backbone, or several, 'layer1 layer2' (default:"
+        " found by itself)",
     )
     output: str = option(
         "", "index or name of the logits where another --network returns several maps"

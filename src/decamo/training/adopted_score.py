@@ -62,7 +62,10 @@ def score_adopted(
 
 
 def score_lines(
-    there: Best, named: tuple[str, float] | None, here: AdoptedScore | None
+    there: Best,
+    named: tuple[str, float] | None,
+    here: AdoptedScore | None,
+    logged: float | None = None,
 ) -> Iterator[str]:
     """Both scores, and why they may differ.
 
@@ -70,9 +73,12 @@ def score_lines(
         there: the best IoU that the run came with, if any.
         named: the best score of its file, by its name there.
         here: scores of its weights; None without data.
+        logged: IoU that its log has for these weights' epoch, which need not be the best one.
     """
     known = f"{named[0]} {named[1]:.4f}" if named else "no score"
     known = f"IoU {there.iou:.4f}" if there.epoch else known
+    if logged is not None and f"{logged:.4f}" != f"{there.iou:.4f}":
+        known += f" as its best; its log has IoU {logged:.4f} for this epoch"
     if here is None:
         yield (
             f"it came with {known}; give --dataset-path to score it here, where the number may be"

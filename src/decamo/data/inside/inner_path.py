@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from decamo.data.inside.coco import open_coco
 from decamo.data.inside.labelme import INNER, read_labelme
+from decamo.data.inside.notation import TABLE
 from decamo.data.inside.yolo import LABELS, read_yolo, stat_of_labels
 from decamo.data.inside.zipped import (
     ZIP,
@@ -42,7 +43,17 @@ def _read_json(path: Path, name: str) -> bytes:
     return open_coco(path).read(name)
 
 
-_READERS: dict[str, Callable[[Path, str], bytes]] = {".json": _read_json, LABELS: read_yolo}
+def _read_table(path: Path, name: str) -> bytes:
+    from decamo.data.inside.tables import read_cell
+
+    return read_cell(path, name)
+
+
+_READERS: dict[str, Callable[[Path, str], bytes]] = {
+    ".json": _read_json,
+    LABELS: read_yolo,
+    TABLE: _read_table,
+}
 
 
 class InnerPath(_Base):

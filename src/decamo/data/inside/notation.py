@@ -2,7 +2,9 @@
 
 from enum import StrEnum
 
-__all__ = ["Notation"]
+__all__ = ["TABLE", "Notation"]
+
+TABLE = ".parquet"
 
 
 class Notation(StrEnum):

@@ -1,0 +1,48 @@
+"""Packages that not every install has, and the line that says how to get them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from decamo.errors import MissingExtra
+
+__all__ = ["missing_extra", "missing_extras"]
+
+_EXTRA_OF = {
+    "torch": "train",
+    "torchvision": "train",
+    "timm": "train",
+    "scipy": "train",
+    "matplotlib": "train",
+    "tensorboard": "train",
+    "onnxruntime": "onnx",
+    "onnx": "export",
+    "onnxscript": "export",
+    "openvino": "openvino",
+}
+
+
+def missing_extra(error: ImportError) -> MissingExtra | None:
+    """The line for a package that is not installed; None where it is no extra's."""
+    package = (error.name or "").partition(".")[0]
+    extra = _EXTRA_OF.get(package)
+    if extra is None:
+        return None
+    return MissingExtra(
+        package, "not installed, and this needs it", f"pip install 'decamo[{extra}]'"
+    )
+
+
+@contextmanager
+def missing_extras() -> Iterator[None]:
+    """Imports within the block: a package that is not installed is explained in a line.
+
+    Raises:
+        MissingExtra: names the extra that brings it.
+    """
+    try:
+        yield
+    except ImportError as error:
+        explained = missing_extra(error)
+        if explained is None:
+            raise
+        raise explained from error

@@ -1,0 +1,91 @@
+"""How maps are made of an image: what a network is shown of it, and where an object begins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from decamo.errors import SettingsError
+
+__all__ = ["DECISIONS", "MapMaker", "Views"]
+
+DECISIONS = ("half", "iou")
+"""``half``: object is what is more likely than not.
+
+``iou``: see :func:`decamo.inference.tta.decided`.
+"""
+
+
+@dataclass(frozen=True)
+class Views:
+    """What of an image a network is shown; its maps are averaged.
+
+    Each view costs a forward pass, a magnified one more than that, by the square of its scale.
+
+    Attributes:
+        flips: each view also mirrored left and right.
+        scales: magnifications of the square that the network was given. What is magnified is that
+            square, not the file, so that every view knows the same pixels.
+        closer: then a second look at the window around what was found, cut from the file itself,
+            at the network's own size (:mod:`decamo.inference.tta`).
+
+    Raises:
+        SettingsError: no scale, one twice, or one beyond a quarter to four times.
+    """
+
+    flips: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    closer: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.scales:
+            raise SettingsError("--scales", "no scale", "1 is the image as it is")
+        for scale in self.scales:
+            if not 0.25 <= scale <= 4:
+                raise SettingsError("--scales", f"{scale:g}", "choose from 0.25 to 4")
+        if len(set(self.scales)) < len(self.scales):
+            raise SettingsError("--scales", "a scale is given twice", "give each once")
+
+    @property
+    def count(self) -> int:
+        """Forward passes for an image."""
+        return (len(self.scales) + self.closer) * (2 if self.flips else 1)
+
+    def words(self) -> str:
+        """In words, for protocols; ``none`` for the image as it is."""
+        parts = ["flip"] if self.flips else []
+        if self.scales != (1.0,):
+            parts.append("scales " + " ".join(f"{scale:g}" for scale in self.scales))
+        if self.closer:
+            parts.append("closer look")
+        return ", ".join(parts) or "none"
+
+
+class MapMaker(Protocol):
+    """What makes maps of images: a network of torch, or an exported one.
+
+    Attributes:
+        size: side of the square that images are resized to, in px.
+        views: of each image, whose maps are averaged.
+        decision: ``half``, or ``iou`` for maps moved to the region of the best expected IoU.
+        device: where it runs.
+        dtype: half-precision type of its arithmetic; None for float32.
+    """
+
+    size: int
+    views: Views
+    decision: str
+    device: Any
+    dtype: Any
+
+    def predict(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.float32]]:
+        """Probability that each pixel belongs to a camouflaged object.
+
+        Args:
+            images: RGB uint8 ``[H, W, 3]`` each, of any sizes.
+
+        Returns:
+            float32 ``[H, W]`` in [0, 1] for each image, at its own size.
+        """
