@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from decamo.errors import SettingsError
 from decamo.settings.words import level_name
 
 if TYPE_CHECKING:
+    from decamo.api.prediction import Prediction
     from decamo.server import Answer
 
 __all__ = ["serve"]
@@ -81,13 +82,13 @@ def serve(
 
 
 def _bound(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        bound = socket.socket(family)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
         bound.listen(128)
     except (OSError, OverflowError) as error:
+        bound.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise SettingsError("--port", f"{host}:{port}: {reason}", "give another, or 0") from error
     return bound
@@ -98,7 +99,7 @@ def _answering(model: Model) -> "Callable[[npt.NDArray[np.uint8]], Answer]":
 
     def answer(image: npt.NDArray[np.uint8]) -> "Answer":
         with _gates(model) as gates:
-            found = model.predict(image)
+            found = cast("Prediction", model.predict(image))
         return Answer(found.probability, gates())
 
     return answer
@@ -107,7 +108,7 @@ def _answering(model: Model) -> "Callable[[npt.NDArray[np.uint8]], Answer]":
 @contextlib.contextmanager
 def _gates(model: Model) -> Any:
     """What the experts did in the block; nothing for a network without, or an exported one."""
-    network = getattr(model.predictor, "model", None)
+    network: Any = getattr(model.predictor, "model", None)
     mixtures = getattr(network, "mixtures", ())
     if not mixtures:
         yield dict

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from decamo.api.serving import serve
 from decamo.flags import Parser, add_network, add_views
-from decamo.inference.tta import Views
+from decamo.inference.views import Views
 
 __all__ = ["add_arguments", "run"]
 

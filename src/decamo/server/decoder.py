@@ -46,8 +46,8 @@ def decode_upload(upload: bytes, folder: Path, max_pixels: int) -> NDArray[np.ui
 class Decoder:
     """One process that decodes one upload at a time; a dead or hung one is replaced.
 
-    The upload and its pixels travel as bytes: a process that a hostile file took over can tell lies,
-    but cannot make this one run anything.
+    The upload and its pixels travel as bytes: a process that a hostile file took over can tell
+    lies, but cannot make this one run anything.
 
     Args:
         max_pixels: the largest image that is decoded.
@@ -108,7 +108,7 @@ class Decoder:
         if self._process is not None and self._process.is_alive() and self._pipe is not None:
             return self._pipe
         self._end()
-        context = clean_context()
+        context: Any = clean_context()
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, self.work, self._folder, self.max_pixels), daemon=True
@@ -143,4 +143,4 @@ def _serve(pipe: Connection, work: Callable[..., Any], folder: Path, max_pixels:
             pipe.send_bytes(json.dumps({"error": error.got}).encode())
         else:
             pipe.send_bytes(json.dumps({"size": pixels.shape[:2]}).encode())
-            pipe.send_bytes(memoryview(pixels).cast("B"))
+            pipe.send_bytes(pixels.tobytes())
