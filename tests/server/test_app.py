@@ -17,15 +17,15 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from decamo.errors import UnreadableImage
-from decamo.server import Answer, Decoder, Limits, Undecodable, create_app
+from decamo.server import FoundMap, Limits, Undecodable, UploadDecoder, create_app
 from decamo.server.answers import run_lengths
 
 LOCAL = "http://127.0.0.1:8000"
 LIMITS = Limits(bytes=200_000, pixels=250_000, seconds=20, at_once=3, waiting=300)
 
 
-def red_is_object(image: NDArray[np.uint8]) -> Answer:
-    return Answer(
+def red_is_object(image: NDArray[np.uint8]) -> FoundMap:
+    return FoundMap(
         image[..., 0].astype(np.float32) / np.float32(255), {"stride 4": {"texture": 1.0}}
     )
 
@@ -203,10 +203,10 @@ def test_two_hundred_at_once_are_all_answered_and_few_are_in_memory() -> None:
     held: list[int] = []
     now = [0]
 
-    def slow(image: NDArray[np.uint8]) -> Answer:
+    def slow(image: NDArray[np.uint8]) -> FoundMap:
         return red_is_object(image)
 
-    class Counting(Decoder):
+    class Counting(UploadDecoder):
         def decode(self, upload: bytes) -> NDArray[np.uint8]:
             now[0] += 1
             held.append(now[0])
@@ -230,11 +230,11 @@ def test_two_hundred_at_once_are_all_answered_and_few_are_in_memory() -> None:
 def test_those_beyond_the_line_are_sent_away() -> None:
     limits = Limits(seconds=20, at_once=1, waiting=1)
 
-    def slow(image: NDArray[np.uint8]) -> Answer:
+    def slow(image: NDArray[np.uint8]) -> FoundMap:
         time.sleep(0.5)
         return red_is_object(image)
 
-    class AtOnce(Decoder):
+    class AtOnce(UploadDecoder):
         def decode(self, upload: bytes) -> NDArray[np.uint8]:
             return picture()
 
@@ -258,7 +258,7 @@ def dies(upload: bytes, folder: Path, max_pixels: int) -> NDArray[np.uint8]:
 
 
 def test_a_decoder_that_dies_or_hangs_is_replaced() -> None:
-    decoder = Decoder(1000, 1.0, dies)
+    decoder = UploadDecoder(1000, 1.0, dies)
     for upload, why in (
         (b"die", "ended the process"),
         (b"hang", "longer than 1 s"),

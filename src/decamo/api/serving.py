@@ -17,7 +17,7 @@ from decamo.settings.words import level_name
 
 if TYPE_CHECKING:
     from decamo.api.prediction import Prediction
-    from decamo.server import Answer
+    from decamo.server import FoundMap
 
 __all__ = ["serve"]
 
@@ -94,13 +94,13 @@ def _bound(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _answering(model: Model) -> "Callable[[npt.NDArray[np.uint8]], Answer]":
-    from decamo.server import Answer  # starlette: decisions/0007
+def _answering(model: Model) -> "Callable[[npt.NDArray[np.uint8]], FoundMap]":
+    from decamo.server import FoundMap  # starlette: decisions/0007
 
-    def answer(image: npt.NDArray[np.uint8]) -> "Answer":
+    def answer(image: npt.NDArray[np.uint8]) -> "FoundMap":
         with _gates(model) as gates:
             found = cast("Prediction", model.predict(image))
-        return Answer(found.probability, gates())
+        return FoundMap(found.probability, gates())
 
     return answer
 

@@ -12,11 +12,11 @@ from PIL import Image
 
 from decamo.inference.expected import expected_iou
 
-__all__ = ["Answer", "png_of", "run_lengths"]
+__all__ = ["FoundMap", "png_of", "run_lengths"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class FoundMap:
     """What a network says of one image.
 
     Attributes:

@@ -20,8 +20,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from decamo.server.answers import Answer, png_of
-from decamo.server.decoder import Decoder, Undecodable
+from decamo.server.answers import FoundMap, png_of
+from decamo.server.upload_decoder import Undecodable, UploadDecoder
 
 __all__ = ["Limits", "create_app"]
 
@@ -35,7 +35,7 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
 }
 
-Predict = Callable[[NDArray[np.uint8]], Answer]
+Predict = Callable[[NDArray[np.uint8]], FoundMap]
 """uint8 ``[H, W, 3]``, RGB -> what the network says of it."""
 
 
@@ -70,7 +70,7 @@ class _Desk:
     """Where requests stand in line, and what answers them."""
 
     predict: Predict
-    decoder: Decoder
+    decoder: UploadDecoder
     limits: Limits
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class _Desk:
         finally:
             self.turns.release()
 
-    async def answer(self, request: Request) -> tuple[Answer, float]:
+    async def answer(self, request: Request) -> tuple[FoundMap, float]:
         """What the network says of a request's image, and the seconds it took."""
         async with self.turn():
             upload = await self._received(request)
@@ -141,7 +141,7 @@ def create_app(
     details: Mapping[str, str],
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]"),
     limits: Limits = Limits(),
-    decoder: Decoder | None = None,
+    decoder: UploadDecoder | None = None,
 ) -> Starlette:
     """The application, for any ASGI server.
 
@@ -159,7 +159,7 @@ def create_app(
         decoder: what decodes uploads.
     """
     desk: _Desk | None = None
-    made = decoder or Decoder(limits.pixels, limits.seconds)
+    made = decoder or UploadDecoder(limits.pixels, limits.seconds)
     pages = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=True)
 
     @contextlib.asynccontextmanager

@@ -18,7 +18,7 @@ from decamo.data.rules import ReadingRule
 from decamo.errors import DecamoError
 from decamo.system import clean_context, ignore_stop_signals
 
-__all__ = ["Decoder", "Undecodable"]
+__all__ = ["Undecodable", "UploadDecoder"]
 
 _START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
 _READY = b"ready"
@@ -43,7 +43,7 @@ def decode_upload(upload: bytes, folder: Path, max_pixels: int) -> NDArray[np.ui
 
 
 @dataclass
-class Decoder:
+class UploadDecoder:
     """One process that decodes one upload at a time; a dead or hung one is replaced.
 
     The upload and its pixels travel as bytes: a process that a hostile file took over can tell
