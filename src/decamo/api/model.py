@@ -1,6 +1,7 @@
 """A trained network in Python: ``decamo.load(...)``, ``model.predict(...)``."""
 
 import glob
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,16 @@ from PIL import Image, ImageOps
 
 from decamo.api.prediction import ImageSource, Prediction
 from decamo.data.deciding import rule_for_images
+from decamo.data.inside import located
 from decamo.data.normalize import to_rgb
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
 from decamo.errors import DataError, ModelError
 from decamo.export.exported_predictor import is_exported, open_exported
 from decamo.extras import missing_extras
-from decamo.inference.inputs import images_under
+from decamo.inference.inputs import VideoItem, images_under, is_video
 from decamo.inference.loaded import Loaded, Trained
+from decamo.inference.video_reader import VideoReader
 from decamo.inference.views import MapMaker, Views
 
 if TYPE_CHECKING:  # torch: decisions/0007
@@ -150,7 +153,8 @@ class Model:
 
         Args:
             images: one image, or a list of them; a folder (with all below it) and a pattern such
-                as ``photos/*.jpg`` are lists of files.
+                as ``photos/*.jpg`` are lists of files; a zip is a folder. A video is a list of its
+                frames, of which one is held at a time (``pip install 'decamo[video]'``).
 
         Returns:
             a :class:`Prediction` of one image; of several an iterator, in their order.
@@ -167,10 +171,12 @@ class Model:
             2
         """
         if isinstance(images, str | Path):
-            path = Path(images)
+            path = located(images)
+            if path.is_file() and is_video(path):
+                return self._frames(path)
             if path.is_file():
                 return next(self._files([path]))
-            return self._files(_listed(str(images)))
+            return self._each(_listed(str(images)))
         if isinstance(images, Image.Image | np.ndarray):
             return self._pixels(images)
         return self._each(images)
@@ -178,10 +184,22 @@ class Model:
     def _each(self, images: Iterable[ImageSource]) -> Iterator[Prediction]:
         """Of each in turn; files are read by one rule, as those of a folder are."""
         every = list(images)
-        files = [Path(one) for one in every if isinstance(one, str | Path)]
-        found = self._files(files)
+        paths = [located(one) for one in every if isinstance(one, str | Path)]
+        found = self._files([path for path in paths if not is_video(path)])
         for one in every:
-            yield next(found) if isinstance(one, str | Path) else self._pixels(one)
+            if not isinstance(one, str | Path):
+                yield self._pixels(one)
+            elif is_video(Path(one)):
+                yield from self._frames(located(one))
+            else:
+                yield next(found)
+
+    def _frames(self, path: Path) -> Iterator[Prediction]:
+        """Of each frame of a video, as it is asked for."""
+        with VideoReader(VideoItem(path, path), _complain) as reader:
+            for frame in reader:
+                (probability,) = self.predictor.predict([frame.image])
+                yield Prediction(frame.image, probability, path, frame.number, frame.time_s)
 
     def _files(self, files: Sequence[Path]) -> Iterator[Prediction]:
         rule = rule_for_images(files, self.trained.rules, max_pixels=self.max_pixels).rule
@@ -280,9 +298,13 @@ def predict(
     return load(checkpoint, **how).predict(images)
 
 
+def _complain(line: str) -> None:
+    sys.stderr.write(f"decamo: {line}\n")
+
+
 def _listed(name: str) -> list[Path]:
     """The images of a folder or of a pattern, in order."""
-    path = Path(name)
+    path = located(name)
     if path.is_dir():
         return images_under(path)
     files = [Path(one) for one in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207

@@ -13,6 +13,7 @@ from decamo.storage.durable import (
     run_bytes,
     storage_error,
     sync_folder,
+    whole_file,
     write_whole,
 )
 from decamo.storage.keeping import epochs_to_keep, snapshot_name, snapshots_in
@@ -32,5 +33,6 @@ __all__ = [
     "snapshots_in",
     "storage_error",
     "sync_folder",
+    "whole_file",
     "write_whole",
 ]
