@@ -12,9 +12,8 @@ import pytest
 
 from decamo.api.predict_request import PredictRequest
 from decamo.api.predicting import PredictionJob
-from decamo.api.predicting_video import camera_item
 from decamo.errors import DataError, MissingExtra, SettingsError
-from decamo.inference.inputs import Found, find_images
+from decamo.inference.inputs import camera_found, find_images
 from decamo.inference.smoothing import Smoothing
 from decamo.inference.video_reader import VideoReader
 from tests.api.test_predicting import lines_of, model_at
@@ -145,12 +144,11 @@ def test_an_interrupted_video_leaves_nothing(tmp_path: Path) -> None:
 def test_a_camera_ends_well_when_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = ("testsrc=size=64x48:rate=10", "r", "lavfi")
+    source = ("testsrc=size=64x48:rate=10", "lavfi")
     monkeypatch.setattr("decamo.inference.video_reader._camera_of", lambda *_: source)
     model, maker = model_at(tmp_path)
     request = PredictRequest(tmp_path / "out", overlay=True)
-    found = Found((), find_images([tmp_path / "model.pth"], tmp_path).others,
-                  videos=(camera_item(0, request.out),))  # fmt: skip
+    found = camera_found(0, request.out)
     job = PredictionJob(found, request)
 
     def stop() -> None:
@@ -164,7 +162,7 @@ def test_a_camera_ends_well_when_interrupted(
 
 def test_a_missing_camera_is_a_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="camera:99: no such camera") as raised:
-        VideoReader(camera_item(99, tmp_path), print)
+        VideoReader(camera_found(99, tmp_path).videos[0], print)
     assert "\n" not in str(raised.value)
 
 
@@ -183,6 +181,8 @@ def test_python_has_frames_one_by_one(tmp_path: Path) -> None:
 
 def test_without_pyav_the_install_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 1)
+    for name in ("api.predicting_video", "inference.video_reader", "inference.video_writer"):
+        monkeypatch.delitem(sys.modules, f"decamo.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtra, match=r"pip install 'decamo\[video\]'"):
         run(tmp_path, clip)

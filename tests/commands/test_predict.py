@@ -151,7 +151,7 @@ def test_videos_and_paths_from_standard_input(
         told = json.loads(Path("all.json").read_text())
         assert [result["image"] for result in told["results"]] == ["photo.jpg"]
         assert [(v["source"], v["frames"]) for v in told["videos"]] == [("clip.mp4", 6)]
-    assert sum(1 for _ in Path("l.jsonl").open()) == 1 + 1 + 6 + 1
+    assert len(Path("l.jsonl").read_text().splitlines()) == 1 + 1 + 6 + 1
     assert main(["predict", str(trained), "camera:99", "--out", "out"]) == 2
     assert "camera:99: no such camera" in capsys.readouterr().err
     assert main(["predict", str(trained), "photo.jpg", "--out", "out", "--shard", "3/2"]) == 2

@@ -21,7 +21,6 @@ from decamo.export.exported_predictor import is_exported, open_exported
 from decamo.extras import missing_extras
 from decamo.inference.inputs import VideoItem, images_under, is_video
 from decamo.inference.loaded import Loaded, Trained
-from decamo.inference.video_reader import VideoReader
 from decamo.inference.views import MapMaker, Views
 
 if TYPE_CHECKING:  # torch: decisions/0007
@@ -196,6 +195,10 @@ class Model:
 
     def _frames(self, path: Path) -> Iterator[Prediction]:
         """Of each frame of a video, as it is asked for."""
+        with missing_extras():
+            # PyAV: decisions/0007
+            from decamo.inference.video_reader import VideoReader
+
         with VideoReader(VideoItem(path, path), _complain) as reader:
             for frame in reader:
                 (probability,) = self.predictor.predict([frame.image])

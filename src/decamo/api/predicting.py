@@ -14,18 +14,19 @@ import numpy.typing as npt
 from decamo.api.expert_sheets import ExpertSheets, expert_sheets
 from decamo.api.model import Model
 from decamo.api.predict_request import PredictRequest
-from decamo.api.predicting_video import VideoResult, VideoWork
 from decamo.data.deciding import ImagesRule, rule_for_images
 from decamo.data.inside import Notation
 from decamo.data.read_ahead import patient_read
 from decamo.data.reading import read_image
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import DataStalled, UnreadableImage
+from decamo.extras import missing_extras
 from decamo.inference.annotating import PredictedAnnotations
 from decamo.inference.figures import figures_of
 from decamo.inference.inputs import Found, Item
 from decamo.inference.model_digest import model_digest
 from decamo.inference.prediction_log import MadeBy, PredictedLine, PredictionLog, stamp_of
+from decamo.inference.video_result import VideoResult
 from decamo.inference.writer import write_overlay, write_probability
 from decamo.metrics import THRESHOLD
 from decamo.storage import make_folder
@@ -151,6 +152,12 @@ class PredictionJob:
         self._flush(work, pending)
 
     def _predict_videos(self, network: Model, log: PredictionLog) -> None:
+        if not self._clips:
+            return
+        with missing_extras():
+            # PyAV: decisions/0007
+            from decamo.api.predicting_video import VideoWork
+
         request = self.request
         work = VideoWork(
             network.predictor, log, request.overlay, request.smooth, request.batch,

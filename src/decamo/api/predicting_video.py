@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,43 +18,12 @@ from decamo.inference.inputs import VideoItem
 from decamo.inference.prediction_log import PredictionLog, stamp_of
 from decamo.inference.smoothing import Smoothing
 from decamo.inference.video_reader import ReadFrame, VideoReader
+from decamo.inference.video_result import VideoResult
 from decamo.inference.video_writer import VideoWriter
 from decamo.inference.views import MapMaker
 from decamo.inference.writer import overlay
 
-__all__ = ["VideoResult", "VideoWork", "camera_item"]
-
-
-@dataclass(frozen=True)
-class VideoResult:
-    """A video that is done.
-
-    Attributes:
-        source: the video, as the user would name it.
-        stamp: length in bytes and time of change in ns of its file.
-        output: the mp4.
-        frames: that were predicted.
-        broken: that could not be decoded.
-        rate: frames a second on average.
-        seconds: it took.
-    """
-
-    source: str
-    stamp: tuple[int, int]
-    output: str
-    frames: int
-    broken: int
-    rate: float
-    seconds: float
-
-    def to_plain(self) -> dict[str, Any]:
-        """A flat dict for JSON."""
-        return asdict(self) | {"seconds": round(self.seconds, 4)}
-
-    def holds_for(self, item: VideoItem) -> bool:
-        """Whether the mp4 is there, and the video is the one that it was made of."""
-        there = self.output == str(item.output) and item.output.is_file()
-        return there and tuple(self.stamp) == stamp_of(item.source)
+__all__ = ["VideoWork"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +54,6 @@ class VideoWork:
         Raises:
             UnreadableImage: it is no video, or no frame of it can be decoded.
             DataError: there is no such camera.
-            MissingExtra: PyAV is not installed.
             StorageError: the mp4 cannot be written; there is none then.
         """
         began, count = time.perf_counter(), 0
@@ -145,8 +111,3 @@ def _batches(frames: Iterable[ReadFrame], size: int) -> Iterator[list[ReadFrame]
     left = iter(frames)
     while batch := list(islice(left, size)):
         yield batch
-
-
-def camera_item(index: int, out: Path) -> VideoItem:
-    """A camera, and where its mp4 goes."""
-    return VideoItem(Path(f"camera:{index}"), out / f"camera-{index}.mp4", index)

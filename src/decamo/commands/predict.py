@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 from decamo.api.model import load
 from decamo.api.predict_request import PredictRequest
 from decamo.api.predicting import PredictionJob
-from decamo.api.predicting_video import camera_item
 from decamo.data.inside import Notation
 from decamo.data.rules import MAX_PIXELS
 from decamo.data.waiting import Ear
 from decamo.flags import Parser, add_data_timeout, add_network, add_views, write_json
-from decamo.inference.inputs import Found, Item, find_images
+from decamo.inference.inputs import Found, Item, camera_found, find_images
 from decamo.inference.prediction_log import PredictedLine
 from decamo.inference.shard import InputShard
 from decamo.inference.sources import read_sources
@@ -101,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     if sources.camera is None:
         found = find_images(sources.paths, args.out)
     else:
-        found = Found((), Counter(), videos=(camera_item(sources.camera, args.out),))
+        found = camera_found(sources.camera, args.out)
     job = PredictionJob(found, request, print, _complain)
     job.ear = Ear(say=_complain, give_up_s=seconds_of("data_timeout", args.data_timeout))
     job.check(args.checkpoint, args.json)

@@ -12,7 +12,7 @@ from decamo.data.pairs import IMAGE_SUFFIXES
 from decamo.errors import DataError
 from decamo.storage.outputs import PREDICTION_MARK, mark_of
 
-__all__ = ["Found", "Item", "VideoItem", "find_images", "images_under", "is_video"]
+__all__ = ["Found", "Item", "VideoItem", "camera_found", "find_images", "images_under", "is_video"]
 
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".mts")
@@ -147,6 +147,12 @@ def find_images(given: Sequence[Path], out: Path) -> Found:
         for video, name in _named(look.videos, anchors, ("",))
     ]
     return Found(tuple(items), look.others, tuple(renamed), tuple(videos))
+
+
+def camera_found(index: int, out: Path) -> Found:
+    """A camera in the place of all files; its mp4 goes to ``out/camera-INDEX.mp4``."""
+    camera = VideoItem(Path(f"camera:{index}"), out / f"camera-{index}.mp4", index)
+    return Found((), Counter(), videos=(camera,))
 
 
 def is_video(path: Path) -> bool:

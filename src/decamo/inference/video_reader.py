@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+import av
 import numpy as np
 import numpy.typing as npt
+from av.device import enumerate_input_devices
+from av.error import FFmpegError
 
 from decamo.errors import DataError, UnreadableImage
-from decamo.extras import missing_extras
 from decamo.inference.inputs import VideoItem
 
 __all__ = ["ReadFrame", "VideoReader"]
@@ -58,18 +60,15 @@ class VideoReader:
         broken: how many could not be decoded so far.
 
     Raises:
-        MissingExtra: PyAV is not installed.
         UnreadableImage: it is no video that can be read.
         DataError: there is no such camera.
     """
 
     def __init__(self, item: VideoItem, on_broken: Callable[[str], None]) -> None:
-        with missing_extras():
-            import av
-        self._errors, self._item, self._on_broken = av.error.FFmpegError, item, on_broken
+        self._item, self._on_broken = item, on_broken
         self.broken = 0
         with ExitStack() as opened:
-            self._container = opened.enter_context(self._open(av, opened))
+            self._container = opened.enter_context(self._open(opened))
             if not self._container.streams.video:
                 raise UnreadableImage(item.source, "no pictures in it", _REMEDY)
             self._stream = stream = self._container.streams.video[0]
@@ -91,7 +90,7 @@ class VideoReader:
         for packet in self._packets():
             try:
                 decoded = packet.decode()
-            except self._errors as error:
+            except FFmpegError as error:
                 self.broken += 1
                 said = error.strerror or str(error)
                 self._on_broken(f"{self._item.source}: frame {number} is broken ({said}), left out")
@@ -111,7 +110,7 @@ class VideoReader:
     def _packets(self) -> Iterator[Any]:
         try:
             yield from self._container.demux(self._stream)
-        except self._errors as error:
+        except FFmpegError as error:
             self.broken += 1
             said = error.strerror or str(error)
             self._on_broken(f"{self._item.source}: it breaks off ({said})")
@@ -121,14 +120,15 @@ class VideoReader:
             return round(frame.pts * Fraction(frame.time_base) / self.time_base)
         return round(number / self.rate / self.time_base)
 
-    def _open(self, av: Any, opened: ExitStack) -> Any:
+    def _open(self, opened: ExitStack) -> Any:
         item = self._item
         try:
             if item.camera is not None:
-                return av.open(*_camera_of(av, item.camera))
+                name, kind = _camera_of(item.camera)
+                return av.open(name, format=kind)
             file = opened.enter_context(item.source.open("rb"))
             return av.open(file, options=_NO_OTHER_FILES)
-        except (self._errors, OSError) as error:
+        except (FFmpegError, OSError) as error:
             said = error.strerror or str(error)
             if item.camera is not None:
                 remedy = "plug it in, or give another number: the first camera is camera:0"
@@ -138,15 +138,13 @@ class VideoReader:
             ) from (error)
 
 
-def _camera_of(av: Any, index: int) -> tuple[str, str, str]:
-    """What FFmpeg calls a camera of this machine: name, how it is opened, by what."""
+def _camera_of(index: int) -> tuple[str, str]:
+    """What FFmpeg calls a camera of this machine, and what opens it."""
     if sys.platform == "darwin":
-        return str(index), "r", "avfoundation"
+        return str(index), "avfoundation"
     if sys.platform == "win32":  # DirectShow knows names alone
-        import av.device
-
-        names = [one.name for one in av.device.enumerate_input_devices("dshow")]
+        names = [one.name for one in enumerate_input_devices("dshow")]
         if index >= len(names):
             raise OSError(2, f"{len(names)} devices")
-        return f"video={names[index]}", "r", "dshow"
-    return f"/dev/video{index}", "r", "v4l2"
+        return f"video={names[index]}", "dshow"
+    return f"/dev/video{index}", "v4l2"

@@ -5,12 +5,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import numpy.typing as npt
+from av.error import FFmpegError
 
 from decamo.errors import StorageError
-from decamo.extras import missing_extras
-from decamo.storage import make_folder, whole_file
+from decamo.storage import make_folder, streamed_whole
 
 __all__ = ["VideoWriter"]
 
@@ -32,7 +33,6 @@ class VideoWriter:
         aspect: of a pixel, width to height; None where it is not known.
 
     Raises:
-        MissingExtra: PyAV is not installed.
         StorageError: it cannot be written.
     """
 
@@ -44,13 +44,11 @@ class VideoWriter:
         time_base: Fraction,
         aspect: Fraction | None = None,
     ) -> None:
-        with missing_extras():
-            import av
-        self._av, self._path, self._last = av, path, -(2**62)
+        self._path, self._last = path, -(2**62)
         self._time_base = time_base
         make_folder(path.parent)
         with ExitStack() as opened:
-            file = opened.enter_context(whole_file(path))
+            file = opened.enter_context(streamed_whole(path))
             self._container = opened.enter_context(av.open(file, "w", format="mp4"))
             self._stream = stream = self._add_stream(rate)
             stream.width, stream.height = size
@@ -71,7 +69,7 @@ class VideoWriter:
         try:
             with self._opened:
                 self._mux(None)
-        except (self._av.error.FFmpegError, OSError) as broken:
+        except (FFmpegError, OSError) as broken:
             said = broken.strerror or str(broken)
             raise StorageError(self._path, said, "check the disk") from broken
 
@@ -88,7 +86,7 @@ class VideoWriter:
         """
         if picture.ndim == 2:
             picture = np.repeat(picture[..., None], 3, axis=2)
-        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
         self._last = frame.pts = max(pts, self._last + 1)
         frame.time_base = self._time_base
         if duration:
@@ -106,6 +104,6 @@ class VideoWriter:
         try:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
-        except self._av.error.FFmpegError as error:
+        except FFmpegError as error:
             said = error.strerror or str(error)
             raise StorageError(self._path, said, "check the disk") from error

@@ -12,8 +12,8 @@ from decamo.storage.durable import (
     replace_by_copy,
     run_bytes,
     storage_error,
+    streamed_whole,
     sync_folder,
-    whole_file,
     write_whole,
 )
 from decamo.storage.keeping import epochs_to_keep, snapshot_name, snapshots_in
@@ -32,7 +32,7 @@ __all__ = [
     "snapshot_name",
     "snapshots_in",
     "storage_error",
+    "streamed_whole",
     "sync_folder",
-    "whole_file",
     "write_whole",
 ]

@@ -20,8 +20,8 @@ __all__ = [
     "replace_by_copy",
     "run_bytes",
     "storage_error",
+    "streamed_whole",
     "sync_folder",
-    "whole_file",
     "write_whole",
 ]
 
@@ -71,7 +71,7 @@ def write_whole(path: Path, *chunks: bytes | memoryview, previous: Path | None =
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def streamed_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to be written piece by piece that is at ``path`` once the block has ended well.
 
     If it does not, the old file is untouched and what was written is gone.
