@@ -28,6 +28,7 @@ COMMANDS = {
     "escape": "race branches of one checkpoint and prove which gets off the plateau",
     "evaluate": "score checkpoints or any method's maps on data sets",
     "export": "write a network as ONNX, OpenVINO or safetensors, and compare its maps",
+    "push": "put a network on the Hugging Face hub, with its model card",
     "predict": "write probability maps and overlays for images",
     "data": "audit data sets; make procedural camouflage scenes",
     "models": "list backbones that serve, with their cost, strides and weights",
