@@ -175,7 +175,7 @@ def hostile() -> dict[str, Any]:
         "torch_load_call": {"model": weights, "x": Call(torch.load, "other.pth")},
         "path_of_numpy": {"model": weights, "x": Call(np.load, "x.npy", None, True)},
         "fraction": {"model": weights, "best_iou": Fraction(1, 2)},
-        "set": {"model": weights, "frozen": {1, 2}},
+        "set": {"model": weights, "frozen": {1, touch}},
         **{f"settings_{name}": {"model": weights, "args": held} for name, held in odd_settings()},
     }
 
@@ -295,12 +295,16 @@ def their_settings() -> dict[str, Any]:
     given = {"lr": 0.1, "save": pathlib.PosixPath("runs/a"), "sizes": [1, 2]}
     easy = class_of("easydict", "EasyDict", dict)(given)
     easy.__dict__.update(given)  # it has each item as an attribute as well
+    yacs = class_of("yacs.config", "CfgNode", dict)(given)
+    yacs.__dict__.update({"__deprecated_keys__": set(), "__renamed_keys__": {}})
+    class_of("addict.addict", "Dict", dict).__getnewargs__ = lambda held: tuple(held.items())
     return {
         "namespace": argparse.Namespace(**given),
         "simple": types.SimpleNamespace(**given),
         "default": collections.defaultdict(list, given),
         "easydict": easy,
-        "yacs": class_of("yacs.config", "CfgNode", dict)(given),
+        "yacs": yacs,
+        "addict": class_of("addict.addict", "Dict", dict)(given),
         "omegaconf": config({"lr": node("Float", 0.1), "save": node("String", "runs/a")}),
     }
 

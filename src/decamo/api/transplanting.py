@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import timm
 from torch import Tensor
 
 from decamo.checkpoint.load_save import load_checkpoint, read_outline
@@ -70,7 +69,7 @@ def known_backbone(architecture: Mapping[str, Any], weights: Mapping[str, Tensor
         weights: of the network.
     """
     told = str(architecture.get("backbone") or "").removeprefix("tu-")
-    return told if timm.is_model(told) else backbone_in(weights)
+    return backbone_in(weights, told)
 
 
 def _held(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Tensor]]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+import timm
 from torch import Tensor
 
 from decamo.errors import ModelError
@@ -40,7 +41,7 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
-def backbone_in(weights: Mapping[str, Tensor]) -> str:
+def backbone_in(weights: Mapping[str, Tensor], told: str = "") -> str:
     """Timm's name of the backbone whose tensors are all among some weights.
 
     Tried are those that networks of this field use, by names and shapes, whatever stands before
@@ -48,18 +49,22 @@ def backbone_in(weights: Mapping[str, Tensor]) -> str:
 
     Args:
         weights: of a whole network, by its names.
+        told: what its own library calls it; tried first.
 
     Returns:
         empty where it is none of them.
     """
-    for mark, names in _FAMILIES:
-        if not any(re.search(mark, name) for name in weights):
+    known = [
+        name
+        for mark, names in _FAMILIES
+        if any(re.search(mark, key) for key in weights)
+        for name in names
+    ]
+    for name in [told, *known] if timm.is_model(told) else known:
+        try:
+            wanted = open_network(name, AS_IS, "meta").state_dict()
+        except ModelError:  # of a later or an earlier timm
             continue
-        for name in names:
-            try:
-                wanted = open_network(name, AS_IS, "meta").state_dict()
-            except ModelError:  # of a later or an earlier timm
-                continue
-            if backbone_fits(weights, wanted):
-                return name
+        if backbone_fits(weights, wanted):
+            return name
     return ""

@@ -14,7 +14,18 @@ import numpy as np
 
 from decamo.storage.pickled import SuspiciousError, demand
 
-__all__ = ["DICTS", "OBJECTS", "PATHS", "WORDS", "HeldDict", "HeldObject", "held_path", "plain"]
+__all__ = [
+    "DICTS",
+    "OBJECTS",
+    "PATHS",
+    "SETS",
+    "WORDS",
+    "HeldDict",
+    "HeldObject",
+    "held_path",
+    "held_set",
+    "plain",
+]
 
 _DEEPEST = 100  # containers within containers; a config has a handful
 
@@ -51,6 +62,12 @@ WORDS = frozenset(
 """Names of types that stand in a config as values; nothing can be made with them."""
 
 
+SETS = frozenset(
+    f"{module}.{kind}" for module in ("builtins", "__builtin__") for kind in ("set", "frozenset")
+)
+"""Sets: as lists, since nothing in them has to be hashed."""
+
+
 class HeldObject:
     """Stands in for an object that is a dict of attributes."""
 
@@ -83,6 +100,16 @@ class HeldDict:
     def __new__(cls, *_types: object) -> Any:
         """An ``OrderedDict``, to which torch's unpickler adds items."""
         return OrderedDict()
+
+
+def held_set(items: Any = ()) -> list[Any]:
+    """A set's items.
+
+    Raises:
+        SuspiciousError: it is made of something else.
+    """
+    demand(isinstance(items, list | tuple), "a set has no items")
+    return list(items)
 
 
 def held_path(*parts: Any) -> str:

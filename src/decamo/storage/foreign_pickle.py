@@ -16,10 +16,12 @@ from decamo.storage.foreign_objects import (
     DICTS,
     OBJECTS,
     PATHS,
+    SETS,
     WORDS,
     HeldDict,
     HeldObject,
     held_path,
+    held_set,
 )
 from decamo.storage.pickled import (
     MOST_BYTES,
@@ -142,11 +144,13 @@ _SETTINGS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(OBJECTS, HeldObject),
     **dict.fromkeys(DICTS, _settings_dict),
     **dict.fromkeys(PATHS, held_path),
+    **dict.fromkeys(SETS, held_set),
 }
 STAND_INS: list[tuple[Any, str]] = [
     *((HeldObject, name) for name in sorted(OBJECTS)),
     *((HeldDict, name) for name in sorted(DICTS)),
     *((held_path, name) for name in sorted(PATHS)),
+    *((held_set, name) for name in sorted(SETS)),
     *((_Word(name), name) for name in sorted(WORDS)),
 ]
 """For torch's own unpickler, which reads the file after this one: stand-in, name that it is for."""
@@ -187,7 +191,9 @@ class _ForeignReader(PlainReader):
         """An object of settings; nothing else is made without a call."""
         self._count()
         arguments, kind = self.stack.pop(), self.stack.pop()
-        demand(kind in (HeldObject, _settings_dict) and arguments == (), "it makes what it may not")
+        # addict gives a dict's items twice: as arguments, and one by one as any dict
+        whole = kind is _settings_dict or (kind is HeldObject and arguments == ())
+        demand(whole and isinstance(arguments, tuple), "it makes what it may not")
         self.append(kind())
 
     @staticmethod
