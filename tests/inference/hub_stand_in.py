@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import yaml
+import huggingface_hub
 
 TOKEN = "hf_made_up"
 
@@ -123,9 +123,10 @@ def answering(hub: Hub, stop: Callable[[], None]) -> type[BaseHTTPRequestHandler
 
         def validate(self, body: bytes) -> None:
             content = json.loads(body)["content"]
-            head = yaml.safe_load(content.split("---")[1])
-            good = head["library_name"] == "decamo"
-            self.send_json({"errors": [], "warnings": []}, 200 if good else 400)
+            data = huggingface_hub.ModelCard(content).data.to_dict()
+            good = data["library_name"] == "decamo" and data.get("license") != "no-such-license"
+            errors = [] if good else [{"message": "license must be one of"}]
+            self.send_json({"errors": errors, "warnings": []}, 200 if good else 400)
 
         def preupload(self, body: bytes, **_: str) -> None:
             files = [

@@ -16,8 +16,11 @@ def scored(checkpoint: Path, scenes: Path) -> decamo.EvaluateResult:
     return decamo.evaluate(checkpoint, scenes, device="cpu", num_workers=0, resamples=50)
 
 
-def card_of(folder: Path) -> huggingface_hub.ModelCard:
-    return huggingface_hub.ModelCard((folder / "README.md").read_text())
+def card_of(folder: Path) -> tuple[huggingface_hub.ModelCardData, str]:
+    """Front matter and whole text."""
+    card = huggingface_hub.ModelCard((folder / "README.md").read_text())
+    assert isinstance(card.data, huggingface_hub.ModelCardData)
+    return card.data, card.content
 
 
 def test_the_hub_s_library_reads_the_scores(
@@ -25,21 +28,23 @@ def test_the_hub_s_library_reads_the_scores(
 ) -> None:
     model = decamo.load(checkpoint, device="cpu")
 
-    card = card_of(model.save_pretrained(tmp_path / "moths", license="apache-2.0", scores=scored))
+    data, _ = card_of(
+        model.save_pretrained(tmp_path / "moths", license="apache-2.0", scores=scored)
+    )
 
-    data, whole = card.data, scored.scores[0].whole
+    whole = scored.scores[0].whole
     assert (data.license, data.library_name, data.pipeline_tag, data.model_name) == (
         "apache-2.0",
         "decamo",
         "image-segmentation",
         "moths",
     )
-    values = {one.metric_type: one for one in data.eval_results}
+    values = {one.metric_type: one for one in data.eval_results or ()}
     assert values["iou"].metric_value == scored.iou
     assert values["mae"].metric_value == whole.scores.mae
     assert values["iou"].metric_args == {"interval_95": list(whole.intervals["iou"])}
     assert (values["iou"].dataset_name, values["iou"].dataset_split) == ("scenes", "test")
-    assert values["iou"].dataset_args["protocol"] == "published"
+    assert values["iou"].dataset_args == {"protocol": "published", "images": 4}
 
 
 def test_people_read_protocol_data_and_lineage(
@@ -48,9 +53,7 @@ def test_people_read_protocol_data_and_lineage(
     model = decamo.load(checkpoint, device="cpu")
     (tmp_path / "evaluate.json").write_text(json.dumps(scored.to_plain()))
 
-    text = card_of(
-        model.save_pretrained(tmp_path / "moths", scores=tmp_path / "evaluate.json")
-    ).content
+    _, text = card_of(model.save_pretrained(tmp_path / "moths", scores=tmp_path / "evaluate.json"))
 
     low, high = scored.scores[0].whole.intervals["iou"]
     assert f"| IoU | {scored.iou:.4f} | {low:.4f} to {high:.4f} |" in text
@@ -64,10 +67,12 @@ def test_people_read_protocol_data_and_lineage(
 
 
 def test_without_scores_none_is_stated(checkpoint: Path, tmp_path: Path) -> None:
-    card = card_of(decamo.load(checkpoint, device="cpu").save_pretrained(tmp_path / "moths"))
+    data, content = card_of(
+        decamo.load(checkpoint, device="cpu").save_pretrained(tmp_path / "moths")
+    )
 
-    assert card.data.eval_results is None
-    assert "No test score is stated" in card.content
+    assert data.eval_results is None
+    assert "No test score is stated" in content
 
 
 def test_scores_of_trained_images_say_so(
@@ -78,9 +83,9 @@ def test_scores_of_trained_images_say_so(
     (tmp_path / "evaluate.json").write_text(json.dumps(plain | {"trained_on": [met]}))
 
     model = decamo.load(checkpoint, device="cpu")
-    card = card_of(model.save_pretrained(tmp_path / "x", scores=tmp_path / "evaluate.json"))
+    _, content = card_of(model.save_pretrained(tmp_path / "x", scores=tmp_path / "evaluate.json"))
 
-    assert "2 of these images have trained the network" in card.content
+    assert "2 of these images have trained the network" in content
 
 
 def other_epoch(plain: dict[str, Any]) -> Any:
@@ -123,7 +128,9 @@ def test_a_license_is_an_identifier(license: str, checkpoint: Path, tmp_path: Pa
 def test_names_and_reasons_cannot_write_the_card(checkpoint: Path, tmp_path: Path) -> None:
     model = decamo.load(checkpoint, device="cpu")
 
-    card = card_of(model.save_pretrained(tmp_path / "x", name="moths\n---\nlicense: mit\n<script>"))
+    data, content = card_of(
+        model.save_pretrained(tmp_path / "x", name="moths\n---\nlicense: mit\n<script>")
+    )
 
-    assert card.data.license is None
-    assert "<script>" not in card.content.split("---", 2)[2]
+    assert data.license is None
+    assert "<script>" not in content.split("---", 2)[2]

@@ -136,9 +136,10 @@ def test_the_list_of_backbones_says_what_pip_brings(
 @pytest.mark.parametrize("name", PACKAGES)
 def test_the_real_package_holds_those_very_weights(name: str) -> None:
     """Oracle: the same network's weights under timm's own names, converted by someone else."""
-    file = Path(__file__).parents[3] / "shared" / "weights" / f"{name}.pth"
+    places = [above / "shared" / "weights" / f"{name}.pth" for above in Path(__file__).parents]
+    file = next((place for place in places if place.is_file()), None)
     held = packaged_weights(name)
-    if held is None or not file.is_file():
+    if held is None or file is None:
         pytest.skip("needs the package and the other file of its weights")
     other: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     assert list(held) == list(other)
