@@ -183,3 +183,15 @@ def test_nothing_is_supported_and_refuted_by_one_race() -> None:
     gains = {"rate_x3": 0.05, "rate_x10": -0.05, "anneal": 0.0, "larger": -0.05}
     assert causes(FACTS, **gains) == ["rate too low"]
     assert refuted(FACTS, **gains) == ["schedule", "resolution"]
+
+
+def test_where_no_branch_finds_an_object_nothing_is_blamed_on_the_data() -> None:
+    empty = {name: np.zeros(60) for name in ("control", "twin", "rate-x3")}
+    none = replace(FACTS, ious=[0.0] * 60)
+
+    (meaning,) = explain_race(judge(empty, "control"), none)
+
+    assert meaning.causes == (Cause.TIME, Cause.RATE_TOO_LOW)
+    assert "no branch finds an object anywhere" in meaning.says
+    some = empty | {"rate-x3": np.full(60, 0.001)}
+    assert "finds an object" not in str(explain_race(judge(some, "control"), none))

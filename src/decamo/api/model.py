@@ -35,6 +35,7 @@ class Model:
         path: of the checkpoint, or of the exported file.
         trained: its training size, its epoch, and what it was trained on.
         predictor: what makes maps of arrays.
+        max_pixels: the largest image that is decoded.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Model:
         network: str = "",
     ) -> None:
         self.path, self.trained, self.predictor = path, trained, predictor
-        self._max_pixels, self._network = max_pixels, network
+        self.max_pixels, self._network = max_pixels, network
 
     def __repr__(self) -> str:
         where = f"{self.trained.weights} weights of epoch {self.trained.epoch}"
@@ -80,7 +81,7 @@ class Model:
             "look_closer": views.closer,
             "decide": by.decision,
             "network": self._network,
-            "max_pixels": self._max_pixels,
+            "max_pixels": self.max_pixels,
         }
 
     def save_pretrained(
@@ -229,7 +230,7 @@ class Model:
             yield next(found) if isinstance(one, str | Path) else self._pixels(one)
 
     def _files(self, files: Sequence[Path]) -> Iterator[Prediction]:
-        rule = rule_for_images(files, self.trained.rules, max_pixels=self._max_pixels).rule
+        rule = rule_for_images(files, self.trained.rules, max_pixels=self.max_pixels).rule
         for path in files:
             image = read_image(path, rule=rule)
             yield Prediction(image, self.predictor.predict([image])[0], path)

@@ -3,35 +3,23 @@
 import argparse
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from rich.progress import track
+from typing import Any
 
 from decamo.api.model import load
-from decamo.data.deciding import rule_for_images
+from decamo.api.predicting import PredictionJob, PredictRequest
 from decamo.data.inside import Notation
-from decamo.data.read_ahead import patient_read
-from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
 from decamo.data.waiting import Ear
-from decamo.errors import DataStalled, SettingsError, UnreadableImage
+from decamo.errors import SettingsError
 from decamo.flags import Parser, add_data_timeout, add_network, add_views, write_json
-from decamo.inference import write_overlay, write_probability
-from decamo.inference.annotating import PredictedAnnotations
-from decamo.inference.inputs import Found, find_images
-from decamo.inference.loaded import Loaded
+from decamo.inference.inputs import Found, Item, find_images
+from decamo.inference.prediction_log import PredictedLine
+from decamo.inference.shard import InputShard
+from decamo.inference.sources import read_sources
 from decamo.inference.views import Views
-from decamo.metrics import THRESHOLD
-from decamo.settings.words import counted, level_name, seconds_of
-from decamo.storage import make_folder
-from decamo.storage.outputs import Read, Written, check_outputs
-
-if TYPE_CHECKING:
-    from decamo.nn.expert_recorders import ActivationRecorder, Firing
+from decamo.report.rate import progress_of
+from decamo.settings.words import counted, seconds_of
 
 __all__ = ["add_arguments", "run"]
 
@@ -45,9 +33,9 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument(
         "files",
-        type=Path,
         nargs="+",
-        help="images, or folders of images, read with all folders below them",
+        help="images; folders or zips, read with all folders below; a quoted pattern; @FILE or -"
+        " (standard input) for a path a line",
     )
     parser.add_argument(
         "--out",
@@ -64,6 +52,10 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
     parser.add_argument(
+        "--batch", type=int, default=1, metavar="N",
+        help="images that go through the network together; may move last bits (default 1)",
+    )  # fmt: skip
+    parser.add_argument(
         "--experts", action="store_true",
         help="also draw where each expert fires: NAME_experts.png, a row for each level",
     )  # fmt: skip
@@ -79,14 +71,33 @@ def add_arguments(parser: Parser) -> None:
         "--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help="largest image decoded"
     )
     add_data_timeout(parser.add_argument)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the list of results here")
+    _add_lines(parser.add_argument)
+
+
+def _add_lines(add: Callable[..., Any]) -> None:
+    add("--jsonl", type=Path, metavar="FILE",
+        help="a JSON line for each image as it is done: files, area, box, confidence, expected"
+        " IoU")  # fmt: skip
+    add("--resume", action="store_true",
+        help="of --jsonl: go on where an earlier run ended or was killed")  # fmt: skip
+    add("--shard", type=InputShard.parse, default=InputShard(), metavar="I/N",
+        help="only the I-th of N shares; all shares together are the whole")  # fmt: skip
+    add("--json", type=Path, metavar="FILE", help="write the list of results here")
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict; returns 0, or 2 if an image could not be read."""
-    found = find_images(args.files, args.out)
-    annotations = _annotations(args)
-    _check_outputs(args, found, annotations)
+    request = PredictRequest(
+        args.out, args.batch, args.experts, args.write, args.instances, args.shard,
+        args.jsonl, args.resume,
+    )  # fmt: skip
+    sources = read_sources(args.files, _standard_input)
+    if sources.camera is not None:
+        raise SettingsError(args.files[0], "cameras are not read yet", "name a file")
+    found = find_images(sources.paths, args.out)
+    job = PredictionJob(found, request, print, _complain)
+    job.ear = Ear(say=_complain, give_up_s=seconds_of("data_timeout", args.data_timeout))
+    job.check(args.checkpoint, args.json)
     views = Views(args.flips, tuple(args.scales), args.look_closer)
     network = load(
         args.checkpoint,
@@ -95,80 +106,57 @@ def run(args: argparse.Namespace) -> int:
         img_size=args.img_size,
         views=views,
         decide=args.decide,
+        max_pixels=args.max_pixels,
         network=args.network,
     )
-    predictor = network.predictor
-    experts = _experts(network.loaded) if args.experts else None
-    make_folder(args.out)
-    images = [item.image for item in found.items]
-    give_up_s = seconds_of("data_timeout", args.data_timeout)
-    ear = Ear(say=lambda line: print(line, file=sys.stderr), give_up_s=give_up_s)
-    decided = rule_for_images(images, network.trained.rules, max_pixels=args.max_pixels, ear=ear)
-    if decided.line:
-        print(decided.line)
-    read = partial(read_image, rule=decided.rule)
     results: list[dict[str, Any]] = []
-    bad = 0
-    with experts.watch if experts else nullcontext():
-        items = track(found.items, "predicting", disable=not sys.stderr.isatty(), transient=True)
-        for item in items:
-            try:
-                if item.image in decided.stalled:
-                    raise decided.stalled[item.image]
-                image = patient_read(read, item.image, ear)
-            except (UnreadableImage, DataStalled) as error:
-                print(f"left out: {error}", file=sys.stderr)
-                bad += 1
-                continue
-            probability = predictor.predict([image])[0]
-            write_probability(item.map, probability)
-            write_overlay(item.overlay, image, probability)
-            share = float((probability >= THRESHOLD).mean())
-            result = {"image": item.image, "map": item.map, "object_share": share}
-            if experts:
-                (firing,) = experts.watch.take()
-                experts.draw(item.sheet, item.image.name, image, probability, firing)
-                result |= {"sheet": item.sheet, "experts": _told(firing, experts.entropy)}
-            if annotations is not None:
-                result |= {"expected_iou": annotations.add(item, probability)}
-            results.append(result)
-    one, many = "map and overlay", "maps and overlays"
-    if args.experts:
-        one, many = "map, overlay and sheet of experts", "maps, overlays and sheets of experts"
-    made, left_out = counted(len(results), one, many), counted(bad, "unreadable file")
-    print(f"{made} in {args.out}, {left_out} left out")
-    drawn = annotations.finish() if annotations is not None else []
-    for line in (found.left_out(), _renamed(found), *drawn):
-        if line:
-            print(line)
+    with progress_of(sys.stderr, "predicted", len(job.items)) as advance:
+
+        def on_done(item: Item, line: PredictedLine) -> None:
+            advance()
+            if args.json:
+                results.append(_result(item, line, args))
+
+        job.on_done = on_done
+        drawn = job.run(network)
+    _tell(job, found, drawn, args)
     report = {
         "checkpoint": args.checkpoint,
-        "img_size": predictor.size,
+        "img_size": network.predictor.size,
         "views": views.words(),
         "decision": args.decide,
-        "left_out": {"unreadable": bad, "no_image": dict(found.others)},
+        "left_out": {"unreadable": job.bad, "no_image": dict(found.others)},
         "results": results,
     }
     write_json(args.json, report)
-    return 2 if bad else 0
+    return 2 if job.bad else 0
 
 
-def _annotations(args: argparse.Namespace) -> PredictedAnnotations | None:
-    if args.write is None and args.instances:
-        raise SettingsError("--instances", "there is no --write", "say what to write: --write coco")
-    return args.write and PredictedAnnotations(args.out, args.write, args.instances)
+def _standard_input() -> bytes:
+    return sys.stdin.buffer.read()
 
 
-def _check_outputs(
-    args: argparse.Namespace, found: Found, annotations: PredictedAnnotations | None
-) -> None:
-    pictures = [p for i in found.items for p in (i.map, i.overlay, i.sheet)[: 2 + args.experts]]
-    writes = [Written("--out", args.out, folder=True)]
-    writes += [Written("--out", picture) for picture in pictures]
-    writes += [Written("--write", p) for p in annotations.paths(found.items)] if annotations else []
-    writes += [Written("--json", args.json)] if args.json else []
-    reads = [Read("an image", item.image) for item in found.items]
-    check_outputs([Read("CHECKPOINT", args.checkpoint), *reads], writes)
+def _complain(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _result(item: Item, line: PredictedLine, args: argparse.Namespace) -> dict[str, Any]:
+    told = {"image": item.image, "map": item.map, "object_share": line.figures.object_share}
+    if args.experts:
+        told |= {"sheet": item.sheet, "experts": line.experts}
+    return told | ({"expected_iou": line.figures.expected_iou} if args.write else {})
+
+
+def _tell(job: PredictionJob, found: Found, drawn: list[str], args: argparse.Namespace) -> None:
+    one, many = "map and overlay", "maps and overlays"
+    if args.experts:
+        one, many = "map, overlay and sheet of experts", "maps, overlays and sheets of experts"
+    made, left_out = counted(job.lines, one, many), counted(job.bad, "unreadable file")
+    print(f"{made} in {args.out}, {left_out} left out")
+    before = f"{counted(job.before, 'image')} done before, by {args.jsonl}" if job.before else ""
+    for line in (before, found.left_out(), _renamed(found), *drawn):
+        if line:
+            print(line)
 
 
 def _renamed(found: Found) -> str:
@@ -178,38 +166,3 @@ def _renamed(found: Found) -> str:
     count, first = len(found.renamed), found.renamed[0]
     maps = "1 map has" if count == 1 else f"{count} maps have"
     return f"{maps} the whole name, since stems are alike: {first.image} -> {first.map}"
-
-
-@dataclass(frozen=True)
-class _Experts:
-    """What draws the experts of a network."""
-
-    watch: "ActivationRecorder"
-    draw: Callable[..., None]
-    entropy: Callable[..., Any]
-
-
-def _experts(loaded: Loaded) -> _Experts:
-    # torch and matplotlib, for the sheets alone: decisions/0007
-    from decamo.nn.expert_recorders import ActivationRecorder, entropy_share
-    from decamo.report.run_gallery import write_experts
-
-    if not loaded.model.usage().numel():
-        raise SettingsError("--experts", f"{loaded.model.title} has none", "leave the flag out")
-    return _Experts(ActivationRecorder(loaded.model), write_experts, entropy_share)
-
-
-def _told(firing: "Firing", entropy: Callable[..., Any]) -> list[dict[str, Any]]:
-    """Of each level: the entropy of its gates, and of each expert its gate and mean strength."""
-    entropies = entropy(firing.gates).tolist()
-    return [
-        {
-            "level": level_name(level),
-            "entropy": entropies[level],
-            "gates": dict(zip(firing.names, map(float, gates), strict=True)),
-            "strength": {
-                n: float(one.mean()) for n, one in zip(firing.names, strength, strict=True)
-            },
-        }
-        for level, (gates, strength) in enumerate(zip(firing.gates, firing.strength, strict=True))
-    ]

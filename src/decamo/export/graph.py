@@ -2,18 +2,24 @@
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import onnx
 import torch
+import torch.nn.functional as F
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from decamo.errors import ExportError
 from decamo.export.description import IMAGE, LOGITS, PROBABILITY
 from decamo.nn import STRIDES, SegmentationNetwork
+from decamo.nn.segmentation_network import TorchModule
 
-__all__ = ["MOST_SIDE", "ExportGraph", "Traced", "trace"]
+__all__ = ["MOST_SIDE", "ExportGraph", "Traced", "constant_padding", "trace"]
 
 MOST_SIDE = 4096
 """Largest height and width of an exported graph, in px."""
@@ -67,6 +73,11 @@ def trace(network: SegmentationNetwork, size: int) -> Traced:
     Raises:
         ExportError: an operator of it has no ONNX form.
     """
+    with constant_padding(network):
+        return _traced(network, size)
+
+
+def _traced(network: SegmentationNetwork, size: int) -> Traced:
     graph = ExportGraph(network).eval()
     least = _least_side(network)
     # Two sides that differ, and two images: a side or a batch that is 1, or alike, is taken for
@@ -91,6 +102,40 @@ def trace(network: SegmentationNetwork, size: int) -> Traced:
             "replace it in the network, or share the network by --to safetensors",
         ) from error
     return Traced(model, size, size, reason)
+
+
+@contextmanager
+def constant_padding(network: TorchModule) -> Iterator[None]:
+    """Within the block, TensorFlow's "same" convolutions pad traced images by constants.
+
+    What they add depends on the remainder of a side by their stride, which is 0 at every level of
+    an image of multiples of 32 px. The tracer does not see that: it carries the remainder's formula
+    on from layer to layer, and takes an hour where it could take minutes.
+    """
+    same = [module for module in network.modules() if isinstance(module, Conv2dSame)]
+    try:
+        for module in same:
+            module.forward = partial(_same, module)  # type: ignore[method-assign]
+        yield
+    finally:
+        for module in same:
+            vars(module).pop("forward", None)
+
+
+def _same(module: Conv2dSame, x: Tensor) -> Tensor:
+    side: object = x.shape[-2]
+    if not isinstance(side, torch.SymInt):
+        return type(module).forward(module, x)
+    pads: list[int] = []
+    for kernel, stride, dilation in zip(
+        module.kernel_size, module.stride, module.dilation, strict=True
+    ):
+        total = max((kernel - 1) * dilation + 1 - stride, 0)
+        pads = [total // 2, total - total // 2, *pads]
+    padded = F.pad(x, pads)
+    return F.conv2d(
+        padded, module.weight, module.bias, module.stride, 0, module.dilation, module.groups
+    )
 
 
 def _least_side(network: SegmentationNetwork) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from decamo.data.inside import InnerPath, entries_of, located
 from decamo.data.pairs import IMAGE_SUFFIXES
 from decamo.errors import DataError
 from decamo.storage.outputs import PREDICTION_MARK, mark_of
@@ -92,7 +93,8 @@ def find_images(given: Sequence[Path], out: Path) -> Found:
     another one's overlay.
 
     Args:
-        given: images of any extension, and folders. Hidden files and folders in these are left out.
+        given: images of any extension, and folders, a zip among them. Hidden files and folders in
+            these are left out.
         out: where pictures go; what an earlier prediction left there is not read.
 
     Raises:
@@ -100,7 +102,7 @@ def find_images(given: Sequence[Path], out: Path) -> Found:
     """
     look = _Look(_absolute(out))
     anchors = []
-    for one in given:
+    for one in map(located, given):
         if not one.exists():
             raise DataError(one, "no such file", "name images, or folders of images")
         path = _absolute(one)
@@ -136,7 +138,7 @@ def images_under(folder: Path) -> list[Path]:
         for path in _files_under(folder)
         if not path.name.startswith(".")
         and path.suffix.lower() in IMAGE_SUFFIXES
-        and mark_of(path) != PREDICTION_MARK
+        and (isinstance(path, InnerPath) or mark_of(path) != PREDICTION_MARK)
     ]
     if not images:
         raise DataError(folder, "holds no image", "name a folder of images")
@@ -144,7 +146,7 @@ def images_under(folder: Path) -> list[Path]:
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its name
+    return located(os.path.abspath(path))  # noqa: PTH100 - a link keeps its name
 
 
 def _as_given(image: Path, given: Iterable[Path]) -> Path:
@@ -164,6 +166,13 @@ def _mirrored(folder: Path, anchors: Sequence[Path]) -> Path:
 
 def _files_under(folder: Path) -> Iterator[Path]:
     """Files in order, through links to folders, no folder twice; hidden folders are passed over."""
+    if isinstance(folder, InnerPath):
+        entries = sorted(entries_of(folder), key=lambda entry: entry.name)
+        yield from (folder / entry.name for entry in entries if entry.is_file())
+        for entry in entries:
+            if entry.is_dir() and not entry.name.startswith("."):
+                yield from _files_under(folder / entry.name)
+        return
     seen = set()
     for root, folders, names in os.walk(folder, followlinks=True):
         here = os.path.realpath(root)

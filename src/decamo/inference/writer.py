@@ -8,10 +8,11 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from decamo.data.decoding import as_unreadable
 from decamo.metrics import THRESHOLD
 from decamo.storage.outputs import PREDICTION_MARK, write_output
 
-__all__ = ["mask_outline", "overlay", "write_overlay", "write_probability"]
+__all__ = ["mask_outline", "overlay", "read_probability", "write_overlay", "write_probability"]
 
 _TINT = np.array([255, 64, 0], dtype=np.float32)  # orange: rare among natural camouflage
 _TRUTH = np.array([0, 220, 255], dtype=np.uint8)  # cyan outline for the true mask
@@ -24,6 +25,18 @@ def write_probability(path: Path, probability: npt.NDArray[np.float32]) -> None:
         StorageError: the file cannot be written; an old one is untouched.
     """
     _save(path, Image.fromarray(np.rint(probability * 255).astype(np.uint8)))
+
+
+def read_probability(path: Path) -> npt.NDArray[np.float32]:
+    """A map that :func:`write_probability` wrote: float32 ``[H, W]`` in [0, 1].
+
+    Steps are 1/255, and what was object is object: 0.5 lies between two of them.
+
+    Raises:
+        UnreadableImage: it cannot be read.
+    """
+    with as_unreadable(path), path.open("rb") as file, Image.open(file) as picture:
+        return np.asarray(picture, dtype=np.float32) / np.float32(255)
 
 
 def write_overlay(

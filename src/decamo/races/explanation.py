@@ -219,6 +219,12 @@ def _nothing(verdict: Verdict, facts: RaceFacts) -> list[Explanation]:
     reach = max((g.high for g in verdict.gaps), default=0.0)
     widest = f"at 95 %, no branch gains more than {reach:+.4f} over {facts.epochs} epochs"
     chance = f"chance alone moves {verdict.seed_noise:.4f} (the control's twin)"
+    if facts.ious and not any(facts.ious) and not any(g.difference for g in verdict.gaps):
+        says = (
+            "nothing can be told apart yet: no branch finds an object anywhere; longer trials"
+            " (--trial-epochs), or a higher rate"
+        )
+        return [Explanation((Cause.TIME, Cause.RATE_TOO_LOW), says, ("every IoU is 0",))]
     found = []
     least = max(_WORTH, _SURE * verdict.seed_noise)
     ahead = [g for g in verdict.gaps if g.difference > least and g.branch != TWIN]

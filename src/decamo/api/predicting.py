@@ -1,0 +1,270 @@
+"""Predictions of many images, written: maps, overlays, annotations, lines; resumed, shared."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from decamo.api.expert_sheets import ExpertSheets, expert_sheets
+from decamo.api.model import Model
+from decamo.data.deciding import ImagesRule, rule_for_images
+from decamo.data.inside import Notation
+from decamo.data.read_ahead import patient_read
+from decamo.data.reading import read_image
+from decamo.data.waiting import NOBODY, Ear
+from decamo.errors import DataStalled, SettingsError, UnreadableImage
+from decamo.inference.annotating import PredictedAnnotations
+from decamo.inference.figures import figures_of
+from decamo.inference.inputs import Found, Item
+from decamo.inference.model_digest import model_digest
+from decamo.inference.prediction_log import MadeBy, PredictedLine, PredictionLog, stamp_of
+from decamo.inference.shard import WHOLE, InputShard
+from decamo.inference.writer import write_overlay, write_probability
+from decamo.metrics import THRESHOLD
+from decamo.storage import make_folder
+from decamo.storage.outputs import Read, Written, check_outputs
+
+__all__ = ["PredictRequest", "PredictionJob"]
+
+_Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """What is to be written, and how.
+
+    Attributes:
+        out: folder of the pictures.
+        batch: images that go through the network together.
+        experts: also draw where each expert fires.
+        write: notation of annotations; None for none.
+        instances: each connected region is an instance.
+        shard: which share of the inputs.
+        jsonl: file of the lines; None for none.
+        resume: go on from these lines.
+
+    Raises:
+        SettingsError: flags that cannot be meant together.
+    """
+
+    out: Path
+    batch: int = 1
+    experts: bool = False
+    write: Notation | None = None
+    instances: bool = False
+    shard: InputShard = WHOLE
+    jsonl: Path | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.instances and self.write is None:
+            raise SettingsError(
+                "--instances", "there is no --write", "say what to write: --write coco"
+            )
+        if self.batch < 1:
+            raise SettingsError("--batch", f"got {self.batch}", "1 is one image at a time")
+        if self.resume and self.jsonl is None:
+            remedy = "name the file where the first run began its lines: --jsonl FILE"
+            raise SettingsError("--resume", "there is no --jsonl", remedy)
+
+    def options(self) -> dict[str, Any]:
+        """What of it makes files what they are, by flag."""
+        return {
+            "--out": str(self.out),
+            "--experts": self.experts,
+            "--write": self.write and str(self.write),
+            "--instances": self.instances,
+            "--shard": str(self.shard),
+        }
+
+
+@dataclass
+class PredictionJob:
+    """Images that are predicted and written, one after the other.
+
+    Attributes:
+        found: what was given, all shards' inputs.
+        request: what is to be written.
+        note: called with a line on how images are read.
+        say: called with a line on each that is left out, and why.
+        on_done: called with the line of each image; also of those that were done before.
+        lines: how many were written now.
+        before: how many an earlier run had done.
+        bad: how many could not be read.
+    """
+
+    found: Found
+    request: PredictRequest
+    note: Callable[[str], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+    on_done: Callable[[Item, PredictedLine], None] = lambda _item, _line: None
+    ear: Ear = NOBODY
+    lines: int = field(default=0, init=False)
+    before: int = field(default=0, init=False)
+    bad: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        request = self.request
+        self.items = request.shard.share(self.found.items)
+        self._annotations = request.write and PredictedAnnotations(
+            request.out, request.write, request.instances, request.shard, request.resume
+        )
+        self._by_source = {str(item.image): item for item in self.items}
+        self._done: dict[str, PredictedLine] = {}
+
+    def check(self, model: Path, report: Path | None = None) -> None:
+        """Refuse outputs that would replace an input or each other, before anything is loaded.
+
+        Args:
+            model: the network's file.
+            report: a further file that will be written.
+
+        Raises:
+            SettingsError: names output, input and remedy.
+        """
+        request, annotations = self.request, self._annotations
+        writes = [Written("--out", request.out, folder=True)]
+        writes += [Written("--out", path) for item in self.items for path in self._pictures(item)]
+        if annotations:
+            todo = () if request.resume and request.write is Notation.COCO else self.items
+            writes += [Written("--write", path) for path in annotations.paths(todo)]
+        writes += [Written("--jsonl", request.jsonl)] if request.jsonl else []
+        writes += [Written("--json", report)] if report else []
+        reads = [Read("an image", item.image) for item in self.found.items]
+        check_outputs([Read("CHECKPOINT", model), *reads], writes)
+
+    def run(self, network: Model) -> list[str]:
+        """Predict all that is not done; returns what is to be said of annotations.
+
+        Raises:
+            SettingsError: an earlier run was another one, or there are no experts to draw.
+            StorageError: a file cannot be written.
+        """
+        request = self.request
+        experts = expert_sheets(network.loaded) if request.experts else None
+        make_folder(request.out)
+        # By the images of all shards: how one is read must not depend on who reads it.
+        images = [item.image for item in self.found.items]
+        decided = rule_for_images(
+            images, network.trained.rules, max_pixels=network.max_pixels, ear=self.ear
+        )
+        if decided.line:
+            self.note(decided.line)
+        with PredictionLog(
+            request.jsonl,
+            self._made_by(network, decided),
+            resume=request.resume,
+            is_done=self._is_done,
+        ) as log:
+            if self._annotations:
+                self._annotations.paths([i for i in self.items if str(i.image) not in self._done])
+            with experts.watch if experts else nullcontext():
+                self._predict(_Work(network, decided, log, experts))
+        return self._annotations.finish() if self._annotations else []
+
+    def _predict(self, work: "_Work") -> None:
+        pending: list[tuple[Item, _Image, float]] = []
+        for item in self.items:
+            line = self._done.get(str(item.image))
+            if line is not None:
+                self._flush(work, pending)  # in order: annotations are written in it
+                if self._annotations:
+                    self._annotations.remember(item, line.figures.expected_iou)
+                self.before += 1
+                self.on_done(item, line)
+                continue
+            began = time.perf_counter()
+            image = self._read(work, item)
+            if image is None:
+                continue
+            pending.append((item, image, time.perf_counter() - began))
+            if len(pending) == self.request.batch:
+                self._flush(work, pending)
+        self._flush(work, pending)
+
+    def _read(self, work: "_Work", item: Item) -> _Image | None:
+        try:
+            if item.image in work.decided.stalled:
+                raise work.decided.stalled[item.image]
+            read = partial(read_image, rule=work.decided.rule)
+            return patient_read(read, item.image, self.ear)
+        except (UnreadableImage, DataStalled) as error:
+            self.say(f"left out: {error}")
+            self.bad += 1
+            work.log.add({"source": str(item.image), "error": str(error)})
+            return None
+
+    def _flush(self, work: "_Work", pending: list[tuple[Item, _Image, float]]) -> None:
+        """Predict what was read, and write it."""
+        if not pending:
+            return
+        began = time.perf_counter()
+        maps = work.network.predictor.predict([image for _, image, _ in pending])
+        firings = work.experts.watch.take() if work.experts else [None] * len(maps)
+        part = (time.perf_counter() - began) / len(maps)
+        for (item, image, read_s), probability, firing in zip(pending, maps, firings, strict=True):
+            began = time.perf_counter()
+            write_probability(item.map, probability)
+            write_overlay(item.overlay, image, probability)
+            told: tuple[dict[str, Any], ...] = ()
+            if work.experts and firing is not None:
+                told = work.experts.draw(item, image, probability, firing)
+            figures = figures_of(probability)
+            if self._annotations:
+                self._annotations.add(item, probability >= THRESHOLD, figures.expected_iou)
+            seconds = read_s + part + time.perf_counter() - began
+            line = PredictedLine(
+                str(item.image), stamp_of(item.image), self._outputs(item), figures, seconds, told
+            )
+            work.log.add(line.to_plain())
+            self.lines += 1
+            self.on_done(item, line)
+        pending.clear()
+
+    def _pictures(self, item: Item) -> Sequence[Path]:
+        return (item.map, item.overlay, item.sheet)[: 2 + self.request.experts]
+
+    def _outputs(self, item: Item) -> tuple[str, ...]:
+        paths = [*self._pictures(item)]
+        if self._annotations and self.request.write is not Notation.COCO:
+            paths.append(self._annotations.path(item))
+        return tuple(map(str, paths))
+
+    def _is_done(self, plain: Mapping[str, Any]) -> bool:
+        """Whether an image's files are there, and the image is the one that they were made of."""
+        try:
+            line = PredictedLine.from_plain(plain)
+        except (KeyError, TypeError):
+            return False
+        item = self._by_source.get(line.source)
+        if item is None or line.outputs != self._outputs(item):
+            return False
+        if line.stamp != stamp_of(item.image) or not all(Path(p).is_file() for p in line.outputs):
+            return False
+        self._done[line.source] = line
+        return True
+
+    def _made_by(self, network: Model, decided: ImagesRule) -> MadeBy:
+        how = network.score_options()
+        options = {f"--{k.replace('_', '-')}": v for k, v in how.items() if k != "device"}
+        options |= self.request.options() | {
+            "the range of pixels": decided.rule.to_plain()["scale"]
+        }
+        options["--scales"] = list(options["--scales"])
+        return MadeBy(model_digest(network.path, how["network"]), options)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a run has at hand."""
+
+    network: Model
+    decided: ImagesRule
+    log: PredictionLog
+    experts: ExpertSheets | None
