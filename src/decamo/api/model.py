@@ -22,7 +22,7 @@ from decamo.inference.loaded import Loaded, Trained
 from decamo.inference.views import MapMaker, Views
 
 if TYPE_CHECKING:  # torch: decisions/0007
-    from decamo.api.sharing import Scored
+    from decamo.api.sharing import EvaluatedScores
     from decamo.export.writing import ExportResult
 
 __all__ = ["Model", "load", "predict"]
@@ -90,7 +90,7 @@ class Model:
         *,
         name: str = "",
         license: str = "",
-        scores: "Scored | str | Path | None" = None,
+        scores: "EvaluatedScores | str | Path | None" = None,
     ) -> Path:
         """Write the network for others: ``model.safetensors``, ``config.json``, a model card.
 
@@ -128,7 +128,7 @@ class Model:
         token: str | None = None,
         commit_message: str = "",
         license: str = "",
-        scores: "Scored | str | Path | None" = None,
+        scores: "EvaluatedScores | str | Path | None" = None,
     ) -> str:
         """Put the network on the Hugging Face hub, as :meth:`save_pretrained` writes it.
 

@@ -13,12 +13,12 @@ from decamo.inference.loaded import Loaded, Trained
 from decamo.inference.model_card import Card, CardScore
 from decamo.inference.pretrained_folder import save_folder
 
-__all__ = ["Scored", "Sharing", "card_scores"]
+__all__ = ["EvaluatedScores", "Sharing", "card_scores"]
 
 _LARGEST = 2**30  # bytes; a thousand images take 1 MB
 
 
-class Scored(Protocol):
+class EvaluatedScores(Protocol):
     """What :func:`decamo.evaluate` returns."""
 
     def to_plain(self) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class Sharing:
     loaded: Loaded
     path: Path
     license: str = ""
-    scores: Scored | str | Path | None = None
+    scores: EvaluatedScores | str | Path | None = None
 
     def save(self, folder: Path, name: str) -> Path:
         """Write it as a folder."""
@@ -61,7 +61,9 @@ class Sharing:
         return Card(name, self.license, scores, place)
 
 
-def card_scores(scored: Scored | str | Path, path: Path, trained: Trained) -> tuple[CardScore, ...]:
+def card_scores(
+    scored: EvaluatedScores | str | Path, path: Path, trained: Trained
+) -> tuple[CardScore, ...]:
     """Scores of a network on each data set.
 
     Args:
