@@ -30,6 +30,7 @@ COMMANDS = {
     "export": "write a network as ONNX, OpenVINO or safetensors, and compare its maps",
     "push": "put a network on the Hugging Face hub, with its model card",
     "predict": "write probability maps and overlays for images",
+    "serve": "show a network as a page of this machine, with a REST endpoint",
     "data": "audit data sets; make procedural camouflage scenes",
     "models": "list backbones that serve, with their cost, strides and weights",
     "adopt": "make a run here of a checkpoint that another program wrote",
