@@ -42,6 +42,7 @@ FOREIGN = {
     "--no-deps": "uv",
     "--nproc-per-node": "torchrun",
     "--kills": "scripts/soak.py",
+    "--data-binary": "curl",
 }
 EVERYWHERE = {"--help", "--debug", "--version"}
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]")

@@ -401,7 +401,9 @@ class TestHelp:
             kind: Any = type(field.default)
             value: Any = words[shown[1]] if kind is bool else kind(shown[1])
             if kind is tuple:
-                value = tuple(float(word) for word in shown[1].split())
+                value = tuple(
+                    (str if name == "tracker" else float)(word) for word in shown[1].split()
+                )
             assert value == field.default
         for choice in option.choices:
             assert choice in line

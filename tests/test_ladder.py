@@ -23,7 +23,7 @@ LADDER: list[set[str]] = [
     {"inference"},
     {"export"},
     {"evaluation"},
-    {"training", "report", "trackers"},
+    {"training", "report", "trackers", "server"},
     {"flags"},
     {"races"},
     {"api"},
@@ -64,6 +64,7 @@ MAY_LOAD = {
     "nn": TORCH,
     "losses": TORCH,
     "trackers": NUMPY | {"torch"},
+    "server": NUMPY | {"starlette", "jinja2", "python_multipart"},
 }
 
 

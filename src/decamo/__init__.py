@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from decamo.api.run import Run as Run
     from decamo.api.run import RunDiagnosis as RunDiagnosis
     from decamo.api.run import diagnose as diagnose
+    from decamo.api.serving import serve as serve
     from decamo.api.training import TrainResult as TrainResult
     from decamo.api.training import train as train
     from decamo.api.watching import Watch as Watch
@@ -78,6 +79,7 @@ _HOMES = {
     "register_expert": "settings.expert_names",
     "register_lr_schedule": "settings.schedule",
     "register_network": "settings.network_names",
+    "serve": "api.serving",
     "train": "api.training",
     "transformers_callback": "api.watching",
 }

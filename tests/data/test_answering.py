@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from decamo.data import worker_process
-from decamo.data.worker_process import Answer, framed, frames, serve
+from decamo.data.worker_process import Answer, framed, frames, serve_tasks
 
 
 def test_messages_come_apart_however_they_arrive() -> None:
@@ -68,7 +68,7 @@ def test_whatever_goes_wrong_is_an_answer(
     monkeypatch.setattr(worker_process, "ignore_stop_signals", lambda: None)
     monkeypatch.delattr(signal, "pthread_sigmask", raising=False)
     ours, theirs = socket.socketpair()
-    server = threading.Thread(target=serve, args=(theirs, work))
+    server = threading.Thread(target=serve_tasks, args=(theirs, work))
     with ours, theirs:
         server.start()
         ours.sendall(framed(pickle.dumps((7, 0))))

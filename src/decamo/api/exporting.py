@@ -23,6 +23,7 @@ from decamo.storage.outputs import Read, Written, check_outputs
 __all__ = ["ExportRequest", "export_network"]
 
 _CALIBRATION, _MEASURED = 32, 64  # images for ranges, and for the loss
+_SMALLEST = 32  # px of a made-up scene
 _SCENES = 6
 _SEED = 0
 # Native sizes of scenes, in shares of the network's: larger and smaller, lying and standing.
@@ -92,7 +93,7 @@ def _scenes(size: int) -> list[_Image]:
     found = []
     for index in range(_SCENES):
         height, width = (max(round(share * size), 1) for share in _SHAPES[index])
-        image = make_scene(_SEED, index, max(height, width)).image
+        image = make_scene(_SEED, index, max(height, width, _SMALLEST)).image
         found.append(np.ascontiguousarray(image[:height, :width]))
     return found
 

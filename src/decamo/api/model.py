@@ -24,6 +24,7 @@ from decamo.inference.loaded import Loaded, Trained
 from decamo.inference.views import MapMaker, Views
 
 if TYPE_CHECKING:  # torch: decisions/0007
+    from decamo.api.sharing import EvaluatedScores
     from decamo.export.writing import ExportResult
 
 __all__ = ["Model", "load", "predict"]
@@ -85,31 +86,76 @@ class Model:
             "max_pixels": self.max_pixels,
         }
 
-    def save_pretrained(self, folder: str | Path, *, name: str = "", licence: str = "") -> Path:
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        name: str = "",
+        license: str = "",
+        scores: "EvaluatedScores | str | Path | None" = None,
+    ) -> Path:
         """Write the network for others: ``model.safetensors``, ``config.json``, a model card.
 
         Args:
             folder: made where it is missing.
             name: of the model, for its card (default: the folder's).
-            licence: identifier such as ``apache-2.0``, for its card; not stated where empty.
+            license: identifier such as ``apache-2.0``, for its card; not stated where empty.
+            scores: of this network, for its card: what :func:`decamo.evaluate` returned, or the
+                file of ``decamo evaluate --json``.
 
         Returns:
             the folder, which :func:`decamo.load` takes.
 
         Raises:
+            DataError: the file of scores cannot be read.
+            SettingsError: the scores are of another network, or the license is no identifier.
             StorageError: a file cannot be written.
 
         Example:
-            >>> folder = decamo.load(checkpoint).save_pretrained("shared", licence="apache-2.0")
+            >>> folder = decamo.load(checkpoint).save_pretrained("shared", license="apache-2.0")
             >>> decamo.load(folder).predict(photo).mask.dtype
             dtype('bool')
         """
-        # torch: decisions/0007
-        from decamo.inference.pretrained_folder import save_folder
+        # torch, the hub's client: decisions/0007
+        from decamo.api.sharing import Sharing
 
         home = Path(folder)
-        save_folder(self.loaded, home, name=name or home.name, licence=licence, source=self.path)
-        return home
+        return Sharing(self.loaded, self.path, license, scores).save(home, name or home.name)
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        token: str | None = None,
+        commit_message: str = "",
+        license: str = "",
+        scores: "EvaluatedScores | str | Path | None" = None,
+    ) -> str:
+        """Put the network on the Hugging Face hub, as :meth:`save_pretrained` writes it.
+
+        Args:
+            repository: ``user/name``, made where it is missing; ``user/name@branch`` for a branch
+                that is there. It gets one commit.
+            private: whether others are kept out of a model that is made now; an existing public
+                one is then refused.
+            token: of the hub (default: that of ``hf auth login``, or ``HF_TOKEN``).
+            commit_message: what the hub's history says.
+            license: as for :meth:`save_pretrained`.
+            scores: likewise.
+
+        Returns:
+            ``hf://user/name@COMMIT``, which :func:`decamo.load` takes.
+
+        Raises:
+            HubError: there is no token, the hub cannot be reached within seconds, or it refuses.
+            SettingsError: it is no name of a model; or as :meth:`save_pretrained`.
+        """
+        # torch, the hub's client: decisions/0007
+        from decamo.api.sharing import Sharing
+
+        shared = Sharing(self.loaded, self.path, license, scores)
+        return shared.push(repository, private=private, token=token, message=commit_message)
 
     def export(self, path: str | Path, **options: Any) -> "ExportResult":
         """Write the network for another runtime, once its maps have been compared with torch's.

@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 from decamo.data.deaths import NO_MEMORY, kill
 from decamo.system import ignore_stop_signals, stop_signals
 
-__all__ = ["CHUNK", "Answer", "Hand", "Task", "framed", "frames", "serve", "start_hand"]
+__all__ = ["CHUNK", "Answer", "Hand", "Task", "framed", "frames", "serve_tasks", "start_hand"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -60,7 +60,7 @@ def frames(got: bytearray) -> Iterator[bytes]:
         yield frame
 
 
-def serve(
+def serve_tasks(
     pipe: socket.socket, work: Callable[[Any], Any], others: Iterable[socket.socket] = ()
 ) -> None:
     """Answer tasks until nobody is there any more.
@@ -242,7 +242,7 @@ def start_hand(
     ours, theirs = socket.socketpair()
     forks = context.get_start_method() == "fork"
     closed = [ours, *inherited] if forks else []
-    process = context.Process(target=serve, args=(theirs, work, closed), daemon=True)
+    process = context.Process(target=serve_tasks, args=(theirs, work, closed), daemon=True)
     try:
         with _signals_held():
             process.start()

@@ -40,7 +40,7 @@ def lower_hull(x: Reals, y: Reals) -> tuple[Indices, Reals]:
         float64 ``[K - 1]``, rising, rounded. A point on the line between two others is no corner.
     """
     # SciPy's isotonic_regression finds the same by pooling slopes, but takes 0.8 s to load in each
-    # process that scores, and is not there where maps are only scored; a loop in Python takes ten
+    # process that scores, and is not there where maps are only scored; a loop in Python takes many
     # times as long as this. What lies on or above the chord of its neighbours is no corner even if
     # a neighbour is none either, so that all such points go at once. Slopes are compared rounded: a
     # parabola that is the only lowest one at a pixel lies below each chord by 1 or more, which
