@@ -28,6 +28,7 @@ COMMANDS = {
     "escape": "race branches of one checkpoint and prove which gets off the plateau",
     "evaluate": "score checkpoints or any method's maps on data sets",
     "export": "write a network as ONNX, OpenVINO or safetensors, and compare its maps",
+    "push": "put a network on the Hugging Face hub, with its model card",
     "predict": "write probability maps and overlays for images",
     "serve": "show a network as a page of this machine, with a REST endpoint",
     "data": "audit data sets; make procedural camouflage scenes",

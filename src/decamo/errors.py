@@ -17,6 +17,7 @@
     │   ├── CheckpointForeign    not written by decamo; never executed
     │   └── CheckpointMismatch   its network is not the one the flags describe
     ├── ExportError              a network cannot be exported, or gives other maps then
+    ├── HubError                 a network cannot be put on the hub
     ├── MissingExtra             a package is not installed that only some commands need
     ├── StorageError             the disk is full, read-only or gone
     ├── MemoryExhausted          not even the smallest piece of work fits into memory
@@ -34,6 +35,7 @@ __all__ = [
     "DataStalled",
     "DecamoError",
     "ExportError",
+    "HubError",
     "MemoryExhausted",
     "MissingExtra",
     "ModelError",
@@ -121,6 +123,10 @@ class CheckpointMismatch(CheckpointError):
 
 class ExportError(DecamoError):
     """A network cannot be exported, or the exported one gives other maps."""
+
+
+class HubError(DecamoError):
+    """A network cannot be put on the hub."""
 
 
 class MissingExtra(DecamoError):

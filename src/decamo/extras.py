@@ -18,6 +18,7 @@ _EXTRA_OF = {
     "onnx": "export",
     "onnxscript": "export",
     "openvino": "openvino",
+    "av": "video",
 }
 
 

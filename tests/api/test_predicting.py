@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from decamo.api.model import Model
-from decamo.api.predicting import PredictionJob, PredictRequest
+from decamo.api.predict_request import PredictRequest
+from decamo.api.predicting import PredictionJob
 from decamo.data.inside import Notation
 from decamo.errors import SettingsError
 from decamo.inference.inputs import find_images

@@ -1,3 +1,4 @@
+import io
 import json
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from PIL import Image
 
 from decamo.cli import main
+from tests.clips import write_clip
 
 
 def test_maps_and_overlays_have_native_size(
@@ -128,3 +130,29 @@ def test_predictions_never_replace_what_they_read(
     error = capsys.readouterr().err
     assert f"{photos / 'p.png'} would replace {photos / 'p.png'}, which is read" in error
     assert {path: path.read_bytes() for path in photos.iterdir()} == before
+
+
+def test_videos_and_paths_from_standard_input(
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_clip(Path("clip.mp4"), 6)
+    Image.new("RGB", (30, 20), (90, 120, 60)).save("photo.jpg")
+    words = ["predict", str(trained), "-", "--out", "out", "--jsonl", "l.jsonl", "--resume"]
+    for number in range(2):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"photo.jpg\nclip.mp4\n")))
+        assert main([*words, "--smooth", "0.1", "--batch", "4", "--json", "all.json"]) == 0
+        said = capsys.readouterr().out
+        assert f"{Path('out', 'clip.mp4')}: 6 frames at 25 a second, 0 broken frames" in said
+        assert ("2 inputs done before, by l.jsonl" in said) == bool(number)
+        told = json.loads(Path("all.json").read_text())
+        assert [result["image"] for result in told["results"]] == ["photo.jpg"]
+        assert [(v["source"], v["frames"]) for v in told["videos"]] == [("clip.mp4", 6)]
+    assert len(Path("l.jsonl").read_text().splitlines()) == 1 + 1 + 6 + 1
+    assert main(["predict", str(trained), "camera:99", "--out", "out"]) == 2
+    assert "camera:99: no such camera" in capsys.readouterr().err
+    assert main(["predict", str(trained), "photo.jpg", "--out", "out", "--shard", "3/2"]) == 2
+    assert "--shard: got 3/2; give i/n" in capsys.readouterr().err

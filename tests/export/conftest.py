@@ -7,6 +7,7 @@ import pytest
 import decamo
 from decamo.data.rules import ReadingRule
 from decamo.inference.loaded import Loaded
+from decamo.inference.model_card import Card
 from decamo.inference.pretrained_folder import save_folder
 from decamo.nn import build_network
 from decamo.settings import ModelSettings
@@ -31,7 +32,7 @@ def folder_of(home: Path, code: str) -> Path:
     model = build_network(settings, sizes=[64], seed=0)
     loaded = Loaded(64, "average", 3, {"scenes": ReadingRule()}, best_iou=0.5, model=model.eval())
     folder = home / "shared"
-    save_folder(loaded, folder, name="tiny", licence="", source=file)
+    save_folder(loaded, folder, Card("tiny"), source=file)
     return folder
 
 

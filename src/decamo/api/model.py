@@ -1,6 +1,7 @@
 """A trained network in Python: ``decamo.load(...)``, ``model.predict(...)``."""
 
 import glob
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,19 @@ from PIL import Image, ImageOps
 
 from decamo.api.prediction import ImageSource, Prediction
 from decamo.data.deciding import rule_for_images
+from decamo.data.inside import located
 from decamo.data.normalize import to_rgb
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
 from decamo.errors import DataError, ModelError
 from decamo.export.exported_predictor import is_exported, open_exported
 from decamo.extras import missing_extras
-from decamo.inference.inputs import images_under
+from decamo.inference.inputs import VideoItem, images_under, is_video
 from decamo.inference.loaded import Loaded, Trained
 from decamo.inference.views import MapMaker, Views
 
 if TYPE_CHECKING:  # torch: decisions/0007
+    from decamo.api.sharing import EvaluatedScores
     from decamo.export.writing import ExportResult
 
 __all__ = ["Model", "load", "predict"]
@@ -83,31 +86,76 @@ class Model:
             "max_pixels": self.max_pixels,
         }
 
-    def save_pretrained(self, folder: str | Path, *, name: str = "", licence: str = "") -> Path:
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        name: str = "",
+        license: str = "",
+        scores: "EvaluatedScores | str | Path | None" = None,
+    ) -> Path:
         """Write the network for others: ``model.safetensors``, ``config.json``, a model card.
 
         Args:
             folder: made where it is missing.
             name: of the model, for its card (default: the folder's).
-            licence: identifier such as ``apache-2.0``, for its card; not stated where empty.
+            license: identifier such as ``apache-2.0``, for its card; not stated where empty.
+            scores: of this network, for its card: what :func:`decamo.evaluate` returned, or the
+                file of ``decamo evaluate --json``.
 
         Returns:
             the folder, which :func:`decamo.load` takes.
 
         Raises:
+            DataError: the file of scores cannot be read.
+            SettingsError: the scores are of another network, or the license is no identifier.
             StorageError: a file cannot be written.
 
         Example:
-            >>> folder = decamo.load(checkpoint).save_pretrained("shared", licence="apache-2.0")
+            >>> folder = decamo.load(checkpoint).save_pretrained("shared", license="apache-2.0")
             >>> decamo.load(folder).predict(photo).mask.dtype
             dtype('bool')
         """
-        # torch: decisions/0007
-        from decamo.inference.pretrained_folder import save_folder
+        # torch, the hub's client: decisions/0007
+        from decamo.api.sharing import Sharing
 
         home = Path(folder)
-        save_folder(self.loaded, home, name=name or home.name, licence=licence, source=self.path)
-        return home
+        return Sharing(self.loaded, self.path, license, scores).save(home, name or home.name)
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        token: str | None = None,
+        commit_message: str = "",
+        license: str = "",
+        scores: "EvaluatedScores | str | Path | None" = None,
+    ) -> str:
+        """Put the network on the Hugging Face hub, as :meth:`save_pretrained` writes it.
+
+        Args:
+            repository: ``user/name``, made where it is missing; ``user/name@branch`` for a branch
+                that is there. It gets one commit.
+            private: whether others are kept out of a model that is made now; an existing public
+                one is then refused.
+            token: of the hub (default: that of ``hf auth login``, or ``HF_TOKEN``).
+            commit_message: what the hub's history says.
+            license: as for :meth:`save_pretrained`.
+            scores: likewise.
+
+        Returns:
+            ``hf://user/name@COMMIT``, which :func:`decamo.load` takes.
+
+        Raises:
+            HubError: there is no token, the hub cannot be reached within seconds, or it refuses.
+            SettingsError: it is no name of a model; or as :meth:`save_pretrained`.
+        """
+        # torch, the hub's client: decisions/0007
+        from decamo.api.sharing import Sharing
+
+        shared = Sharing(self.loaded, self.path, license, scores)
+        return shared.push(repository, private=private, token=token, message=commit_message)
 
     def export(self, path: str | Path, **options: Any) -> "ExportResult":
         """Write the network for another runtime, once its maps have been compared with torch's.
@@ -150,7 +198,8 @@ class Model:
 
         Args:
             images: one image, or a list of them; a folder (with all below it) and a pattern such
-                as ``photos/*.jpg`` are lists of files.
+                as ``photos/*.jpg`` are lists of files; a zip is a folder. A video is a list of its
+                frames, of which one is held at a time (``pip install 'decamo[video]'``).
 
         Returns:
             a :class:`Prediction` of one image; of several an iterator, in their order.
@@ -167,10 +216,12 @@ class Model:
             2
         """
         if isinstance(images, str | Path):
-            path = Path(images)
+            path = located(images)
+            if path.is_file() and is_video(path):
+                return self._frames(path)
             if path.is_file():
                 return next(self._files([path]))
-            return self._files(_listed(str(images)))
+            return self._each(_listed(str(images)))
         if isinstance(images, Image.Image | np.ndarray):
             return self._pixels(images)
         return self._each(images)
@@ -178,10 +229,26 @@ class Model:
     def _each(self, images: Iterable[ImageSource]) -> Iterator[Prediction]:
         """Of each in turn; files are read by one rule, as those of a folder are."""
         every = list(images)
-        files = [Path(one) for one in every if isinstance(one, str | Path)]
-        found = self._files(files)
+        paths = [located(one) for one in every if isinstance(one, str | Path)]
+        found = self._files([path for path in paths if not is_video(path)])
         for one in every:
-            yield next(found) if isinstance(one, str | Path) else self._pixels(one)
+            if not isinstance(one, str | Path):
+                yield self._pixels(one)
+            elif is_video(Path(one)):
+                yield from self._frames(located(one))
+            else:
+                yield next(found)
+
+    def _frames(self, path: Path) -> Iterator[Prediction]:
+        """Of each frame of a video, as it is asked for."""
+        with missing_extras():
+            # PyAV: decisions/0007
+            from decamo.inference.video_reader import VideoReader
+
+        with VideoReader(VideoItem(path, path), _complain) as reader:
+            for frame in reader:
+                (probability,) = self.predictor.predict([frame.image])
+                yield Prediction(frame.image, probability, path, frame.number, frame.time_s)
 
     def _files(self, files: Sequence[Path]) -> Iterator[Prediction]:
         rule = rule_for_images(files, self.trained.rules, max_pixels=self.max_pixels).rule
@@ -280,9 +347,13 @@ def predict(
     return load(checkpoint, **how).predict(images)
 
 
+def _complain(line: str) -> None:
+    sys.stderr.write(f"decamo: {line}\n")
+
+
 def _listed(name: str) -> list[Path]:
     """The images of a folder or of a pattern, in order."""
-    path = Path(name)
+    path = located(name)
     if path.is_dir():
         return images_under(path)
     files = [Path(one) for one in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207

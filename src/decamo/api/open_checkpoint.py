@@ -4,10 +4,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from decamo.inference.hub import HUB, fetch_folder
 from decamo.inference.load_model import load_model
 from decamo.inference.loaded import Loaded
 from decamo.inference.predictor import Predictor
-from decamo.inference.pretrained_folder import HUB, from_hub
 from decamo.inference.views import Views
 from decamo.nn.build import check_sizes
 from decamo.training.runtime import open_runtime
@@ -41,7 +41,7 @@ def open_checkpoint(
     network: str,
 ) -> OpenedCheckpoint:
     """Load a network by torch; arguments and errors are those of :func:`decamo.load`."""
-    path = from_hub(str(checkpoint)) if str(checkpoint).startswith(HUB) else Path(checkpoint)
+    path = fetch_folder(str(checkpoint)) if str(checkpoint).startswith(HUB) else Path(checkpoint)
     loaded = load_model(path, network)
     for note in loaded.model.notes():
         if note.startswith("warning: "):

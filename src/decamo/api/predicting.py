@@ -13,80 +13,33 @@ import numpy.typing as npt
 
 from decamo.api.expert_sheets import ExpertSheets, expert_sheets
 from decamo.api.model import Model
+from decamo.api.predict_request import PredictRequest
 from decamo.data.deciding import ImagesRule, rule_for_images
 from decamo.data.inside import Notation
 from decamo.data.read_ahead import patient_read
 from decamo.data.reading import read_image
 from decamo.data.waiting import NOBODY, Ear
-from decamo.errors import DataStalled, SettingsError, UnreadableImage
+from decamo.errors import DataStalled, UnreadableImage
+from decamo.extras import missing_extras
 from decamo.inference.annotating import PredictedAnnotations
 from decamo.inference.figures import figures_of
 from decamo.inference.inputs import Found, Item
 from decamo.inference.model_digest import model_digest
 from decamo.inference.prediction_log import MadeBy, PredictedLine, PredictionLog, stamp_of
-from decamo.inference.shard import WHOLE, InputShard
+from decamo.inference.video_result import VideoResult
 from decamo.inference.writer import write_overlay, write_probability
 from decamo.metrics import THRESHOLD
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs
 
-__all__ = ["PredictRequest", "PredictionJob"]
+__all__ = ["PredictionJob"]
 
 _Image = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class PredictRequest:
-    """What is to be written, and how.
-
-    Attributes:
-        out: folder of the pictures.
-        batch: images that go through the network together.
-        experts: also draw where each expert fires.
-        write: notation of annotations; None for none.
-        instances: each connected region is an instance.
-        shard: which share of the inputs.
-        jsonl: file of the lines; None for none.
-        resume: go on from these lines.
-
-    Raises:
-        SettingsError: flags that cannot be meant together.
-    """
-
-    out: Path
-    batch: int = 1
-    experts: bool = False
-    write: Notation | None = None
-    instances: bool = False
-    shard: InputShard = WHOLE
-    jsonl: Path | None = None
-    resume: bool = False
-
-    def __post_init__(self) -> None:
-        if self.instances and self.write is None:
-            raise SettingsError(
-                "--instances", "there is no --write", "say what to write: --write coco"
-            )
-        if self.batch < 1:
-            raise SettingsError("--batch", f"got {self.batch}", "1 is one image at a time")
-        if self.resume and self.jsonl is None:
-            remedy = "name the file where the first run began its lines: --jsonl FILE"
-            raise SettingsError("--resume", "there is no --jsonl", remedy)
-
-    def options(self) -> dict[str, Any]:
-        """What of it makes files what they are, by flag."""
-        return {
-            "--out": str(self.out),
-            "--experts": self.experts,
-            "--write": self.write and str(self.write),
-            "--instances": self.instances,
-            "--shard": str(self.shard),
-        }
-
-
 @dataclass
 class PredictionJob:
-    """Images that are predicted and written, one after the other.
+    """Images and videos that are predicted and written, one after the other.
 
     Attributes:
         found: what was given, all shards' inputs.
@@ -96,7 +49,8 @@ class PredictionJob:
         on_done: called with the line of each image; also of those that were done before.
         lines: how many were written now.
         before: how many an earlier run had done.
-        bad: how many could not be read.
+        bad: how many could not be read, frames of videos among them.
+        videos: that are done, now or before.
     """
 
     found: Found
@@ -108,15 +62,21 @@ class PredictionJob:
     lines: int = field(default=0, init=False)
     before: int = field(default=0, init=False)
     bad: int = field(default=0, init=False)
+    videos: list[VideoResult] = field(default_factory=list, init=False)
+    on_frame: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         request = self.request
+        request.insist_on_kinds(self.found)
         self.items = request.shard.share(self.found.items)
+        self._clips = request.shard.share(self.found.videos)
         self._annotations = request.write and PredictedAnnotations(
             request.out, request.write, request.instances, request.shard, request.resume
         )
         self._by_source = {str(item.image): item for item in self.items}
+        self._clip_by_source = {str(clip.source): clip for clip in self._clips}
         self._done: dict[str, PredictedLine] = {}
+        self._done_clips: dict[str, VideoResult] = {}
 
     def check(self, model: Path, report: Path | None = None) -> None:
         """Refuse outputs that would replace an input or each other, before anything is loaded.
@@ -131,12 +91,14 @@ class PredictionJob:
         request, annotations = self.request, self._annotations
         writes = [Written("--out", request.out, folder=True)]
         writes += [Written("--out", path) for item in self.items for path in self._pictures(item)]
+        writes += [Written("--out", clip.output) for clip in self._clips]
         if annotations:
             todo = () if request.resume and request.write is Notation.COCO else self.items
             writes += [Written("--write", path) for path in annotations.paths(todo)]
         writes += [Written("--jsonl", request.jsonl)] if request.jsonl else []
         writes += [Written("--json", report)] if report else []
         reads = [Read("an image", item.image) for item in self.found.items]
+        reads += [Read("a video", clip.source) for clip in self.found.videos]
         check_outputs([Read("CHECKPOINT", model), *reads], writes)
 
     def run(self, network: Model) -> list[str]:
@@ -166,6 +128,7 @@ class PredictionJob:
                 self._annotations.paths([i for i in self.items if str(i.image) not in self._done])
             with experts.watch if experts else nullcontext():
                 self._predict(_Work(network, decided, log, experts))
+            self._predict_videos(network, log)
         return self._annotations.finish() if self._annotations else []
 
     def _predict(self, work: "_Work") -> None:
@@ -187,6 +150,33 @@ class PredictionJob:
             if len(pending) == self.request.batch:
                 self._flush(work, pending)
         self._flush(work, pending)
+
+    def _predict_videos(self, network: Model, log: PredictionLog) -> None:
+        if not self._clips:
+            return
+        with missing_extras():
+            # PyAV: decisions/0007
+            from decamo.api.predicting_video import VideoWork
+
+        request = self.request
+        work = VideoWork(
+            network.predictor, log, request.overlay, request.smooth, request.batch,
+            self.say, self.on_frame,
+        )  # fmt: skip
+        for clip in self._clips:
+            result = self._done_clips.get(str(clip.source))
+            if result is None:
+                try:
+                    result = work.run(clip)
+                except UnreadableImage as error:
+                    self.say(f"left out: {error}")
+                    self.bad += 1
+                    log.add({"source": str(clip.source), "error": str(error)})
+                    continue
+                self.bad += result.broken
+            else:
+                self.before += 1
+            self.videos.append(result)
 
     def _read(self, work: "_Work", item: Item) -> _Image | None:
         try:
@@ -238,6 +228,8 @@ class PredictionJob:
 
     def _is_done(self, plain: Mapping[str, Any]) -> bool:
         """Whether an image's files are there, and the image is the one that they were made of."""
+        if "frames" in plain:
+            return self._is_done_video(plain)
         try:
             line = PredictedLine.from_plain(plain)
         except (KeyError, TypeError):
@@ -248,6 +240,17 @@ class PredictionJob:
         if line.stamp != stamp_of(item.image) or not all(Path(p).is_file() for p in line.outputs):
             return False
         self._done[line.source] = line
+        return True
+
+    def _is_done_video(self, plain: Mapping[str, Any]) -> bool:
+        try:
+            result = VideoResult(**plain)
+        except TypeError:
+            return False
+        clip = self._clip_by_source.get(result.source)
+        if clip is None or not result.holds_for(clip):
+            return False
+        self._done_clips[result.source] = result
         return True
 
     def _made_by(self, network: Model, decided: ImagesRule) -> MadeBy:

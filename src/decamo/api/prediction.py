@@ -28,7 +28,9 @@ class Prediction:
     Attributes:
         image: uint8 ``[H, W, 3]``, RGB, as displayed.
         probability: float32 ``[H, W]`` in [0, 1], that a pixel belongs to a camouflaged object.
-        source: the image's file; None where it came as pixels.
+        source: the image's file, or its video's; None where it came as pixels.
+        frame: number of the frame in its video, from 0 on; None where there is no video.
+        time_s: when that frame is shown, seconds from the first on.
 
     Example:
         >>> found = decamo.load(checkpoint).predict(photo)
@@ -41,6 +43,8 @@ class Prediction:
     image: npt.NDArray[np.uint8]
     probability: npt.NDArray[np.float32]
     source: Path | None = None
+    frame: int | None = None
+    time_s: float | None = None
 
     @property
     def mask(self) -> npt.NDArray[np.bool_]:
@@ -61,7 +65,8 @@ class Prediction:
 
         Args:
             folder: made where it is missing.
-            name: of the files without extension (default: the image's own, else ``prediction``).
+            name: of the files without extension (default: the image's own, else ``prediction``);
+                the number of a video's frame follows it.
 
         Returns:
             ``NAME.png``, grey, 0 is ground and 255 is object, and ``NAME_overlay.png``.
@@ -70,6 +75,7 @@ class Prediction:
             StorageError: a file cannot be written.
         """
         name = name or (self.source.stem if self.source else "prediction")
+        name += "" if self.frame is None else f"_{self.frame:06d}"
         home = Path(folder)
         make_folder(home)
         paths = home / f"{name}.png", home / f"{name}_overlay.png"

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from decamo.api.model import load
-from decamo.api.predicting import PredictionJob, PredictRequest
+from decamo.api.predict_request import PredictRequest
+from decamo.api.predicting import PredictionJob
 from decamo.data.inside import Notation
 from decamo.data.rules import MAX_PIXELS
 from decamo.data.waiting import Ear
-from decamo.errors import SettingsError
 from decamo.flags import Parser, add_data_timeout, add_network, add_views, write_json
-from decamo.inference.inputs import Found, Item, find_images
+from decamo.inference.inputs import Found, Item, camera_found, find_images
 from decamo.inference.prediction_log import PredictedLine
 from decamo.inference.shard import InputShard
 from decamo.inference.sources import read_sources
@@ -34,15 +34,15 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "files",
         nargs="+",
-        help="images; folders or zips, read with all folders below; a quoted pattern; @FILE or -"
-        " (standard input) for a path a line",
+        help="images and videos; folders or zips, read with all folders below; a quoted pattern;"
+        " @FILE or - (standard input) for a path a line; camera:0",
     )
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
         metavar="DIR",
-        help="where PNGs go, in folders like those of the images",
+        help="where PNGs go, in folders like those of the images; a video's mp4 too",
     )
     parser.add_argument(
         "--img-size", type=int, metavar="N", help="size the network sees, px (default: as trained)"
@@ -82,6 +82,10 @@ def _add_lines(add: Callable[..., Any]) -> None:
         help="of --jsonl: go on where an earlier run ended or was killed")  # fmt: skip
     add("--shard", type=InputShard.parse, default=InputShard(), metavar="I/N",
         help="only the I-th of N shares; all shares together are the whole")  # fmt: skip
+    add("--overlay", action="store_true",
+        help="of a video: its frames with the object in orange, not grey maps")  # fmt: skip
+    add("--smooth", type=float, default=0.0, metavar="SECONDS",
+        help="of a video: average its maps over time, so that they do not flicker")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="write the list of results here")
 
 
@@ -89,12 +93,13 @@ def run(args: argparse.Namespace) -> int:
     """Predict; returns 0, or 2 if an image could not be read."""
     request = PredictRequest(
         args.out, args.batch, args.experts, args.write, args.instances, args.shard,
-        args.jsonl, args.resume,
+        args.jsonl, args.resume, args.overlay, args.smooth,
     )  # fmt: skip
     sources = read_sources(args.files, _standard_input)
-    if sources.camera is not None:
-        raise SettingsError(args.files[0], "cameras are not read yet", "name a file")
-    found = find_images(sources.paths, args.out)
+    if sources.camera is None:
+        found = find_images(sources.paths, args.out)
+    else:
+        found = camera_found(sources.camera, args.out)
     job = PredictionJob(found, request, print, _complain)
     job.ear = Ear(say=_complain, give_up_s=seconds_of("data_timeout", args.data_timeout))
     job.check(args.checkpoint, args.json)
@@ -110,14 +115,15 @@ def run(args: argparse.Namespace) -> int:
         network=args.network,
     )
     results: list[dict[str, Any]] = []
-    with progress_of(sys.stderr, "predicted", len(job.items)) as advance:
+    total = None if found.videos else len(job.items)
+    with progress_of(sys.stderr, "predicted", total) as advance:
 
         def on_done(item: Item, line: PredictedLine) -> None:
             advance()
             if args.json:
                 results.append(_result(item, line, args))
 
-        job.on_done = on_done
+        job.on_done, job.on_frame = on_done, advance
         drawn = job.run(network)
     _tell(job, found, drawn, args)
     report = {
@@ -128,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
         "left_out": {"unreadable": job.bad, "no_image": dict(found.others)},
         "results": results,
     }
+    report |= {"videos": [video.to_plain() for video in job.videos]} if job.videos else {}
     write_json(args.json, report)
     return 2 if job.bad else 0
 
@@ -152,8 +159,12 @@ def _tell(job: PredictionJob, found: Found, drawn: list[str], args: argparse.Nam
     if args.experts:
         one, many = "map, overlay and sheet of experts", "maps, overlays and sheets of experts"
     made, left_out = counted(job.lines, one, many), counted(job.bad, "unreadable file")
-    print(f"{made} in {args.out}, {left_out} left out")
-    before = f"{counted(job.before, 'image')} done before, by {args.jsonl}" if job.before else ""
+    if job.items or not job.videos:
+        print(f"{made} in {args.out}, {left_out} left out")
+    for video in job.videos:
+        frames, broken = counted(video.frames, "frame"), counted(video.broken, "broken frame")
+        print(f"{video.output}: {frames} at {video.rate:.5g} a second, {broken} left out")
+    before = f"{counted(job.before, 'input')} done before, by {args.jsonl}" if job.before else ""
     for line in (before, found.left_out(), _renamed(found), *drawn):
         if line:
             print(line)

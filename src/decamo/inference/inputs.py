@@ -12,7 +12,11 @@ from decamo.data.pairs import IMAGE_SUFFIXES
 from decamo.errors import DataError
 from decamo.storage.outputs import PREDICTION_MARK, mark_of
 
-__all__ = ["Found", "Item", "find_images", "images_under"]
+__all__ = ["Found", "Item", "VideoItem", "camera_found", "find_images", "images_under", "is_video"]
+
+VIDEO_SUFFIXES = frozenset(
+    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".mts")
+)
 
 _KINDS = ("", "_overlay", "_experts")
 _MOST_NAMED = 4
@@ -36,6 +40,21 @@ class Item:
 
 
 @dataclass(frozen=True)
+class VideoItem:
+    """A video, and where the one that is made of it goes.
+
+    Attributes:
+        source: its file, or a camera's name.
+        output: an mp4.
+        camera: index of the camera; None for a file.
+    """
+
+    source: Path
+    output: Path
+    camera: int | None = None
+
+
+@dataclass(frozen=True)
 class Found:
     """What is to be predicted.
 
@@ -44,11 +63,13 @@ class Found:
             ignore case neither.
         others: files of the folders that are no images, by extension.
         renamed: items whose pictures have the image's whole name, since another's has its stem.
+        videos: in the order of their places; those in folders are not looked for.
     """
 
     items: tuple[Item, ...]
     others: Counter[str]
     renamed: tuple[Item, ...] = ()
+    videos: tuple[VideoItem, ...] = ()
 
     def left_out(self) -> str:
         """The files that are no images, in words; empty where there are none."""
@@ -69,6 +90,7 @@ class _Look:
 
     out: Path
     images: dict[Path, None] = field(default_factory=dict)
+    videos: dict[Path, None] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
 
     def folder(self, folder: Path) -> None:
@@ -110,21 +132,32 @@ def find_images(given: Sequence[Path], out: Path) -> Found:
         if path.is_dir():
             look.folder(path)
         else:
-            look.images[path] = None
-    if not look.images:
+            (look.videos if is_video(path) else look.images)[path] = None
+    if not look.images and not look.videos:
         nothing = Found((), look.others).left_out() or "it is empty"
         raise DataError(given[0], f"no image in it; {nothing}", "name images, or folders of images")
-    groups: dict[Path, list[Path]] = {}
-    for image in look.images:
-        groups.setdefault(_mirrored(image.parent, anchors), []).append(image)
     items, renamed = [], []
-    for folder in sorted(groups):
-        for image, name in _names(groups[folder]):
-            pictures = (out / folder / f"{name}{kind}.png" for kind in _KINDS)
-            items.append(Item(_as_given(image, given), *pictures))
-            if name != image.stem:
-                renamed.append(items[-1])
-    return Found(tuple(items), look.others, tuple(renamed))
+    for image, name in _named(look.images, anchors, _KINDS):
+        pictures = (out / name.with_name(f"{name.name}{kind}.png") for kind in _KINDS)
+        items.append(Item(_as_given(image, given), *pictures))
+        if name.name != image.stem:
+            renamed.append(items[-1])
+    videos = [
+        VideoItem(_as_given(video, given), out / name.with_name(f"{name.name}.mp4"))
+        for video, name in _named(look.videos, anchors, ("",))
+    ]
+    return Found(tuple(items), look.others, tuple(renamed), tuple(videos))
+
+
+def camera_found(index: int, out: Path) -> Found:
+    """A camera in the place of all files; its mp4 goes to ``out/camera-INDEX.mp4``."""
+    camera = VideoItem(Path(f"camera:{index}"), out / f"camera-{index}.mp4", index)
+    return Found((), Counter(), videos=(camera,))
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is a video, by its extension alone."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def images_under(folder: Path) -> list[Path]:
@@ -184,7 +217,18 @@ def _files_under(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in sorted(names))
 
 
-def _names(images: Sequence[Path]) -> list[tuple[Path, str]]:
+def _named(
+    files: Iterable[Path], anchors: Sequence[Path], kinds: Sequence[str]
+) -> Iterator[tuple[Path, Path]]:
+    """Each file, and what is made of it, seen from the folder of all that is made."""
+    groups: dict[Path, list[Path]] = {}
+    for file in files:
+        groups.setdefault(_mirrored(file.parent, anchors), []).append(file)
+    for folder in sorted(groups):
+        yield from ((file, folder / name) for file, name in _names(groups[folder], kinds))
+
+
+def _names(images: Sequence[Path], kinds: Sequence[str]) -> list[tuple[Path, str]]:
     """A name for the pictures of each image of one folder, in order."""
     stems = Counter(_folded(image.stem) for image in images)
     taken: set[str] = set()
@@ -194,7 +238,7 @@ def _names(images: Sequence[Path]) -> list[tuple[Path, str]]:
         first = [image.stem] if stems[_folded(image.stem)] == 1 else []
         numbered = (f"{image.name}-{number}" for number in range(2, len(images) + 2))
         for name in (*first, image.name, *numbered):
-            pictures = {_folded(f"{name}{kind}") for kind in _KINDS}
+            pictures = {_folded(f"{name}{kind}") for kind in kinds}
             if not pictures & taken:
                 break
         taken |= pictures

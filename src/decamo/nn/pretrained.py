@@ -1,5 +1,6 @@
 """Weights that timm publishes: whether they can be had, and loading them."""
 
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +11,17 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from torch import nn
 
 from decamo.errors import WeightsUnavailable
+from decamo.nn.packaged_weights import PACKAGES, packaged_weights, pip_remedy
 from decamo.nn.weights import REMEDY, fit_tables
 
 __all__ = ["check_pretrained", "load_pretrained", "published"]
 
 PROBE_SECONDS = 5.0
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+class _HubUnreachable(WeightsUnavailable):
+    """Published weights are not on this machine and cannot be fetched."""
 
 
 def check_pretrained(name: str) -> None:
@@ -53,6 +59,9 @@ def check_pretrained(name: str) -> None:
 def load_pretrained(net: nn.Module, name: str, options: Mapping[str, Any]) -> None:
     """Load the weights that timm publishes.
 
+    Where the hub is out of reach and pip has installed a package of the network's weights, those
+    are loaded, and a line on standard error says so.
+
     Args:
         net: timm's feature extractor, changed in place.
         name: timm's name of it.
@@ -61,6 +70,20 @@ def load_pretrained(net: nn.Module, name: str, options: Mapping[str, Any]) -> No
     Raises:
         WeightsUnavailable: they cannot be had, or do not fit the size it was built for.
     """
+    try:
+        _load_published(net, name, options)
+    except _HubUnreachable as error:
+        packaged = packaged_weights(name)
+        if packaged is None:
+            remedy = f"{pip_remedy(name)}; or {error.remedy}"
+            raise WeightsUnavailable(error.what, error.got, remedy) from error
+        net.load_state_dict({key: packaged[key] for key in net.state_dict()})
+        package = PACKAGES[name]
+        source = f"{package.name} {package.version}".strip()
+        sys.stderr.write(f"decamo: {error.got}: taken from the installed package {source}\n")
+
+
+def _load_published(net: nn.Module, name: str, options: Mapping[str, Any]) -> None:
     check_pretrained(name)
     try:
         with warnings.catch_warnings():
@@ -69,7 +92,8 @@ def load_pretrained(net: nn.Module, name: str, options: Mapping[str, Any]) -> No
             source = _source(name, options)
         net.load_state_dict(fit_tables(source.state_dict(), net.state_dict()))
     except Exception as error:  # network, disk, hub and archive have a family of errors each
-        raise WeightsUnavailable(
+        misfit = isinstance(error, RuntimeError)  # of torch, on shapes that differ
+        raise (WeightsUnavailable if misfit else _HubUnreachable)(
             "--pretrained", f"the weights of {name} cannot be had ({error})", REMEDY
         ) from error
 
@@ -110,6 +134,6 @@ def _cached(repository: str, file: str, revision: str | None) -> bool:
 
 def _unreachable(name: str, error: Exception) -> WeightsUnavailable:
     reason = str(error).strip().splitlines() or [type(error).__name__]
-    return WeightsUnavailable(
+    return _HubUnreachable(
         "--pretrained", f"the weights of {name} cannot be downloaded ({reason[0]:.120})", REMEDY
     )

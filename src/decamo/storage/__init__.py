@@ -12,6 +12,7 @@ from decamo.storage.durable import (
     replace_by_copy,
     run_bytes,
     storage_error,
+    streamed_whole,
     sync_folder,
     write_whole,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "snapshot_name",
     "snapshots_in",
     "storage_error",
+    "streamed_whole",
     "sync_folder",
     "write_whole",
 ]

@@ -4,8 +4,9 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from decamo.errors import StorageError
 from decamo.system import replace, sync_folder
@@ -19,6 +20,7 @@ __all__ = [
     "replace_by_copy",
     "run_bytes",
     "storage_error",
+    "streamed_whole",
     "sync_folder",
     "write_whole",
 ]
@@ -66,6 +68,36 @@ def write_whole(path: Path, *chunks: bytes | memoryview, previous: Path | None =
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise storage_error(path, error) from error
+
+
+@contextlib.contextmanager
+def streamed_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to be written piece by piece that is at ``path`` once the block has ended well.
+
+    If it does not, the old file is untouched and what was written is gone.
+
+    Raises:
+        StorageError: it cannot be opened or put in its place.
+    """
+    temporary = _temporary(path)
+    try:
+        try:
+            temporary.unlink(missing_ok=True)
+            file = temporary.open("w+b")
+        except OSError as error:
+            raise storage_error(path, error) from error
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            replace(temporary, path)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise storage_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def keep_copy(path: Path, copy: Path) -> None:
