@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from decamo.history.journal import read_journal
-from decamo.trackers.tracking import TrackedRun, Tracker
-from decamo.trackers.wandb import open_wandb
+from decamo.settings.sections import TRACKERS
+from decamo.trackers.feeding import _OPENERS
+from decamo.trackers.tracking import TrackedRun
 from tests.commands.conftest import STUCK_FLAGS
 
 KINDS = ("wandb", "mlflow", "trackio")
@@ -68,7 +69,9 @@ def histories(kind: str, folder: Path, id: str) -> dict[str, list[tuple[int, flo
     return found
 
 
-OPENERS: dict[str, Callable[[TrackedRun], Tracker]] = {"wandb": open_wandb}
+def test_each_word_of_the_flag_has_its_tracker() -> None:
+    assert {*TRACKERS} == {"none", "tensorboard", *_OPENERS}
+    assert {*KINDS} == {*_OPENERS}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -158,8 +158,6 @@ def measure_job(job: Job, rules: Rules) -> ImageResult | Dropped | BadFile:
         there = job.map is not None and not rules.leave_out(case, truth)
         other = _by_others(job, truth, rules, None) if there else None
         return Dropped(case.stem, other, faint)
-    if truth.void is not None and truth.void.all():
-        return BadFile(case.stem, case.mask, "all of the mask is void")
     values, raw_shape = map_of(job, truth, rules)
     measures = _measured(values, truth, rules)
     loss, contrast = _atlas(values, truth, image, rules) if rules.atlas else (None, None)

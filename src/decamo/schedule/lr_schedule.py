@@ -55,6 +55,8 @@ class LRSchedule:
         if (height := height_of(self.kind)) is not None:
             done = (step - self.warmup) / max(self.steps - self.warmup - 1, 1)
             return mix(self.floor, self.peak, height(done))
+        if self.kind not in ("cosine", "cosine_restart"):
+            raise ValueError(f"no shape is known for {self.kind!r}")
         first, last = self._cycle_around(step)
         return mix(self.floor, self.peak, half_cosine(step - first, last - first))
 

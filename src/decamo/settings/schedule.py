@@ -26,7 +26,7 @@ _LOOKS = 101  # places at which a height is looked at
 
 
 def register_lr_schedule(name: str, height: Height) -> None:
-    """Make a schedule known by a name that ``--scheduler`` settings may then have.
+    """Make a schedule known by a name that the setting ``scheduler`` may then have, in Python.
 
     It is a pure function, so that a resumed run has the rates of one that was never stopped. The
     warm-up comes before it. A checkpoint keeps the name alone: whoever resumes registers it again.
