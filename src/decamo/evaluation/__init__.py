@@ -1,10 +1,11 @@
 """Predictor or maps + metrics -> scores: `scoring` while training, the rest for publication.
 
-From a checkpoint to its score: `api.evaluating.evaluate` opens it as `decamo.load` does and pairs the
-images with their masks (`cases`, `truth`); `methods.run_method` takes a method's maps one by one, from
-a network (`network.network_jobs`, by `inference.predictor`) or from files (`predictions`), and hands
-them to the processes of `measurer`, in each of which `measuring.measure_job` reads the mask and calls
-`metrics.measure`; `set_scores.score_set` makes means and intervals of the images' measures.
+From a checkpoint to its score: `api.evaluating.evaluate` opens it as `decamo.load` does and pairs
+the images with their masks (`cases`, `truth`); `methods.run_method` takes a method's maps one by
+one, from a network (`network.network_jobs`, by `inference.predictor`) or from files
+(`predictions`), and hands them to the processes of `measurer`, in each of which
+`measuring.measure_job` reads the mask and calls `metrics.measure`; `set_scores.score_set` makes
+means and intervals of the images' measures.
 
 What needs torch (`network`, `scoring`) or scipy (`atlas`, `contrast`) is taken from its own module.
 """
