@@ -1,6 +1,5 @@
 """A trained network in Python: ``decamo.load(...)``, ``model.predict(...)``."""
 
-import glob
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
+from decamo.api.image_sources import listed, pixels_of
 from decamo.api.prediction import ImageSource, Prediction
 from decamo.data.deciding import rule_for_images
 from decamo.data.inside import located
-from decamo.data.normalize import to_rgb
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
-from decamo.errors import DataError, ModelError
+from decamo.errors import ModelError
 from decamo.export.exported_predictor import is_exported, open_exported
 from decamo.extras import missing_extras
-from decamo.inference.inputs import VideoItem, images_under, is_video
+from decamo.inference.inputs import VideoItem, is_video
 from decamo.inference.loaded import Loaded, Trained
 from decamo.inference.views import MapMaker, Views
 
@@ -221,7 +220,7 @@ class Model:
                 return self._frames(path)
             if path.is_file():
                 return next(self._files([path]))
-            return self._each(_listed(str(images)))
+            return self._each(listed(str(images)))
         if isinstance(images, Image.Image | np.ndarray):
             return self._pixels(images)
         return self._each(images)
@@ -257,15 +256,7 @@ class Model:
             yield Prediction(image, self.predictor.predict([image])[0], path)
 
     def _pixels(self, pixels: Image.Image | npt.NDArray[np.uint8]) -> Prediction:
-        if isinstance(pixels, Image.Image):
-            image = to_rgb(ImageOps.exif_transpose(pixels))
-        else:
-            image = np.require(pixels, requirements=["C", "W"])  # torch takes no other
-            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-                shape = "x".join(str(side) for side in image.shape)
-                raise DataError(
-                    "image", f"got {image.dtype} {shape}", "give uint8 H x W x 3, in RGB order"
-                )
+        image = pixels_of(pixels)
         return Prediction(image, self.predictor.predict([image])[0])
 
 
@@ -349,14 +340,3 @@ def predict(
 
 def _complain(line: str) -> None:
     sys.stderr.write(f"decamo: {line}\n")
-
-
-def _listed(name: str) -> list[Path]:
-    """The images of a folder or of a pattern, in order."""
-    path = located(name)
-    if path.is_dir():
-        return images_under(path)
-    files = [Path(one) for one in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
-    if not files:
-        raise DataError(name, "no such image, folder or pattern", "check its spelling")
-    return files
