@@ -115,6 +115,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
             keep_every=draw(st.integers(0, 50)),
             on_divergence=draw(st.sampled_from(["rollback", "stop"])),
             on_plateau=draw(st.sampled_from(["continue", "stop", "escape"])),
+            tracker=draw(st.sampled_from([("none",), ("tensorboard",), ("wandb", "mlflow")])),
             device=draw(st.sampled_from(["auto", "cpu", "cuda", "cuda:1"])),
             precision=draw(st.sampled_from(["auto", "fp32", "fp16", "bf16"])),
             seed=draw(st.integers(0, 2**63 - 1)),

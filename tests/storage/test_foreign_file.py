@@ -259,6 +259,21 @@ def test_what_is_refused_is_named(tmp_path: Path) -> None:
         read_foreign(saved(content, tmp_path / "a.pth"))
 
 
+MADE_UP: set[str] = set()  # modules of libraries that are not there
+
+
+@pytest.fixture(autouse=True)
+def _made_up_libraries_are_forgotten() -> Iterator[None]:
+    yield
+    forget_made_up()
+
+
+def forget_made_up() -> None:
+    for module in MADE_UP:
+        sys.modules.pop(module, None)
+    MADE_UP.clear()
+
+
 def class_of(module: str, name: str, base: type = object) -> Any:
     """A class as another library has it: what counts is its name in the file."""
     if name in vars(sys.modules.get(module, types)):
@@ -266,7 +281,9 @@ def class_of(module: str, name: str, base: type = object) -> Any:
     made = type(name, (base,), {"__module__": module})
     for at in range(module.count(".") + 1):
         part = ".".join(module.split(".")[: at + 1])
-        sys.modules.setdefault(part, types.ModuleType(part))
+        if part not in sys.modules:
+            MADE_UP.add(part)
+            sys.modules[part] = types.ModuleType(part)
     setattr(sys.modules[module], name, made)
     return made
 
@@ -309,8 +326,12 @@ def their_settings() -> dict[str, Any]:
     }
 
 
+THEIR_SETTINGS = tuple(their_settings())
+forget_made_up()
+
+
 @pytest.mark.parametrize("form", ["zip", "old"])
-@pytest.mark.parametrize("name", their_settings())
+@pytest.mark.parametrize("name", THEIR_SETTINGS)
 def test_objects_of_settings_are_read_without_their_classes(
     name: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

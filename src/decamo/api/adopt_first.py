@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from decamo.api.adopting import adopt_given
+from decamo.checkpoint.load_save import read_outline
 from decamo.errors import CheckpointError, CheckpointForeign, SettingsError
 from decamo.settings import RunSettings
 from decamo.settings.network_names import OWN_NETWORK
 from decamo.settings.plain import SECTIONS, kinds, merged
-from decamo.storage.sealed import is_sealed, sealed_outline
+from decamo.storage.sealed import is_sealed
 from decamo.training.choosing import Given
 
 __all__ = ["with_foreign_adopted"]
@@ -77,7 +78,7 @@ def with_foreign_adopted(
 def _is_foreign(path: Path) -> bool:
     """Whether another program wrote it: what is ours and damaged is no such thing."""
     try:
-        sealed_outline(path, check=False)
+        read_outline(path, check=False)
     except CheckpointForeign:
         return not is_sealed(path)
     except CheckpointError:
