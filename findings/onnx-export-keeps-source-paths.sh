@@ -4,7 +4,7 @@
 # Whoever publishes the file publishes the exporter's user name, project folders and lines of code that
 # may be private, and it makes a good part of a small model's bytes.
 #
-# Versions: torch 2.15.0, onnx 1.23.2, onnxscript 0.7.2.
+# Versions: torch 2.9.1 (and 2.15.0), onnx 1.23.2, onnxscript 0.7.2.
 # Expected: a graph with weights and names.
 # Seen: the path of the exporting script and its source lines in each node's metadata_props.
 #
@@ -13,7 +13,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet torch==2.15.0 onnx==1.23.2 onnxscript==0.7.2
+"$folder/venv/bin/pip" install --quiet torch==2.9.1 onnx==1.23.2 onnxscript==0.7.2
 mkdir "$folder/private-client-name"
 cd "$folder/private-client-name"
 cat > export.py <<'PY'
