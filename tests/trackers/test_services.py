@@ -48,8 +48,10 @@ def histories(kind: str, folder: Path, id: str) -> dict[str, list[tuple[int, flo
             history = client.get_metric_history(id, name)
             found[name] = [(m.step, m.value) for m in history]
     elif kind == "trackio":
-        storage = import_module("trackio.sqlite_storage").SQLiteStorage
-        for row in storage.get_logs("decamo", id):
+        # In a process of its own: Trackio looks for its folder once, when it is imported.
+        ask = "import json, sys; from trackio.sqlite_storage import SQLiteStorage as storage;"
+        ask += "print(json.dumps(storage.get_logs('decamo', sys.argv[1])))"
+        for row in json.loads(subprocess.check_output([sys.executable, "-c", ask, id])):
             for name, value in row.items():
                 if "/" in name:
                     found.setdefault(name, []).append((row["step"], value))
