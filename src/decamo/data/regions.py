@@ -1,9 +1,9 @@
 """The regions of a mask, and their outlines as polygons that can be filled again.
 
-Outlines run along the edges of pixels, and a quarter of a pixel within them where others fill them:
-pycocotools, which takes pixels whose centres are inside, and OpenCV and Pillow, which cut corners to
-whole pixels and fill the line too, then give back the same mask. Thinned out they are what a person
-can correct by hand.
+Outlines run along the edges of pixels, and a quarter of a pixel within them where others fill
+them: pycocotools, which takes pixels whose centres are inside, and OpenCV and Pillow, which cut
+corners to whole pixels and fill the line too, then give back the same mask. Thinned out they are
+what a person can correct by hand.
 """
 
 from collections import defaultdict
