@@ -1,8 +1,8 @@
 """The command line: ``decamo COMMAND ...``; flags -> settings -> command.
 
 Exit codes: 0 done; 1 a score or its protocol is not the expected one (``evaluate --expect``); 2 a
-mistake that one line explains; 75 when a budget is spent, or data did not come, and the same
-command goes on; 128 + signal number when stopped by one. Losing standard output ends no run (see
+mistake that one line explains; 75 when a budget is spent, data did not come, or another
+process of the same run is gone, and the same command goes on; 128 + signal number when stopped by one. Losing standard output ends no run (see
 ``streams``).
 """
 
@@ -17,6 +17,7 @@ from decamo import __version__
 from decamo.errors import DecamoError, SettingsError
 from decamo.extras import missing_extras
 from decamo.streams import lasting_streams
+from decamo.system import tell_torchrun
 from decamo.training.stops import stop_requests
 
 __all__ = ["COMMANDS", "Program", "main"]
@@ -92,9 +93,11 @@ class Program:
             if debug:
                 raise
             print(f"decamo: {error}", file=sys.stderr)
-            return 2
+            tell_torchrun(str(error))
+            return error.exit_code
         except KeyboardInterrupt as stop:
             print("decamo: stopped at once", file=sys.stderr)
+            tell_torchrun("stopped at once")
             return 128 + getattr(stop, "number", signal.SIGINT)
 
     def _dispatch(self, words: list[str]) -> int:

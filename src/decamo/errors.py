@@ -21,6 +21,7 @@
     ├── MissingExtra             a package is not installed that only some commands need
     ├── StorageError             the disk is full, read-only or gone
     ├── MemoryExhausted          not even the smallest piece of work fits into memory
+    ├── PeerLost                 another process of the same run has ended (exit code 75)
     ├── RateMismatch             a learning rate was applied that the plan does not have
     └── TrainingDiverged         loss or gradient stayed non-finite
 """
@@ -39,6 +40,7 @@ __all__ = [
     "MemoryExhausted",
     "MissingExtra",
     "ModelError",
+    "PeerLost",
     "RateMismatch",
     "SettingsError",
     "StorageError",
@@ -57,7 +59,12 @@ class DecamoError(Exception):
         what: the flag, file or thing at fault, such as ``--min-lr`` or a path.
         got: what was found there, in a few words.
         remedy: what to do now; complete enough to act on.
+
+    Attributes:
+        exit_code: of a command that ends with it.
     """
+
+    exit_code = 2
 
     def __init__(self, what: object, got: str, remedy: str) -> None:
         self.what = " ".join(str(what).splitlines())  # a path may hold a line break
@@ -139,6 +146,16 @@ class StorageError(DecamoError):
 
 class MemoryExhausted(DecamoError):
     """Not even the smallest piece of work fits into the device's memory."""
+
+
+class PeerLost(DecamoError):
+    """Another process of the same run has ended, or does not answer; nothing is wrong with this one.
+
+    Its exit code is 75, as the same command goes on, or that of the other process where that one
+    ended with a mistake of its own.
+    """
+
+    exit_code = 75
 
 
 class RateMismatch(DecamoError):

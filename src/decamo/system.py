@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import errno
 import importlib
+import json
 import multiprocessing
 import os
 import re
@@ -38,6 +39,7 @@ __all__ = [
     "replace",
     "stop_signals",
     "sync_folder",
+    "tell_torchrun",
 ]
 
 
@@ -267,6 +269,18 @@ def pid_space() -> str:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
+
+
+def tell_torchrun(line: str) -> None:
+    """Why this process ends, for ``torchrun``'s own report; nothing happens without one.
+
+    The file is that of torch's ``ErrorHandler.record_exception``.
+    """
+    path = os.environ.get("TORCHELASTIC_ERROR_FILE", "")
+    if path:
+        extra = {"py_callstack": line, "timestamp": str(int(time.time()))}
+        with contextlib.suppress(OSError):
+            Path(path).write_text(json.dumps({"message": {"message": line, "extraInfo": extra}}))
 
 
 # --- Windows, by its own functions: Python's have no word for these ------------------------------

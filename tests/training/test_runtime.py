@@ -47,7 +47,7 @@ def _train(settings: TrainSettings) -> None:
         images = find_splits(settings.data, folder.census, lambda *_: None, keep=runtime.is_main)
     prepared = prepare(settings, folder, runtime, images, None, stop=lambda: "", clock=lambda: 0.0)
     list(prepared.trainer.run())
-    close_runtime()
+    close_runtime(runtime)
 
 
 def _worker(rank: int, port: int, plain: dict[str, dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from decamo.checkpoint import Checkpoint
 from decamo.data.cache.opening import Pool
 from decamo.data.waiting import StopAsked
 from decamo.errors import SettingsError
-from decamo.history import EpochDone, Event, Interrupted, Journal, StepDone
+from decamo.history import EpochDone, Event, Interrupted, Journal, Saved, StepDone
 from decamo.races.live import Live
 from decamo.races.plateau import PlateauWatch
 from decamo.report.console import Console
@@ -231,8 +231,12 @@ def _train(
             trackers = open_trackers(stack, settings, folder, how.position.step, same, say)
             callbacks += [journal.on_event, *trackers, *session.callbacks]
         callbacks.append(watch.on_event)
+        root = folder.root.resolve()
+        trainer.runtime.remember(f"begun {root}")
         for event in trainer.run():
             last = event
+            if isinstance(event, Saved):
+                trainer.runtime.remember(f"saved {root}")
             for callback in callbacks:
                 callback(event)
             session.moved = session.moved or isinstance(event, StepDone | EpochDone)

@@ -184,9 +184,11 @@ def escape_checkpoint(
     check_run_outputs(settings, [Read("CHECKPOINT", checkpoint), *branches_file, *reads], writes)
     runtime = open_runtime(settings.run.device, settings.run.precision)
     if runtime.world > 1:
-        close_runtime()
         remedy = "start the same command once on each device instead: they share the trials"
-        raise SettingsError("torchrun", f"got {runtime.world} processes for one trial", remedy)
+        found = f"got {runtime.world} processes for one trial"
+        refused = SettingsError("torchrun", found, remedy)
+        close_runtime(runtime, refused)
+        raise refused
     folder = RunFolder(settings.run.checkpoint_dir)
     make_folder(folder.root)
     words = settings.run.budget

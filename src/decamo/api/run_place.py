@@ -2,7 +2,7 @@
 
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from decamo.report.console import Console
 from decamo.report.plan_picture import draw_plan
 from decamo.schedule import SegmentKind
 from decamo.settings import TrainSettings
-from decamo.settings.plain import to_plain
+from decamo.settings.plain import merged, to_plain
+from decamo.settings.words import seconds_of
 from decamo.storage import RunFolder, check_space, file_bytes, run_bytes, write_whole
 from decamo.storage.owner import Ownership, own
 from decamo.training.checkpoint_manager import keep_former_best
@@ -56,38 +57,66 @@ def owned_folder(folder: RunFolder, runtime: Runtime, con: Console) -> Iterator[
 
 
 def as_it_is_now(
-    given: Given, settings: TrainSettings, checkpoint: Checkpoint | None
-) -> tuple[TrainSettings, Checkpoint | None]:
-    """Both, read again if the run has moved on since they were: its owner has ended only now."""
-    path = settings.run.resume_from
+    given: Given,
+    settings: TrainSettings,
+    checkpoint: Checkpoint | None,
+    runtime: Runtime,
+    say: Callable[[str], None],
+) -> tuple[Given, TrainSettings, Checkpoint | None]:
+    """All three, read again if the run has moved on since they were.
+
+    Its owner may have ended only now; or ``torchrun`` has started these processes in place of
+    others, and what those have saved is this command's own.
+    """
+    path, root = settings.run.resume_from, settings.run.checkpoint_dir
+    if settings.run.resume != "auto" and _goes_on_by_itself(settings, runtime):
+        given = merged(given, {"run": {"resume": "auto", "checkpoint_dir": root}})
+        say("torchrun has started this run again: it goes on from its newest checkpoint by itself")
+        return given, *choose_settings(given)
     if checkpoint is None or path is None:
-        begun = any(settings.run.checkpoint_dir.glob("*.pth"))
-        moved = begun and settings.run.resume == "auto"
+        moved = any(root.glob("*.pth")) and settings.run.resume == "auto"
     else:
         moved = read_outline(path, check=False).position != checkpoint.position
-    return choose_settings(given) if moved else (settings, checkpoint)
+    return given, *(choose_settings(given) if moved else (settings, checkpoint))
+
+
+def _goes_on_by_itself(settings: TrainSettings, runtime: Runtime) -> bool:
+    """Whether processes of this very command have trained in the run folder before."""
+    root, path = settings.run.checkpoint_dir.resolve(), settings.run.resume_from
+    if runtime.remembers(f"saved {root}"):
+        return True
+    # Killed about the first save: what lies there is this command's own, unless the folder had
+    # checkpoints before, of which one is to be gone on from.
+    before = path is not None and path.resolve().parent == root
+    return runtime.remembers(f"begun {root}") and not before
 
 
 def runtime_of(settings: TrainSettings) -> Runtime:
     """Device and processes; a run of several processes cannot race branches by itself."""
-    runtime = open_runtime(settings.run.device, settings.run.precision)
+    alone = seconds_of("data_timeout", settings.data.data_timeout)
+    runtime = open_runtime(settings.run.device, settings.run.precision, alone)
     if runtime.world > 1 and settings.run.on_plateau == "escape":
-        close_runtime()
-        raise SettingsError(
+        refused = SettingsError(
             "--on-plateau",
             f"got escape under torchrun, in {runtime.world} processes for one trial",
             "give --on-plateau stop, then start decamo escape once on each device",
         )
+        close_runtime(runtime, refused)
+        raise refused
     return runtime
 
 
 @contextmanager
-def closing_runtime() -> Iterator[None]:
-    """Leave the other processes at the end, also after an error."""
+def closing_runtime(runtime: Runtime) -> Iterator[None]:
+    """Leave together with the other processes; after an error at once, telling them why."""
     try:
         yield
-    finally:
-        close_runtime()
+        runtime.phase("the end")
+        runtime.meet()
+    except BaseException as error:
+        close_runtime(runtime, error)
+        raise
+    close_runtime(runtime)
 
 
 def output_of(runtime: Runtime) -> Any:

@@ -180,26 +180,30 @@ def _train(
     check_run_outputs(settings, reads, writes)
     make_folder(folder.root)
     runtime = runtime_of(settings)
-    budget = _budget(settings, began)
+    budget = _budget(settings, min(began, time.monotonic() - runtime.age()))
     with (
-        closing_runtime(),
+        closing_runtime(runtime),
         stop_requests() as asked,
         Console(output_of(runtime), time.monotonic) as con,
         owned_folder(folder, runtime, con) as owned,
     ):
-        settings, checkpoint = as_it_is_now(given, settings, checkpoint)
+        now = as_it_is_now(given, settings, checkpoint, runtime, con.say)
+        given, settings, checkpoint = now
         if checkpoint is not None and is_complete(settings, checkpoint):
             return TrainResult(folder, complete=settings.run.resume_from)
         folder.open(settings.run.resume_from)
         try:
             images = _splits(settings, checkpoint, folder, runtime, con, budget)
             session = Session(
-                given, folder, runtime, images, con, budget, asked, owned, tuple(callbacks)
-            )
+                given, folder, runtime, images, con, budget, asked, owned, tuple(callbacks),
+                moved=_has_moved(runtime, folder),
+            )  # fmt: skip
             if dry_run:
                 return TrainResult(folder, rehearsal=_rehearse(session, settings, checkpoint))
         except StopAsked as stopped:
-            raise too_short(budget) from stopped
+            if not _has_moved(runtime, folder):
+                raise too_short(budget) from stopped
+            return TrainResult(folder, stop=Stop(StopKind.BUDGET, stopped.why))
         ended = run_legs(session, settings, checkpoint)
         con.say(_best_line(ended, folder))
         if ended.stop:
@@ -213,6 +217,11 @@ def _train(
     )
 
 
+def _has_moved(runtime: Runtime, folder: RunFolder) -> bool:
+    """Whether this command has trained before in processes that ``torchrun`` has replaced."""
+    return runtime.remembers(f"saved {folder.root.resolve()}")
+
+
 def _splits(
     settings: TrainSettings,
     checkpoint: Checkpoint | None,
@@ -222,6 +231,7 @@ def _splits(
     budget: Budget | None,
 ) -> DataSplits:
     """The images to train and to validate on; the first process looks at them first."""
+    runtime.phase("looking at the images")
     with runtime.main_first():
         return find_splits(
             settings.data,

@@ -167,9 +167,9 @@ def micro_batches_per_epoch(count: int, micro_batch: int, world: int = 1) -> int
 class EpochSampler(Sampler[list[tuple[int, int]]]):
     """Addresses (epoch, index) for one rank, micro-batch by micro-batch, over many epochs.
 
-    Each epoch is a permutation cut into global micro-batches of ``micro_batch * world`` samples,
-    of which rank ``r`` takes the ``r``-th contiguous share. The epoch's last may be short; it is
-    shared out as evenly as it can be, and a share may be the empty list. Nothing is dropped and
+    Each epoch is a permutation cut into global micro-batches of ``micro_batch * planned`` samples,
+    of which rank ``r`` takes the ``r``-th contiguous share of ``world``. The epoch's last may be
+    short; a share is as even as it can be, and may be the empty list. Nothing is dropped and
     nothing doubled, so that all ranks take the same number of steps.
 
     Args:
@@ -177,9 +177,10 @@ class EpochSampler(Sampler[list[tuple[int, int]]]):
         seed: fixes the order.
         first_epoch: first epoch to yield.
         last_epoch: last epoch to yield, included.
-        micro_batch: samples on each rank.
+        micro_batch: samples on each rank, where there are as many as planned.
         rank: this process, from 0.
         world: number of processes.
+        planned: number of processes that the plan counts with; 0 for ``world``.
         skip: global micro-batches of ``first_epoch`` that were done before.
 
     Raises:
@@ -196,11 +197,13 @@ class EpochSampler(Sampler[list[tuple[int, int]]]):
         micro_batch: int,
         rank: int = 0,
         world: int = 1,
+        planned: int = 0,
         skip: int = 0,
     ) -> None:
         if count < 1 or micro_batch < 1 or not 0 <= rank < world:
             raise ValueError(f"{count=}, {micro_batch=}, {rank=}, {world=}")
-        self.per_epoch = micro_batches_per_epoch(count, micro_batch, world)
+        self.planned = planned or world
+        self.per_epoch = micro_batches_per_epoch(count, micro_batch, self.planned)
         if last_epoch < first_epoch or not 0 <= skip <= self.per_epoch:
             raise ValueError(f"{first_epoch=}, {last_epoch=}, {skip=} of {self.per_epoch}")
         self.count = count
@@ -215,7 +218,7 @@ class EpochSampler(Sampler[list[tuple[int, int]]]):
         return len(self.epochs) * self.per_epoch - self.skip
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        step = self.micro_batch * self.world
+        step = self.micro_batch * self.planned
         for epoch in self.epochs:
             order = permutation(self.seed, epoch, self.count)
             done = self.skip if epoch == self.epochs.start else 0

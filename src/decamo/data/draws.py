@@ -9,11 +9,12 @@ the kind for the distributions built on them (NEP 19).
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ORDER", "PIXELS", "SCALES", "uniforms", "words"]
+__all__ = ["NOISE", "ORDER", "PIXELS", "SCALES", "uniforms", "words"]
 
 ORDER = 1  # purposes of a stream: two purposes never share a number
 PIXELS = 2
 SCALES = 3
+NOISE = 4
 
 
 def words(purpose: int, seed: int, epoch: int, index: int, count: int) -> NDArray[np.uint64]:

@@ -156,7 +156,9 @@ def prepare(
         on_squares,
         ear,
     )
-    training_batches = TrainingBatches(settings, runtime, splits.train, sources, parts.draw)
+    training_batches = TrainingBatches(
+        settings, runtime, splits.train, sources, parts.draw, resumption.lineage.last.world
+    )
     trainer = Trainer(
         settings=settings,
         runtime=runtime,

@@ -1,11 +1,16 @@
-"""How a run starts or goes on, from settings and a checkpoint; no torch."""
+"""How a run starts or goes on, from settings and a checkpoint; no torch.
+
+Another number of devices changes neither plan nor order where the flags are the same: each step has
+the images that it would have had, dealt out otherwise.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from decamo.schedule import Lineage, Position, Resumption, Segment, SegmentKind, plan_of, resume
 from decamo.settings import TrainSettings, flag_of, shown
+from decamo.settings.words import counted
 
 if TYPE_CHECKING:  # numpy and Pillow, which a plan needs not: decisions/0007
     from decamo.checkpoint import Checkpoint
@@ -35,14 +40,29 @@ def resumption_of(
         segment = Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, images, world)
         plan_of(segment)
         return Resumption(SegmentKind.START, Lineage((segment,)), Position(), "a new run")
-    return resume(
-        checkpoint.lineage,
-        settings.schedule,
-        checkpoint.position,
-        images=images,
-        world=world,
-        other_changes=_other_changes(checkpoint.settings, settings, other_masks),
+    lineage, position = checkpoint.lineage, checkpoint.position
+    changes = _other_changes(checkpoint.settings, settings, other_masks)
+
+    def on(devices: int) -> Resumption:
+        return resume(
+            lineage, settings.schedule, position,
+            images=images, world=devices, other_changes=changes,
+        )  # fmt: skip
+
+    planned = lineage.last.world
+    as_planned = on(planned)
+    if world == planned:
+        return as_planned
+    if as_planned.kind is SegmentKind.BRANCH:
+        return on(world)
+    stage = as_planned.lineage.plan.stage_of_epoch(position.epoch + 1)
+    step = stage.micro_batch * stage.accumulation * planned
+    told = (
+        f"{as_planned.reason}; devices {planned} -> {world}: the same"
+        f" {counted(step, 'image')} a step in the same order, but summed in another one, so not"
+        " bit-equal"
     )
+    return replace(as_planned, reason=told)
 
 
 def is_complete(settings: TrainSettings, checkpoint: "Checkpoint") -> bool:

@@ -11,12 +11,16 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
+from decamo.data.draws import NOISE, words
 from decamo.errors import SettingsError
+from decamo.training.peers import COLLECTIVE_S, Peers
+from decamo.training.roll_call import join
 
 __all__ = [
     "OutOfMemory",
@@ -76,12 +80,14 @@ class Runtime:
         dtype: number format of the forward pass under autocast; None for plain float32.
         rank: number of this process.
         world: processes that train together.
+        peers: the others, as far as they are known; None where there are none.
     """
 
     device: torch.device
     dtype: torch.dtype | None = None
     rank: int = 0
     world: int = 1
+    peers: Peers | None = None
 
     @property
     def is_main(self) -> bool:
@@ -102,26 +108,29 @@ class Runtime:
         for parameter in learning:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        gradients = [p.grad for p in learning if p.grad is not None]
-        flat = torch.cat([g.flatten() for g in gradients])
-        dist.all_reduce(flat)
-        for gradient, piece in zip(
-            gradients, flat.split([g.numel() for g in gradients]), strict=True
-        ):
-            gradient.copy_(piece.view_as(gradient))
+        self._sum_flat([p.grad for p in learning if p.grad is not None])
 
     def average(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Replace each floating-point tensor by its mean over the processes."""
-        if self.world > 1:
-            for tensor in tensors:
-                if tensor.is_floating_point():
-                    dist.all_reduce(tensor)
-                    tensor /= self.world
+        """Replace floating-point tensors by their means over the processes."""
+        found = [tensor for tensor in tensors if tensor.is_floating_point()]
+        if self.world > 1 and found:
+            self._sum_flat(found)
+            for tensor in found:
+                tensor /= self.world
+
+    def _sum_flat(self, tensors: list[torch.Tensor]) -> None:
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        with self._together():
+            dist.all_reduce(flat)
+        sizes = [tensor.numel() for tensor in tensors]
+        for tensor, piece in zip(tensors, flat.split(sizes), strict=True):
+            tensor.copy_(piece.view_as(tensor))
 
     def sum(self, value: torch.Tensor) -> torch.Tensor:
         """Sum of a tensor over the processes."""
         if self.world > 1:
-            dist.all_reduce(value)
+            with self._together():
+                dist.all_reduce(value)
         return value
 
     def any(self, flag: bool) -> bool:
@@ -130,21 +139,68 @@ class Runtime:
             return flag
         return bool(self.sum(torch.tensor(float(flag), device=self.device)) > 0)
 
+    def _together(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.peers is None else self.peers.collective()
+
+    def phase(self, name: str) -> None:
+        """Let the others know what this process does from now on, should it be its last."""
+        if self.peers is not None:
+            self.peers.say(name)
+
+    def remember(self, mark: str) -> None:
+        """Keep a mark for the processes that ``torchrun`` may start in place of these."""
+        if self.peers is not None and self.is_main:
+            self.peers.remember(mark)
+
+    def remembers(self, mark: str) -> bool:
+        """Whether the command's processes, these or dead ones, have made the mark."""
+        return self.peers is not None and self.peers.remembers(mark)
+
+    def age(self) -> float:
+        """Seconds since the command began, also where its processes were started again."""
+        return 0.0 if self.peers is None else self.peers.age()
+
+    def reseed(self, seed: int, step: int) -> None:
+        """Begin torch's generators anew, by run, step and process.
+
+        A checkpoint holds the state of those of one process. With several each step has its own,
+        so that dropout in any of them is after a resume what it would have been.
+        """
+        if self.world > 1:
+            (drawn,) = words(NOISE, seed, self.rank, step, 1)
+            torch.manual_seed(int(drawn >> 1))
+
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """The main process goes through this block before the others enter it."""
-        if self.world > 1 and not self.is_main:
-            dist.barrier()
+        """The main process goes through this block before the others enter it.
+
+        They wait as long as it takes, and no longer than the main process lives.
+
+        Raises:
+            PeerLost: in the others, where it has ended.
+        """
+        if self.peers is not None and not self.is_main:
+            self.peers.wait_for_first()
         yield
-        if self.world > 1 and self.is_main:
-            dist.barrier()
+        if self.peers is not None and self.is_main:
+            self.peers.first_done()
+
+    def meet(self) -> None:
+        """Wait until all processes have come here, so that they leave together.
+
+        ``torchrun`` ends the others as soon as the first one leaves with a code that is not 0: it
+        must not do so while the main one writes a checkpoint.
+        """
+        if self.peers is not None:
+            self.peers.meet()
 
     def gather(self, items: list[Any]) -> list[Any]:
         """Items of all processes, interleaved as ``pairs[rank::world]`` had dealt them."""
         if self.world == 1:
             return items
         parts: list[Any] = [None] * self.world
-        dist.all_gather_object(parts, items)
+        with self._together():
+            dist.all_gather_object(parts, items)
         dealt = [None] * sum(len(p) for p in parts)
         for rank, part in enumerate(parts):
             dealt[rank :: self.world] = part
@@ -156,29 +212,44 @@ def is_first_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def open_runtime(device: str, precision: str) -> Runtime:
+def open_runtime(device: str, precision: str, patience_s: float = 0.0) -> Runtime:
     """Choose device and number format; join the other processes where ``torchrun`` started us.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
+        patience_s: how long a process may be busy alone beyond :data:`COLLECTIVE_S`, in s.
 
     Raises:
         SettingsError: there is no such device, or it does not do this format.
+        PeerLost: the other processes did not come.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     chosen = _device(device, int(os.environ.get("LOCAL_RANK", "0")) if world > 1 else 0)
     dtype = _dtype(precision, chosen)
-    if world > 1 and not dist.is_initialized():
-        if chosen.type == "cuda":
-            torch.cuda.set_device(chosen)
-        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
-    return Runtime(chosen, dtype, rank, world)
+    if world == 1:
+        return Runtime(chosen, dtype)
+    peers = join(rank, world)
+    peers.start()
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    with peers.collective():
+        dist.init_process_group(
+            "nccl" if chosen.type == "cuda" else "gloo",
+            store=peers.store,
+            rank=rank,
+            world_size=world,
+            timeout=timedelta(seconds=COLLECTIVE_S + patience_s),
+        )
+    return Runtime(chosen, dtype, rank, world, peers)
 
 
-def close_runtime() -> None:
-    """Leave the other processes."""
-    if dist.is_initialized():
+def close_runtime(runtime: Runtime, why: BaseException | None = None) -> None:
+    """Leave the other processes; they learn why, where it is before the end."""
+    if runtime.peers is not None:
+        runtime.peers.leave(why)
+    # NCCL would wait there for a process that is gone.
+    if dist.is_initialized() and (why is None or dist.get_backend() == "gloo"):
         dist.destroy_process_group()
 
 

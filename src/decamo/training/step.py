@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.data.dataset import Batch
 from decamo.errors import CheckpointError, CheckpointMismatch
@@ -205,6 +206,8 @@ class Stepper:
     def _update(self, sums: _Sums) -> StepOutcome:
         told, gates = self._shared(sums)
         self.runtime.sum_gradients(self.model.parameters())
+        if self.runtime.world > 1:  # each process's BatchNorm has followed its own images
+            self.runtime.average(_running(self.model))
         self.scaler.unscale(self.optimizer)
         learning = [p for p in self.model.parameters() if p.grad is not None]
         whole = nn.utils.clip_grad_norm_(learning, self.clip_grad or float("inf"))
@@ -222,6 +225,13 @@ class Stepper:
             if self.ema is not None:
                 self.ema.update(self.model)
         return StepOutcome(parts, norm, skipped=not finite)
+
+
+def _running(model: nn.Module) -> Iterator[Tensor]:
+    """Running statistics that forward passes change."""
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.training and module.track_running_stats:
+            yield from (b for b in (module.running_mean, module.running_var) if b is not None)
 
 
 def _cut(batch: Batch, micro_batch_splits: int) -> Iterator[Batch]:

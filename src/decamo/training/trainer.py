@@ -158,6 +158,7 @@ class Trainer:
         self, stage: Stage, epoch: int, batches: BatchStream
     ) -> Generator[Event, None, str]:
         """Train the rest of an epoch; where asked to stop before its end, save and return why."""
+        self.runtime.phase(f"epoch {epoch}")
         self.state.model.train()
         of = self.training_batches.micro_batches(stage)
         while self.state.position.micro < of:
@@ -186,6 +187,7 @@ class Trainer:
         images = self.training_batches.images_in(stage, position.micro, micro)
         rates = apply_lr(self.stepper.optimizer, self.state.lineage.plan, position.step)
         held = yield from self._held(batches, micro)
+        self.runtime.reseed(self.settings.run.seed, position.step)
         if position.micro == 0:
             self.state.sums = replace(self.state.sums, lr=rates)
         outcome = yield from self._fitted(stage, held, images)
@@ -234,8 +236,9 @@ class Trainer:
         while True:
             step = self.state.position.step
             now, scale = self.state.lineage.plan.stage_at(step), self.training_batches.scale(step)
+            splits = now.micro_batch_splits * self.training_batches.pieces
             try:
-                return self.stepper.step(held, images, now.micro_batch_splits, scale)
+                return self.stepper.step(held, images, splits, scale)
             except OutOfMemory as short:
                 torn = short.torn
             release(self.runtime.device)
@@ -273,6 +276,7 @@ class Trainer:
         return "" if at_end else self._why()
 
     def _validate(self, stage: Stage) -> Generator[Event, None, ValidationSummary | None]:
+        self.runtime.phase("a validation")
         predictor = Predictor(
             self.state.shipped, stage.img_size, self.runtime.device, self.runtime.dtype
         )

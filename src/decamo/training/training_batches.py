@@ -88,6 +88,8 @@ class TrainingBatches:
         pairs: images that train, in a fixed order.
         sources: size -> where its training images come from; of other sizes the files are read.
         draw: how images are augmented.
+        planned: devices that the plan counts with; 0 for those that there are. With another number
+            of them a step has the same images all the same.
     """
 
     settings: TrainSettings
@@ -95,6 +97,17 @@ class TrainingBatches:
     pairs: tuple[Pair, ...]
     sources: Mapping[int, SampleSource] = field(default_factory=dict)
     draw: Draw = draw_augmentation
+    planned: int = 0
+
+    @property
+    def devices(self) -> int:
+        """That the plan counts with."""
+        return self.planned or self.runtime.world
+
+    @property
+    def pieces(self) -> int:
+        """In how many a share is cut that is larger as there are fewer devices than planned."""
+        return -(-self.devices // self.runtime.world)
 
     def batches(self, stage: Stage, epoch: int, micro: int) -> BatchStream:
         """This process's micro-batches up to the end of a stage.
@@ -120,6 +133,7 @@ class TrainingBatches:
             micro_batch=stage.micro_batch,
             rank=self.runtime.rank,
             world=self.runtime.world,
+            planned=self.devices,
             skip=micro,
         )
         return BatchStream(
@@ -135,12 +149,12 @@ class TrainingBatches:
         return Patience(seconds_of("data_timeout", self.settings.data.data_timeout))
 
     def micro_batches(self, stage: Stage) -> int:
-        """Micro-batches of each process in an epoch."""
-        return micro_batches_per_epoch(len(self.pairs), stage.micro_batch, self.runtime.world)
+        """Micro-batches in an epoch, of each of which every process has its share."""
+        return micro_batches_per_epoch(len(self.pairs), stage.micro_batch, self.devices)
 
     def images_in(self, stage: Stage, first: int, count: int) -> int:
         """Images, over all processes, in ``count`` micro-batches from number ``first`` on."""
-        size = stage.micro_batch * self.runtime.world
+        size = stage.micro_batch * self.devices
         return min((first + count) * size, len(self.pairs)) - first * size
 
     def scale(self, step: int) -> float:
