@@ -6,6 +6,11 @@ A small run trains on procedural scenes; its process is killed (SIGKILL) at rand
 the same command with ``--resume auto`` starts it anew. At the end its weights, average, moments,
 lineage and history must be those of a run that was never killed, bit for bit. Exit code 1 if
 they are not, or if any start failed.
+
+    python scripts/soak.py --torchrun 2 --kills 10
+
+does the same with a run of two processes under one torchrun: one of them, drawn at random, is
+killed again and again, and torchrun starts both anew, without ``--resume auto``.
 """
 
 import argparse
@@ -35,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--torchrun", type=int, default=0, metavar="N", help="processes of a run")
     args = parser.parse_args(argv)
     root = Path(tempfile.mkdtemp(prefix="soak-"))
     write_scenes(
@@ -47,7 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         on_progress=lambda done, of: None,
     )
     try:
-        return soak(root, args.kills, args.epochs, random.Random(args.seed))
+        rng = random.Random(args.seed)
+        if args.torchrun:
+            return soak_together(root, args.kills, args.epochs, args.torchrun, rng)
+        return soak(root, args.kills, args.epochs, rng)
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
@@ -67,6 +76,11 @@ def soak(root: Path, kills: int, epochs: int, rng: random.Random) -> int:
                 print("the run ended before all kills were made: give more --epochs")
                 break
     finish(root, fire, epochs)
+    return verdict(peace, fire, epochs, kills, f"{len(failed)} starts that failed", bool(failed))
+
+
+def verdict(peace: Path, fire: Path, epochs: int, kills: int, lost: str, failed: bool) -> int:
+    """Compare the two ends, and say it; returns the exit code."""
     differing = [
         found
         for name in ("last.pth", "best_model.pth", f"epoch-{epochs + 5:04d}.pth")
@@ -74,9 +88,81 @@ def soak(root: Path, kills: int, epochs: int, rng: random.Random) -> int:
     ]
     for where in differing[:10]:
         print(f"differs: {where}")
-    verdict = "bit-equal" if not differing else "NOT equal"
-    print(f"{kills} kills, {len(failed)} starts that failed; the end is {verdict}")
+    equal = "bit-equal" if not differing else "NOT equal"
+    print(f"{kills} kills, {lost}; the end is {equal}")
     return 1 if failed or differing else 0
+
+
+def soak_together(root: Path, kills: int, epochs: int, processes: int, rng: random.Random) -> int:
+    """The same with one command of several processes, of which one at a time is killed."""
+    peace, fire = root / "peace", root / "fire"
+    launch = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
+
+    def words(folder: Path, restarts: int) -> list[str]:
+        own = [word for word in command(root, folder, epochs)[3:] if word not in ALONE]
+        return [*launch, f"--max-restarts={restarts}", "-m", "decamo", *own]
+
+    subprocess.run(words(peace, 0), check=True, stdout=subprocess.DEVNULL, env=ENV)
+    log = (root / "log").open("w")
+    run = subprocess.Popen(
+        words(fire, kills), stdout=subprocess.DEVNULL, stderr=log, env=ENV, start_new_session=True
+    )
+    try:
+        made = kill_ranks(run, fire / "journal.jsonl", kills, processes, rng)
+        code = run.wait()
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+        log.close()
+    if code or made < kills:
+        print((root / "log").read_text()[-3000:])
+        print(f"torchrun ended with {code} after {made} kills of {kills}")
+        return 1
+    return verdict(peace, fire, epochs, made, "0 lost", failed=False)
+
+
+ALONE = ("--resume", "auto")
+
+
+def kill_ranks(
+    run: subprocess.Popen[bytes], journal: Path, kills: int, processes: int, rng: random.Random
+) -> int:
+    """Kill one process of each group after some journal lines or some time; returns how many."""
+    before: set[int] = set()
+    for number in range(1, kills + 1):
+        while len(now := ranks_of(run.pid)) < processes or before & {*now.values()}:
+            if run.poll() is not None:
+                return number - 1
+            time.sleep(0.02)
+        early = rng.random() < 0.3  # also before anything is saved
+        lines, until = _lines(journal) + rng.randint(1, 16), time.monotonic() + rng.uniform(0, 12)
+        while run.poll() is None and (
+            time.monotonic() < until if early else _lines(journal) < lines
+        ):
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.25))
+        rank = rng.randrange(processes)
+        before |= set(now.values())
+        if run.poll() is not None or rank not in ranks_of(run.pid):
+            return number - 1
+        os.kill(now[rank], signal.SIGKILL)
+        print(f"kill {number} of {kills}: process {rank}, {_lines(journal)} lines", flush=True)
+    return kills
+
+
+def ranks_of(agent: int) -> dict[int, int]:
+    """Rank -> process of those that torchrun has under way; Linux alone says so."""
+    found: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text().rpartition(")")[2].split()
+            if int(words[1]) == agent and words[0] != "Z":
+                held = (stat.parent / "environ").read_bytes().split(b"\0")
+                ranks = [int(word[5:]) for word in held if word.startswith(b"RANK=")]
+                found |= {rank: int(stat.parent.name) for rank in ranks}
+        except (OSError, ValueError, IndexError):  # gone meanwhile
+            continue
+    return found
 
 
 def command(root: Path, folder: Path, epochs: int) -> list[str]:

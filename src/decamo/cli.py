@@ -1,9 +1,9 @@
 """The command line: ``decamo COMMAND ...``; flags -> settings -> command.
 
 Exit codes: 0 done; 1 a score or its protocol is not the expected one (``evaluate --expect``); 2 a
-mistake that one line explains; 75 when a budget is spent, data did not come, or another
-process of the same run is gone, and the same command goes on; 128 + signal number when stopped by one. Losing standard output ends no run (see
-``streams``).
+mistake that one line explains; 75 when a budget is spent, data did not come or another process of
+the same run is gone, and the same command goes on; 128 + signal number when stopped by one. Losing
+standard output ends no run (see ``streams``).
 """
 
 import argparse

@@ -149,7 +149,7 @@ class MemoryExhausted(DecamoError):
 
 
 class PeerLost(DecamoError):
-    """Another process of the same run has ended, or does not answer; nothing is wrong with this one.
+    """Another process of the same run has ended, or does not answer.
 
     Its exit code is 75, as the same command goes on, or that of the other process where that one
     ended with a mistake of its own.

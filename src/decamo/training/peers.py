@@ -1,8 +1,8 @@
 """The other processes of a run: who they are, whether they live, what they do, why they ended.
 
-All of them write to one key-value store (torch's ``TCPStore``), which ``torchrun`` keeps for as long
-as it runs; without it the first process keeps one. It outlives the collectives: where those break
-or stand still, the store tells which process it is and what it was doing.
+All of them write to one key-value store (torch's ``TCPStore``), which ``torchrun`` keeps for as
+long as it runs; without it the first process keeps one. It outlives the collectives: where those
+break or stand still, the store tells which process it is and what it was doing.
 """
 
 import contextlib

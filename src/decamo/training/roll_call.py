@@ -13,7 +13,7 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-import torch.distributed as dist
+from torch._C._distributed_c10d import PrefixStore, TCPStore
 
 from decamo.training.peers import Beat, Peers, lost
 
@@ -36,21 +36,21 @@ def join(rank: int, world: int) -> Peers:
     kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
-        store = dist.TCPStore(
+        store = TCPStore(
             host,
             port,
             is_master=rank == 0 and not kept,
             timeout=timedelta(seconds=JOIN_S),
             wait_for_workers=False,
         )
-        command = dist.PrefixStore(f"decamo/{os.environ.get('TORCHELASTIC_RUN_ID', '')}", store)
+        command = PrefixStore(f"decamo/{os.environ.get('TORCHELASTIC_RUN_ID', '')}", store)
         me = Beat(rank, f"{socket.gethostname()}, pid {os.getpid()}")
         deadline = time.monotonic() + JOIN_S
         name = (_convene if rank == 0 else _attend)(command, me, world, deadline)
     except RuntimeError as error:
         why = " ".join(str(error).split())[:160]
         raise lost(f"process 0 does not answer at {host}:{port} ({why})") from error
-    return Peers(dist.PrefixStore(name, command), command, me, world)
+    return Peers(PrefixStore(name, command), command, me, world)
 
 
 def _convene(store: Any, me: Beat, world: int, deadline: float) -> str:

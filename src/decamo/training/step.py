@@ -227,7 +227,7 @@ class Stepper:
         return StepOutcome(parts, norm, skipped=not finite)
 
 
-def _running(model: nn.Module) -> Iterator[Tensor]:
+def _running(model: SegmentationNetwork) -> Iterator[Tensor]:
     """Running statistics that forward passes change."""
     for module in model.modules():
         if isinstance(module, _BatchNorm) and module.training and module.track_running_stats:

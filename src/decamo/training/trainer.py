@@ -236,9 +236,9 @@ class Trainer:
         while True:
             step = self.state.position.step
             now, scale = self.state.lineage.plan.stage_at(step), self.training_batches.scale(step)
-            splits = now.micro_batch_splits * self.training_batches.pieces
+            pieces = now.micro_batch_splits * self.training_batches.pieces
             try:
-                return self.stepper.step(held, images, splits, scale)
+                return self.stepper.step(held, images, pieces, scale)
             except OutOfMemory as short:
                 torn = short.torn
             release(self.runtime.device)
