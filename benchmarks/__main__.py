@@ -19,6 +19,7 @@ BENCHMARKS = {
     "profile": "where the time of a training step goes, part by part",
     "backbones": "which of timm's networks train as a backbone at 384 and 416 px, tried one by one",
     "rates": "images a second that train, by batch and size, beside the bare backbone; for a GPU",
+    "gradients": "a step of several processes beside torch's DDP: time, memory, weights",
     "diagnosis": "the diagnosis held against made-up runs whose true state is known",
     "forecast": "the forecast held against recorded runs, each left out in turn",
     "quality": "networks of others and our own, trained alike on photographs and scored",

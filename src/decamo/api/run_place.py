@@ -112,7 +112,7 @@ def closing_runtime(runtime: Runtime) -> Iterator[None]:
     try:
         yield
         runtime.phase("the end")
-        runtime.meet()
+        runtime.part()
     except BaseException as error:
         close_runtime(runtime, error)
         raise

@@ -1,6 +1,7 @@
 """``decamo train``: start a run, or go on with one under the same or another schedule."""
 
 import argparse
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     stopped the run.
     """
     given = given_by(args)
+    # What the store of processes that train together says in C++ of a dead one is said in a line.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
     from decamo.api.training import train_given
     from decamo.api.transplanting import transplanting

@@ -82,9 +82,12 @@ class Peers:
     _held: bool = False  # whether the main thread is in a collective
     _met: int = 0
 
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._run, daemon=True, name="decamo peers")
+
     def start(self) -> None:
         """Beat from now on, and watch the others."""
-        threading.Thread(target=self._run, daemon=True, name="decamo peers").start()
+        self._thread.start()
 
     def say(self, phase: str) -> None:
         """What this process does from now on; the others learn it within a second."""
@@ -164,6 +167,22 @@ class Peers:
         every = list(range(self.world))
         self._wait_for([f"met/{self._met}/{rank}" for rank in every], every)
 
+    def part(self) -> None:
+        """Leave together, so that none finds the store gone: its keeper may be the first process.
+
+        Raises:
+            PeerLost: a process has ended before it came to this.
+        """
+        self.meet()
+        self._over.set()
+        self._thread.join()
+        if self.me.rank:
+            with contextlib.suppress(RuntimeError):
+                self.store.set(f"left/{self.me.rank}", "")  # the last that this one asks of it
+        else:
+            others = list(range(1, self.world))
+            self._wait_for([f"left/{rank}" for rank in others], others)
+
     def _wait_for(self, keys: list[str], ranks: list[int]) -> None:
         for look in count():
             with self._patiently():
@@ -191,7 +210,7 @@ class Peers:
             if not beat.follows:
                 return self._ended(beat)
         if not after:  # the store went with the process that kept it
-            return lost(f"process 0, which keeps the list of all, is gone, in {phase}")
+            return self._without_store()
         counts = {beat.rank: beat.count for beat in before}
         for beat in after:
             if (
@@ -241,19 +260,26 @@ class Peers:
 
     def _run(self) -> None:
         """Beat; where the main thread waits in vain for one that is gone, end the process."""
-        watched = Wait()
+        watched, there = Wait(), True
         while not self._over.wait(_BEAT_S):
             try:
-                self._tell()
-            except RuntimeError:
-                continue
-            found = self._gone(list(range(self.world))) if self._held else None
+                if there:
+                    self._tell()
+            except RuntimeError:  # each try would print torch's own lines
+                there = False
+            found = None
+            if self._held:
+                found = self._gone(list(range(self.world))) if there else self._without_store()
             watched = watched if found else Wait()
             # torch's own error comes at once where it can: this is for those that never do.
             if found and watched.look() > _GRACE_S and not self._over.is_set():
                 sys.stderr.write(f"decamo: {found}\n")
                 sys.stderr.flush()
                 self.end(found.exit_code)
+
+    def _without_store(self) -> PeerLost:
+        where = self.me.phase
+        return lost(f"process 0, which keeps the list of all, is gone; this one is in {where}")
 
 
 def lost(what: str) -> PeerLost:

@@ -185,14 +185,14 @@ class Runtime:
         if self.peers is not None and self.is_main:
             self.peers.first_done()
 
-    def meet(self) -> None:
-        """Wait until all processes have come here, so that they leave together.
+    def part(self) -> None:
+        """Wait until all processes have come to their end, so that they leave together.
 
         ``torchrun`` ends the others as soon as the first one leaves with a code that is not 0: it
         must not do so while the main one writes a checkpoint.
         """
         if self.peers is not None:
-            self.peers.meet()
+            self.peers.part()
 
     def gather(self, items: list[Any]) -> list[Any]:
         """Items of all processes, interleaved as ``pairs[rank::world]`` had dealt them."""
