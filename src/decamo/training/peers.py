@@ -90,9 +90,11 @@ class Peers:
         self._thread.start()
 
     def say(self, phase: str) -> None:
-        """What this process does from now on; the others learn it within a second."""
+        """What this process does from now on."""
         with self._lock:
             self.me = replace(self.me, phase=phase)
+        with contextlib.suppress(RuntimeError):
+            self._tell()
 
     def leave(self, why: BaseException | None = None) -> None:
         """End; the others are told why, where it is before the end of the run."""

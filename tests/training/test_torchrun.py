@@ -1,0 +1,106 @@
+"""Runs of two processes under torchrun, one of which is killed: the end is that of a run in peace."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.soak import differences, end_of
+from tests.training.dying import PLACES
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="torchrun with gloo, on Linux")
+DYING = Path(__file__).parent / "dying.py"
+
+
+def _command(scenes: Path, folder: Path, *words: str, restarts: int = 1) -> list[str]:
+    return [
+        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
+        *(f"--max-restarts={restarts}", str(DYING), *words, "train"),
+        *("--dataset-path", str(scenes), "--checkpoint-dir", str(folder), "--no-pretrained"),
+        *("--backbone", "test_efficientnet", "--num-experts", "3", "--img-size", "32"),
+        *("--batch-size", "1", "--stage2-batch-size", "1", "--accumulation-steps", "2"),
+        *("--epochs", "3", "--stage1-epochs", "1", "--use-ema", "--num-workers", "0"),
+        *("--device", "cpu", "--val-fraction", "0.2", "--tracker", "none"),
+    ]
+
+
+def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run it in a process group of its own, of which nothing outlives this call."""
+    run = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        out, err = run.communicate(timeout=300)
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(words, run.returncode, out, err)
+
+
+@pytest.fixture(scope="module")
+def peace(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("peace") / "run"
+    done = _run(_command(scenes, folder, "step", "none"))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _assert_same_end(a: Path, b: Path) -> None:
+    for name in ("last.pth", "best_model.pth"):
+        assert differences(end_of(a / name), end_of(b / name)) == []
+
+
+def _journal(folder: Path, word: str) -> list[dict[str, Any]]:
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    return [line for line in map(json.loads, lines) if line.get("event") == word]
+
+
+def test_a_killed_process_costs_nothing(scenes: Path, peace: Path, tmp_path: Path) -> None:
+    """It is killed in a step; the other one says so in a line, and both go on by themselves."""
+    done = _run(_command(scenes, tmp_path / "run", "step", "1"))
+    assert done.returncode == 0, done.stderr
+    assert "goes on from its newest checkpoint by itself" in done.stdout
+    said = [line for line in done.stderr.splitlines() if line.startswith("decamo: torchrun: ")]
+    assert len(said) == 1 and "process 1 (" in said[0]
+    assert "is gone; it was last heard of in epoch 1" in said[0]
+    assert "Traceback" not in done.stderr
+    _assert_same_end(peace, tmp_path / "run")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rank", ["0", "1"])
+@pytest.mark.parametrize("place", sorted(PLACES))
+def test_wherever_it_is_killed(
+    scenes: Path, peace: Path, tmp_path: Path, place: str, rank: str
+) -> None:
+    done = _run(_command(scenes, tmp_path / "run", place, rank))
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    _assert_same_end(peace, tmp_path / "run")
+
+
+@pytest.mark.long
+def test_a_spent_budget_is_not_spent_again(scenes: Path, tmp_path: Path) -> None:
+    """torchrun starts the processes anew after exit code 75; they end at once."""
+    words = [*_command(scenes, tmp_path / "run", "step", "none"), "--budget", "20s"]
+    done = _run([*words, "--epochs", "100000"])
+    assert done.returncode == 1
+    assert "exitcode  : 75" in done.stderr
+    assert len(_journal(tmp_path / "run", "run")) <= 2
+    assert (tmp_path / "run" / "last.pth").exists()
+
+
+@pytest.mark.long
+def test_random_kills() -> None:
+    words = ["scripts/soak.py", "--torchrun", "2", "--kills", "3", "--epochs", "12"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert "3 kills, 0 lost; the end is bit-equal" in done.stdout, done.stdout + done.stderr
