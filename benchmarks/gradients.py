@@ -65,6 +65,6 @@ def _text(found: Sequence[Exchange], backbone: str, img_size: int) -> str:
             f" {found[0].parameters / 1e6:.1f} M parameters that learn",
             epoch_rows(header, rows),
             "median (quartiles) of rounds in turn; peak memory of a process beyond the network's"
-            " start; the largest difference of a weight after all steps, of the largest change",
+            " start; root mean square difference of the weights after all steps, of their change",
         ]
     )

@@ -1,12 +1,13 @@
 """Processes that train a network in two ways in turn: our sum of gradients, and torch's DDP."""
 
 import inspect
+import math
 import multiprocessing
 import os
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,16 @@ from decamo.training.runtime import Runtime, close_runtime, open_runtime
 from decamo.training.state import GuardedScaler
 from decamo.training.step import Stepper
 
-__all__ = ["DDPStep", "Exchange", "Spread", "Work", "batches_of", "compare_exchanges", "stepper_of"]
+__all__ = [
+    "DDPStep",
+    "Exchange",
+    "Spread",
+    "Work",
+    "batches_of",
+    "compare_exchanges",
+    "distance",
+    "stepper_of",
+]
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,8 @@ class Exchange:
         ratio: of the rounds, DDP's time over ours.
         own_bytes: peak memory of a process beyond that before its first step.
         ddp_bytes: the same with DDP.
-        difference: largest difference of a weight after all steps.
-        change: largest change of a weight in them.
+        difference: of the weights after all steps, as a root mean square.
+        change: of the weights in them, likewise.
     """
 
     processes: int
@@ -260,15 +270,20 @@ def _in_turn(work: Work, runtime: Runtime) -> dict[str, Any]:
     return {
         **times,
         "parameters": sum(p.numel() for p in own.model.parameters() if p.requires_grad),
-        "difference": _largest(own.model.parameters(), other.model.parameters()),
-        "change": _largest(own.model.parameters(), iter(before)),
+        "difference": distance(own.model.parameters(), other.model.parameters()),
+        "change": distance(own.model.parameters(), before),
     }
 
 
-def _largest(some: Iterator[Tensor], others: Iterator[Tensor]) -> float:
-    return max(
-        float((a.detach() - b.detach()).abs().max()) for a, b in zip(some, others, strict=True)
-    )
+def distance(some: Iterable[Tensor], others: Iterable[Tensor]) -> float:
+    """Root of the mean square difference of all weights.
+
+    Not the largest one: Adam moves a weight by the sign of its gradient at first, also where that
+    is nothing but the rounding of a sum.
+    """
+    pairs = [(a.detach(), b.detach()) for a, b in zip(some, others, strict=True)]
+    squares = sum(float((a - b).double().square().sum()) for a, b in pairs)
+    return math.sqrt(squares / sum(a.numel() for a, _ in pairs))
 
 
 def _memory(work: Work, runtime: Runtime, with_ddp: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "slurm.sh"
 
-# As Slurm's own: it runs the command once a task, passes signals on, and ends with the highest code.
+# As Slurm's own: the command once a task, signals passed on, the highest exit code.
 SRUN = """#!/bin/bash
 while [[ $1 == -* ]]; do shift; done
 pids=()

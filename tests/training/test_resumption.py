@@ -40,6 +40,22 @@ def test_another_schedule_branches() -> None:
     assert word(replace(SETTINGS, schedule=replace(SCHEDULE, stage2_lr=0.5)))[0] == "branch"
 
 
+@pytest.mark.parametrize("world", [2, 3])
+def test_other_device_counts_continue_with_the_same_images_a_step(world: int) -> None:
+    done = resumption_of(SETTINGS, checkpoint(6), images=20, world=world)
+    same = resumption_of(SETTINGS, checkpoint(6), images=20, world=1)
+    assert (done.kind, done.lineage, done.position) == (same.kind, same.lineage, same.position)
+    images = SCHEDULE.stage2_batch_size * SCHEDULE.accumulation_steps
+    assert f"devices 1 -> {world}: the same {images} images a step" in done.reason
+
+
+def test_other_device_counts_and_another_batch_branch() -> None:
+    other = replace(SETTINGS, schedule=replace(SCHEDULE, accumulation_steps=5))
+    done = resumption_of(other, checkpoint(6), images=20, world=2)
+    assert done.kind == "branch"
+    assert done.lineage.last.world == 2
+
+
 @pytest.mark.parametrize(
     ("section", "change", "named"),
     [

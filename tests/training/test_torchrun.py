@@ -1,4 +1,4 @@
-"""Runs of two processes under torchrun, one of which is killed: the end is that of a run in peace."""
+"""Runs of two processes under torchrun, of which one is killed: the end is that of one in peace."""
 
 import json
 import os
@@ -67,7 +67,8 @@ def test_a_killed_process_costs_nothing(scenes: Path, peace: Path, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert "goes on from its newest checkpoint by itself" in done.stdout
     said = [line for line in done.stderr.splitlines() if line.startswith("decamo: torchrun: ")]
-    assert len(said) == 1 and "process 1 (" in said[0]
+    assert len(said) == 1
+    assert "process 1 (" in said[0]
     assert "is gone; it was last heard of in epoch 1" in said[0]
     assert "Traceback" not in done.stderr
     _assert_same_end(peace, tmp_path / "run")

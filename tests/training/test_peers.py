@@ -1,0 +1,145 @@
+"""Processes that know each other, as threads over one store."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from torch._C._distributed_c10d import HashStore, PrefixStore
+
+from decamo.errors import DataError, PeerLost
+from decamo.training import peers as module
+from decamo.training import roll_call
+from decamo.training.peers import Beat, Peers
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BEAT_S", 0.02)
+    monkeypatch.setattr(module, "_SILENT_S", 0.3)
+
+
+def _pair(world: int = 2) -> list[Peers]:
+    store, command = HashStore(), HashStore()
+    group = [Peers(store, command, Beat(rank, f"node{rank}"), world) for rank in range(world)]
+    for one in group:
+        store.set(f"beat/{one.me.rank}", one.me.to_json())
+    return group
+
+
+def _raised(work: Callable[[], Any]) -> PeerLost:
+    with pytest.raises(PeerLost) as caught:
+        work()
+    return caught.value
+
+
+def test_a_first_process_may_take_long_while_it_lives() -> None:
+    first, second = _pair()
+    first.start()
+    waited = threading.Thread(target=second.wait_for_first)
+    waited.start()
+    time.sleep(0.6)  # twice as long as one that is silent is waited for
+    assert waited.is_alive()
+    first.first_done()
+    waited.join(5)
+    assert not waited.is_alive()
+    first.leave()
+
+
+def test_one_that_is_silent_is_named_with_what_it_did() -> None:
+    first, second = _pair()
+    first.say("looking at the images")  # and never again
+    lost = _raised(second.wait_for_first)
+    assert str(lost).startswith(
+        "torchrun: process 0 (node0) has been silent for 0 s, in looking at the images; the same"
+    )
+    assert lost.exit_code == 75
+
+
+def test_a_mistake_of_one_is_that_of_all() -> None:
+    first, second = _pair()
+    first.leave(DataError("--dataset-path", "x is not there", "name another"))
+    lost = _raised(second.wait_for_first)
+    assert "ended in the start: --dataset-path: x is not there; name another" in str(lost)
+    assert lost.exit_code == 2
+
+
+def test_a_broken_collective_names_who_is_gone() -> None:
+    """Process 2 ended because of process 1: it is not named for it."""
+    alive, gone, follower = _pair(3)
+    alive.start()
+    gone.say("epoch 7")
+    follower.leave(PeerLost("torchrun", "process 1 is gone", "go on"))
+
+    def break_it() -> None:
+        with alive.collective():
+            raise RuntimeError("Connection reset by peer")
+
+    assert "process 1 (node1) is gone; it was last heard of in epoch 7" in str(_raised(break_it))
+    alive.leave()
+
+
+def test_a_wait_without_an_answer_is_ended_by_the_thread(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As NCCL's never returns: the process ends with the reason, though its main thread hangs."""
+    monkeypatch.setattr(module, "_GRACE_S", 0.1)
+    first, second = _pair()
+    ended: list[int] = []
+    over = threading.Event()
+    first.end = lambda code: (ended.append(code), over.set())  # type: ignore[assignment,func-returns-value]
+    second.say("a validation")
+    first.start()
+    with first.collective():
+        assert over.wait(5)
+    first.leave()
+    assert set(ended) == {75}
+    assert "decamo: torchrun: process 1 (node1) has been silent" in capsys.readouterr().err
+
+
+def test_marks_outlive_a_group_and_its_age_counts_from_the_first() -> None:
+    first, _ = _pair()
+    assert not first.remembers("saved")
+    first.remember("saved")
+    early = first.age()
+    again = Peers(HashStore(), first.command, Beat(0, "node0"), 2)
+    assert again.remembers("saved")
+    time.sleep(0.05)
+    assert again.age() >= early + 0.05
+
+
+def test_the_names_of_dead_processes_are_not_answered() -> None:
+    """A store that holds the hello and the call of a group that was killed: a new group forms."""
+    command = HashStore()
+    dead = [Beat(rank, "dead") for rank in range(3)]
+    deadline = time.monotonic() + 10
+    command.set("hello/1", "of a dead process")
+    command.set("hello/2", "of another")
+    command.set("call", '["old", ["of a dead process", "of another"]]')
+    for beat in dead:
+        command.set(f"old/beat/{beat.rank}", beat.to_json())
+    command.set("old/go", "go")
+    names: dict[int, str] = {}
+
+    def join(rank: int) -> None:
+        part = roll_call._convene if rank == 0 else roll_call._attend
+        names[rank] = part(command, Beat(rank, "new"), 3, deadline)
+
+    threads = [threading.Thread(target=join, args=(rank,)) for rank in (0, 1, 2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.1)  # the first one calls the dead before the others come
+    for thread in threads:
+        thread.join(10)
+    assert len(names) == 3
+    assert len(set(names.values())) == 1
+    assert names[0] != "old"
+    group = PrefixStore(names[0], command)
+    assert all(b'"new"' in group.get(f"beat/{rank}") for rank in (0, 1, 2))
+
+
+def test_those_that_do_not_come_are_counted() -> None:
+    command = HashStore()
+    lost = _raised(lambda: roll_call._convene(command, Beat(0, "new"), 3, time.monotonic()))
+    assert "1 of 3 processes have come" in str(lost)
