@@ -123,3 +123,18 @@ def test_a_batch_moves_as_a_whole() -> None:
 
 GOLDEN_1 = [4, 3, 0, 1, 5, 9, 6, 2, 8, 7]
 GOLDEN_2 = [3, 2, 1, 9, 6, 4, 8, 0, 7, 5]
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 5])
+def test_other_device_counts_share_out_the_planned_micro_batches(world: int) -> None:
+    """Whoever takes a share, the planned two's micro-batches are whole and in their order."""
+
+    def dealt(count: int, planned: int) -> list[list[tuple[int, int]]]:
+        shares = [
+            list(EpochSampler(11, seed=3, first_epoch=1, last_epoch=2, micro_batch=2, rank=rank,
+                              world=count, planned=planned, skip=1))
+            for rank in range(count)
+        ]  # fmt: skip
+        return [[at for part in parts for at in part] for parts in zip(*shares, strict=True)]
+
+    assert dealt(world, 2) == dealt(2, 0)

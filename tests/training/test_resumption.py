@@ -45,7 +45,8 @@ def test_other_device_counts_continue_with_the_same_images_a_step(world: int) ->
     done = resumption_of(SETTINGS, checkpoint(6), images=20, world=world)
     same = resumption_of(SETTINGS, checkpoint(6), images=20, world=1)
     assert (done.kind, done.lineage, done.position) == (same.kind, same.lineage, same.position)
-    images = SCHEDULE.stage2_batch_size * SCHEDULE.accumulation_steps
+    stage = LEDGER.plan.stage_of_epoch(7)
+    images = stage.micro_batch * stage.accumulation
     assert f"devices 1 -> {world}: the same {images} images a step" in done.reason
 
 
