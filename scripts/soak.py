@@ -14,6 +14,7 @@ killed again and again, and torchrun starts both anew, without ``--resume auto``
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -104,15 +105,12 @@ def soak_together(root: Path, kills: int, epochs: int, processes: int, rng: rand
 
     subprocess.run(words(peace, 0), check=True, stdout=subprocess.DEVNULL, env=ENV)
     log = (root / "log").open("w")
-    run = subprocess.Popen(
-        words(fire, kills), stdout=subprocess.DEVNULL, stderr=log, env=ENV, start_new_session=True
-    )
+    run = subprocess.Popen(words(fire, kills), stdout=subprocess.DEVNULL, stderr=log, env=ENV)
     try:
         made = kill_ranks(run, fire / "journal.jsonl", kills, processes, rng)
         code = run.wait()
     finally:
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
+        end_all(run)
         log.close()
     if code or made < kills:
         print((root / "log").read_text()[-3000:])
@@ -148,6 +146,16 @@ def kill_ranks(
         os.kill(now[rank], signal.SIGKILL)
         print(f"kill {number} of {kills}: process {rank}, {_lines(journal)} lines", flush=True)
     return kills
+
+
+def end_all(run: subprocess.Popen[Any]) -> None:
+    """Kill what is left of a torchrun; its processes are in sessions of their own."""
+    left = list(ranks_of(run.pid).values()) if run.poll() is None else []
+    if run.poll() is None:
+        run.kill()
+    for process in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def ranks_of(agent: int) -> dict[int, int]:

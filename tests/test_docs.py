@@ -34,6 +34,7 @@ PROGRAMS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "python -m decamo": ("decamo.commands", COMMANDS),
     "python train_ultimate.py": ("decamo.commands", COMMANDS),
     "torchrun --nproc-per-node 2 -m decamo": ("decamo.commands", COMMANDS),
+    "torchrun --nproc-per-node 2 --max-restarts 3 -m decamo": ("decamo.commands", COMMANDS),
     "python -m benchmarks": ("benchmarks", BENCHMARKS),
 }
 # Flags of other programs that the pages name.
@@ -41,6 +42,11 @@ FOREIGN = {
     "--torch-backend": "uv",
     "--no-deps": "uv",
     "--nproc-per-node": "torchrun",
+    "--max-restarts": "torchrun",
+    "--nnodes": "torchrun",
+    "--signals-to-handle": "torchrun",
+    "--torchrun": "scripts/soak.py",
+    "--signal": "sbatch",
     "--kills": "scripts/soak.py",
     "--data-binary": "curl",
 }

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scripts.soak import differences, end_of
+from scripts.soak import differences, end_all, end_of
 from tests.training.dying import PLACES
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="torchrun with gloo, on Linux")
@@ -30,16 +29,15 @@ def _command(scenes: Path, folder: Path, *words: str, restarts: int = 1) -> list
 
 
 def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run it in a process group of its own, of which nothing outlives this call."""
+    """Run it; nothing of it outlives this call."""
     run = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
         out, err = run.communicate(timeout=300)
     finally:
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
+        end_all(run)
     return subprocess.CompletedProcess(words, run.returncode, out, err)
 
 
