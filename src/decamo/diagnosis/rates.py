@@ -15,8 +15,8 @@ from decamo.schedule import Plan, Segment, SegmentKind, plan_of
 from decamo.settings import ScheduleSettings, shown
 
 __all__ = [
-    "WINDOWS",
     "SINCE_FALL",
+    "WINDOWS",
     "Learned",
     "learned_before",
     "learned_rate",
