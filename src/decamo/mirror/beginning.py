@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from decamo.errors import AddressError, AddressUnreachable, SettingsError
+from decamo.errors import AddressError, AddressUnreachable, CheckpointDamaged, SettingsError
 from decamo.extras import missing_extras
 from decamo.mirror.fetching import fetch_run
 from decamo.mirror.manifest import Manifest
@@ -228,7 +228,10 @@ def _position_in(folder: RunFolder) -> Position | None:
     # torch, for a resume alone: decisions/0007
     from decamo.checkpoint.load_save import newest_of, read_outline
 
-    newest = newest_of(folder)
+    try:
+        newest = newest_of(folder)
+    except CheckpointDamaged:  # all of them: the mirror may have better ones
+        return None
     return None if newest is None else read_outline(newest, check=False).position
 
 
