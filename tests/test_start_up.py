@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "torchvision", "timm", "tensorboard", "matplotlib", "scipy"}
+HEAVY = {"torch", "torchvision", "timm", "tensorboard", "matplotlib", "scipy", "fsspec", "s3fs"}
 PLAN = ("plan", "--images", "363", "--epochs", "120", "--num-experts", "7")
 
 
@@ -37,7 +37,7 @@ def test_the_account_sees_what_is_loaded(tmp_path: Path) -> None:
     assert "torch" not in packages
 
 
-@pytest.mark.parametrize("words", [("--help",), ("plan", "--help"), PLAN])
+@pytest.mark.parametrize("words", [("--help",), ("plan", "--help"), ("train", "--help"), PLAN])
 def test_help_and_a_plan_load_nothing_of_others(words: tuple[str, ...]) -> None:
     assert not loaded(*words) & (HEAVY | {"numpy", "PIL", "rich"})
 

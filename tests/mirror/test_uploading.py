@@ -62,7 +62,8 @@ def whole(bucket: Bucket, serial: int) -> bool:
 def test_a_server_that_dies_in_the_middle_of_an_upload(
     bucket: Bucket, way: Flaky, tmp_path: Path
 ) -> None:
-    start, root, said = begun(bucket, tmp_path / "a"), run_folder(tmp_path / "a"), []
+    start, root = begun(bucket, tmp_path / "a"), run_folder(tmp_path / "a")
+    said: list[str] = []
     mirror = Mirror(start, root, Position(), said.append, first_pause=0.05)
     mirror.on_event(saved(1))
     until(lambda: bucket.serials() == [1])
@@ -88,7 +89,8 @@ def test_a_server_that_dies_in_the_middle_of_an_upload(
 def test_a_server_that_stays_away_is_told_of_at_the_end(
     bucket: Bucket, way: Flaky, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start, root, said = begun(bucket, tmp_path / "a"), run_folder(tmp_path / "a"), []
+    start, root = begun(bucket, tmp_path / "a"), run_folder(tmp_path / "a")
+    said: list[str] = []
     mirror = Mirror(start, root, Position(), said.append, first_pause=0.05)
     monkeypatch.setattr(beginning, "_position_in", lambda folder: Position(7, 7))
     way.break_now()
