@@ -183,6 +183,34 @@ def test_killed_at_any_moment_on_machines_that_vanish(
         assert differences(end_of(peace / name), end_of(folder / name), name) == []
 
 
+@pytest.mark.long
+def test_of_two_processes_the_first_fetches_and_sends(
+    scenes: Path, bucket: Bucket, tmp_path: Path
+) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+    def run(folder: Path, epochs: int, *more: str) -> subprocess.CompletedProcess[str]:
+        words = [*command(scenes, folder, bucket.address(), epochs), *more]
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        return subprocess.run(
+            [sys.executable, *launcher, "-m", "decamo", *words],
+            env=environment, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+
+    first = run(tmp_path / "first", 2)
+    assert first.returncode == 0, first.stderr[-3000:]
+    assert bucket.serials()
+    second = run(tmp_path / "second", 3)
+    assert second.returncode == 0, second.stderr[-3000:]
+    assert second.stdout.count("fetched: ") == 1
+    assert "extend: epoch 3 to 3" in second.stdout
+    assert load_sealed(tmp_path / "second" / "last.pth")["position"]["epoch"] == 3
+    third = run(tmp_path / "third", 3, "--mirror", "s3://no-such-bucket-here/x")
+    assert third.returncode != 0
+    assert "bucket does not exist" in third.stderr
+    assert "was refused to the first process" in third.stderr
+
+
 def _killed(words: list[str], environment: dict[str, str], rng: random.Random) -> int:
     """Run it, and kill it after some epochs and a moment: in training, saving or sending.
 
