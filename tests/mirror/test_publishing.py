@@ -3,19 +3,22 @@
 import hashlib
 import io
 import json
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
 
-from decamo.errors import AddressError, AddressMissing, AddressUnreachable
+from decamo.errors import AddressError, AddressMissing, AddressUnreachable, MissingExtra
 from decamo.mirror.beginning import opened_remote
 from decamo.mirror.fetching import fetch_run
 from decamo.mirror.held_files import hold
 from decamo.mirror.manifest import Manifest, is_mirrored, manifest_name
 from decamo.mirror.publishing import MirrorTaken, Publisher, newest_manifests
 from decamo.schedule import Position
+from decamo.storage.remote_files import answered
 from tests.mirror.conftest import Bucket
 
 FILES = {
@@ -235,3 +238,25 @@ def test_what_is_wrong_is_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch)
         opened_remote(bucket.address()).sizes()
     with pytest.raises(AddressError, match="Protocol not known"):
         opened_remote("nothing://x/y")
+
+
+def test_a_server_that_takes_the_call_and_says_nothing(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        remote = opened_remote(bucket.address())
+        with pytest.raises(AddressUnreachable, match=r"no answer within 0\.2 s"):
+            answered(remote.address, remote.sizes, within=0.2)
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    known = sys.modules["fsspec.registry"]._registry
+    monkeypatch.delitem(known, "s3", raising=False)
+    with pytest.raises(MissingExtra, match=r"pip install 'decamo\[remote\]'"):
+        opened_remote("s3://bucket/run")
+    monkeypatch.delitem(sys.modules, "decamo.storage.remote_files")
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MissingExtra, match=r"fsspec: .* pip install 'decamo\[remote\]'"):
+        opened_remote("s3://bucket/run")

@@ -36,7 +36,7 @@ _NO_CREDENTIALS = (
     "SSOTokenLoadError",
     "UnauthorizedSSOTokenError",
 )
-_LOOK = "check address, bucket and credentials (docs/how-to/mirror.md)"
+_LOOK = "check address, bucket and credentials"
 
 _T = TypeVar("_T")
 
@@ -58,7 +58,8 @@ def open_remote(address: str) -> "RemoteFolder":
             fs, root = fsspec.core.url_to_fs(address, skip_instance_cache=True, **options)
         except ImportError as error:
             remedy = "pip install 'decamo[remote]'" if scheme in _S3 else str(error)
-            raise MissingExtra(scheme, f"{scheme}:// needs a package", remedy) from error
+            got = f"{scheme}:// needs a package that is not installed"
+            raise MissingExtra(shown_address(address), got, remedy) from error
     return RemoteFolder(address, fs, root, folders=scheme not in _WITHOUT_FOLDERS)
 
 
