@@ -17,7 +17,7 @@ SOURCE = Path(decamo.__file__).parent
 LADDER: list[set[str]] = [
     {"errors", "streams", "system"},
     {"extras", "settings"},
-    {"recipes", "geometry", "storage", "schedule", "metrics"},
+    {"recipes", "geometry", "storage", "schedule", "metrics", "cluster"},
     {"data", "nn", "history"},
     {"losses", "diagnosis", "checkpoint"},
     {"inference"},
@@ -46,6 +46,7 @@ NO_TORCH = {
     "metrics",
     "history",
     "diagnosis",
+    "cluster",
 }
 
 # What importing a room may load beside the standard library (docs/decisions/0007); others nothing.
