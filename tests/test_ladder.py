@@ -17,8 +17,8 @@ SOURCE = Path(decamo.__file__).parent
 LADDER: list[set[str]] = [
     {"errors", "streams", "system"},
     {"extras", "settings"},
-    {"recipes", "geometry", "storage", "schedule", "metrics", "cluster"},
-    {"data", "nn", "history"},
+    {"recipes", "geometry", "storage", "schedule", "metrics"},
+    {"data", "nn", "history", "cluster"},
     {"losses", "diagnosis", "checkpoint"},
     {"inference"},
     {"export"},

@@ -10,15 +10,15 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from decamo.cluster.nodes import Node, nodes_for
 from decamo.cluster.software import Software, software_here
-from decamo.cluster.where import OnRay, Share, where_of
+from decamo.cluster.where import OnRay, where_of
 from decamo.errors import SettingsError
 from decamo.system import on_main_thread, stop_signals
 
@@ -33,29 +33,6 @@ _START = "start one with `ray start --head`, or give --on ray for one of this ma
 # the fourth byte of the answer says that it is the server's settings.
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 _SETTINGS = 4
-
-
-@dataclass(frozen=True)
-class Node:
-    """A machine of the cluster, or a part of one.
-
-    Attributes:
-        id: by which Ray knows it.
-        host: its address.
-        cpus: cores that tasks may reserve.
-        gpus: likewise.
-        kind: of its GPUs, as Ray names them; empty for none.
-    """
-
-    id: str
-    host: str
-    cpus: float
-    gpus: float
-    kind: str = ""
-
-    def has_room(self, share: Share) -> bool:
-        """Whether a task with this share could ever run here."""
-        return share.cpus <= self.cpus and share.gpus <= self.gpus
 
 
 @contextmanager
@@ -98,27 +75,6 @@ def alive() -> tuple[Node, ...]:
             place = (node["NodeID"], node["NodeManagerAddress"])
             found.append(Node(*place, has.get("CPU", 0.0), has.get("GPU", 0.0), "".join(kinds)))
     return tuple(found)
-
-
-def nodes_for(nodes: Sequence[Node], share: Share) -> tuple[Node, ...]:
-    """Those that could run a task with this share.
-
-    Raises:
-        SettingsError: none could: the task would wait for ever.
-    """
-    able = tuple(node for node in nodes if node.has_room(share))
-    if able:
-        return able
-    most = {"gpus": max(n.gpus for n in nodes), "cpus": max(n.cpus for n in nodes)}
-    for name, value in most.items():
-        if getattr(share, name) > value:
-            got = (
-                f"got {getattr(share, name):g}, and no node of the cluster has more than {value:g}"
-            )
-            remedy = f"give at most {value:g}, or start such a node first"
-            raise SettingsError(f"--{name}-per-{share.unit}", got, remedy)
-    got = f"no node has both {share.gpus:g} GPUs and {share.cpus:g} CPUs"
-    raise SettingsError(f"--gpus-per-{share.unit}", got, "ask for less, or start such a node first")
 
 
 def check_software(nodes: Sequence[Node]) -> None:

@@ -33,20 +33,23 @@ class Share:
     """What one task reserves of a node.
 
     Attributes:
-        cpus: cores; a fraction lets several tasks share one.
-        gpus: likewise; beyond one, whole ones.
+        cpus: cores; a fraction lets several tasks share one. None for one beside a GPU, and for
+            as many as the command's own threads without.
+        gpus: likewise; beyond one, whole ones. None for one where the cluster has any.
         unit: what runs in it, as its flags say: ``--gpus-per-trial``.
 
     Raises:
         SettingsError: names the flag.
     """
 
-    cpus: float = 1.0
-    gpus: float = 0.0
+    cpus: float | None = None
+    gpus: float | None = None
     unit: str = "trial"
 
     def __post_init__(self) -> None:
         for name, value in (("cpus", self.cpus), ("gpus", self.gpus)):
+            if value is None:
+                continue
             flag = f"--{name}-per-{self.unit}"
             if not 0 <= value < float("inf"):
                 raise SettingsError(flag, f"got {value:g}", "give a number from 0")

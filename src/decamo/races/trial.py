@@ -1,7 +1,9 @@
 """One branch, trained up to a rung in a run folder of its own, from wherever it stands."""
 
 import shutil
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,14 @@ from typing import Any
 from decamo.checkpoint import Checkpoint
 from decamo.checkpoint.load_save import load_checkpoint, newest_of
 from decamo.data.cache.opening import Pool
-from decamo.data.waiting import NOBODY, Ear, StopAsked
-from decamo.errors import CheckpointError, DataStalled, MemoryExhausted, TrainingDiverged
+from decamo.data.waiting import NOBODY, Ear, StopAsked, Wait
+from decamo.errors import (
+    CheckpointError,
+    DataStalled,
+    FolderInUse,
+    MemoryExhausted,
+    TrainingDiverged,
+)
 from decamo.history import Baseline, EpochDone, Event, Interrupted, Journal, Scored
 from decamo.races.branch import CONTROL, TRANSPLANT, Branch
 from decamo.races.branch_checkpoint import (
@@ -25,7 +33,9 @@ from decamo.races.successive_halving import lineage_of, trial_settings
 from decamo.races.trial_files import LostKind, LostTrial, Result, Rung, read_result, write_result
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
-from decamo.storage import RunFolder
+from decamo.storage import RunFolder, make_folder
+from decamo.storage.owner import SILENT_AFTER, Ownership, own
+from decamo.storage.owner_file import is_owner_file
 from decamo.training.data_splits import DataSplits
 from decamo.training.prepare import Prepared, prepare
 from decamo.training.runtime import Runtime
@@ -34,6 +44,8 @@ from decamo.training.state import TrainState
 __all__ = ["Course", "advance", "branch_state"]
 
 _HERE = "the rung is reached"
+_GIVES_WAY = SILENT_AFTER + 60.0  # seconds
+_PAUSE = 0.5  # seconds between two looks at another's folder
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,22 @@ def advance(
         DecamoError: disk, data or settings.
     """
     folder = RunFolder(course.root / branch.name)
+    with ExitStack() as held:
+        try:
+            owned = held.enter_context(_owned(course, folder))
+        except StopAsked as stopped:
+            return read_result(course.root, branch.name), str(stopped)
+        return _advance(course, branch, rung, owned, on_event)
+
+
+def _advance(
+    course: Course,
+    branch: Branch,
+    rung: int,
+    owned: Ownership,
+    on_event: Callable[[Event], None],
+) -> tuple[Result, str]:
+    folder = RunFolder(course.root / branch.name)
     result, under_way = _where(course, folder, branch)
     target = course.start.done + rung
     try:
@@ -106,6 +134,7 @@ def advance(
             if under_way is None:
                 journal.write("run", _run_line(prepared, settings))
             for event in prepared.trainer.run():
+                owned.check()
                 scribe.on_event(event)
                 journal.on_event(event)
                 on_event(event)
@@ -120,6 +149,33 @@ def advance(
         return lost, ""
     reached = prepared.trainer.state.position.epoch >= target
     return scribe.result, "" if reached else why or "asked to stop"
+
+
+@contextmanager
+def _owned(course: Course, folder: RunFolder) -> Iterator[Ownership]:
+    """Own the trial's folder.
+
+    Its process may have been given up while it only stood still, or was cut off: it is waited for
+    until it is gone, or finds that it has been overtaken.
+
+    Raises:
+        StopAsked: there was a reason to stop meanwhile.
+        FolderInUse: it is neither.
+    """
+    make_folder(folder.root)
+    waited = Wait()
+    with ExitStack() as held:
+        while True:
+            try:
+                owned = held.enter_context(own(folder.root, say=course.ear.say))
+                break
+            except FolderInUse:
+                if waited.look() > _GIVES_WAY:
+                    raise
+            if why := course.stop():
+                raise StopAsked(why)
+            time.sleep(_PAUSE)
+        yield owned
 
 
 def branch_state(course: Course, branch: Branch, settings: TrainSettings, why: str) -> Checkpoint:
@@ -158,8 +214,9 @@ def _where(
         if set(range(done + 1)) - {0} <= result.rungs.keys():
             settings = trial_settings(branch, course.start, course.epochs)
             return result, (state, _placed(settings, folder, newest))
-    if folder.root.exists():
-        shutil.rmtree(folder.root)
+    for path in folder.root.iterdir():
+        if not is_owner_file(path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     return Result(branch.name, {}), None
 
 
