@@ -101,6 +101,16 @@ def add_network(add: Callable[..., Any], **how: Any) -> None:
         help="the network of a checkpoint that has it from a file; the file is run")  # fmt: skip
 
 
+def add_workers(add: Callable[..., Any]) -> None:
+    """Add the flags of where a network works, but for how many."""
+    add("--on", metavar="ray[:ADDRESS]",
+        help="workers on a Ray cluster (auto, HOST:PORT; default: this machine alone), with the"
+        " same results; pip install 'decamo[ray]'")  # fmt: skip
+    for name, what in (("gpus", "GPUs"), ("cpus", "cores")):
+        add(f"--{name}-per-worker", type=float, metavar="X",
+            help=f"of --on: {what} that each reserves")  # fmt: skip
+
+
 def add_wanted(add: Callable[..., Any]) -> None:
     """Add the flags that say of data sets what their folders do not, as ``decamo train`` has."""
     names: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "NAME"}
