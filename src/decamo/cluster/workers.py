@@ -98,14 +98,14 @@ def workers_of(
     return Workers(where, count, share, device, precision)
 
 
-def loaded_here(workers: Workers | None, device: str, precision: str) -> dict[str, str]:
-    """Where this process loads a network, as arguments of :func:`decamo.load`.
+def loaded_here(workers: Workers | None, device: str, precision: str) -> tuple[str, str]:
+    """Device and precision that this process loads a network with.
 
     One that workers compute with is only looked at here: its size, and what it was trained on.
     """
     if workers is None:
-        return {"device": device, "precision": precision}
-    return {"device": "cpu", "precision": "fp32"}
+        return device, precision
+    return "cpu", "fp32"
 
 
 @dataclass(frozen=True)

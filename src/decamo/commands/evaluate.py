@@ -34,6 +34,7 @@ from decamo.flags import (
     add_network,
     add_views,
     add_wanted,
+    add_workers,
     write_json,
 )
 from decamo.report.score_files import scores_csv, scores_latex, scores_markdown
@@ -78,7 +79,9 @@ def add_arguments(parser: Parser) -> None:
     add("--precision", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
     add("--batch-size", type=int, default=8, metavar="N", help="images read ahead; moves no score")
     add("--num-workers", type=int, default=2, metavar="N", help="reading threads")
-    add("--workers", type=int, metavar="N", help="scoring processes (default: by cores and images)")
+    add("--workers", type=int, metavar="N",
+        help="scoring processes, or workers of --on (default: by cores and images)")  # fmt: skip
+    add_workers(add)
     add_data_timeout(add)
     add = parser.add_argument_group("what is told").add_argument
     add("--by", **many, choices=sorted(GROUPINGS), help="scores of groups as well")

@@ -123,9 +123,11 @@ def run(args: argparse.Namespace) -> int:
     job.in_order = args.json is not None
     job.check(args.checkpoint, args.json)
     views = Views(args.flips, tuple(args.scales), args.look_closer)
+    device, precision = loaded_here(workers, args.device, args.precision)
     network = load(
         args.checkpoint,
-        **loaded_here(workers, args.device, args.precision),
+        device=device,
+        precision=precision,
         img_size=args.img_size,
         views=views,
         decide=args.decide,
