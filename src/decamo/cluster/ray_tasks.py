@@ -22,7 +22,7 @@ from decamo.cluster.nodes import Node, device_on, nodes_for, settled
 from decamo.cluster.ray_session import check_software, connected, on_node
 from decamo.cluster.shared_folder import Token, token_in
 from decamo.cluster.software import Software, software_here
-from decamo.cluster.tasks import Line, Place
+from decamo.cluster.tasks import Place, TaskLine
 from decamo.cluster.where import OnRay, Share
 from decamo.errors import ClusterError, DecamoError, SettingsError
 
@@ -133,7 +133,7 @@ class _DeskLine:
 
 
 def _perform(
-    work: Callable[[Any, Any, Line], Found],
+    work: Callable[[Any, Any, TaskLine], Found],
     shared: Any,
     item: Any,
     key: str,
@@ -205,7 +205,7 @@ class RayTasks:
 
     def __call__(
         self,
-        work: Callable[[Any, Any, Line], Found],
+        work: Callable[[Any, Any, TaskLine], Found],
         shared: Any,
         items: Mapping[str, Any],
         *,
