@@ -1,6 +1,3 @@
-import json
-import os
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +36,6 @@ def study(scenes: Path, root: Path, told: Told, stop: Callable[[], str] = lambda
     return Study(
         root=root, settings=settings, branches=BRANCHES, seeds=2, epochs=1, splits=splits,
         runtime=open_runtime("cpu", "fp32"), stop=stop, clock=lambda: 0.0, on_event=on_event,
-        sleep=lambda _seconds: pytest.fail("there is work to do"),
     )  # fmt: skip
 
 
@@ -69,12 +65,3 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
         same.settings.model, num_experts=4)))  # fmt: skip
     with pytest.raises(SettingsError, match="a study of other settings"):
         other.run()
-
-
-def test_what_another_process_trains_is_left_to_it(scenes: Path, tmp_path: Path) -> None:
-    told: Told = []
-    asked = study(scenes, tmp_path / "study", told, stop=lambda: "enough" if told else "")
-    owner = {"host": socket.gethostname(), "process": os.getppid()}
-    (tmp_path / "study" / "seed-0.claim-0001").write_text(json.dumps(owner))
-    assert asked.run() == "enough"
-    assert told == [(1, "", 1)]

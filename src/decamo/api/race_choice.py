@@ -39,10 +39,6 @@ class RaceChoice:
     def __post_init__(self) -> None:
         if self.trial_epochs < 1:
             raise SettingsError("--trial-epochs", f"got {self.trial_epochs}", "give at least 1")
-        for name in ("gpus", "cpus"):
-            if self.on is None and getattr(self.share, name) is not None:
-                remedy = "add --on ray, or leave it out: trials run one by one in this process"
-                raise SettingsError(f"--{name}-per-trial", "given without --on", remedy)
 
 
 def branches_in(choice: RaceChoice, start: StartPoint) -> tuple[Branch, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from decamo.cluster.tasks import Place, one_after_another
 from decamo.cluster.where import OnRay, Share
+from decamo.errors import SettingsError
 from decamo.extras import missing_extras
 
 __all__ = ["place_of"]
@@ -31,6 +32,10 @@ def place_of(
         StorageError: the folder cannot be written.
     """
     if on is None:
+        for name in ("gpus", "cpus"):
+            if getattr(share, name) is not None:
+                remedy = "add --on ray, or leave it out: here one runs after the other"
+                raise SettingsError(f"--{name}-per-{share.unit}", "given without --on", remedy)
         yield Place(one_after_another, device, here=True)
         return
     with missing_extras():

@@ -9,6 +9,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from decamo.cluster.nodes import Node, device_on, nodes_for, settled
 from decamo.cluster.ray_session import check_software, connected, on_node
 from decamo.cluster.shared_folder import Token, token_in
 from decamo.cluster.software import Software, software_here
-from decamo.cluster.tasks import Line, Place
+from decamo.cluster.tasks import Place, TaskLine
 from decamo.cluster.where import OnRay, Share
 from decamo.errors import ClusterError, DecamoError, SettingsError
 
@@ -99,41 +100,55 @@ class _Desk:
 
 @dataclass
 class _DeskLine:
-    """A task's end of the line."""
+    """A task's end of the line.
+
+    Answers come as futures: while a task waits in ``ray.get``, Ray lends its cores to another.
+    """
 
     desk: Any
     key: str
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
     told: list[object] = field(default_factory=list)
     why: str = ""
-    _asked: float = float("-inf")
-    _answer: Any = None
+    _asked: float = 0.0
+    _answer: "Future[str] | None" = None
+
+    def begin(self) -> str:
+        """Say that the task begins; the reason to stop, if there is one already."""
+        self._ask()
+        self._hear(_DESK_S)
+        return self.why
 
     def tell(self, what: object) -> None:
         self.told.append(what)
 
     def stop(self) -> str:
-        if self._answer is not None and ray.wait([self._answer], timeout=0)[0]:
-            with suppress(RayError):  # the desk has died: its successor is asked the next time
-                self.why = self.why or ray.get(self._answer)
-            self._answer = None
-        now = time.monotonic()
-        if self._answer is None and now - self._asked >= _EVERY_S:
-            self._asked = now
-            told, self.told = self.told, []
-            self._answer = self.desk.report.remote(self.key, self.attempt, told)
+        self._hear(0.0)
+        if self._answer is None and time.monotonic() - self._asked >= _EVERY_S:
+            self._ask()
         return self.why
 
-    def begin(self) -> str:
-        """Say that the task begins, and wait for the answer."""
-        with suppress(RayError, GetTimeoutError):
-            answer = self.desk.report.remote(self.key, self.attempt, ())
-            self.why = ray.get(answer, timeout=_DESK_S)
-        return self.why
+    def end(self) -> None:
+        """Wait until all that was sent has arrived; the rest goes with what the task found."""
+        self._hear(_DESK_S)
+
+    def _ask(self) -> None:
+        self._asked = time.monotonic()
+        told, self.told = self.told, []
+        self._answer = self.desk.report.remote(self.key, self.attempt, told).future()
+
+    def _hear(self, seconds: float) -> None:
+        if self._answer is None or not (self._answer.done() or seconds):
+            return
+        # Without an answer, for the desk has died or is slow, the task goes on.
+        with suppress(RayError, TimeoutError):
+            self.why = self.why or self._answer.result(seconds)
+        if self._answer.done():
+            self._answer = None
 
 
 def _perform(
-    work: Callable[[Any, Any, Line], Found],
+    work: Callable[[Any, Any, TaskLine], Found],
     shared: Any,
     item: Any,
     key: str,
@@ -147,7 +162,9 @@ def _perform(
         terms.insist()
         found = work(shared, item, line)
     except DecamoError as error:
+        line.end()
         return _Done(error=error, told=line.told)
+    line.end()
     return _Done(found, told=line.told)
 
 
@@ -205,7 +222,7 @@ class RayTasks:
 
     def __call__(
         self,
-        work: Callable[[Any, Any, Line], Found],
+        work: Callable[[Any, Any, TaskLine], Found],
         shared: Any,
         items: Mapping[str, Any],
         *,
@@ -259,7 +276,6 @@ class _Round(Generic[Found]):
     waiting: dict[Any, str] = field(default_factory=dict)
     attempts: dict[str, set[str]] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
-    _news: Any = None
 
     def begin(
         self, remote: Any, work: object, shared: object, items: Mapping[str, Any], terms: _Terms
@@ -270,8 +286,8 @@ class _Round(Generic[Found]):
 
     def finish(self) -> Iterator[tuple[str, Found]]:
         while self.waiting:
-            self._listen()
             done, _ = ray.wait(list(self.waiting), num_returns=1, timeout=_EVERY_S)
+            self._listen()  # what was told before the end comes before it
             for reference in done:
                 key = self.waiting.pop(reference)
                 outcome = self._outcome(key, reference)
@@ -288,6 +304,8 @@ class _Round(Generic[Found]):
 
     def abandon(self) -> None:
         """Leave nothing behind, whatever ended the round."""
+        if not ray.is_initialized():  # else Ray would start an instance of its own for it
+            return
         with suppress(RayError, ConnectionError):
             for reference in self.waiting:
                 ray.cancel(reference, force=True)
@@ -311,13 +329,9 @@ class _Round(Generic[Found]):
         """Hear what the tasks told, and pass on a reason to stop."""
         first = not self.why
         self.why = self.why or self.stop() or ("another task failed" if self.error else "")
-        if self._news is not None and ray.wait([self._news], timeout=0)[0]:
-            with suppress(RayError):
-                for key, attempt, told in ray.get(self._news):
-                    self._hear(key, attempt, told)
-            self._news = None
-        if self._news is None:
-            self._news = self.desk.collect.remote(self.why)
+        with suppress(RayError):  # it has died, or is slow: what it holds is heard the next time
+            for news in ray.get(self.desk.collect.remote(self.why), timeout=_DESK_S):
+                self._hear(*news)
         if self.why:
             self._let_go(first)
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["Line", "Place", "Runner", "one_after_another"]
+__all__ = ["Place", "Runner", "TaskLine", "one_after_another"]
 
 Found = TypeVar("Found")
 
 
-class Line(Protocol):
+class TaskLine(Protocol):
     """From a task to whoever started it; cheap, to be used at every step."""
 
     def tell(self, what: object) -> None:
@@ -36,7 +36,7 @@ class Runner(Protocol):
 
     def __call__(
         self,
-        work: Callable[[Any, Any, Line], Found],
+        work: Callable[[Any, Any, TaskLine], Found],
         shared: Any,
         items: Mapping[str, Any],
         *,
@@ -57,7 +57,7 @@ class _Here:
 
 
 def one_after_another(
-    work: Callable[[Any, Any, Line], Found],
+    work: Callable[[Any, Any, TaskLine], Found],
     shared: Any,
     items: Mapping[str, Any],
     *,

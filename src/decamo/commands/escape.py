@@ -6,9 +6,8 @@ from typing import Any
 
 from decamo.api.race_choice import RaceChoice
 from decamo.api.racing import escape_checkpoint, train_winner
-from decamo.cluster import Share, where_of
 from decamo.commands.train import TRY_AGAIN, exit_code_of
-from decamo.flags import Parser, add_network, options_given, write_json
+from decamo.flags import Parser, add_network, add_place, options_given, place_given, write_json
 from decamo.races.outcome_table import plain_outcome
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.storage.outputs import Written
@@ -64,18 +63,8 @@ def add_arguments(parser: Parser) -> None:
         action="store_true",
         help="train the winner's whole plan afterwards, from CHECKPOINT",
     )
-    where = parser.add_argument_group("where trials run (default: one by one in this process)")
-    where.add_argument(
-        "--on",
-        metavar="ray[:ADDRESS]",
-        help="many at once on a Ray cluster (auto, HOST:PORT; default: this machine alone), with"
-        " the same scores; pip install 'decamo[ray]'",
-    )
-    for name, what in (("gpus", "GPUs"), ("cpus", "cores")):
-        where.add_argument(
-            f"--{name}-per-trial", type=float, metavar="X", help=f"{what} that a trial reserves"
-        )
     race.add_argument("--json", type=Path, metavar="FILE", help="write the outcome here as well")
+    add_place(parser, "trial")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,9 +72,8 @@ def run(args: argparse.Namespace) -> int:
 
     0 at the end, 75 when the budget is spent, 128 + the number of the signal that stopped it.
     """
-    share = Share(args.cpus_per_trial, args.gpus_per_trial)
-    on = where_of(args.on)
-    choice = RaceChoice(args.branches, args.only, args.trial_epochs, args.keep_all, on, share)
+    raced = (args.branches, args.only, args.trial_epochs, args.keep_all)
+    choice = RaceChoice(*raced, *place_given(args, "trial"))
     result = escape_checkpoint(
         args.checkpoint,
         options_given(args),

@@ -32,9 +32,9 @@ from decamo.flags import (
     Parser,
     add_data_timeout,
     add_network,
+    add_place,
     add_views,
     add_wanted,
-    add_workers,
     write_json,
 )
 from decamo.report.score_files import scores_csv, scores_latex, scores_markdown
@@ -81,8 +81,8 @@ def add_arguments(parser: Parser) -> None:
     add("--num-workers", type=int, default=2, metavar="N", help="reading threads")
     add("--workers", type=int, metavar="N",
         help="scoring processes, or workers of --on (default: by cores and images)")  # fmt: skip
-    add_workers(add)
     add_data_timeout(add)
+    add_place(parser, "worker")
     add = parser.add_argument_group("what is told").add_argument
     add("--by", **many, choices=sorted(GROUPINGS), help="scores of groups as well")
     add("--compare", nargs=2, metavar=("A", "B"), help="names of two methods: is B better?")

@@ -18,8 +18,8 @@ from decamo.flags import (
     Parser,
     add_data_timeout,
     add_network,
+    add_place,
     add_views,
-    add_workers,
     write_json,
 )
 from decamo.inference.inputs import Found, Item, camera_found, find_images
@@ -81,6 +81,7 @@ def add_arguments(parser: Parser) -> None:
     )
     add_data_timeout(parser.add_argument)
     _add_lines(parser.add_argument)
+    add_place(parser, "worker")
 
 
 def _add_lines(add: Callable[..., Any]) -> None:
@@ -96,7 +97,6 @@ def _add_lines(add: Callable[..., Any]) -> None:
     add("--smooth", type=float, default=0.0, metavar="SECONDS",
         help="of a video: average its maps over time, so that they do not flicker")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="write the list of results here")
-    add_workers(add)
     add("--workers", type=int, metavar="N",
         help="of --on: how many (default: as many as there is room and work for)")  # fmt: skip
 

@@ -10,7 +10,7 @@ import torch
 
 from decamo.checkpoint import Checkpoint
 from decamo.checkpoint.load_save import load_checkpoint
-from decamo.cluster.tasks import Line, Runner
+from decamo.cluster.tasks import Runner, TaskLine
 from decamo.data.cache.opening import Pool
 from decamo.data.waiting import Ear
 from decamo.errors import CheckpointError
@@ -54,7 +54,7 @@ class _Piece:
 class _Pace:
     """Tells how long the pieces of work are, for a budget that another machine keeps."""
 
-    line: Line
+    line: TaskLine
     longest: float = 0.0
     _asked: float | None = None
 
@@ -134,7 +134,7 @@ class RemoteTrials:
         )
 
 
-def _train(ground: _Ground, item: tuple[Branch, int], line: Line) -> tuple[Result, str]:
+def _train(ground: _Ground, item: tuple[Branch, int], line: TaskLine) -> tuple[Result, str]:
     """One trial, in a process of a node."""
     branch, rung = item
     # Sums on a processor depend on how many threads share them.

@@ -1,9 +1,7 @@
 """One branch, trained up to a rung in a run folder of its own, from wherever it stands."""
 
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +9,8 @@ from typing import Any
 from decamo.checkpoint import Checkpoint
 from decamo.checkpoint.load_save import load_checkpoint, newest_of
 from decamo.data.cache.opening import Pool
-from decamo.data.waiting import NOBODY, Ear, StopAsked, Wait
-from decamo.errors import (
-    CheckpointError,
-    DataStalled,
-    FolderInUse,
-    MemoryExhausted,
-    TrainingDiverged,
-)
+from decamo.data.waiting import NOBODY, Ear, StopAsked
+from decamo.errors import CheckpointError, DataStalled, MemoryExhausted, TrainingDiverged
 from decamo.history import Baseline, EpochDone, Event, Interrupted, Journal, Scored
 from decamo.races.branch import CONTROL, TRANSPLANT, Branch
 from decamo.races.branch_checkpoint import (
@@ -33,10 +25,11 @@ from decamo.races.successive_halving import lineage_of, trial_settings
 from decamo.races.trial_files import LostKind, LostTrial, Result, Rung, read_result, write_result
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
-from decamo.storage import RunFolder, make_folder
-from decamo.storage.owner import SILENT_AFTER, Ownership, own
+from decamo.storage import RunFolder
+from decamo.storage.owner import Ownership
 from decamo.storage.owner_file import is_owner_file
 from decamo.training.data_splits import DataSplits
+from decamo.training.owning import own_in_time
 from decamo.training.prepare import Prepared, prepare
 from decamo.training.runtime import Runtime
 from decamo.training.state import TrainState
@@ -44,8 +37,6 @@ from decamo.training.state import TrainState
 __all__ = ["Course", "advance", "branch_state"]
 
 _HERE = "the rung is reached"
-_GIVES_WAY = SILENT_AFTER + 60.0  # seconds
-_PAUSE = 0.5  # seconds between two looks at another's folder
 
 
 @dataclass(frozen=True)
@@ -102,12 +93,11 @@ def advance(
         DecamoError: disk, data or settings.
     """
     folder = RunFolder(course.root / branch.name)
-    with ExitStack() as held:
-        try:
-            owned = held.enter_context(_owned(course, folder))
-        except StopAsked as stopped:
-            return read_result(course.root, branch.name), str(stopped)
-        return _advance(course, branch, rung, owned, on_event)
+    try:
+        with own_in_time(folder.root, stop=course.stop, say=course.ear.say) as owned:
+            return _advance(course, branch, rung, owned, on_event)
+    except StopAsked as stopped:
+        return read_result(course.root, branch.name), str(stopped)
 
 
 def _advance(
@@ -149,33 +139,6 @@ def _advance(
         return lost, ""
     reached = prepared.trainer.state.position.epoch >= target
     return scribe.result, "" if reached else why or "asked to stop"
-
-
-@contextmanager
-def _owned(course: Course, folder: RunFolder) -> Iterator[Ownership]:
-    """Own the trial's folder.
-
-    Its process may have been given up while it only stood still, or was cut off: it is waited for
-    until it is gone, or finds that it has been overtaken.
-
-    Raises:
-        StopAsked: there was a reason to stop meanwhile.
-        FolderInUse: it is neither.
-    """
-    make_folder(folder.root)
-    waited = Wait()
-    with ExitStack() as held:
-        while True:
-            try:
-                owned = held.enter_context(own(folder.root, say=course.ear.say))
-                break
-            except FolderInUse:
-                if waited.look() > _GIVES_WAY:
-                    raise
-            if why := course.stop():
-                raise StopAsked(why)
-            time.sleep(_PAUSE)
-        yield owned
 
 
 def branch_state(course: Course, branch: Branch, settings: TrainSettings, why: str) -> Checkpoint:
