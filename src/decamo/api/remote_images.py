@@ -1,5 +1,6 @@
 """Images that workers of a cluster predict and write."""
 
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -54,7 +55,7 @@ class RemoteImages(BlockWork[Item, MadeImage]):
         sheets = expert_sheets(model.loaded) if self.experts else None
         if sheets:
             sheets.watch.__enter__()  # for as long as the worker lives
-        own = self.staging / uuid.uuid4().hex
+        own = self.staging / f"{os.getpid()}-{uuid.uuid4().hex}"  # a number may come back
         make_folder(own)
 
         def made(block: Sequence[Item], say: Callable[[str], None]) -> list[MadeImage]:
