@@ -1,6 +1,7 @@
 """Blocks under way, against a plain list."""
 
 import random
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,21 +14,21 @@ from decamo.errors import SettingsError
 @pytest.mark.parametrize("size", [1, 3, 7])
 def test_each_item_comes_once_whoever_is_late_or_dies(ordered: bool, size: int) -> None:
     draw = random.Random(size)
-    taken = 0
+    taken: list[int] = []
 
-    def items() -> object:
-        nonlocal taken
-        for taken in range(1, 41):
-            yield taken
+    def items() -> Iterator[int]:
+        for item in range(1, 41):
+            taken.append(item)
+            yield item
 
-    blocks: Blocks[int, int] = Blocks(items(), size, ordered, most=4)  # type: ignore[arg-type]
+    blocks: Blocks[int, int] = Blocks(items(), size, ordered, most=4)
     under_way: list[int] = []
     out: list[int] = []
     while not blocks.over:
         while (number := blocks.take()) is not None:
             under_way.append(number)
         assert len(blocks.held) <= 4
-        assert taken <= len(out) + 4 * size
+        assert len(taken) <= len(out) + 4 * size
         number = under_way.pop(draw.randrange(len(under_way)))
         if draw.random() < 0.3:
             blocks.again(number)

@@ -37,7 +37,7 @@ def test_another_file_or_none_is_named(terms: WorkTerms, there: bytes | None) ->
 
 def test_another_software_or_folder_is_named(terms: WorkTerms, tmp_path: Path) -> None:
     other = replace(terms, software=replace(terms.software, torch="1.0"))
-    with pytest.raises(SettingsError, match="node h7 has torch .* instead of 1.0"):
+    with pytest.raises(SettingsError, match=r"node h7 has torch .* instead of 1\.0"):
         other.insist("h7")
     with token_in(tmp_path) as token:
         bound = replace(terms, token=token)
@@ -47,5 +47,5 @@ def test_another_software_or_folder_is_named(terms: WorkTerms, tmp_path: Path) -
 
 
 def test_what_cannot_be_read_here_is_no_fault_of_a_node(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="gone.png"):
+    with pytest.raises(StorageError, match=r"gone\.png"):
         seen_files([tmp_path / "gone.png"])
