@@ -1,4 +1,4 @@
-"""Thousands of images on three Ray nodes, a worker killed, a node lost; and what cannot be helped."""
+"""Thousands of images on three Ray nodes, a worker killed, a node lost; what cannot be helped."""
 
 import json
 import os
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from decamo.cluster.workers import BlockWork, Needs, hired, workers_of
+from decamo.cluster.hiring import hired
+from decamo.cluster.worker_crew import BlockWork, Needs, workers_of
 from decamo.data.waiting import Ear
 from decamo.errors import ClusterError
 from tests.api.on_ray import (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import decamo
-from decamo.cluster.workers import Workers, workers_of
+from decamo.cluster.worker_crew import Workers, workers_of
 from decamo.data.inside import Notation
 from decamo.data.waiting import Ear, StopAsked
 from decamo.errors import SettingsError
@@ -128,7 +128,7 @@ def test_predictions_in_python_come_in_order(
     three_nodes: Nodes, onnx_file: Path, photos: Path
 ) -> None:
     some = [photos / f"{n:04d}.png" for n in (20, 3, 3, 14)]
-    on = {"on": str(three_nodes.on), "workers": 2, "cpus_per_worker": 1}
+    on: dict[str, Any] = {"on": str(three_nodes.on), "workers": 2, "cpus_per_worker": 1}
     plain, ray = decamo.predict(onnx_file, some), decamo.predict(onnx_file, some, **on)
     assert not isinstance(plain, decamo.Prediction)
     assert not isinstance(ray, decamo.Prediction)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from decamo.cluster.blocks import Blocks
-from decamo.cluster.workers import block_size, workers_of
+from decamo.cluster.worker_crew import block_size, workers_of
 from decamo.errors import SettingsError
 
 

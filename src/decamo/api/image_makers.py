@@ -17,7 +17,8 @@ from decamo.api.remote_network import (
     some_files,
     threads_of,
 )
-from decamo.cluster.workers import Needs, hired
+from decamo.cluster.hiring import hired
+from decamo.cluster.worker_crew import Needs
 from decamo.data.deciding import ImagesRule
 from decamo.data.waiting import Ear
 from decamo.export.exported_predictor import is_exported

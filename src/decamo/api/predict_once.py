@@ -20,12 +20,12 @@ from decamo.api.remote_network import (
     some_files,
     threads_of,
 )
-from decamo.cluster.workers import (
+from decamo.cluster.hiring import hired
+from decamo.cluster.worker_crew import (
     BlockWork,
     Needs,
     Workers,
     block_size,
-    hired,
     loaded_here,
     workers_of,
 )

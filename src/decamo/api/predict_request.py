@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from decamo.cluster.workers import Workers
+from decamo.cluster.worker_crew import Workers
 from decamo.data.inside import Notation
 from decamo.errors import SettingsError
 from decamo.inference.inputs import Found

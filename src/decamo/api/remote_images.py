@@ -11,7 +11,7 @@ from pathlib import Path
 from decamo.api.expert_sheets import expert_sheets
 from decamo.api.image_work import ImageWork, MadeImage
 from decamo.api.remote_network import RemoteNetwork
-from decamo.cluster.workers import BlockWork, WorkerCrew, block_size
+from decamo.cluster.worker_crew import BlockWork, WorkerCrew, block_size
 from decamo.data.rules import ReadingRule
 from decamo.data.waiting import Ear
 from decamo.errors import DataStalled, SettingsError

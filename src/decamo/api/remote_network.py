@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from decamo.api.model import Model, load
-from decamo.cluster.workers import BlockWork, WorkerCrew
+from decamo.cluster.worker_crew import BlockWork, WorkerCrew
 from decamo.errors import CheckpointError
 from decamo.export.exported_predictor import is_exported
 from decamo.inference.model_digest import model_digest
@@ -72,10 +72,9 @@ def _loaded(network: RemoteNetwork) -> Model:
         raise CheckpointError(network.path, got, "name a path that all nodes share")
     if not is_exported(network.path):
         # torch: decisions/0007
-        import torch
+        from decamo.nn.thread_count import use_threads
 
-        # Sums on a processor depend on how many threads share them.
-        torch.set_num_threads(network.threads)
+        use_threads(network.threads)
     return load(
         network.path,
         device=network.device,
@@ -116,9 +115,9 @@ def threads_of(model: Model) -> int:
     if is_exported(model.path):
         return cores()
     # torch: decisions/0007
-    import torch
+    from decamo.nn.thread_count import thread_count
 
-    return torch.get_num_threads()
+    return thread_count()
 
 
 def network_files(model: Model) -> list[Path]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from decamo.cluster.workers import Workers, workers_of
+from decamo.cluster.worker_crew import Workers, workers_of
 from decamo.data.layouts import find_pairs
 from decamo.data.pairs import files_by_stem
 from decamo.data.rules import MAX_PIXELS

@@ -21,9 +21,9 @@ from decamo.cluster.nodes import Node, device_on, nodes_for, settled
 from decamo.cluster.ray_session import check_software, connected, on_node
 from decamo.cluster.shared_folder import token_in
 from decamo.cluster.software import software_here
-from decamo.cluster.terms import WorkTerms, seen_files
 from decamo.cluster.where import Share
-from decamo.cluster.workers import BlockWork, Needs, Workers
+from decamo.cluster.work_terms import WorkTerms, seen_files
+from decamo.cluster.worker_crew import BlockWork, Needs, Workers
 from decamo.errors import ClusterError, DecamoError, SettingsError
 
 __all__ = ["RayWorkers", "workers_on"]
@@ -91,7 +91,7 @@ class _Hand:
 def workers_on(wanted: Workers, needs: Needs, say: Callable[[str], None]) -> Iterator["RayWorkers"]:
     """Reach the cluster and look at its nodes: their software, and whether they see the files.
 
-    Args and errors as of :func:`~decamo.cluster.workers.hired`.
+    Args and errors as of :func:`~decamo.cluster.worker_crew.hired`.
     """
     reads = seen_files(needs.reads)
     folder = nullcontext() if needs.writes is None else token_in(needs.writes)
@@ -133,7 +133,7 @@ def _room(nodes: Sequence[Node], share: Share) -> int:
 
 
 class RayWorkers:
-    """A :class:`~decamo.cluster.workers.WorkerCrew` on the cluster that this process has joined.
+    """A :class:`~decamo.cluster.worker_crew.WorkerCrew` on the cluster that this process has joined.
 
     Args:
         share: of each worker.

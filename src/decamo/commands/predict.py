@@ -9,7 +9,7 @@ from typing import Any
 from decamo.api.model import load
 from decamo.api.predict_request import PredictRequest
 from decamo.api.predicting import PredictionJob
-from decamo.cluster.workers import loaded_here, workers_of
+from decamo.cluster.worker_crew import loaded_here, workers_of
 from decamo.data.inside import Notation
 from decamo.data.rules import MAX_PIXELS
 from decamo.data.waiting import Ear

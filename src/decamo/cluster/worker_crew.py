@@ -1,14 +1,12 @@
 """Workers of a cluster: each holds something heavy, such as a network, and does blocks of items."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from decamo.cluster.where import OnRay, Share, where_of
 from decamo.errors import SettingsError
-from decamo.extras import missing_extras
 
 __all__ = [
     "BlockWork",
@@ -16,7 +14,6 @@ __all__ = [
     "WorkerCrew",
     "Workers",
     "block_size",
-    "hired",
     "loaded_here",
     "workers_of",
 ]
@@ -171,24 +168,3 @@ def block_size(total: int, workers: int, multiple: int = 1) -> int:
     """Items of a block, so that each worker has several; a multiple of ``multiple``."""
     fair = -(-total // max(workers * _BLOCKS_EACH, 1))
     return max(1, min(fair, _BLOCK) // multiple) * multiple
-
-
-@contextmanager
-def hired(wanted: Workers, needs: Needs, say: Callable[[str], None]) -> Iterator[WorkerCrew]:
-    """Workers, for as long as this block takes.
-
-    Args:
-        wanted: where, and how many.
-        needs: what all machines must have.
-        say: told a line where a worker died, or has no room.
-
-    Raises:
-        MissingExtra: Ray is not installed.
-        SettingsError: the cluster cannot be used so, or a node does not see the files.
-        StorageError: the folder cannot be written, or a file read, here.
-    """
-    with missing_extras():
-        # Ray: decisions/0007
-        from decamo.cluster.ray_workers import workers_on
-    with workers_on(wanted, needs, say) as crew:
-        yield crew

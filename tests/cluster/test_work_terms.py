@@ -8,7 +8,7 @@ import pytest
 
 from decamo.cluster.shared_folder import token_in
 from decamo.cluster.software import software_here
-from decamo.cluster.terms import WorkTerms, seen_files
+from decamo.cluster.work_terms import WorkTerms, seen_files
 from decamo.errors import SettingsError, StorageError
 
 
