@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # torch: decisions/0007
     from decamo.api.sharing import EvaluatedScores
     from decamo.export.writing import ExportResult
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "complain", "load"]
 
 
 class Model:

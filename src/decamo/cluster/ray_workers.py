@@ -25,6 +25,7 @@ from decamo.cluster.where import Share
 from decamo.cluster.work_terms import WorkTerms, seen_files
 from decamo.cluster.worker_crew import BlockWork, Needs, Workers
 from decamo.errors import ClusterError, DecamoError, SettingsError
+from decamo.settings.words import counted
 
 __all__ = ["RayWorkers", "workers_on"]
 
@@ -133,7 +134,7 @@ def _room(nodes: Sequence[Node], share: Share) -> int:
 
 
 class RayWorkers:
-    """A :class:`~decamo.cluster.worker_crew.WorkerCrew` on the cluster that this process has joined.
+    """A :class:`~decamo.cluster.worker_crew.WorkerCrew` on a cluster that this process has joined.
 
     Args:
         share: of each worker.
@@ -261,7 +262,8 @@ class RayWorkers:
             got = f"{deaths} workers died of it, at last: {reason}"
             raise ClusterError(what, got, "see Ray's logs, and whether the memory suffices")
         many = sum(len(blocks.held[number]) for number in numbers)
-        self._say(f"a worker died; another one does its {many} images again ({reason})")
+        done = f"{counted(many, 'item')} it had" if many else "what it would have"
+        self._say(f"a worker died; others do {done} ({reason})")
 
     def _let_go(self, hand: _Hand) -> None:
         self._hands.remove(hand)
@@ -281,4 +283,7 @@ class RayWorkers:
 
 
 def _last_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+    """What happened; Ray's guesses at why, which are the same every time, are left out."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    line = line.rpartition("Worker exit detail: ")[2].partition(" Some common causes")[0]
+    return line.strip().rstrip(".")
