@@ -140,7 +140,7 @@ def test_ended_on_ray_the_same_command_goes_on_without(
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(on_ray, env=environment, **pipes) as first:  # type: ignore[call-overload]
         assert first.stdout is not None
-        told = []
+        told: list[str] = []
         while not told or " Epoch 87: " not in told[-1]:
             told.append(first.stdout.readline())
             assert told[-1], first.stderr.read()

@@ -1,15 +1,8 @@
-"""Tasks on a Ray cluster: many at once, begun again where a worker or a node dies.
-
-A task and the process that started it talk through an actor, the desk: what a task tells goes one
-way, the reason to stop the other. No task waits for the desk, and one that dies is started again by
-Ray, so that progress lines may be lost with it, but no work.
-"""
+"""Tasks on a Ray cluster: many at once, begun again where a worker or a node dies."""
 
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +10,9 @@ from typing import Any, Generic, TypeVar
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError, TaskCancelledError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from decamo.cluster.nodes import Node, device_on, nodes_for, settled
+from decamo.cluster.ray_desk import DESK_S, LOOK_S, DeskLine, open_desk
 from decamo.cluster.ray_session import check_software, connected, on_node
 from decamo.cluster.shared_folder import Token, token_in
 from decamo.cluster.software import Software, software_here
@@ -30,8 +23,6 @@ from decamo.errors import ClusterError, DecamoError, SettingsError
 __all__ = ["RayTasks", "tasks_on"]
 
 Found = TypeVar("Found")
-_EVERY_S = 0.25  # between two looks, of a task for a reason to stop and at the tasks for news
-_DESK_S = 30.0  # until the desk answers a task that begins; without an answer it begins
 _ANSWER_S = 60.0  # until a node has looked at a folder
 # After a reason to stop, a task that tells nothing for so long is not waited for: its node is gone,
 # and no other has room. What it had saved is there for the next call.
@@ -81,72 +72,6 @@ class _Done(Generic[Found]):
     told: Sequence[object] = ()
 
 
-class _Desk:
-    """What tasks have told and not yet been heard, and the reason to stop."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, str, Sequence[object]]] = []
-        self.why = ""
-
-    def report(self, key: str, attempt: str, told: Sequence[object]) -> str:
-        self.told.append((key, attempt, told))
-        return self.why
-
-    def collect(self, why: str) -> list[tuple[str, str, Sequence[object]]]:
-        self.why = why
-        told, self.told = self.told, []
-        return told
-
-
-@dataclass
-class _DeskLine:
-    """A task's end of the line.
-
-    Answers come as futures: while a task waits in ``ray.get``, Ray lends its cores to another.
-    """
-
-    desk: Any
-    key: str
-    attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
-    told: list[object] = field(default_factory=list)
-    why: str = ""
-    _asked: float = 0.0
-    _answer: "Future[str] | None" = None
-
-    def begin(self) -> str:
-        """Say that the task begins; the reason to stop, if there is one already."""
-        self._ask()
-        self._hear(_DESK_S)
-        return self.why
-
-    def tell(self, what: object) -> None:
-        self.told.append(what)
-
-    def stop(self) -> str:
-        self._hear(0.0)
-        if self._answer is None and time.monotonic() - self._asked >= _EVERY_S:
-            self._ask()
-        return self.why
-
-    def end(self) -> None:
-        """Wait until all that was sent has arrived; the rest goes with what the task found."""
-        self._hear(_DESK_S)
-
-    def _ask(self) -> None:
-        self._asked = time.monotonic()
-        told, self.told = self.told, []
-        self._answer = self.desk.report.remote(self.key, self.attempt, told).future()
-
-    def _hear(self, seconds: float) -> None:
-        if self._answer is None or not (self._answer.done() or seconds):
-            return
-        # Without an answer, for the desk has died or is slow, the task goes on.
-        with suppress(RayError, TimeoutError):
-            self.why = self.why or self._answer.result(seconds)
-        if self._answer.done():
-            self._answer = None
-
-
 def _perform(
     work: Callable[[Any, Any, TaskLine], Found],
     shared: Any,
@@ -155,7 +80,7 @@ def _perform(
     desk: Any,
     terms: _Terms,
 ) -> _Done[Found]:
-    line = _DeskLine(desk, key)
+    line = DeskLine(desk, key)
     if line.begin():
         return _Done(begun=False)
     try:
@@ -235,7 +160,7 @@ class RayTasks:
             ClusterError: a task's worker died too often, or the cluster has gone.
             DecamoError: of a task, after the others have saved.
         """
-        rounds: _Round[Found] = _Round(on_event, stop, _desk())
+        rounds: _Round[Found] = _Round(on_event, stop, open_desk())
         try:
             rounds.begin(self._remote(), work, shared, items, self._terms())
             yield from rounds.finish()
@@ -253,15 +178,6 @@ class RayTasks:
             retry_exceptions=False,
             scheduling_strategy="SPREAD",
         )
-
-
-def _desk() -> Any:
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return (
-        ray.remote(_Desk)
-        .options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
-        .remote()
-    )
 
 
 @dataclass
@@ -286,7 +202,7 @@ class _Round(Generic[Found]):
 
     def finish(self) -> Iterator[tuple[str, Found]]:
         while self.waiting:
-            done, _ = ray.wait(list(self.waiting), num_returns=1, timeout=_EVERY_S)
+            done, _ = ray.wait(list(self.waiting), num_returns=1, timeout=LOOK_S)
             self._listen()  # what was told before the end comes before it
             for reference in done:
                 key = self.waiting.pop(reference)
@@ -330,7 +246,7 @@ class _Round(Generic[Found]):
         first = not self.why
         self.why = self.why or self.stop() or ("another task failed" if self.error else "")
         with suppress(RayError):  # it has died, or is slow: what it holds is heard the next time
-            for news in ray.get(self.desk.collect.remote(self.why), timeout=_DESK_S):
+            for news in ray.get(self.desk.collect.remote(self.why), timeout=DESK_S):
                 self._hear(*news)
         if self.why:
             self._let_go(first)
