@@ -1,9 +1,6 @@
 """Three Ray nodes on this machine, with a core each, for the tests of a module."""
 
-import contextlib
-import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ from ray.cluster_utils import Cluster
 from decamo.cluster import OnRay
 from decamo.storage.owner_file import holder_in, newest_number, owner_path
 
-__all__ = ["Nodes", "owner_of", "three_nodes", "until"]
+__all__ = ["Nodes", "owner_of", "three_nodes"]
 
 _SMALL: dict[str, Any] = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80_000_000}
 
@@ -58,19 +55,3 @@ def owner_of(folder: Path) -> int:
     """Number of the process that has a folder; 0 while none has."""
     holder = holder_in(owner_path(folder, newest_number(folder)))
     return holder.process if holder is not None else 0
-
-
-def until(what: Callable[[], object], seconds: float = 120.0) -> None:
-    """Wait for something that comes."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def gone(process: int) -> bool:
-    """Whether a process has ended."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, 0)
-        return False
-    return True

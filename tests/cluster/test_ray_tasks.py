@@ -13,7 +13,7 @@ from decamo.cluster.place import place_of
 from decamo.cluster.shared_folder import Token, token_in
 from decamo.cluster.software import software_here
 from decamo.cluster.tasks import Place, one_after_another
-from decamo.errors import DataError, SettingsError
+from decamo.errors import ClusterError, DataError, SettingsError
 from tests.cluster.work import die_once, fail_or_wait, square, wait_to_be_stopped
 from tests.ray_cluster import Nodes
 
@@ -58,6 +58,18 @@ def test_a_task_whose_worker_is_killed_begins_again_and_it_is_said(
     assert begun == {"0": 1, "1": 2, "2": 1, "3": 2}
     lost = "its worker or node died; it goes on from its last checkpoint"
     assert {key for key, what in heard if what == lost} == {"1", "3"}
+
+
+def test_a_task_that_dies_again_and_again_is_given_up_in_a_line(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("decamo.cluster.ray_tasks._RETRIES", 0)
+    done = place.runner(die_once, tmp_path, {"odd": 1}, on_event=lambda *_: None, stop=str)
+    with pytest.raises(ClusterError, match="odd: its worker or node died 1 times, at last: "):
+        dict(done)
+    assert dict(
+        place.runner(die_once, tmp_path, {"odd": 1}, on_event=lambda *_: None, stop=str)
+    ) == {"odd": 1}
 
 
 def test_asked_to_stop_those_under_way_end_and_the_others_do_not_begin(
