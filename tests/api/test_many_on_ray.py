@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +28,18 @@ from tests.api.on_ray import (
     photos_in,
     predicted,
 )
-from tests.ray_cluster import Nodes, until
+from tests.ray_cluster import Nodes
 from tests.ray_cluster import three_nodes as three_nodes
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Wait for something that comes."""
+    end = time.monotonic() + 120
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @dataclass(frozen=True)
