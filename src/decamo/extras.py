@@ -21,6 +21,7 @@ _EXTRA_OF = {
     "av": "video",
     "fsspec": "remote",
     "s3fs": "remote",
+    "ray": "ray",
 }
 
 
