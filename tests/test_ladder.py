@@ -18,9 +18,9 @@ LADDER: list[set[str]] = [
     {"errors", "streams", "system"},
     {"extras", "settings"},
     {"recipes", "geometry", "storage", "schedule", "metrics"},
-    {"data", "nn", "history"},
+    {"data", "nn", "history", "cluster"},
     {"losses", "diagnosis", "checkpoint"},
-    {"inference"},
+    {"inference", "mirror"},
     {"export"},
     {"evaluation"},
     {"training", "report", "trackers", "server"},
@@ -46,6 +46,7 @@ NO_TORCH = {
     "metrics",
     "history",
     "diagnosis",
+    "cluster",
 }
 
 # What importing a room may load beside the standard library (docs/decisions/0007); others nothing.
@@ -56,6 +57,7 @@ MAY_LOAD = {
     "data": NUMPY,
     "checkpoint": NUMPY,
     "inference": NUMPY,
+    "mirror": set(),
     "export": NUMPY,
     "evaluation": NUMPY,
     "races": NUMPY,
