@@ -37,7 +37,9 @@ def test_the_account_sees_what_is_loaded(tmp_path: Path) -> None:
     assert "torch" not in packages
 
 
-@pytest.mark.parametrize("words", [("--help",), ("plan", "--help"), PLAN])
+@pytest.mark.parametrize(
+    "words", [("--help",), ("plan", "--help"), PLAN, ("train", "--help"), ("adopt", "--help")]
+)
 def test_help_and_a_plan_load_nothing_of_others(words: tuple[str, ...]) -> None:
     assert not loaded(*words) & (HEAVY | {"numpy", "PIL", "rich"})
 

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from decamo.cli import main
 from decamo.errors import DataError, SettingsError
 from tests.foreign_files import forms, network, network_file
 
+ROOT = Path(__file__).parents[2]
 TINY = {
     "backbone": "test_efficientnet",
     "num_experts": 2,
@@ -79,6 +81,28 @@ def test_each_name_s_examples_run_as_they_stand(name: str, names: dict[str, obje
     for one in found:
         runner.run(one)
     assert runner.failures == 0
+
+
+def test_the_page_s_block_runs_as_it_stands(
+    checkpoint: Path, names: dict[str, object], scenes: Path, tmp_path: Path
+) -> None:
+    config = (checkpoint.parent / "config.toml").read_text()
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(checkpoint.parent, tmp_path / "runs" / "x")
+    moved = config.replace(str(checkpoint.parent), str(tmp_path / "runs" / "x"))
+    assert moved != config
+    (tmp_path / "runs" / "x" / "config.toml").write_text(moved)
+    shutil.copy(checkpoint, tmp_path / "best_model.pth")
+    (tmp_path / "COD10K-v3").symlink_to(scenes)
+    (tmp_path / "train.log").write_text(PLATEAU)
+    page = (ROOT / "docs" / "reference" / "decamo.md").read_text()
+    block = page.split("```python\n")[1].split("```")[0]
+    space: dict[str, object] = {}
+    exec(compile(block, "docs/reference/decamo.md", "exec"), space)
+    assert {"model.onnx", "shared", "maps"} <= {path.name for path in tmp_path.iterdir()}
+    assert json.loads((tmp_path / "runs" / "x" / "escape" / "outcome.json").read_text())
+    assert (tmp_path / "runs" / "adopted" / "last.pth").is_file()
+    assert (tmp_path / "runs" / "x" / "report.html").is_file()
 
 
 def test_importing_it_loads_nothing_of_others() -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from pycocotools.coco import COCO
 from scipy import ndimage
 
@@ -74,6 +75,39 @@ def test_pycocotools_reads_what_is_written(scenes: Path, tmp_path: Path) -> None
             assert part["area"] == own.sum()
             union |= own
         np.testing.assert_array_equal(union, mask)
+
+
+def near_corners(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where pixels touch by a corner alone, which a filled line makes two or three of."""
+    crossed = (mask[1:, 1:] == mask[:-1, :-1]) & (mask[1:, :-1] == mask[:-1, 1:])
+    crossed &= mask[1:, 1:] != mask[1:, :-1]
+    return ndimage.binary_dilation(np.pad(crossed, ((0, 1), (0, 1))), np.ones((3, 3)))
+
+
+def test_labelme_and_opencv_fill_the_pixels_of_the_mask(scenes: Path, tmp_path: Path) -> None:
+    """LabelMe draws its shapes in their order with Pillow; OpenCV's readers cut to whole pixels."""
+    convert_data(scenes, tmp_path / "labelme", Target.LABELME)
+    convert_data(scenes, tmp_path / "yolo", Target.YOLO)
+    truth = masks_of(scenes, "Train") | masks_of(scenes, "Test")
+    jsons = sorted((tmp_path / "labelme").rglob("*.json"))
+    labels = sorted((tmp_path / "yolo" / "labels").rglob("*.txt"))
+    assert len(jsons) == len(labels) == 9
+    for path in jsons:
+        want = truth[path.stem]
+        picture = Image.new("1", want.shape[::-1])
+        for shape in json.loads(path.read_text())["shapes"]:
+            fill = int(shape["label"] != "_background_")
+            corners = [tuple(corner) for corner in shape["points"]]
+            ImageDraw.Draw(picture).polygon(corners, outline=fill, fill=fill)
+        assert not ((np.asarray(picture) != want) & ~near_corners(want)).any()
+    for path in labels:
+        want = truth[path.stem]
+        picture = Image.new("1", want.shape[::-1])
+        for line in path.read_text().splitlines():
+            ends = np.array(line.split()[1:], float).reshape(-1, 2) * want.shape[::-1]
+            cut = [(int(x), int(y)) for x, y in ends]
+            ImageDraw.Draw(picture).polygon(cut, outline=1, fill=1)
+        assert not ((np.asarray(picture) != want) & ~near_corners(want)).any()
 
 
 @pytest.mark.parametrize("orientation", [3, 6])

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from decamo.data.regions import components_of, joined_rings, rings_of, thinned
+from decamo.data.regions import components_of, inset, joined_rings, rings_of, thinned
 from tests.data.inside.sets import filled
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
@@ -33,8 +33,36 @@ def test_outlines_filled_by_pycocotools_are_the_mask(mask: Any) -> None:
     again = np.zeros_like(mask)
     for region in components_of(mask):
         (outer,), holes = rings_of(region)
-        again |= filled([(float(x), float(y)) for x, y in joined_rings(outer, holes)], mask.shape)
+        again |= filled(joined_rings(outer, holes), mask.shape)
     np.testing.assert_array_equal(again, mask)
+
+
+@CALM
+@given(MASKS)
+def test_outlines_within_the_object_are_the_mask_by_pixel_centres(mask: Any) -> None:
+    tied, apart = np.zeros_like(mask), np.zeros_like(mask)
+    for region in components_of(mask):
+        (outer,), holes = rings_of(region)
+        tied |= filled(joined_rings(inset(outer), [inset(hole) for hole in holes]), mask.shape)
+        own = filled(inset(outer), mask.shape)
+        for hole in holes:
+            own &= ~filled(inset(hole, outwards=True), mask.shape)
+        apart |= own
+    np.testing.assert_array_equal(tied, mask)
+    np.testing.assert_array_equal(apart, mask)
+
+
+@CALM
+@given(MASKS)
+def test_outlines_within_the_object_are_the_mask_where_lines_are_filled_too(mask: Any) -> None:
+    """By Pillow, as LabelMe fills: corners cut to whole pixels, the outline filled."""
+    for region in components_of(ndimage.binary_fill_holes(mask, np.ones((3, 3)))):
+        if ndimage.binary_opening(region, np.ones((2, 2))).sum() < region.sum():
+            continue  # regions that touch by a corner: the line across it is one pixel wide
+        (outer,), _ = rings_of(region)
+        picture = Image.new("1", mask.shape[::-1])
+        ImageDraw.Draw(picture).polygon(inset(outer), outline=1, fill=1)
+        np.testing.assert_array_equal(np.asarray(picture), region)
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1.0, 3.0])
@@ -44,7 +72,7 @@ def test_thinned_outlines_stay_within_their_tolerance(tolerance: float) -> None:
     mask = np.asarray(picture)
     ((outer,), _) = rings_of(mask)
     thin = thinned(outer, tolerance)
-    again = filled([(float(x), float(y)) for x, y in thin], mask.shape)
+    again = filled(thin, mask.shape)
     near = ndimage.distance_transform_edt(mask) + ndimage.distance_transform_edt(~mask)
     assert near[again != mask].max(initial=0) <= tolerance + 1
     assert len(thin) <= len(outer)

@@ -48,7 +48,7 @@ def exported(request: pytest.FixtureRequest) -> Path:
 
 
 def maps(model: decamo.Model, source: Any) -> list[np.ndarray[Any, Any]]:
-    return [one.probability for one in model.predict(source)]  # type: ignore[union-attr]
+    return [one.probability for one in model.predict(source)]
 
 
 def test_its_maps_are_those_of_torch(tiny: decamo.Model, exported: Path, scenes: Path) -> None:

@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from decamo.api.image_sources import listed, pixels_of
-from decamo.api.prediction import ImageSource, Prediction
+from decamo.api.prediction import ImageSource, Pixels, Prediction
 from decamo.data.deciding import rule_for_images
 from decamo.data.inside import located
 from decamo.data.reading import read_image
@@ -190,6 +190,16 @@ class Model:
         paths = {k: Path(options.pop(k)) for k in ("images", "dataset_path") if options.get(k)}
         return export_network(loaded, self.path, Path(path), ExportRequest(**options | paths))
 
+    # A path is an iterable of characters and an array one of rows: the overloads overlap.
+    @overload
+    def predict(self, images: Pixels) -> Prediction: ...  # type: ignore[overload-overlap]
+    @overload
+    def predict(  # type: ignore[overload-overlap]
+        self, images: str | Path
+    ) -> Prediction | Iterator[Prediction]: ...
+    @overload
+    def predict(self, images: Iterable[ImageSource]) -> Iterator[Prediction]: ...
+
     def predict(
         self, images: ImageSource | Iterable[ImageSource]
     ) -> "Prediction | Iterator[Prediction]":
@@ -297,12 +307,7 @@ def load(
     if is_exported(checkpoint):
         path = Path(checkpoint)
         trained, predictor = open_exported(
-            path,
-            device=device,
-            precision=precision,
-            img_size=img_size,
-            views=views,
-            decide=decide,
+            path, device=device, precision=precision, img_size=img_size, views=views, decide=decide
         )
         return Model(path, trained, predictor, max_pixels)
     with missing_extras():

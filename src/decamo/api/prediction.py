@@ -13,9 +13,10 @@ from decamo.inference.writer import overlay, write_overlay, write_probability
 from decamo.metrics import THRESHOLD
 from decamo.storage import make_folder
 
-__all__ = ["ImageSource", "Prediction"]
+__all__ = ["ImageSource", "Pixels", "Prediction"]
 
-ImageSource = str | Path | Image.Image | npt.NDArray[np.uint8]
+Pixels = Image.Image | npt.NDArray[np.uint8]
+ImageSource = str | Path | Pixels
 """One image: the path of a file, a PIL image, or RGB uint8 ``[H, W, 3]``."""
 
 _PREVIEW = 640  # px of the longer side in a notebook

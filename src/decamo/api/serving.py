@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ from decamo.errors import SettingsError
 from decamo.settings.words import level_name
 
 if TYPE_CHECKING:
-    from decamo.api.prediction import Prediction
     from decamo.server import FoundMap
 
 __all__ = ["serve"]
@@ -99,7 +98,7 @@ def _answering(model: Model) -> "Callable[[npt.NDArray[np.uint8]], FoundMap]":
 
     def answer(image: npt.NDArray[np.uint8]) -> "FoundMap":
         with _gates(model) as gates:
-            found = cast("Prediction", model.predict(image))
+            found = model.predict(image)
         return FoundMap(found.probability, gates())
 
     return answer

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from decamo.api.adopting import adopt_given
 from decamo.errors import SettingsError
 from decamo.flags import Parser, add_settings, given_by, write_json
 
@@ -44,9 +43,13 @@ def run(args: argparse.Namespace) -> int:
     """Adopt a checkpoint; returns the exit code."""
     if args.out is None:
         raise SettingsError("--out", "not given", "name the run folder to make")
+    given = given_by(args)
+    # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
+    from decamo.api.adopting import adopt_given
+
     adopted = adopt_given(
         args.checkpoint,
-        given_by(args),
+        given,
         out=args.out,
         logs=args.log,
         epoch=args.epoch,

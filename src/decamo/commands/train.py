@@ -3,11 +3,13 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from decamo.api.training import TrainResult, train_given
-from decamo.api.transplanting import transplanting
 from decamo.flags import Parser, add_settings, given_by, write_json
 from decamo.storage.outputs import Read, Written
+
+if TYPE_CHECKING:
+    from decamo.api.training import TrainResult
 
 __all__ = ["TRY_AGAIN", "add_arguments", "exit_code_of", "run"]
 
@@ -40,6 +42,10 @@ def run(args: argparse.Namespace) -> int:
     stopped the run.
     """
     given = given_by(args)
+    # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
+    from decamo.api.training import train_given
+    from decamo.api.transplanting import transplanting
+
     if args.transplant is not None:
         given = transplanting(given, args.transplant, print)
     result = train_given(
@@ -58,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     return exit_code_of(result)
 
 
-def exit_code_of(result: TrainResult) -> int:
+def exit_code_of(result: "TrainResult") -> int:
     """As ``run`` says."""
     if not result.stopped or result.plateau:
         return 0

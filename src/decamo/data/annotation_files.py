@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from decamo.data.inside import Notation
 from decamo.data.inside.mask_bytes import fill_polygons, insist_on_pycocotools
-from decamo.data.regions import Ring, components_of, joined_rings, rings_of, thinned
+from decamo.data.regions import Ring, components_of, inset, joined_rings, rings_of, thinned
 from decamo.storage.outputs import write_output
 
 __all__ = ["CATEGORY", "AnnotationFiles", "Drawing", "loss_line"]
@@ -114,9 +114,11 @@ class AnnotationFiles:
         """The outlines of a region's connected parts, each with its holes."""
         found = []
         for part in [region] if self.instances else components_of(region):
-            outer, holes = rings_of(part)
-            thin = [[thinned(r, self.tolerance) for r in group] for group in (outer, holes)]
-            found.append((thin[0][0], thin[1]))
+            (outer, *_), holes = rings_of(part)
+            own = self.notation is Notation.LABELME  # its holes are shapes of their own
+            within = [inset(outer), *(inset(hole, outwards=own) for hole in holes)]
+            outer, *holes = (thinned(ring, self.tolerance) for ring in within)
+            found.append((outer, holes))
         return found
 
 
