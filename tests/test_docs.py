@@ -42,6 +42,7 @@ FOREIGN = {
     "--no-deps": "uv",
     "--nproc-per-node": "torchrun",
     "--kills": "scripts/soak.py",
+    "--head": "ray",
     "--data-binary": "curl",
 }
 EVERYWHERE = {"--help", "--debug", "--version"}

@@ -18,7 +18,7 @@ LADDER: list[set[str]] = [
     {"errors", "streams", "system"},
     {"extras", "settings"},
     {"recipes", "geometry", "storage", "schedule", "metrics"},
-    {"data", "nn", "history"},
+    {"data", "nn", "history", "cluster"},
     {"losses", "diagnosis", "checkpoint"},
     {"inference"},
     {"export"},
@@ -46,6 +46,7 @@ NO_TORCH = {
     "metrics",
     "history",
     "diagnosis",
+    "cluster",
 }
 
 # What importing a room may load beside the standard library (docs/decisions/0007); others nothing.

@@ -56,6 +56,20 @@ def test_a_diagnosis_loads_no_torch(tmp_path: Path) -> None:
     assert not packages & (HEAVY - {"scipy"} | {"PIL"})
 
 
+def test_a_prediction_here_loads_no_ray(tmp_path: Path) -> None:
+    code = "import decamo.api.predicting, decamo.api.evaluating, decamo.api.predict_once, sys"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(*sys.modules)"],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert not {"ray", *HEAVY} & set(done.stdout.split())
+    assert "decamo.api.remote_images" in done.stdout.split()
+
+
 def test_an_audit_loads_no_torch_in_any_process(scenes: Path) -> None:
     packages = loaded("data", "audit", str(scenes), "--workers", "2")
     assert "PIL" in packages

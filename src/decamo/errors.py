@@ -4,6 +4,7 @@
 
     DecamoError                  one line: what, got, remedy; the command line exits with 2
     ├── SettingsError            a flag or a key of a config file cannot be meant
+    │   └── FolderInUse          another living process has the folder
     ├── DataError                a data set is missing, empty or contradicts itself
     │   ├── UnreadableImage      one file cannot be decoded (named; skipped with a count)
     │   ├── DataStalled          a file is not read to its end, however long one waits
@@ -19,6 +20,7 @@
     ├── ExportError              a network cannot be exported, or gives other maps then
     ├── HubError                 a network cannot be put on the hub
     ├── MissingExtra             a package is not installed that only some commands need
+    ├── ClusterError             a task's worker or node dies again and again
     ├── StorageError             the disk is full, read-only or gone
     ├── MemoryExhausted          not even the smallest piece of work fits into memory
     ├── RateMismatch             a learning rate was applied that the plan does not have
@@ -31,10 +33,12 @@ __all__ = [
     "CheckpointForeign",
     "CheckpointMismatch",
     "CheckpointMissing",
+    "ClusterError",
     "DataError",
     "DataStalled",
     "DecamoError",
     "ExportError",
+    "FolderInUse",
     "HubError",
     "MemoryExhausted",
     "MissingExtra",
@@ -71,6 +75,10 @@ class DecamoError(Exception):
 
 class SettingsError(DecamoError):
     """A flag or a key of a config file cannot be meant."""
+
+
+class FolderInUse(SettingsError):
+    """Another living process has the folder."""
 
 
 class DataError(DecamoError):
@@ -131,6 +139,10 @@ class HubError(DecamoError):
 
 class MissingExtra(DecamoError):
     """A package is not installed that only some commands need."""
+
+
+class ClusterError(DecamoError):
+    """A task's worker or node dies again and again."""
 
 
 class StorageError(DecamoError):

@@ -19,6 +19,7 @@ _EXTRA_OF = {
     "onnxscript": "export",
     "openvino": "openvino",
     "av": "video",
+    "ray": "ray",
 }
 
 

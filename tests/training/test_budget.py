@@ -100,3 +100,18 @@ def test_a_wait_ends_when_only_the_save_still_fits_and_is_no_work() -> None:
 
 def test_what_is_left_is_counted_from_the_commands_begin() -> None:
     assert Budget("1m", 60.0, lambda: 25.0, began=10.0).left == 45.0
+
+
+def test_work_elsewhere_ends_in_time_for_its_longest_piece_and_a_save() -> None:
+    """Asked often meanwhile, which says nothing of the pieces."""
+    clock = Clock()
+    budget = Budget("10m", 600.0, clock, began=clock.now)
+    end = clock.now + 600.0
+    clock.now = end - 3.0
+    assert budget.over() == ""  # with nothing to come
+    budget.on_piece(20.0)
+    budget.on_piece(5.0)
+    clock.now = end - 1.5 * 20.0 - 2.5
+    assert budget.over() == ""
+    clock.now += 1.0
+    assert budget.over() == "the budget of 10m is spent"

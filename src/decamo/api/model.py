@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # torch: decisions/0007
     from decamo.api.sharing import EvaluatedScores
     from decamo.export.writing import ExportResult
 
-__all__ = ["Model", "load", "predict"]
+__all__ = ["Model", "complain", "load"]
 
 
 class Model:
@@ -254,7 +254,7 @@ class Model:
             # PyAV: decisions/0007
             from decamo.inference.video_reader import VideoReader
 
-        with VideoReader(VideoItem(path, path), _complain) as reader:
+        with VideoReader(VideoItem(path, path), complain) as reader:
             for frame in reader:
                 (probability,) = self.predictor.predict([frame.image])
                 yield Prediction(frame.image, probability, path, frame.number, frame.time_s)
@@ -326,22 +326,6 @@ def load(
     return Model(opened.path, opened.loaded, opened.predictor, max_pixels, network)
 
 
-def predict(
-    checkpoint: str | Path, images: ImageSource | Iterable[ImageSource], **how: Any
-) -> Prediction | Iterator[Prediction]:
-    """Load a network and predict: :meth:`Model.predict` of :func:`load`.
-
-    Args:
-        checkpoint: such as ``best_model.pth``.
-        images: one image, several, a folder or a pattern.
-        how: arguments of :func:`load`.
-
-    Example:
-        >>> decamo.predict(checkpoint, photo, device="cpu").mask.dtype
-        dtype('bool')
-    """
-    return load(checkpoint, **how).predict(images)
-
-
-def _complain(line: str) -> None:
+def complain(line: str) -> None:
+    """Say a line beside what a program prints."""
     sys.stderr.write(f"decamo: {line}\n")

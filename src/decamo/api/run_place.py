@@ -76,7 +76,7 @@ def runtime_of(settings: TrainSettings) -> Runtime:
         raise SettingsError(
             "--on-plateau",
             f"got escape under torchrun, in {runtime.world} processes for one trial",
-            "give --on-plateau stop, then start decamo escape once on each device",
+            "give --on-plateau stop, then decamo escape --on ray, which uses all devices",
         )
     return runtime
 
