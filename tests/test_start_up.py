@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "torchvision", "timm", "tensorboard", "matplotlib", "scipy"}
+HEAVY = {"torch", "torchvision", "timm", "tensorboard", "matplotlib", "scipy", "fsspec", "s3fs"}
 PLAN = ("plan", "--images", "363", "--epochs", "120", "--num-experts", "7")
 
 
