@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "torchvision", "timm", "tensorboard", "matplotlib", "scipy"}
+HEAVY = {"torch", "torchvision", "timm", "tensorboard", "matplotlib", "scipy", "fsspec", "s3fs"}
 PLAN = ("plan", "--images", "363", "--epochs", "120", "--num-experts", "7")
 
 
@@ -42,6 +42,10 @@ def test_the_account_sees_what_is_loaded(tmp_path: Path) -> None:
 )
 def test_help_and_a_plan_load_nothing_of_others(words: tuple[str, ...]) -> None:
     assert not loaded(*words) & (HEAVY | {"numpy", "PIL", "rich"})
+
+
+def test_help_of_a_race_loads_no_torch() -> None:
+    assert not loaded("escape", "--help") & (HEAVY | {"ray"})
 
 
 def test_a_plan_of_a_data_set_loads_no_torch(scenes: Path) -> None:

@@ -22,12 +22,18 @@
     ├── MissingExtra             a package is not installed that only some commands need
     ├── ClusterError             a task's worker or node dies again and again
     ├── StorageError             the disk is full, read-only or gone
+    │   └── AddressError         an address such as s3://bucket/x cannot be used
+    │       ├── AddressMissing   no such file or bucket
+    │       └── AddressUnreachable   it does not answer now; later it may
     ├── MemoryExhausted          not even the smallest piece of work fits into memory
     ├── RateMismatch             a learning rate was applied that the plan does not have
     └── TrainingDiverged         loss or gradient stayed non-finite
 """
 
 __all__ = [
+    "AddressError",
+    "AddressMissing",
+    "AddressUnreachable",
     "CheckpointDamaged",
     "CheckpointError",
     "CheckpointForeign",
@@ -147,6 +153,18 @@ class ClusterError(DecamoError):
 
 class StorageError(DecamoError):
     """The disk is full, read-only or gone."""
+
+
+class AddressError(StorageError):
+    """An address such as ``s3://bucket/x`` cannot be used: no rights, no credentials."""
+
+
+class AddressMissing(AddressError):
+    """There is no such file or bucket at an address."""
+
+
+class AddressUnreachable(AddressError):
+    """What is at an address does not answer now; later it may."""
 
 
 class MemoryExhausted(DecamoError):

@@ -33,6 +33,17 @@ def test_there_is_time_until_a_step_and_a_save_no_longer_fit() -> None:
     assert told.index("the budget of 1m is spent") == 9
 
 
+def test_time_is_kept_for_what_follows_the_last_save() -> None:
+    clock = Clock()
+    budget = Budget("1m", 60.0, clock, began=1000.0, reserve=lambda: 10.0)
+    budget.on_event(saved(4.0))
+    clock.now += 36.0
+    assert not budget.over()  # 36 + 1.5 x (4 + 10) + 2 = 59
+    clock.now += 2.0
+    assert budget.over()
+    assert budget.spent()
+
+
 def test_a_save_is_not_counted_as_work() -> None:
     clock = Clock()
     budget = Budget("1h", 3600.0, clock, began=1000.0)

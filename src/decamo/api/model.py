@@ -21,6 +21,7 @@ from decamo.extras import missing_extras
 from decamo.inference.inputs import VideoItem, is_video
 from decamo.inference.loaded import Loaded, Trained
 from decamo.inference.views import MapMaker, Views
+from decamo.mirror import local_checkpoint
 
 if TYPE_CHECKING:  # torch: decisions/0007
     from decamo.api.sharing import EvaluatedScores
@@ -287,6 +288,8 @@ def load(
         checkpoint: such as ``best_model.pth``; a folder that :meth:`Model.save_pretrained` wrote;
             ``hf://USER/NAME`` for such a folder on the Hugging Face hub; or a ``.onnx`` or
             OpenVINO ``.xml`` file that :meth:`Model.export` wrote, for which no torch is needed.
+            Any of these at an address such as ``s3://BUCKET/runs/x/best_model.pth`` too
+            (``pip install 'decamo[remote]'``).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
         img_size: px that the network sees (default: as trained).
@@ -304,6 +307,7 @@ def load(
         >>> decamo.load(checkpoint).predict(photo).object_share <= 1
         True
     """
+    checkpoint = local_checkpoint(checkpoint)
     if is_exported(checkpoint):
         path = Path(checkpoint)
         trained, predictor = open_exported(

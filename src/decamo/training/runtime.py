@@ -8,13 +8,15 @@ care which parameters are frozen (see docs/decisions/0003).
 
 import gc
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from decamo.errors import SettingsError
 
@@ -22,6 +24,7 @@ __all__ = [
     "OutOfMemory",
     "Runtime",
     "close_runtime",
+    "first_process_first",
     "is_first_process",
     "is_out_of_memory",
     "open_runtime",
@@ -174,6 +177,47 @@ def open_runtime(device: str, precision: str) -> Runtime:
             torch.cuda.set_device(chosen)
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     return Runtime(chosen, dtype, rank, world)
+
+
+_T = TypeVar("_T")
+_FIRST_WITHIN = timedelta(hours=1)  # seconds would do, but for gigabytes over a slow line
+
+
+def first_process_first(flag: str, work: Callable[[], _T]) -> _T | None:
+    """Work of the first process that the others wait for, before any device is opened.
+
+    Args:
+        flag: that asks for it, for the error.
+        work: what the first process does.
+
+    Returns:
+        what came of it; None in the others.
+
+    Raises:
+        SettingsError: it failed in the first process, which says why, or took over an hour.
+    """
+    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    if world == 1:
+        return work()
+    store, _, _ = next(iter(rendezvous("env://", rank, world, timeout=_FIRST_WITHIN)))
+    if rank == 0:
+        done = b"failed"
+        try:
+            result = work()
+            done = b"done"
+        finally:
+            store.set(f"decamo {flag}", done)
+            # the store may be this process's own: it stays until all have asked it
+            store.wait([f"decamo {flag} {other}" for other in range(1, world)])
+        return result
+    try:
+        done = store.get(f"decamo {flag}")
+    except (RuntimeError, dist.DistError) as error:
+        raise SettingsError(flag, f"the first process did not end ({error})", "see it") from error
+    store.set(f"decamo {flag} {rank}", b"heard")
+    if done != b"done":
+        raise SettingsError(flag, "was refused to the first process", "see what that one says")
+    return None
 
 
 def close_runtime() -> None:

@@ -83,12 +83,14 @@ class Budget:
         seconds: the same, counted from ``began``.
         clock: seconds from any fixed moment.
         began: the clock's reading when the command began.
+        reserve: seconds that are needed after the last save, such as for sending it away.
     """
 
     words: str
     seconds: float
     clock: Callable[[], float]
     began: float
+    reserve: Callable[[], float] = lambda: 0.0
     _asked: float | None = None
     _work: deque[float] = field(default_factory=lambda: deque(maxlen=_LOOK_BACK))
     _saves: deque[float] = field(default_factory=lambda: deque(maxlen=_LOOK_BACK))
@@ -107,7 +109,7 @@ class Budget:
     def over(self) -> str:
         """As :meth:`spent` while nothing is being done here: a wait can be left at any moment."""
         passed = self.clock() - self.began
-        to_come = self._elsewhere + max(self._saves, default=0.0)
+        to_come = self._elsewhere + max(self._saves, default=0.0) + self.reserve()
         if passed + _MARGIN * to_come + _AT_LEAST <= self.seconds:
             return ""
         return self._words
@@ -123,7 +125,7 @@ class Budget:
         if self._asked is not None:
             self._work.append(now - self._asked)
         self._asked = now
-        to_come = max(self._work, default=0.0) + max(self._saves, default=0.0)
+        to_come = max(self._work, default=0.0) + max(self._saves, default=0.0) + self.reserve()
         if now - self.began + _MARGIN * to_come + _AT_LEAST <= self.seconds:
             return ""
         return self._words
