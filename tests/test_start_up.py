@@ -44,6 +44,10 @@ def test_help_and_a_plan_load_nothing_of_others(words: tuple[str, ...]) -> None:
     assert not loaded(*words) & (HEAVY | {"numpy", "PIL", "rich"})
 
 
+def test_help_of_a_race_loads_no_torch() -> None:
+    assert not loaded("escape", "--help") & (HEAVY | {"ray"})
+
+
 def test_a_plan_of_a_data_set_loads_no_torch(scenes: Path) -> None:
     assert not loaded("plan", "--dataset-path", str(scenes), "--epochs", "40") & HEAVY
 

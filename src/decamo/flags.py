@@ -146,8 +146,8 @@ def add_wanted(add: Callable[..., Any]) -> None:
     add("--train-on", **names, help="folders or files that are to train on, by name or pattern")
     add("--test-on", **names, help="folders or files that are to test on, by name or pattern")
     add("--mask-suffix", default="", metavar="NAME",
-        help="what the names of masks have behind those of their images (default: found by"
-        " itself)")  # fmt: skip
+        help="what the names of masks have behind those of their images; found by itself where"
+        " it is not given")  # fmt: skip
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -169,7 +169,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 def _add_flag(group: argparse._ArgumentGroup, field: Field[Any], kind: OptionType) -> None:
     option: Option = field.metadata["option"]
     unit = f"{option.unit}; " if option.unit else ""
-    default = "" if field.default in (None, ()) else f"{unit}default {shown(field.default)}"
+    default = "" if field.default in (None, (), "") else f"{unit}default {shown(field.default)}"
     help = f"{option.help} ({default or unit.rstrip('; ')})" if default or unit else option.help
     keywords: dict[str, Any] = {
         "dest": field.name,

@@ -8,14 +8,18 @@ import pytest
 
 from benchmarks.__main__ import main
 from decamo.cluster.tasks import Place
+from decamo.data.scenes import write_scenes
 from tests.cluster.pickled import far_away
 
 ASKED = ["1 expert", "dense block", "best expected IoU", "image of 3/4"]
 
 
 @pytest.fixture(scope="module")
-def flags(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def flags(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     work = tmp_path_factory.mktemp("ablation")
+    scenes = work / "scenes"  # few, as eight networks are trained on them
+    write_scenes(scenes, train=6, test=4, size=64, noncam_share=0.0, seed=1,
+                 on_progress=lambda _done, _of: None)  # fmt: skip
     return [
         *("--dataset-path", str(scenes), "--work", str(work / "work")),
         *("--json", str(work / "report.json"), "--backbone", "test_efficientnet"),

@@ -1,6 +1,5 @@
 """Tasks on a Ray cluster: many at once, begun again where a worker or a node dies."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,9 +14,10 @@ from decamo.cluster.nodes import Node, device_on, nodes_for, settled
 from decamo.cluster.ray_desk import DESK_S, LOOK_S, DeskLine, open_desk
 from decamo.cluster.ray_session import check_software, connected, on_node
 from decamo.cluster.shared_folder import Token, token_in
-from decamo.cluster.software import Software, software_here
+from decamo.cluster.software import software_here
 from decamo.cluster.tasks import Place, TaskLine
 from decamo.cluster.where import OnRay, Share
+from decamo.cluster.work_terms import WorkTerms
 from decamo.errors import ClusterError, DecamoError, SettingsError
 
 __all__ = ["RayTasks", "tasks_on"]
@@ -28,38 +28,6 @@ _ANSWER_S = 60.0  # until a node has looked at a folder
 # and no other has room. What it had saved is there for the next call.
 _SILENT_S = 120.0
 _RETRIES = 20  # of one task; nodes that are lent for less than an epoch would go on for ever
-
-
-@dataclass(frozen=True)
-class _Terms:
-    """What has to hold wherever a task runs, at any time: nodes come and go.
-
-    Attributes:
-        software: that it runs.
-        token: in the folder that it writes to.
-        home: working folder of the command, for relative paths.
-    """
-
-    software: Software
-    token: Token
-    home: Path
-
-    def insist(self) -> None:
-        """Go home, and look around.
-
-        Raises:
-            SettingsError: names this node and what is wrong here.
-        """
-        here = ray.util.get_node_ip_address()
-        with suppress(OSError):  # where all paths are absolute it need not be there
-            os.chdir(self.home)
-        if differs := self.software.unlike(software_here()):
-            remedy = "install on every node what is installed where the command runs"
-            raise SettingsError("--on", f"node {here} has {differs}", remedy)
-        if trouble := self.token.trouble():
-            folder = self.token.path.parent
-            got = f"node {here} does not see {folder} as this machine does: {trouble}"
-            raise SettingsError("--on", got, "name a folder that all nodes share, by one path")
 
 
 @dataclass(frozen=True)
@@ -78,13 +46,13 @@ def _perform(
     item: Any,
     key: str,
     desk: Any,
-    terms: _Terms,
+    terms: WorkTerms,
 ) -> _Done[Found]:
     line = DeskLine(desk, key)
     if line.begin():
         return _Done(begun=False)
     try:
-        terms.insist()
+        terms.insist(ray.util.get_node_ip_address())
         found = work(shared, item, line)
     except DecamoError as error:
         line.end()
@@ -167,8 +135,8 @@ class RayTasks:
         finally:
             rounds.abandon()
 
-    def _terms(self) -> _Terms:
-        return _Terms(software_here(), self.token, Path.cwd())
+    def _terms(self) -> WorkTerms:
+        return WorkTerms(software_here(), Path.cwd(), token=self.token)
 
     def _remote(self) -> Any:
         return ray.remote(_perform).options(
@@ -194,7 +162,7 @@ class _Round(Generic[Found]):
     heard: dict[str, float] = field(default_factory=dict)
 
     def begin(
-        self, remote: Any, work: object, shared: object, items: Mapping[str, Any], terms: _Terms
+        self, remote: Any, work: object, shared: object, items: Mapping[str, Any], terms: WorkTerms
     ) -> None:
         held, terms_held = ray.put(shared), ray.put(terms)
         for key, item in items.items():

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from decamo.api.race_choice import RaceChoice
-from decamo.api.racing import escape_checkpoint, train_winner
 from decamo.commands.train import TRY_AGAIN, exit_code_of
 from decamo.flags import Parser, add_network, add_place, options_given, place_given, write_json
 from decamo.races.outcome_table import plain_outcome
@@ -74,9 +73,13 @@ def run(args: argparse.Namespace) -> int:
     """
     raced = (args.branches, args.only, args.trial_epochs, args.keep_all)
     choice = RaceChoice(*raced, *place_given(args, "trial"))
+    options = options_given(args)
+    # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
+    from decamo.api.racing import escape_checkpoint, train_winner
+
     result = escape_checkpoint(
         args.checkpoint,
-        options_given(args),
+        options,
         choice,
         writes=[Written("--json", args.json)] if args.json else (),
     )

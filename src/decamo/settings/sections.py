@@ -43,8 +43,8 @@ class DataSettings:
     )
     mask_suffix: str = option(
         "",
-        "what the names of masks have behind those of their images, such as _mask (default: found"
-        " by itself)",
+        "what the names of masks have behind those of their images, such as _mask; found by itself"
+        " where it is not given",
     )
     val_fraction: float = option(
         0.1, "share of the training images held out to choose the best checkpoint"
@@ -121,8 +121,8 @@ class ModelSettings:
     )
     backbone_prefix: str = option(
         "",
-        "attribute of another --network that is its backbone, or several, 'layer1 layer2' (default:"
-        " found by itself)",
+        "attribute of another --network that is its backbone, or several, 'layer1 layer2'; found"
+        " by itself where it is not given",
     )
     output: str = option(
         "", "index or name of the logits where another --network returns several maps"
