@@ -5,7 +5,7 @@ SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test test-all lint docs pictures clean
+.PHONY: help setup demo test test-all fast-tests lint style types docs pictures clean
 
 help:
 	@echo "make setup     a virtual environment in $(VENV) with everything in it"
@@ -31,16 +31,24 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	@DECAMO=$(BIN)/decamo SEED=$(SEED) sh scripts/demo.sh
 
-lint: setup
+lint: style types
+
+style: setup
 	$(BIN)/ruff format --check src tests benchmarks scripts notebooks train_ultimate.py
 	$(BIN)/ruff check src tests benchmarks scripts notebooks train_ultimate.py
+
+types: setup
 	$(BIN)/mypy
 
 # A process a core, each with one thread: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-test: lint
+fast-tests: setup
 	$(PYTEST)
+
+# mypy has one process: the tests need not wait for it.
+test: style
+	@$(MAKE) --no-print-directory -j 2 types fast-tests
 
 test-all: lint
 	$(PYTEST) -m ''

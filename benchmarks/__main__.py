@@ -24,6 +24,7 @@ BENCHMARKS = {
     "forecast": "the forecast held against recorded runs, each left out in turn",
     "quality": "networks of others and our own, trained alike on photographs and scored",
     "ablation": "what each part of our network and its recipe is worth, left out or changed alone",
+    "raced": "time of a race on Ray beside plain processes that share nothing",
     "house": "how the source stands: files, lengths, doubled names, what --help imports",
     "claims": "what the action plan expects and what decamo recommends, held against measurement",
 }

@@ -4,9 +4,13 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import Any
 
+import torch
+
+from benchmarks.ablation_elsewhere import rows_elsewhere
 from benchmarks.ablation_rows import BASE, ROWS, Row
 from benchmarks.quality_costs import NetworkCost, known_costs, measure_costs
 from benchmarks.quality_flags import add_terms, terms_of
@@ -17,8 +21,10 @@ from benchmarks.quality_table import table
 from benchmarks.quality_terms import everything_trains
 from benchmarks.quality_train import Ground
 from decamo import __version__
+from decamo.cluster.place import place_of
+from decamo.cluster.tasks import Place
 from decamo.evaluation import Measurer, Rules
-from decamo.flags import Parser, write_json
+from decamo.flags import Parser, add_place, place_given, write_json
 from decamo.storage import make_folder
 from decamo.training.runtime import open_runtime
 from decamo.training.stops import stop_requests
@@ -35,6 +41,7 @@ def add_arguments(parser: Parser) -> None:
     add("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="NAME",
         help=f"of {', '.join(ROWS)} (all)")  # fmt: skip
     add_terms(parser, work="runs/ablation")
+    add_place(parser, "run")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,9 +67,13 @@ def run(args: argparse.Namespace) -> int:
         for row in rows
     }
     scores: Scores = {row.name: {} for row in rows}
-    with stop_requests() as asked, Measurer(1, Rules()) as measurer:
+    where = _place(args)
+    with where as place, stop_requests() as asked, Measurer(1, Rules()) as measurer:
         asked.patient = True
         ground = Ground(args.work, common, splits, runtime, asked.why, time.monotonic, _say)
+        if not place.here and (why := rows_elsewhere(ground, rows, args.seeds, sets, place)):
+            _say(f"stopped {why}; the same command goes on")
+            return 128 + asked.number
         for seed in range(args.seeds):
             for row in rows:
                 its = replace(ground, terms=row.terms(common))
@@ -75,6 +86,14 @@ def run(args: argparse.Namespace) -> int:
     print(_text(args, rows, costs, scores, gaps))
     write_json(args.json, _report(rows, costs, scores, gaps))
     return 0
+
+
+def _place(args: argparse.Namespace) -> AbstractContextManager[Place]:
+    on, share = place_given(args, "run")
+    return place_of(
+        on, share, args.work,
+        device=args.device, precision=args.precision, threads=torch.get_num_threads(),
+    )  # fmt: skip
 
 
 def _gaps(rows: Sequence[Row], scores: Scores) -> list[Gap]:

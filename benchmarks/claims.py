@@ -4,21 +4,26 @@ import argparse
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.claims_account import Account, arms_of, claims_from
 from benchmarks.claims_arms import arms, next_size
+from benchmarks.claims_elsewhere import study_elsewhere
 from benchmarks.claims_memory import training_bytes
 from benchmarks.claims_page import claims_page, claims_table
 from benchmarks.claims_promises import PROMISES
 from benchmarks.claims_study import Study
 from benchmarks.claims_words import DEFINITIONS
 from decamo import __version__
+from decamo.cluster.place import place_of
 from decamo.data.holdout import fingerprint
 from decamo.data.reading import read_mask
 from decamo.errors import SettingsError
-from decamo.flags import Parser, write_json
+from decamo.flags import Parser, add_place, place_given, write_json
 from decamo.history import (
     EpochDone,
     Event,
@@ -81,6 +86,7 @@ def add_arguments(parser: Parser) -> None:
         " package that `decamo diagnose` quotes")  # fmt: skip
     add("--note", default="", metavar="TEXT", help="said of the images on the page")
     add("--json", type=Path, metavar="FILE", help="write the claims here as well")
+    add_place(parser, "run")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -97,7 +103,10 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError("--out", got, "name a checkout of decamo, or give --json FILE")
     settings = _settings(args)
     make_folder(args.work)
-    with stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
+    on, share = place_given(args, "run")
+    threads = torch.get_num_threads()
+    where = place_of(on, share, args.work, device=args.device, precision="fp32", threads=threads)
+    with where as place, stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
         looking = con.progress("looking at the images")
         splits = find_splits(settings.data, args.work / "census.json", looking)
         for source in splits.sources:
@@ -117,7 +126,8 @@ def run(args: argparse.Namespace) -> int:
             on_event=_telling(con),
         )
         asked.patient = True
-        why = "" if args.as_it_is else study.run()
+        train = study.run if place.here else partial(study_elsewhere, study, place)
+        why = "" if args.as_it_is else train()
         if why:
             con.say(f"stopped: {why}; to go on: the same command")
             return 128 + asked.number

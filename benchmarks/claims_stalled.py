@@ -7,12 +7,15 @@ from pathlib import Path
 
 from decamo.checkpoint import Checkpoint
 from decamo.checkpoint.load_save import load_checkpoint, newest_of, read_outline
+from decamo.data.waiting import StopAsked
 from decamo.errors import CheckpointError
 from decamo.history import Event, Journal
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
-from decamo.storage import RunFolder, make_folder
+from decamo.storage import RunFolder
+from decamo.storage.owner import Ownership
 from decamo.training.data_splits import DataSplits
+from decamo.training.owning import own_in_time
 from decamo.training.prepare import prepare
 from decamo.training.runtime import Runtime
 
@@ -83,7 +86,23 @@ def stall(
         DecamoError: disk, data, settings, or the run diverged.
     """
     folder = RunFolder(settings.run.checkpoint_dir)
-    make_folder(folder.root)
+    try:
+        with own_in_time(folder.root, stop=stop, say=lambda _line: None) as owned:
+            return _stall(settings, splits, runtime, owned, stop, clock, on_event)
+    except StopAsked as asked:
+        return str(asked)
+
+
+def _stall(
+    settings: TrainSettings,
+    splits: DataSplits,
+    runtime: Runtime,
+    owned: Ownership,
+    stop: Callable[[], str],
+    clock: Callable[[], float],
+    on_event: Callable[[Event], None],
+) -> str:
+    folder = RunFolder(settings.run.checkpoint_dir)
     newest = newest_of(folder) if folder.last.exists() else None
     checkpoint = None if newest is None else load_checkpoint(newest)
     if checkpoint is None:
@@ -103,6 +122,7 @@ def stall(
         }
         journal.write("run", line)
         for event in prepared.trainer.run():
+            owned.check()
             journal.on_event(event)
             on_event(event)
     done = prepared.trainer.state.position.epoch >= settings.schedule.last_epoch

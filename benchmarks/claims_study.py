@@ -1,8 +1,7 @@
-"""All branches of all seeds, from wherever an earlier call left them or another process is."""
+"""All branches of all seeds, from wherever an earlier call left them."""
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +15,7 @@ from decamo.races.branch_checkpoint import has_batchnorm
 from decamo.races.race import open_race
 from decamo.races.start_point import StartPoint
 from decamo.races.trial import Course, advance
-from decamo.races.trial_files import ClaimLost, Result, TrialClaim, read_result, take
+from decamo.races.trial_files import Result, read_result
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import make_folder, write_whole
@@ -48,9 +47,6 @@ class Trained:
 class Study:
     """Branches of stalled runs that differ in their seed.
 
-    Several processes may share the folder, on one machine or many, as with `decamo escape`: a run
-    is claimed before it is trained.
-
     Attributes:
         root: its folder; ``seed-N/base`` is a stalled run, ``seed-N/trials`` its branches.
         settings: of the stalled runs, the seed and the folder aside.
@@ -63,7 +59,6 @@ class Study:
         clock: of the branches' training seconds.
         on_event: told the seed, the branch (empty for the stalled run) and every event.
         keep_all: whether the checkpoints of finished branches are kept.
-        sleep: waits so many seconds.
     """
 
     root: Path
@@ -77,7 +72,6 @@ class Study:
     clock: Callable[[], float]
     on_event: Callable[[int, str, Event], None]
     keep_all: bool = False
-    sleep: Callable[[float], None] = time.sleep
 
     def run(self) -> str:
         """Train all that is still to be trained; returns why it stopped before the end, if it did.
@@ -86,20 +80,38 @@ class Study:
             SettingsError: the folder holds another study.
             DecamoError: a stalled run or a control cannot be trained; disk or data.
         """
-        self._open()
-        while not all(self._is_done(seed) for seed in range(self.seeds)):
-            if why := self.stop():
+        self.open()
+        for seed in range(self.seeds):
+            if why := self.stop() or self.base(seed):
                 return why
-            took = False
-            for seed in range(self.seeds):
-                took, why = self._seed(seed)
-                if why:
+            for branch in self.branches:
+                if why := self.stop() or self.trial(seed, branch):
                     return why
-                if took:
-                    break
-            if not took:
-                self.sleep(_WAIT)
         return ""
+
+    def base(self, seed: int) -> str:
+        """Train the stalled run of a seed, if it is still to be; why it stopped before its end."""
+        if self._is_done(seed) or held_stall(self._settings_of(seed)) is not None:
+            return ""
+        return stall(
+            self._settings_of(seed), self.splits, self.runtime,
+            stop=self.stop, clock=self.clock, on_event=partial(self.on_event, seed, ""),
+        )  # fmt: skip
+
+    def trial(self, seed: int, branch: Branch) -> str:
+        """Train a branch, if it is still to be, likewise; the stalled run is there."""
+        if self._is_over(seed, branch):
+            return ""
+        base = held_stall(self._settings_of(seed))
+        if base is None:
+            raise ValueError(f"want the stalled run of seed {seed} first")
+        course = self._course(seed, base)
+        open_race(course, self.branches)
+        on_event = partial(self.on_event, seed, branch.name)
+        _, why = advance(course, branch, self.epochs, on_event)
+        if not why and not self.keep_all:
+            shutil.rmtree(course.root / branch.name, ignore_errors=True)
+        return why
 
     def found(self) -> tuple[Trained, ...]:
         """What is known by now of the seeds whose stalled run is done."""
@@ -110,58 +122,6 @@ class Study:
                 results = {b.name: read_result(self._trials(seed), b.name) for b in self.branches}
                 done.append(Trained(seed, base.checkpoint.history, results))
         return tuple(done)
-
-    def _seed(self, seed: int) -> tuple[bool, str]:
-        """Train one run of a seed that nobody else does; whether there was one, and why to stop."""
-        if self._is_done(seed):
-            return False, ""
-        base = held_stall(self._settings_of(seed))
-        if base is None:
-            return self._claimed(self.root, f"seed-{seed}", partial(self._base, seed))
-        course = self._course(seed, base)
-        open_race(course, self.branches)
-        for branch in self.branches:
-            if self._is_over(seed, branch):
-                continue
-            work = partial(self._trial, seed, course, branch)
-            took, why = self._claimed(course.root, branch.name, work)
-            if took or why:
-                return took, why
-        return False, ""
-
-    def _claimed(
-        self, folder: Path, name: str, work: Callable[[TrialClaim], str]
-    ) -> tuple[bool, str]:
-        claim = take(folder, name, now=time.time(), clock=time.monotonic)
-        if claim is None:
-            return False, ""
-        with claim:
-            try:
-                return True, work(claim)
-            except ClaimLost:
-                return True, ""
-
-    def _base(self, seed: int, claim: TrialClaim) -> str:
-        def on_event(event: Event) -> None:
-            claim.beat()
-            self.on_event(seed, "", event)
-
-        return stall(
-            self._settings_of(seed), self.splits, self.runtime,
-            stop=self.stop, clock=self.clock, on_event=on_event,
-        )  # fmt: skip
-
-    def _trial(self, seed: int, course: Course, branch: Branch, claim: TrialClaim) -> str:
-        def on_event(event: Event) -> None:
-            claim.beat()
-            self.on_event(seed, branch.name, event)
-
-        if self._is_over(seed, branch):  # by another process, while this one was looking
-            return ""
-        _, why = advance(course, branch, self.epochs, on_event)
-        if not why and not self.keep_all:
-            shutil.rmtree(course.root / branch.name, ignore_errors=True)
-        return why
 
     def _is_done(self, seed: int) -> bool:
         return all(self._is_over(seed, branch) for branch in self.branches)
@@ -198,8 +158,12 @@ class Study:
             clock=self.clock,
         )
 
-    def _open(self) -> None:
-        """Make the folder; refuse one that holds a study of other settings."""
+    def open(self) -> None:
+        """Make the folder.
+
+        Raises:
+            SettingsError: it holds a study of other settings.
+        """
         plain = to_plain(self.settings)
         del plain["run"], plain["data"]["num_workers"]
         images = [len(self.splits.train), len(self.splits.val)]

@@ -9,15 +9,16 @@ from benchmarks.quality_recipes import Entry
 from benchmarks.quality_terms import Terms
 from decamo.checkpoint.load_save import load_checkpoint, newest_of, read_outline
 from decamo.data.cache.opening import Pool
+from decamo.data.waiting import StopAsked
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, EpochRecord
 from decamo.nn import SegmentationNetwork
 from decamo.nn.weights import load_fitting
 from decamo.schedule import SegmentKind
 from decamo.settings import TrainSettings
-from decamo.storage import RunFolder, make_folder, previous_of
-from decamo.storage.owner import own
+from decamo.storage import RunFolder, previous_of
 from decamo.training.data_splits import DataSplits
+from decamo.training.owning import own_in_time
 from decamo.training.prepare import prepare
 from decamo.training.runtime import Runtime
 
@@ -92,10 +93,12 @@ def train_entry(ground: Ground, entry: Entry, seed: int, epochs: int) -> Trained
         settings = replace(settings, run=replace(settings.run, resume_from=newest))
     done = 0 if newest is None else read_outline(newest).position.epoch
     if done < settings.schedule.last_epoch:
-        make_folder(folder.root)
-        with own(folder.root, say=ground.say):
-            if not _run(ground, entry, settings, folder):
-                return None
+        try:
+            with own_in_time(folder.root, stop=ground.stop, say=ground.say):
+                if not _run(ground, entry, settings, folder):
+                    return None
+        except StopAsked:
+            return None
     return _at_end(ground, entry, settings, folder)
 
 

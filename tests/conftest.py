@@ -1,5 +1,6 @@
 """Shared by all tests: offline, one thread, and a small data set of procedural scenes."""
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -11,6 +12,23 @@ import pytest
 import torch
 
 from decamo.data.scenes import write_scenes
+
+
+def pytest_sessionstart() -> None:
+    """Nothing of what collecting makes is garbage."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """8,000 tests and all libraries stay: nobody's `gc.collect()` goes through them again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Libraries in C++ count at the end what was never let go of."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

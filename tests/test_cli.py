@@ -1,4 +1,5 @@
 import os
+import re
 import runpy
 import shlex
 import shutil
@@ -35,7 +36,11 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -
         main([name, "--help"])
 
     assert caught.value.code == 0
-    assert f"usage: decamo {name}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"usage: decamo {name}" in said
+    # a flag has one default, or says in words what happens without it
+    assert "default )" not in " ".join(said.split())
+    assert not re.search(r"default[^()]*\) \([^()]*default", " ".join(said.split()))
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

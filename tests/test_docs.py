@@ -48,6 +48,7 @@ FOREIGN = {
     "--torchrun": "scripts/soak.py",
     "--signal": "sbatch",
     "--kills": "scripts/soak.py",
+    "--head": "ray",
     "--data-binary": "curl",
 }
 EVERYWHERE = {"--help", "--debug", "--version"}

@@ -394,7 +394,9 @@ class TestHelp:
 
         assert option.help in line
         assert option.unit in line
-        if field.default not in (None, ()):
+        if field.default in (None, (), ""):
+            assert line.count("default") == option.help.count("default")
+        else:
             shown = re.search(r"default ([^)]*)\)$", line)
             assert shown is not None, line
             words = {"on": True, "off": False}

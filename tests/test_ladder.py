@@ -18,9 +18,9 @@ LADDER: list[set[str]] = [
     {"errors", "streams", "system"},
     {"extras", "settings"},
     {"recipes", "geometry", "storage", "schedule", "metrics"},
-    {"data", "nn", "history"},
+    {"data", "nn", "history", "cluster"},
     {"losses", "diagnosis", "checkpoint"},
-    {"inference"},
+    {"inference", "mirror"},
     {"export"},
     {"evaluation"},
     {"training", "report", "trackers", "server"},
@@ -46,6 +46,7 @@ NO_TORCH = {
     "metrics",
     "history",
     "diagnosis",
+    "cluster",
 }
 
 # What importing a room may load beside the standard library (docs/decisions/0007); others nothing.
@@ -56,6 +57,7 @@ MAY_LOAD = {
     "data": NUMPY,
     "checkpoint": NUMPY,
     "inference": NUMPY,
+    "mirror": set(),
     "export": NUMPY,
     "evaluation": NUMPY,
     "races": NUMPY,
@@ -98,13 +100,22 @@ class RunTime(ast.NodeTransformer):
     """Without what only type checkers read."""
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
-        return None if ast.unparse(node.test) == "TYPE_CHECKING" else node
+        read_only = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if read_only else node
 
 
-TREES = {
-    module_of(path): RunTime().visit(ast.parse(path.read_text())) for path in SOURCE.rglob("*.py")
-}
-AT_ONCE = {m: set(imported(tree)) - inside_functions(tree) for m, tree in TREES.items()}
+@cache  # read where a test asks, as every process of pytest imports this file
+def trees() -> dict[str, ast.Module]:
+    """Our modules as they run, by name."""
+    files = SOURCE.rglob("*.py")
+    return {module_of(path): RunTime().visit(ast.parse(path.read_text())) for path in files}
+
+
+@cache
+def at_once(module: str) -> frozenset[str]:
+    """What importing a module of ours imports itself."""
+    tree = trees()[module]
+    return frozenset(imported(tree)) - inside_functions(tree)
 
 
 @cache
@@ -123,7 +134,7 @@ def loads(module: str) -> frozenset[str]:
             continue
         parents = name.split(".")
         todo += [".".join(parents[:n]) for n in range(1, len(parents))]  # their __init__ runs too
-        todo += AT_ONCE[name]
+        todo += at_once(name)
     return frozenset(found - sys.stdlib_module_names)
 
 
@@ -131,7 +142,7 @@ def loads(module: str) -> frozenset[str]:
 def test_imports_only_go_down(path: Path) -> None:
     own = room_of(path)
     assert own in LEVEL, f"{own} is not on the ladder"
-    for name in imported(TREES[module_of(path)]):
+    for name in imported(trees()[module_of(path)]):
         parts = name.split(".")
         if parts[0] == "decamo" and len(parts) > 1 and parts[1] != own:
             assert LEVEL[parts[1]] < LEVEL[own], f"{own} imports {name}"
@@ -141,20 +152,20 @@ def test_imports_only_go_down(path: Path) -> None:
 
 def test_no_files_import_one_another_in_a_circle() -> None:
     """Counting the imports inside functions, which could hide one."""
-    ours = {m: {n for n in imported(tree) if n in TREES} for m, tree in TREES.items()}
+    ours = {m: {n for n in imported(tree) if n in trees()} for m, tree in trees().items()}
     TopologicalSorter(ours).prepare()  # raises CycleError, which names the files
 
 
 def test_the_product_imports_nothing_of_what_proves_it() -> None:
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         assert not any(n.split(".")[0] in ("benchmarks", "tests") for n in imported(tree)), module
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_an_import_inside_a_function_spares_a_package(path: Path) -> None:
     own = module_of(path)
-    for name in inside_functions(TREES[own]):
-        assert name in TREES, f"{own} imports {name} in a function: give it a module of its own"
+    for name in inside_functions(trees()[own]):
+        assert name in trees(), f"{own} imports {name} in a function: give it a module of its own"
         spared = loads(name) - loads(own)
         assert spared, f"{own} imports {name} in a function, which spares nothing"
 

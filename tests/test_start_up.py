@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "torchvision", "timm", "tensorboard", "matplotlib", "scipy"}
+HEAVY = {"torch", "torchvision", "timm", "tensorboard", "matplotlib", "scipy", "fsspec", "s3fs"}
 PLAN = ("plan", "--images", "363", "--epochs", "120", "--num-experts", "7")
 
 
@@ -44,6 +44,10 @@ def test_help_and_a_plan_load_nothing_of_others(words: tuple[str, ...]) -> None:
     assert not loaded(*words) & (HEAVY | {"numpy", "PIL", "rich"})
 
 
+def test_help_of_a_race_loads_no_torch() -> None:
+    assert not loaded("escape", "--help") & (HEAVY | {"ray"})
+
+
 def test_a_plan_of_a_data_set_loads_no_torch(scenes: Path) -> None:
     assert not loaded("plan", "--dataset-path", str(scenes), "--epochs", "40") & HEAVY
 
@@ -54,6 +58,20 @@ def test_a_diagnosis_loads_no_torch(tmp_path: Path) -> None:
     packages = loaded("diagnose", str(log))
     assert "numpy" in packages
     assert not packages & (HEAVY - {"scipy"} | {"PIL"})
+
+
+def test_a_prediction_here_loads_no_ray(tmp_path: Path) -> None:
+    code = "import decamo.api.predicting, decamo.api.evaluating, decamo.api.predict_once, sys"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(*sys.modules)"],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert not {"ray", *HEAVY} & set(done.stdout.split())
+    assert "decamo.api.remote_images" in done.stdout.split()
 
 
 def test_an_audit_loads_no_torch_in_any_process(scenes: Path) -> None:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from decamo.api.evaluating import evaluate as evaluate
     from decamo.api.model import Model as Model
     from decamo.api.model import load as load
-    from decamo.api.model import predict as predict
     from decamo.api.planning import PlanResult as PlanResult
     from decamo.api.planning import plan as plan
+    from decamo.api.predict_once import predict as predict
     from decamo.api.prediction import Prediction as Prediction
     from decamo.api.racing import EscapeResult as EscapeResult
     from decamo.api.racing import escape as escape
@@ -75,7 +75,7 @@ _HOMES = {
     "metrics": "",
     "models": "api.backbones",
     "plan": "api.planning",
-    "predict": "api.model",
+    "predict": "api.predict_once",
     "register_expert": "settings.expert_names",
     "register_lr_schedule": "settings.schedule",
     "register_network": "settings.network_names",

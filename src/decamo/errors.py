@@ -4,6 +4,7 @@
 
     DecamoError                  one line: what, got, remedy; the command line exits with 2
     ├── SettingsError            a flag or a key of a config file cannot be meant
+    │   └── FolderInUse          another living process has the folder
     ├── DataError                a data set is missing, empty or contradicts itself
     │   ├── UnreadableImage      one file cannot be decoded (named; skipped with a count)
     │   ├── DataStalled          a file is not read to its end, however long one waits
@@ -19,7 +20,11 @@
     ├── ExportError              a network cannot be exported, or gives other maps then
     ├── HubError                 a network cannot be put on the hub
     ├── MissingExtra             a package is not installed that only some commands need
+    ├── ClusterError             a task's worker or node dies again and again
     ├── StorageError             the disk is full, read-only or gone
+    │   └── AddressError         an address such as s3://bucket/x cannot be used
+    │       ├── AddressMissing   no such file or bucket
+    │       └── AddressUnreachable   it does not answer now; later it may
     ├── MemoryExhausted          not even the smallest piece of work fits into memory
     ├── PeerLost                 another process of the same run has ended (exit code 75)
     ├── RateMismatch             a learning rate was applied that the plan does not have
@@ -27,15 +32,20 @@
 """
 
 __all__ = [
+    "AddressError",
+    "AddressMissing",
+    "AddressUnreachable",
     "CheckpointDamaged",
     "CheckpointError",
     "CheckpointForeign",
     "CheckpointMismatch",
     "CheckpointMissing",
+    "ClusterError",
     "DataError",
     "DataStalled",
     "DecamoError",
     "ExportError",
+    "FolderInUse",
     "HubError",
     "MemoryExhausted",
     "MissingExtra",
@@ -78,6 +88,10 @@ class DecamoError(Exception):
 
 class SettingsError(DecamoError):
     """A flag or a key of a config file cannot be meant."""
+
+
+class FolderInUse(SettingsError):
+    """Another living process has the folder."""
 
 
 class DataError(DecamoError):
@@ -140,8 +154,24 @@ class MissingExtra(DecamoError):
     """A package is not installed that only some commands need."""
 
 
+class ClusterError(DecamoError):
+    """A task's worker or node dies again and again."""
+
+
 class StorageError(DecamoError):
     """The disk is full, read-only or gone."""
+
+
+class AddressError(StorageError):
+    """An address such as ``s3://bucket/x`` cannot be used: no rights, no credentials."""
+
+
+class AddressMissing(AddressError):
+    """There is no such file or bucket at an address."""
+
+
+class AddressUnreachable(AddressError):
+    """What is at an address does not answer now; later it may."""
 
 
 class MemoryExhausted(DecamoError):

@@ -19,6 +19,9 @@ _EXTRA_OF = {
     "onnxscript": "export",
     "openvino": "openvino",
     "av": "video",
+    "fsspec": "remote",
+    "s3fs": "remote",
+    "ray": "ray",
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from decamo import __version__
+from decamo.cluster import OnRay, Share, where_of
 from decamo.errors import SettingsError
 from decamo.history.past_reader import STANDARD_INPUT
 from decamo.recipes import RECIPES
@@ -22,11 +23,13 @@ __all__ = [
     "actions_of",
     "add_data_timeout",
     "add_network",
+    "add_place",
     "add_settings",
     "add_views",
     "add_wanted",
     "given_by",
     "options_given",
+    "place_given",
     "reads_of_past",
     "write_json",
 ]
@@ -101,14 +104,50 @@ def add_network(add: Callable[..., Any], **how: Any) -> None:
         help="the network of a checkpoint that has it from a file; the file is run")  # fmt: skip
 
 
+def add_place(parser: argparse.ArgumentParser, unit: str) -> None:
+    """Add the flags that say where work runs: in this process, or as tasks of a cluster.
+
+    Args:
+        parser: takes them, as a group.
+        unit: what a task does, such as ``trial``.
+    """
+    group = parser.add_argument_group(f"where each {unit} runs (default: one by one, here)")
+    group.add_argument(
+        "--on",
+        metavar="ray[:ADDRESS]",
+        help="many at once on a Ray cluster, with the same scores; ADDRESS: auto or HOST:PORT"
+        " (default: RAY_ADDRESS, else this machine alone); pip install 'decamo[ray]'",
+    )
+    for name, what, default in (
+        ("gpus", "GPUs", "one where the cluster has any"),
+        ("cpus", "cores", "one beside a GPU, else one a thread of this command"),
+    ):
+        group.add_argument(
+            f"--{name}-per-{unit}",
+            type=float,
+            metavar="X",
+            help=f"{what} that each {unit} reserves, with --on (default: {default})",
+        )
+
+
+def place_given(args: argparse.Namespace, unit: str) -> tuple[OnRay | None, Share]:
+    """What :func:`add_place` added.
+
+    Raises:
+        SettingsError: names the flag.
+    """
+    cpus, gpus = (getattr(args, f"{name}_per_{unit}") for name in ("cpus", "gpus"))
+    return where_of(args.on), Share(cpus, gpus, unit)
+
+
 def add_wanted(add: Callable[..., Any]) -> None:
     """Add the flags that say of data sets what their folders do not, as ``decamo train`` has."""
     names: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "NAME"}
     add("--train-on", **names, help="folders or files that are to train on, by name or pattern")
     add("--test-on", **names, help="folders or files that are to test on, by name or pattern")
     add("--mask-suffix", default="", metavar="NAME",
-        help="what the names of masks have behind those of their images (default: found by"
-        " itself)")  # fmt: skip
+        help="what the names of masks have behind those of their images; found by itself where"
+        " it is not given")  # fmt: skip
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +169,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 def _add_flag(group: argparse._ArgumentGroup, field: Field[Any], kind: OptionType) -> None:
     option: Option = field.metadata["option"]
     unit = f"{option.unit}; " if option.unit else ""
-    default = "" if field.default in (None, ()) else f"{unit}default {shown(field.default)}"
+    default = "" if field.default in (None, (), "") else f"{unit}default {shown(field.default)}"
     help = f"{option.help} ({default or unit.rstrip('; ')})" if default or unit else option.help
     keywords: dict[str, Any] = {
         "dest": field.name,

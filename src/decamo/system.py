@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any, BinaryIO
 __all__ = [
     "Process",
     "boot_id",
+    "cache_folder",
     "clean_context",
     "cores",
     "file_name",
@@ -107,6 +108,12 @@ def peak_memory() -> int:
         return _windows_peak() if _WINDOWS else 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if _SYSTEM == "darwin" else peak * 1024  # kibibytes everywhere else
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """``decamo`` in the user's own cache folder (XDG Base Directory Specification)."""
+    home = environment.get("XDG_CACHE_HOME", "")
+    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "decamo"
 
 
 def clean_context(preload: Sequence[str] = ()) -> BaseContext:

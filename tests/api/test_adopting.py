@@ -65,6 +65,30 @@ def test_epoch_score_settings_moments_and_average_come_along(tmp_path: Path, sou
     assert torch.equal(held.ema.weights[f"net.{name}"], NET.state_dict()[name] * 0.5)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "epochs", "frozen"),
+    [
+        ({"epochs": 12}, 12, 0),  # fewer than stage 1 of ours has by its default
+        ({"num_epochs": 30, "stage1_epochs": 4}, 30, 4),
+        ({"epochs": 30, "stage1_epochs": 40}, 30, 0),  # counted in two ways: who knows
+    ],
+)
+def test_a_short_plan_comes_along_too(
+    theirs: dict[str, int], epochs: int, frozen: int, tmp_path: Path, source: str
+) -> None:
+    path = tmp_path / "short.pth"
+    torch.save({"model": NET.state_dict(), "epoch": 9, "args": theirs}, path)
+
+    adopted = decamo.adopt(path, network=source, out=tmp_path / "run")
+
+    plan = adopted.settings.schedule
+    assert (plan.epochs, plan.frozen_epochs) == (epochs, frozen)
+    (taken,) = [note for note in adopted.notes if "taken over from the file" in note]
+    assert f"--epochs {epochs}" in taken
+    left_out = [note for note in adopted.notes if "without a counterpart" in note]
+    assert bool(left_out) == (theirs.get("stage1_epochs", 0) != frozen)
+
+
 def test_its_log_is_the_past_of_the_run(tmp_path: Path, source: str) -> None:
     log = tmp_path / "train.log"
     log.write_text(LOG)

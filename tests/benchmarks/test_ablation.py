@@ -1,17 +1,25 @@
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.__main__ import main
+from decamo.cluster.tasks import Place
+from decamo.data.scenes import write_scenes
+from tests.cluster.pickled import far_away
 
 ASKED = ["1 expert", "dense block", "best expected IoU", "image of 3/4"]
 
 
 @pytest.fixture(scope="module")
-def flags(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def flags(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     work = tmp_path_factory.mktemp("ablation")
+    scenes = work / "scenes"  # few, as eight networks are trained on them
+    write_scenes(scenes, train=6, test=4, size=64, noncam_share=0.0, seed=1,
+                 on_progress=lambda _done, _of: None)  # fmt: skip
     return [
         *("--dataset-path", str(scenes), "--work", str(work / "work")),
         *("--json", str(work / "report.json"), "--backbone", "test_efficientnet"),
@@ -58,3 +66,24 @@ def test_the_same_command_prints_the_same_table(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("| changed |")
     assert [line.split("|")[2].strip() for line in lines[2:7]] == ["base", *ASKED]
+
+
+def test_elsewhere_the_rows_have_the_same_scores(
+    done: dict[str, Any], flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plain command after it finds all done, and prints."""
+
+    @contextmanager
+    def place(*_: object, **__: object) -> Iterator[Place]:
+        yield far_away
+
+    monkeypatch.setattr("benchmarks.ablation.place_of", place)
+    rows = ["1 expert", "best expected IoU"]
+    words = [*flags[: flags.index("--rows")], "--rows", *rows, "--on", "ray"]
+    words[words.index("--work") + 1] = str(tmp_path / "work")
+    words[words.index("--json") + 1] = str(tmp_path / "report.json")
+    assert main(["ablation", *words]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [row["name"] for row in report["rows"]] == ["base", *rows]
+    for row in report["rows"]:
+        assert [r["sets"] for r in row["runs"]] == [r["sets"] for r in done[row["name"]]["runs"]]

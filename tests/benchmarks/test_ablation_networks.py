@@ -11,7 +11,7 @@ from decamo.nn.experts import Mixture
 from decamo.settings import ModelSettings
 from decamo.settings.expert_names import EXPERT_KINDS
 
-SETTINGS = ModelSettings("mobilenetv2_035", pretrained=False)
+SETTINGS = ModelSettings("test_efficientnet", pretrained=False)
 
 
 def built(change: str) -> Segmenter:

@@ -1,18 +1,17 @@
-import json
-import os
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.claims_elsewhere import study_elsewhere
 from benchmarks.claims_study import Study
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, Event
 from decamo.races import CONTROL, Branch
 from decamo.training.data_splits import find_splits
 from decamo.training.runtime import open_runtime
+from tests.cluster.pickled import far_away
 from tests.training.conftest import tiny_settings
 
 BRANCHES = (
@@ -39,7 +38,6 @@ def study(scenes: Path, root: Path, told: Told, stop: Callable[[], str] = lambda
     return Study(
         root=root, settings=settings, branches=BRANCHES, seeds=2, epochs=1, splits=splits,
         runtime=open_runtime("cpu", "fp32"), stop=stop, clock=lambda: 0.0, on_event=on_event,
-        sleep=lambda _seconds: pytest.fail("there is work to do"),
     )  # fmt: skip
 
 
@@ -71,10 +69,20 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
         other.run()
 
 
-def test_what_another_process_trains_is_left_to_it(scenes: Path, tmp_path: Path) -> None:
+def test_elsewhere_the_same_is_trained_and_what_is_done_is_not_trained_again(
+    scenes: Path, tmp_path: Path
+) -> None:
+    """All stalled runs first, which the branches set out from."""
     told: Told = []
-    asked = study(scenes, tmp_path / "study", told, stop=lambda: "enough" if told else "")
-    owner = {"host": socket.gethostname(), "process": os.getppid()}
-    (tmp_path / "study" / "seed-0.claim-0001").write_text(json.dumps(owner))
-    assert asked.run() == "enough"
-    assert told == [(1, "", 1)]
+    here = study(scenes, tmp_path / "here", [])
+    there = study(scenes, tmp_path / "there", told, stop=lambda: "enough" if told[4:] else "")
+    assert study_elsewhere(there, far_away) == "enough"
+    assert told == [(0, "", 1), (0, "", 2), (1, "", 1), (1, "", 2), (0, CONTROL, 3)]
+    same = study(scenes, tmp_path / "there", told)
+    assert study_elsewhere(same, far_away) == ""
+    assert told[5:] == [(0, "high", 3), (1, CONTROL, 3), (1, "high", 3)]
+    assert same.run() == here.run() == ""
+    assert len(told) == 8
+    assert [trained.results for trained in same.found()] == [
+        trained.results for trained in here.found()
+    ]

@@ -11,12 +11,12 @@ from benchmarks.speed_network import NetworkTerms
 from decamo.nn.experts import Mixture
 from decamo.training.runtime import Runtime
 
-TERMS = NetworkTerms("mobilenetv2_035", 64, 2, 2, Runtime(torch.device("cpu")))
+TERMS = NetworkTerms("test_efficientnet", 64, 2, 2, Runtime(torch.device("cpu")))
 
 
 def test_the_parts_are_the_whole_step_each_way(tmp_path: Path) -> None:
     report = tmp_path / "profile.json"
-    words = ["--backbone", "mobilenetv2_035", "--img-size", "64", "--rounds", "2"]
+    words = ["--backbone", "test_efficientnet", "--img-size", "64", "--rounds", "2"]
     assert main(["profile", *words, "--json", str(report)]) == 0
     parts = json.loads(report.read_text())["parts"]
     assert [part["part"] for part in parts] == list(PARTS)

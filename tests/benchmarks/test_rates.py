@@ -10,7 +10,7 @@ from benchmarks.rates import Rate, rate_of
 from benchmarks.speed_network import NetworkTerms
 from decamo.training.runtime import OutOfMemory, Runtime
 
-SMALL = ["--backbone", "mobilenetv2_035", "--sizes", "32", "64", "--rounds", "2"]
+SMALL = ["--backbone", "test_efficientnet", "--sizes", "32", "64", "--rounds", "2"]
 
 
 def test_every_size_batch_and_way_has_its_line(
@@ -55,7 +55,7 @@ def test_another_mistake_is_not_taken_for_a_lack_of_memory(
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     monkeypatch.setattr(rates, "_step", broken)
-    terms = NetworkTerms("mobilenetv2_035", 32, 1, 1, Runtime(torch.device("cpu")))
+    terms = NetworkTerms("test_efficientnet", 32, 1, 1, Runtime(torch.device("cpu")))
     with pytest.raises(RuntimeError, match="multiplied"):
         rate_of(terms, "plain")
 

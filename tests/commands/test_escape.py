@@ -1,13 +1,17 @@
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from decamo.cli import main
+from decamo.history import read_journal
+from decamo.races.trial_files import read_result
+from decamo.storage.owner_file import Holder
 from decamo.storage.sealed import load_sealed
 
 
@@ -100,29 +104,64 @@ def test_torchrun_is_told_what_to_do_instead(
     stuck: Path, scenes: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
-    monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: None)
     assert escape(scenes, stuck) == 2
-    assert "start the same command once on each device" in capsys.readouterr().err
+    assert "start the command once, with --on ray" in capsys.readouterr().err
+
+
+def test_a_race_that_runs_is_left_alone(
+    stuck: Path, scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = stuck.parent / "escape"
+    folder.mkdir()
+    alive = replace(Holder.this(), process=os.getppid(), started="")
+    (folder / ".owner-0001").write_bytes(alive.to_bytes())
+    assert escape(scenes, stuck, "--only", "moments") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{folder} is in use: process {os.getppid()} on" in line
+    assert line.endswith("wait for its end, stop it, or name another folder")
+    assert [path.name for path in folder.iterdir()] == [".owner-0001"]
 
 
 @pytest.mark.long
-def test_two_processes_share_the_trials_and_agree(stuck: Path, scenes: Path) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_ended_on_ray_the_same_command_goes_on_without(
+    stuck: Path, scenes: Path, tmp_path: Path, number: int
+) -> None:
+    """An instance of this machine's own, which ends with the command, however that ends."""
     words = [
         sys.executable, "-m", "decamo.cli", "escape", str(stuck), "--dataset-path", str(scenes),
-        "--device", "cpu", "--num-workers", "0", "--trial-epochs", "2",
-        "--only", "moments", "rate-x3", "anneal", "batch-x2",
+        "--device", "cpu", "--num-workers", "0", "--trial-epochs", "4", "--keep-all",
+        "--only", "moments", "rate-x3",
     ]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    both = [
-        subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
-        for _ in range(2)
-    ]
-    told = [one.communicate()[0] for one in both]
-    assert [one.returncode for one in both] == [0, 0]
-    lines = [line.split() for text in told for line in text.splitlines() if " Epoch " in line]
-    trained = Counter((line[0], line[2]) for line in lines)
-    assert len(trained) == 12
-    assert set(trained.values()) == {1}  # no epoch of a trial twice
-    tables = {text[text.index(" branch ") :] for text in told}
-    assert len(tables) == 1
+    path = os.pathsep.join(p for p in sys.path if p)
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    on_ray = [*words, "--on", "ray", "--cpus-per-trial", "0.5"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(on_ray, env=environment, **pipes) as first:  # type: ignore[call-overload]
+        assert first.stdout is not None
+        told: list[str] = []
+        while not told or " Epoch 87: " not in told[-1]:
+            told.append(first.stdout.readline())
+            assert told[-1], first.stderr.read()
+        second = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        assert second.returncode == 2
+        assert "is in use: process" in second.stderr
+        first.send_signal(number)
+        out, _ = first.communicate(timeout=240)
+    if number != signal.SIGKILL:
+        assert first.returncode == 128 + number
+        name = signal.Signals(number).name
+        assert f"stopped: on {name}; to go on: the same command" in out
+    onward = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert onward.returncode == 0, onward.stderr
+    assert "the race goes on" in onward.stdout
+    root = stuck.parent / "escape"
+    for name in ("control", "twin", "moments", "rate-x3"):
+        found = read_result(root, name)
+        if 4 in found.rungs:
+            journal = read_journal(root / name / "journal.jsonl")
+            epochs = [line["epoch"] for line in journal if line["kind"] == "epoch"]
+            assert sorted(set(epochs)) == [87, 88, 89, 90]
+            assert len(epochs) == 4 or number == signal.SIGKILL
+    assert not list(root.rglob(".owner*")) + list(root.glob(".seen*")) or number == signal.SIGKILL

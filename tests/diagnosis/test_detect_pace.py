@@ -55,6 +55,49 @@ def test_where_the_learning_rate_is_spent_a_shorter_stand_will_do() -> None:
     assert seen(pace, spent)[0].kind == SymptomKind.SLOW
 
 
+def fallen_off(gain: float, share: float = 0.001, *, since: int = 12, steps: int = 1) -> Past:
+    """Noisy at 0.0005, lifted as the rate falls off; then so much is gained in 17 epochs.
+
+    The rate falls to ``share`` of it from one epoch to the next, or in several equal steps.
+    """
+    noisy = [0.243, 0.254, 0.258, 0.248, 0.225, 0.253, 0.242, 0.247]
+    still = [0.259 + gain * i / 17 for i in range(since)]
+    between = [5e-4 * share ** (i / steps) for i in range(1, steps)]
+    high = len(noisy) - len(between)
+    rates = [5e-4] * high + between + [5e-4 * share] * since
+    return past([*noisy, *still], lrs=rates)
+
+
+@pytest.mark.parametrize(
+    ("past", "kind"),
+    [
+        (fallen_off(0.0), SymptomKind.PLATEAU),
+        (fallen_off(0.005), SymptomKind.PLATEAU),
+        (fallen_off(0.005, 0.1), SymptomKind.PLATEAU),  # the usual step of a stepped schedule
+        (fallen_off(0.0266), SymptomKind.SLOW),  # it moves on at the low rate
+        (fallen_off(0.06), SymptomKind.HEALTHY),
+    ],
+)
+def test_the_lift_as_the_rate_falls_off_is_no_pace(past: Past, kind: SymptomKind) -> None:
+    (symptom,) = seen(pace, past)
+    assert symptom.kind == kind
+    assert symptom.epochs == (9, 20)
+
+
+@pytest.mark.parametrize(
+    "past",
+    [
+        fallen_off(0.005, 0.2),  # a fifth is no end of a pace
+        fallen_off(0.005, since=11),
+        fallen_off(0.005, steps=6),  # annealed, not fallen off: by three each epoch
+    ],
+)
+def test_a_rate_that_did_not_fall_off_long_ago_leaves_the_window_whole(past: Past) -> None:
+    (symptom,) = seen(pace, past)
+    assert symptom.epochs[0] < 9
+    assert symptom.kind != SymptomKind.PLATEAU
+
+
 RISE = [0.2 + 0.02 * i for i in range(12)]
 
 

@@ -111,9 +111,5 @@ def race(
     *,
     keep_all: bool = True,
 ) -> Race:
-    """A race that says nothing and does not wait."""
-
-    def no_wait(_: float) -> None:
-        raise AssertionError("nobody else is here")
-
-    return Race(at, branches, keep_all, on_event, lambda _: None, no_wait)
+    """A race that says nothing."""
+    return Race(at, branches, keep_all, on_event, lambda _: None)

@@ -89,24 +89,15 @@ def test_a_plan_that_cannot_be_laid_is_told_before_any_trial(
     assert not at.root.exists()
 
 
-def test_what_another_process_does_is_waited_for(
-    scenes: Path, stalled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_folder_of_before_with_files_of_claims_goes_on(
+    scenes: Path, stalled: Path, tmp_path: Path
 ) -> None:
-    at = course(scenes, stalled, tmp_path / "escape")
-    open_race(at, BRANCHES[:1])
-    waits: list[float] = []
-    one = race(at, BRANCHES[:1])
-    claim = at.root / "control.claim-0001"
-    claim.write_text('{"host": "far-away", "process": 1}')
-
-    def other(seconds: float) -> None:
-        waits.append(seconds)
-        claim.unlink()
-
-    one.sleep = other
+    at = course(scenes, stalled, tmp_path / "escape", epochs=1)
+    open_race(at, BRANCHES[:2])
+    (at.root / "control.claim-0001").write_text('{"host": "far-away", "process": 1}')
+    one = race(at, BRANCHES[:2])
     assert one.run() == ""
-    assert len(waits) == 1
-    assert list(at.root.glob("*.claim-*")) == []
+    assert sorted(one.results()) == ["control", "twin"]
 
 
 def test_folders_of_those_that_are_out_go_and_results_stay(

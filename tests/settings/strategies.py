@@ -116,6 +116,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
             on_divergence=draw(st.sampled_from(["rollback", "stop"])),
             on_plateau=draw(st.sampled_from(["continue", "stop", "escape"])),
             tracker=draw(st.sampled_from([("none",), ("tensorboard",), ("wandb", "mlflow")])),
+            mirror=draw(st.none() | st.sampled_from(["s3://bucket/runs/x", "sftp://me@host/x"])),
             device=draw(st.sampled_from(["auto", "cpu", "cuda", "cuda:1"])),
             precision=draw(st.sampled_from(["auto", "fp32", "fp16", "bf16"])),
             seed=draw(st.integers(0, 2**63 - 1)),

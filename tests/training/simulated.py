@@ -6,6 +6,7 @@ gradient, the images, the scores, and the disk that checkpoints are kept on.
 """
 
 import copy
+import io
 import math
 import pickle
 from collections.abc import Callable, Collection, Generator, Iterator
@@ -133,6 +134,23 @@ class Steps:
         return StepOutcome({"loss": 1.0}, 1.0, skipped=False)
 
 
+class _Quick(pickle.Pickler):
+    """Tensors as arrays of NumPy, which takes a tenth of the time of torch's own way."""
+
+    def reducer_override(self, obj: object) -> Any:
+        """Of any other object, what pickle does by itself."""
+        if type(obj) is torch.Tensor:
+            return torch.from_numpy, (obj.numpy().copy(),)
+        return NotImplemented
+
+
+def pickled(plain: State) -> bytes:
+    """Plain values and tensors as bytes."""
+    out = io.BytesIO()
+    _Quick(out).dump(plain)
+    return out.getvalue()
+
+
 @dataclass
 class Shelf:
     """A disk that keeps the newest checkpoint and the one before it.
@@ -156,7 +174,7 @@ class Shelf:
         """As the keeper's."""
         self.previous, self.pickled = (
             self.pickled,
-            pickle.dumps(state.checkpoint(self.settings).to_plain()),
+            pickled(state.checkpoint(self.settings).to_plain()),
         )
         yield Saved(self.folder.last, state.position, 0.0)
 
@@ -321,7 +339,7 @@ def command(
     )
     trainer = prepared.trainer
     steps = Steps(cast(Tiny, trainer.state.model), trainer.state.optimizer, short=short)
-    shelf = Shelf(trainer.folder, settings, pickle.dumps(checkpoint) if checkpoint else b"")
+    shelf = Shelf(trainer.folder, settings, pickled(checkpoint) if checkpoint else b"")
     shelf.worn = worn
     examiner = Examiner(stop, trainer.state, unvalidated)
     trainer.stop = lambda: "enough" if examiner.refused else stop()

@@ -33,6 +33,17 @@ def test_there_is_time_until_a_step_and_a_save_no_longer_fit() -> None:
     assert told.index("the budget of 1m is spent") == 9
 
 
+def test_time_is_kept_for_what_follows_the_last_save() -> None:
+    clock = Clock()
+    budget = Budget("1m", 60.0, clock, began=1000.0, reserve=lambda: 10.0)
+    budget.on_event(saved(4.0))
+    clock.now += 36.0
+    assert not budget.over()  # 36 + 1.5 x (4 + 10) + 2 = 59
+    clock.now += 2.0
+    assert budget.over()
+    assert budget.spent()
+
+
 def test_a_save_is_not_counted_as_work() -> None:
     clock = Clock()
     budget = Budget("1h", 3600.0, clock, began=1000.0)
@@ -100,3 +111,18 @@ def test_a_wait_ends_when_only_the_save_still_fits_and_is_no_work() -> None:
 
 def test_what_is_left_is_counted_from_the_commands_begin() -> None:
     assert Budget("1m", 60.0, lambda: 25.0, began=10.0).left == 45.0
+
+
+def test_work_elsewhere_ends_in_time_for_its_longest_piece_and_a_save() -> None:
+    """Asked often meanwhile, which says nothing of the pieces."""
+    clock = Clock()
+    budget = Budget("10m", 600.0, clock, began=clock.now)
+    end = clock.now + 600.0
+    clock.now = end - 3.0
+    assert budget.over() == ""  # with nothing to come
+    budget.on_piece(20.0)
+    budget.on_piece(5.0)
+    clock.now = end - 1.5 * 20.0 - 2.5
+    assert budget.over() == ""
+    clock.now += 1.0
+    assert budget.over() == "the budget of 10m is spent"

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 from rich.progress import Progress
 
 from decamo.api.model import Model, load
+from decamo.api.remote_scoring import RemoteScoring, remote_measurer
 from decamo.api.score_options import ScoreOptions
+from decamo.cluster.worker_crew import loaded_here
 from decamo.data.deciding import ranges_of
-from decamo.data.rules import ReadingRule
-from decamo.data.split_record import SplitRecord
 from decamo.evaluation import (
     RESAMPLES,
+    AnyMeasurer,
     CaseSet,
     Comparison,
     MapMethod,
@@ -68,6 +70,7 @@ class Scoring:
         sets: the images and masks.
         rules: how maps and masks are compared.
         met: images of the sets that a network has met in training.
+        models: the networks among the methods, by their names.
     """
 
     options: ScoreOptions
@@ -75,6 +78,7 @@ class Scoring:
     sets: Sequence[CaseSet]
     rules: Rules
     met: Sequence[TrainedOn]
+    models: Mapping[str, Model]
 
 
 @dataclass(frozen=True)
@@ -180,12 +184,12 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
         _network(options, n, named_path(c)[1], rules)
         for n, c in zip(names, options.checkpoint, strict=False)
     ]
-    networks = [network for network, *_ in loaded]
+    networks = [network for network, _ in loaded]
     ruled = rule_sets(
         options.case_sets(),
         given=options.mask_values,
         images=bool(networks),
-        ranges={k: v for *_, trained in loaded for k, v in ranges_of(trained).items()},
+        ranges={k: v for _, model in loaded for k, v in ranges_of(model.trained.rules).items()},
         max_pixels=options.max_pixels,
         ear=ear,
     )
@@ -193,10 +197,13 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
         _aside(line)
     sets = ruled.sets
     met = [
-        one for network, images, _ in loaded for one in trained_on(network.name, images, sets, ear)
+        one
+        for network, model in loaded
+        for one in trained_on(network.name, model.trained.images, sets, ear)
     ]
     folders = _folders(options, names, rules.noncam, alone=len(sets) == 1)
-    return Scoring(options, [*networks, *folders], sets, rules, met)
+    models = {network.name: model for network, model in loaded}
+    return Scoring(options, [*networks, *folders], sets, rules, met, models)
 
 
 def score_prepared(scoring: Scoring) -> EvaluateResult:
@@ -206,10 +213,24 @@ def score_prepared(scoring: Scoring) -> EvaluateResult:
         DecamoError: a map or a mask cannot be read.
     """
     options = scoring.options
-    workers = _workers(options.workers, scoring.sets)
-    with Measurer(workers, scoring.rules, options.ear(_aside)) as measurer:
-        scores = [_score(options, m, s, measurer) for s in scoring.sets for m in scoring.methods]
+    with _measurer(scoring) as (measurer, methods):
+        scores = [_score(options, m, s, measurer) for s in scoring.sets for m in methods]
     return EvaluateResult(scores, _compared(options, scores), scoring)
+
+
+@contextmanager
+def _measurer(scoring: Scoring) -> Iterator[tuple[AnyMeasurer, Sequence[Method]]]:
+    """What scores, here or on a cluster, and the methods as they are scored there."""
+    options = scoring.options
+    ear, wanted = options.ear(_aside), options.elsewhere()
+    if wanted is None:
+        with Measurer(_workers(options.workers, scoring.sets), scoring.rules, ear) as here:
+            yield here, scoring.methods
+        return
+    work = RemoteScoring(scoring.rules, options.classifies, options.num_workers, ear.give_up_s)
+    methods = [(method, scoring.models.get(method.name)) for method in scoring.methods]
+    with remote_measurer(wanted, methods, scoring.sets, work, ear) as there:
+        yield there
 
 
 def _folders(
@@ -230,15 +251,14 @@ def _folders(
     ]
 
 
-def _network(
-    options: ScoreOptions, name: str, path: Path, rules: Rules
-) -> tuple[Method, SplitRecord, Mapping[str, ReadingRule]]:
-    """A network as a method, the images that it has met, and how they were read."""
+def _network(options: ScoreOptions, name: str, path: Path, rules: Rules) -> tuple[Method, Model]:
+    """A network as a method, and what is known of it."""
     views = Views(options.flips, tuple(options.scales), options.look_closer)
+    device, precision = loaded_here(options.elsewhere(), options.device, options.precision)
     network = load(
         path,
-        device=options.device,
-        precision=options.precision,
+        device=device,
+        precision=precision,
         img_size=options.img_size,
         views=views,
         decide=options.decide,
@@ -264,7 +284,7 @@ def _network(
         images,
         options.ear(_aside),
     )
-    return method, trained.images, trained.rules
+    return method, network
 
 
 def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:
@@ -273,7 +293,9 @@ def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:
     return min(os.cpu_count() or 1, sum(len(s.cases) for s in sets) // _WORTH)
 
 
-def _score(options: ScoreOptions, method: Method, cases: CaseSet, measurer: Measurer) -> SetScore:
+def _score(
+    options: ScoreOptions, method: Method, cases: CaseSet, measurer: AnyMeasurer
+) -> SetScore:
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         task = progress.add_task(f"{method.name} on {cases.name}", total=len(cases.cases))
         outcome = run_method(

@@ -13,6 +13,7 @@ from decamo.data.cache.opening import Pool
 from decamo.data.waiting import StopAsked
 from decamo.errors import SettingsError
 from decamo.history import EpochDone, Event, Interrupted, Journal, Saved, StepDone
+from decamo.mirror.uploading import Mirror
 from decamo.races.live import Live
 from decamo.races.plateau import PlateauWatch
 from decamo.report.console import Console
@@ -56,6 +57,7 @@ class Session:
     asked: StopRequests
     owned: Ownership | None = None
     callbacks: Sequence[Callback] = ()
+    mirror: Mirror | None = None
     pool: Pool = field(default_factory=Pool)
     moved: bool = False  # whether it made a step
     ears: StopEars = field(default_factory=StopEars)  # of the leg under way and what follows it
@@ -230,6 +232,7 @@ def _train(
             same = how.kind is SegmentKind.CONTINUE
             trackers = open_trackers(stack, settings, folder, how.position.step, same, say)
             callbacks += [journal.on_event, *trackers, *session.callbacks]
+            callbacks += [session.mirror.on_event] if session.mirror else []
         callbacks.append(watch.on_event)
         root = folder.root.resolve()
         trainer.runtime.remember(f"begun {root}")

@@ -21,12 +21,13 @@ from decamo.extras import missing_extras
 from decamo.inference.inputs import VideoItem, is_video
 from decamo.inference.loaded import Loaded, Trained
 from decamo.inference.views import MapMaker, Views
+from decamo.mirror import local_checkpoint
 
 if TYPE_CHECKING:  # torch: decisions/0007
     from decamo.api.sharing import EvaluatedScores
     from decamo.export.writing import ExportResult
 
-__all__ = ["Model", "load", "predict"]
+__all__ = ["Model", "complain", "load"]
 
 
 class Model:
@@ -254,7 +255,7 @@ class Model:
             # PyAV: decisions/0007
             from decamo.inference.video_reader import VideoReader
 
-        with VideoReader(VideoItem(path, path), _complain) as reader:
+        with VideoReader(VideoItem(path, path), complain) as reader:
             for frame in reader:
                 (probability,) = self.predictor.predict([frame.image])
                 yield Prediction(frame.image, probability, path, frame.number, frame.time_s)
@@ -287,6 +288,8 @@ def load(
         checkpoint: such as ``best_model.pth``; a folder that :meth:`Model.save_pretrained` wrote;
             ``hf://USER/NAME`` for such a folder on the Hugging Face hub; or a ``.onnx`` or
             OpenVINO ``.xml`` file that :meth:`Model.export` wrote, for which no torch is needed.
+            Any of these at an address such as ``s3://BUCKET/runs/x/best_model.pth`` too
+            (``pip install 'decamo[remote]'``).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
         img_size: px that the network sees (default: as trained).
@@ -304,6 +307,7 @@ def load(
         >>> decamo.load(checkpoint).predict(photo).object_share <= 1
         True
     """
+    checkpoint = local_checkpoint(checkpoint)
     if is_exported(checkpoint):
         path = Path(checkpoint)
         trained, predictor = open_exported(
@@ -326,22 +330,6 @@ def load(
     return Model(opened.path, opened.loaded, opened.predictor, max_pixels, network)
 
 
-def predict(
-    checkpoint: str | Path, images: ImageSource | Iterable[ImageSource], **how: Any
-) -> Prediction | Iterator[Prediction]:
-    """Load a network and predict: :meth:`Model.predict` of :func:`load`.
-
-    Args:
-        checkpoint: such as ``best_model.pth``.
-        images: one image, several, a folder or a pattern.
-        how: arguments of :func:`load`.
-
-    Example:
-        >>> decamo.predict(checkpoint, photo, device="cpu").mask.dtype
-        dtype('bool')
-    """
-    return load(checkpoint, **how).predict(images)
-
-
-def _complain(line: str) -> None:
+def complain(line: str) -> None:
+    """Say a line beside what a program prints."""
     sys.stderr.write(f"decamo: {line}\n")

@@ -14,7 +14,14 @@ from decamo.settings import TrainSettings
 from decamo.settings.sections import DataSettings
 from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training import expected_spending, is_complete, resumption_of
-from decamo.training.choosing import Config, Given, choose_settings, given_of, reads_of
+from decamo.training.choosing import (
+    Config,
+    Given,
+    choose_settings,
+    given_of,
+    reads_of,
+    with_local_files,
+)
 
 if TYPE_CHECKING:  # numpy and Pillow: decisions/0007
     from decamo.checkpoint import Checkpoint
@@ -133,6 +140,7 @@ def plan_given(
         reads: files that the caller reads as well.
         writes: files that the caller will write; refused where they are read.
     """
+    given = with_local_files(given)
     settings, checkpoint = choose_settings(given)
     place = Read("--checkpoint-dir", settings.run.checkpoint_dir)
     check_outputs([*reads_of(settings), *reads, place], writes)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from decamo.cluster.worker_crew import Workers
 from decamo.data.inside import Notation
 from decamo.errors import SettingsError
 from decamo.inference.inputs import Found
@@ -28,6 +29,7 @@ class PredictRequest:
         resume: go on from these lines.
         overlay: of a video: the object on its frames, else grey maps.
         smooth: of a video: seconds of the moving average of its maps; 0 for none.
+        workers: of a cluster, that predict; None for this process.
 
     Raises:
         SettingsError: flags that cannot be meant together.
@@ -43,6 +45,7 @@ class PredictRequest:
     resume: bool = False
     overlay: bool = False
     smooth: float = 0.0
+    workers: Workers | None = None
 
     def __post_init__(self) -> None:
         Smoothing(self.smooth)
@@ -81,3 +84,6 @@ class PredictRequest:
             if given and found.videos:
                 got = f"{found.videos[0].source} is a video"
                 raise SettingsError(flag, got, "leave it out, or name images alone")
+        if self.workers is not None and found.videos:
+            got = f"{found.videos[0].source} is a video, whose frames are one after the other"
+            raise SettingsError("--on", got, "leave it out, or name images alone")

@@ -1,40 +1,29 @@
 """Predictions of many images, written: maps, overlays, annotations, lines; resumed, shared."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from decamo.api.expert_sheets import ExpertSheets, expert_sheets
+from decamo.api.image_makers import image_maker
+from decamo.api.image_work import MadeImage
 from decamo.api.model import Model
 from decamo.api.predict_request import PredictRequest
 from decamo.data.deciding import ImagesRule, rule_for_images
 from decamo.data.inside import Notation
-from decamo.data.read_ahead import patient_read
-from decamo.data.reading import read_image
 from decamo.data.waiting import NOBODY, Ear
-from decamo.errors import DataStalled, UnreadableImage
+from decamo.errors import UnreadableImage
 from decamo.extras import missing_extras
 from decamo.inference.annotating import PredictedAnnotations
-from decamo.inference.figures import figures_of
 from decamo.inference.inputs import Found, Item
 from decamo.inference.model_digest import model_digest
 from decamo.inference.prediction_log import MadeBy, PredictedLine, PredictionLog, stamp_of
 from decamo.inference.video_result import VideoResult
-from decamo.inference.writer import write_overlay, write_probability
-from decamo.metrics import THRESHOLD
 from decamo.storage import make_folder
 from decamo.storage.outputs import Read, Written, check_outputs
 
 __all__ = ["PredictionJob"]
-
-_Image = npt.NDArray[np.uint8]
 
 
 @dataclass
@@ -47,6 +36,7 @@ class PredictionJob:
         note: called with a line on how images are read.
         say: called with a line on each that is left out, and why.
         on_done: called with the line of each image; also of those that were done before.
+        in_order: whether it is in the order of the images where nothing else asks for that.
         lines: how many were written now.
         before: how many an earlier run had done.
         bad: how many could not be read, frames of videos among them.
@@ -59,6 +49,7 @@ class PredictionJob:
     say: Callable[[str], None] = lambda _: None
     on_done: Callable[[Item, PredictedLine], None] = lambda _item, _line: None
     ear: Ear = NOBODY
+    in_order: bool = False
     lines: int = field(default=0, init=False)
     before: int = field(default=0, init=False)
     bad: int = field(default=0, init=False)
@@ -109,7 +100,6 @@ class PredictionJob:
             StorageError: a file cannot be written.
         """
         request = self.request
-        experts = expert_sheets(network.loaded) if request.experts else None
         make_folder(request.out)
         # By the images of all shards: how one is read must not depend on who reads it.
         images = [item.image for item in self.found.items]
@@ -118,38 +108,47 @@ class PredictionJob:
         )
         if decided.line:
             self.note(decided.line)
-        with PredictionLog(
-            request.jsonl,
-            self._made_by(network, decided),
-            resume=request.resume,
-            is_done=self._is_done,
-        ) as log:
-            if self._annotations:
-                self._annotations.paths([i for i in self.items if str(i.image) not in self._done])
-            with experts.watch if experts else nullcontext():
-                self._predict(_Work(network, decided, log, experts))
-            self._predict_videos(network, log)
+        with image_maker(network, request, self.items, decided, self.ear) as maker:
+            options = self._made_by(network, decided, maker.precision)
+            with PredictionLog(
+                request.jsonl, options, resume=request.resume, is_done=self._is_done
+            ) as log:
+                todo = [i for i in self.items if str(i.image) not in self._done]
+                if self._annotations:
+                    self._annotations.paths(todo)
+                ordered = self.in_order or bool(request.jsonl or self._annotations)
+                with closing(maker.each(todo, ordered=ordered)) as made:
+                    self._take_in(made, log)
+                self._predict_videos(network, log)
         return self._annotations.finish() if self._annotations else []
 
-    def _predict(self, work: "_Work") -> None:
-        pending: list[tuple[Item, _Image, float]] = []
+    def _take_in(self, made: Iterator[MadeImage], log: PredictionLog) -> None:
+        """Annotate and tell of each image, in their order with those that were done before."""
         for item in self.items:
             line = self._done.get(str(item.image))
-            if line is not None:
-                self._flush(work, pending)  # in order: annotations are written in it
-                if self._annotations:
-                    self._annotations.remember(item, line.figures.expected_iou)
-                self.before += 1
-                self.on_done(item, line)
+            if line is None:
+                self._take(next(made), log)
                 continue
-            began = time.perf_counter()
-            image = self._read(work, item)
-            if image is None:
-                continue
-            pending.append((item, image, time.perf_counter() - began))
-            if len(pending) == self.request.batch:
-                self._flush(work, pending)
-        self._flush(work, pending)
+            if self._annotations:
+                self._annotations.remember(item, line.figures.expected_iou)
+            self.before += 1
+            self.on_done(item, line)
+
+    def _take(self, made: MadeImage, log: PredictionLog) -> None:
+        item, figures = made.item, made.figures
+        if figures is None:
+            self.say(f"left out: {made.error}")
+            self.bad += 1
+            log.add({"source": str(item.image), "error": made.error})
+            return
+        if self._annotations:
+            self._annotations.add(item, made.mask(), figures.expected_iou)
+        line = PredictedLine(
+            str(item.image), made.stamp, self._outputs(item), figures, made.seconds, made.experts
+        )
+        log.add(line.to_plain())
+        self.lines += 1
+        self.on_done(item, line)
 
     def _predict_videos(self, network: Model, log: PredictionLog) -> None:
         if not self._clips:
@@ -177,45 +176,6 @@ class PredictionJob:
             else:
                 self.before += 1
             self.videos.append(result)
-
-    def _read(self, work: "_Work", item: Item) -> _Image | None:
-        try:
-            if item.image in work.decided.stalled:
-                raise work.decided.stalled[item.image]
-            read = partial(read_image, rule=work.decided.rule)
-            return patient_read(read, item.image, self.ear)
-        except (UnreadableImage, DataStalled) as error:
-            self.say(f"left out: {error}")
-            self.bad += 1
-            work.log.add({"source": str(item.image), "error": str(error)})
-            return None
-
-    def _flush(self, work: "_Work", pending: list[tuple[Item, _Image, float]]) -> None:
-        """Predict what was read, and write it."""
-        if not pending:
-            return
-        began = time.perf_counter()
-        maps = work.network.predictor.predict([image for _, image, _ in pending])
-        firings = work.experts.watch.take() if work.experts else [None] * len(maps)
-        part = (time.perf_counter() - began) / len(maps)
-        for (item, image, read_s), probability, firing in zip(pending, maps, firings, strict=True):
-            began = time.perf_counter()
-            write_probability(item.map, probability)
-            write_overlay(item.overlay, image, probability)
-            told: tuple[dict[str, Any], ...] = ()
-            if work.experts and firing is not None:
-                told = work.experts.draw(item, image, probability, firing)
-            figures = figures_of(probability)
-            if self._annotations:
-                self._annotations.add(item, probability >= THRESHOLD, figures.expected_iou)
-            seconds = read_s + part + time.perf_counter() - began
-            line = PredictedLine(
-                str(item.image), stamp_of(item.image), self._outputs(item), figures, seconds, told
-            )
-            work.log.add(line.to_plain())
-            self.lines += 1
-            self.on_done(item, line)
-        pending.clear()
 
     def _pictures(self, item: Item) -> Sequence[Path]:
         return (item.map, item.overlay, item.sheet)[: 2 + self.request.experts]
@@ -253,21 +213,11 @@ class PredictionJob:
         self._done_clips[result.source] = result
         return True
 
-    def _made_by(self, network: Model, decided: ImagesRule) -> MadeBy:
-        how = network.score_options()
+    def _made_by(self, network: Model, decided: ImagesRule, precision: str) -> MadeBy:
+        how = network.score_options() | {"precision": precision}
         options = {f"--{k.replace('_', '-')}": v for k, v in how.items() if k != "device"}
         options |= self.request.options() | {
             "the range of pixels": decided.rule.to_plain()["scale"]
         }
         options["--scales"] = list(options["--scales"])
         return MadeBy(model_digest(network.path, how["network"]), options)
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What a run has at hand."""
-
-    network: Model
-    decided: ImagesRule
-    log: PredictionLog
-    experts: ExpertSheets | None

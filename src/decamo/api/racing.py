@@ -1,27 +1,34 @@
 """Race branches of one checkpoint: one call, also for the winner's whole plan afterwards."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from decamo.api.race_choice import RaceChoice, branches_in
 from decamo.api.training import TrainResult, train_given
 from decamo.api.transplanting import known_backbone
 from decamo.checkpoint import Checkpoint
+from decamo.cluster import Share, where_of
+from decamo.cluster.place import place_of
+from decamo.cluster.tasks import Place
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, SettingsError
 from decamo.nn.build import is_own, refuse_unbuildable
 from decamo.nn.networks import check_network
-from decamo.races import Branch, StartPoint, standard_branches
-from decamo.races.branch import TRANSPLANT, branches_of, only
+from decamo.races.branch import TRANSPLANT
 from decamo.races.branch_checkpoint import original_of
 from decamo.races.outcome_table import RaceOutcome, outcome_text
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.races.race import Race, begin_winner, race_outcome, write_outcome
+from decamo.races.remote_trials import RemoteTrials
 from decamo.races.session import begin_race, course_of
-from decamo.races.trial_files import take
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
 from decamo.settings.plain import merged, to_plain
@@ -36,38 +43,14 @@ from decamo.training.choosing import (
     given_of,
     insist_on_named_code,
 )
-from decamo.training.data_splits import find_splits
+from decamo.training.data_splits import DataSplits, find_splits
 from decamo.training.prepare import ear_of
-from decamo.training.runtime import close_runtime, open_runtime
+from decamo.training.runtime import open_runtime
 from decamo.training.stops import Budget, Stop, StopEars, StopKind, stop_requests
 
-__all__ = ["EscapeResult", "RaceChoice", "escape", "escape_checkpoint", "train_winner"]
+__all__ = ["EscapeResult", "escape", "escape_checkpoint", "train_winner"]
 
-_WINNER = ".winner"  # no branch has such a name
-
-
-@dataclass(frozen=True)
-class RaceChoice:
-    """What is raced, and for how long.
-
-    Attributes:
-        branches: a TOML file of branches that race instead of the standard ones.
-        only: names of the branches that race, beside control and twin; empty for all.
-        trial_epochs: of each branch.
-        keep_all: whether the folders of all trials stay.
-
-    Raises:
-        SettingsError: names the flag.
-    """
-
-    branches: Path | None = None
-    only: Sequence[str] = ()
-    trial_epochs: int = TRIAL_EPOCHS
-    keep_all: bool = False
-
-    def __post_init__(self) -> None:
-        if self.trial_epochs < 1:
-            raise SettingsError("--trial-epochs", f"got {self.trial_epochs}", "give at least 1")
+_IDLE = ("cpu", "fp32")  # of a process whose trials run elsewhere
 
 
 @dataclass(frozen=True)
@@ -107,7 +90,7 @@ class EscapeResult:
         """Train the winner's whole plan, from the checkpoint that was stuck.
 
         Returns:
-            what came of it; None without a winner, or where it is done or another process does it.
+            what came of it; None without a winner, or where it is done.
         """
         return train_winner(self, print) if self.winner else None
 
@@ -123,6 +106,9 @@ def escape(
     only: Sequence[str] = (),
     trial_epochs: int = TRIAL_EPOCHS,
     keep_all: bool = False,
+    on: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
     **options: Any,
 ) -> EscapeResult:
     """Race branches of a checkpoint that is stuck, and prove which gets off the plateau.
@@ -134,6 +120,11 @@ def escape(
         only: names of the branches that race, beside control and twin.
         trial_epochs: of each branch.
         keep_all: whether the folders of all trials stay.
+        on: ``ray`` or ``ray:ADDRESS``: trials run there, many at once, with the same scores; None
+            for one by one in this process.
+        cpus_per_trial: cores that a trial reserves on Ray (default: one beside a GPU, else one a
+            thread of this process).
+        gpus_per_trial: likewise, also a part of one (default: one where the cluster has any).
         options: of the run: ``checkpoint_dir``, ``device``, ``precision``, ``num_workers``,
             ``budget``; others are the checkpoint's own.
 
@@ -150,7 +141,14 @@ def escape(
     """
     if dataset_path is not None:
         options["dataset_path"] = dataset_path
-    choice = RaceChoice(Path(branches) if branches else None, only, trial_epochs, keep_all)
+    choice = RaceChoice(
+        Path(branches) if branches else None,
+        only,
+        trial_epochs,
+        keep_all,
+        where_of(on),
+        Share(cpus_per_trial, gpus_per_trial),
+    )
     return escape_checkpoint(Path(checkpoint), given_of(**options), choice)
 
 
@@ -182,35 +180,60 @@ def escape_checkpoint(
     check_network(settings.model)
     branches_file = [Read("--branches", choice.branches)] if choice.branches else []
     check_run_outputs(settings, [Read("CHECKPOINT", checkpoint), *branches_file, *reads], writes)
-    runtime = open_runtime(settings.run.device, settings.run.precision)
-    if runtime.world > 1:
-        remedy = "start the same command once on each device instead: they share the trials"
-        found = f"got {runtime.world} processes for one trial"
-        refused = SettingsError("torchrun", found, remedy)
-        close_runtime(runtime, refused)
-        raise refused
+    _insist_on_one_process()
     folder = RunFolder(settings.run.checkpoint_dir)
-    make_folder(folder.root)
+    make_folder(folder.races)
     words = settings.run.budget
     budget = Budget(words, seconds_of("budget", words), time.monotonic, began) if words else None
+    with own(folder.races, say=print), _place(choice, folder, settings) as place:
+        race, stop, signal = _raced(checkpoint, settings, held, choice, budget, place)
+    if stop is not None:
+        return EscapeResult(folder, None, stop, signal, race, given, began)
+    outcome = race_outcome(race)
+    write_outcome(race.course.root, outcome)
+    if not choice.keep_all:
+        race.clear([] if outcome.winner is None else [outcome.winner.branch])
+    return EscapeResult(folder, outcome, None, 0, race, given, began)
+
+
+def _insist_on_one_process() -> None:
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world > 1:
+        remedy = "start the command once, with --on ray: trials then run on all devices at once"
+        raise SettingsError("torchrun", f"got {world} processes for one trial", remedy)
+
+
+def _place(
+    choice: RaceChoice, folder: RunFolder, settings: TrainSettings
+) -> AbstractContextManager[Place]:
+    run = settings.run
+    return place_of(
+        choice.on, choice.share, folder.races,
+        device=run.device, precision=run.precision, threads=torch.get_num_threads(),
+    )  # fmt: skip
+
+
+def _raced(
+    checkpoint: Path,
+    settings: TrainSettings,
+    held: Checkpoint,
+    choice: RaceChoice,
+    budget: Budget | None,
+    place: Place,
+) -> tuple[Race, Stop | None, int]:
+    """The race, why it stopped before its end, if it did, and the number of the signal."""
+    folder, ears = RunFolder(settings.run.checkpoint_dir), StopEars()
+    runtime = open_runtime(
+        *((settings.run.device, settings.run.precision) if place.here else _IDLE)
+    )
     with stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
-        ears = StopEars()
-        spent = {StopKind.BUDGET: budget.spent} if budget else {}
         over = {StopKind.BUDGET: budget.over} if budget else {}
+        spent = {StopKind.BUDGET: budget.spent} if budget and place.here else over
 
         def waiting() -> str:
             return ears.ask({StopKind.SIGNAL: asked.why, **over})
 
-        ear = ear_of(settings, waiting, con.say)
-        looking = con.progress("looking at the images")
-        try:
-            splits = find_splits(settings.data, folder.census, looking, checkpoint=held, ear=ear)
-        except StopAsked as stopped:
-            raise SettingsError(
-                "--budget", f"{stopped.why} before the race began", "give more time"
-            ) from stopped
-        for note in splits.notes:
-            con.say(note)
+        splits = _looked_at(settings, held, folder, con, waiting)
         course = course_of(
             folder.races,
             settings.run.resume_from or checkpoint,
@@ -221,24 +244,41 @@ def escape_checkpoint(
             epochs=choice.trial_epochs,
             stop=lambda: ears.ask({StopKind.SIGNAL: asked.why, **spent}),
             clock=time.monotonic,
-            ear=ear_of(settings, ear.listen),
+            ear=ear_of(settings, waiting),
             transplant=""
             if is_own(held.architecture)
             else known_backbone(held.architecture, held.weights),
         )
-        race = begin_race(
-            course, _branches(choice, course.start), con, budget, keep_all=choice.keep_all
-        )
+        branches = branches_in(choice, course.start)
+        race = begin_race(course, branches, con, budget, keep_all=choice.keep_all)
+        if not place.here:
+            heard = budget.on_piece if budget else lambda _seconds: None
+            race.trials = RemoteTrials(
+                place.runner, place.device, settings.run.precision, con.say, heard
+            )
         asked.patient = True
         why = race.run()
-    if why:
-        stop = Stop(ears.heard.kind if ears.heard else StopKind.DATA, why)
-        return EscapeResult(folder, None, stop, asked.number, race, given, began)
-    outcome = race_outcome(race)
-    write_outcome(race.course.root, outcome)
-    if not choice.keep_all:
-        race.clear([] if outcome.winner is None else [outcome.winner.branch])
-    return EscapeResult(folder, outcome, None, 0, race, given, began)
+    stop = Stop(ears.heard.kind if ears.heard else StopKind.DATA, why) if why else None
+    return race, stop, asked.number
+
+
+def _looked_at(
+    settings: TrainSettings,
+    held: Checkpoint,
+    folder: RunFolder,
+    con: Console,
+    waiting: Callable[[], str],
+) -> DataSplits:
+    ear, looking = ear_of(settings, waiting, con.say), con.progress("looking at the images")
+    try:
+        splits = find_splits(settings.data, folder.census, looking, checkpoint=held, ear=ear)
+    except StopAsked as stopped:
+        raise SettingsError(
+            "--budget", f"{stopped.why} before the race began", "give more time"
+        ) from stopped
+    for note in splits.notes:
+        con.say(note)
+    return splits
 
 
 def _chosen(checkpoint: Path, given: Given) -> tuple[TrainSettings, Checkpoint]:
@@ -252,17 +292,6 @@ def _chosen(checkpoint: Path, given: Given) -> tuple[TrainSettings, Checkpoint]:
     return settings, held
 
 
-def _branches(choice: RaceChoice, start: StartPoint) -> tuple[Branch, ...]:
-    standard = standard_branches(start)
-    if choice.branches is None:
-        return only(standard, choice.only) if choice.only else standard
-    own_ones = branches_of(choice.branches)
-    if choice.only:
-        taken = {b.name for b in own_ones}
-        return only([*(b for b in standard if b.name not in taken), *own_ones], choice.only)
-    return (*only(standard, ()), *own_ones)
-
-
 def train_winner(result: EscapeResult, say: Callable[[str], None]) -> TrainResult | None:
     """Train the winner's whole plan, as a resume from the checkpoint would.
 
@@ -271,14 +300,12 @@ def train_winner(result: EscapeResult, say: Callable[[str], None]) -> TrainResul
         say: takes a line for people.
 
     Returns:
-        what came of it; None where another process does it, or where it is done.
+        what came of it; None where it is done.
+
+    Raises:
+        FolderInUse: another process trains in the folder.
     """
-    race = result.race
-    claim = take(race.course.root, _WINNER, now=time.time(), clock=time.monotonic)
-    if claim is None:
-        say("another process trains the winner")
-        return None
-    with claim, claim.beating(), own(result.folder.root, say=say):
+    with own(result.folder.root, say=say):
         return _train_winner(result, say)
 
 

@@ -13,10 +13,12 @@ from rich.progress import Progress
 from decamo.diagnosis import Advice, Diagnosis
 from decamo.errors import DataError, DecamoError
 from decamo.history import Past
+from decamo.mirror import local_checkpoint
 from decamo.report.experts_section import Gallery
 from decamo.report.race_section import outcomes_in
 from decamo.report.run_figures import best_point
 from decamo.report.run_page import Findings, run_page, standing
+from decamo.settings.addresses import address_in
 from decamo.storage import RunFolder
 from decamo.storage.outputs import write_output
 from decamo.storage.run_folder import contents
@@ -68,10 +70,11 @@ def page_beside(name: str) -> Path:
     """Where the page of a run goes unless somebody says so.
 
     Args:
-        name: path of its folder or log; ``-`` for standard input.
+        name: path of its folder or log; ``-`` for standard input and an address
+            have no place beside them.
     """
     path = Path(name)
-    if name == "-":
+    if name == "-" or address_in(name):
         return Path("report.html")
     return RunFolder(path).report if path.is_dir() else path.with_name(f"{path.stem}.report.html")
 
@@ -119,7 +122,7 @@ def cases_of(
         known = past.stretches and past.stretches[-1].settings  # else it is a bare log
         return Gallery(missing="no best_model.pth lies beside the journal") if known else None, ""
     try:
-        return _drawn(Path(past.checkpoint), dataset_path, device, network), ""
+        return _drawn(Path(local_checkpoint(past.checkpoint)), dataset_path, device, network), ""
     except DecamoError as error:
         if dataset_path:  # asked for by name
             raise

@@ -1,7 +1,7 @@
 """A run's past in Python: ``decamo.Run("runs/x").diagnose()``, of any trainer's log as well."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -12,10 +12,12 @@ from decamo.diagnosis import TARGET, Advice, Diagnosis, advise, known_claims
 from decamo.diagnosis.forecast import Forecast, forecast
 from decamo.errors import SettingsError
 from decamo.history import Past, Point, read_past
+from decamo.mirror import local_past
 from decamo.report.diagnosis_text import diagnosis_text
 from decamo.report.page import page
 from decamo.report.run_figures import run_charts
 from decamo.report.run_page import part
+from decamo.settings.addresses import address_in, shown_address
 from decamo.storage import RunFolder
 
 __all__ = ["Curves", "Run", "RunDiagnosis", "diagnose"]
@@ -91,7 +93,8 @@ class Run:
     """A run folder, or a log of any origin; several are parts of one lineage.
 
     Args:
-        paths: run folders, journals, printed logs, CSV files, event files of TensorBoard.
+        paths: run folders, journals, printed logs, CSV files, event files of TensorBoard; at an
+            address such as ``s3://BUCKET/runs/x`` too (``pip install 'decamo[remote]'``).
         stdin: read where a path is ``-``.
 
     Example:
@@ -116,7 +119,14 @@ class Run:
         Raises:
             DataError: nothing of that name, or nothing that can be read.
         """
-        return read_past(self.paths, self._stdin)
+        local = [local_past(path) for path in self.paths]
+        read = read_past(local, self._stdin)
+        address = address_in(self.paths[-1]).rstrip("/")
+        if not address:
+            return read
+        of_run = Path(local[-1]).is_dir()  # its checkpoints stay where they are
+        best = f"{address}/{self.folder.best.name}" if of_run else ""
+        return replace(read, source=shown_address(address), checkpoint=best)
 
     @property
     def folder(self) -> RunFolder:

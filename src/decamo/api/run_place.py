@@ -99,7 +99,7 @@ def runtime_of(settings: TrainSettings) -> Runtime:
         refused = SettingsError(
             "--on-plateau",
             f"got escape under torchrun, in {runtime.world} processes for one trial",
-            "give --on-plateau stop, then start decamo escape once on each device",
+            "give --on-plateau stop, then decamo escape --on ray, which uses all devices",
         )
         close_runtime(runtime, refused)
         raise refused

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from decamo.cluster.worker_crew import Workers, workers_of
 from decamo.data.layouts import find_pairs
 from decamo.data.pairs import files_by_stem
 from decamo.data.rules import MAX_PIXELS
@@ -60,7 +61,11 @@ class ScoreOptions:
         precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
         batch_size: images read ahead.
         num_workers: reading threads.
-        workers: scoring processes; None by cores and images.
+        workers: scoring processes, or workers on Ray; None by cores, room and images.
+        on: ``ray`` or ``ray:ADDRESS``: a cluster whose workers predict and score; None or empty for
+            this process.
+        cpus_per_worker: cores that each reserves there; None for as many as it has threads.
+        gpus_per_worker: GPUs likewise; None for one where the cluster has any.
         data_timeout: after which a file that is not read is given up, such as ``3m``.
         by: groupings whose scores are given as well.
         compare: names of two methods: is the second better?
@@ -101,6 +106,9 @@ class ScoreOptions:
     batch_size: int = 8
     num_workers: int = 2
     workers: int | None = None
+    on: str | None = None
+    cpus_per_worker: float | None = None
+    gpus_per_worker: float | None = None
     data_timeout: str = "3m"
     by: Sequence[str] = ()
     compare: Sequence[str] | None = None
@@ -116,6 +124,7 @@ class ScoreOptions:
         one_of("missing", self.missing, ("error", "zero"))
         if self.noncam is not None:
             one_of("noncam", self.noncam, tuple(c.value for c in NonCam))
+        self.elsewhere()
 
     def rules(self) -> Rules:
         """How maps and masks are compared, also by the other convention."""
@@ -176,6 +185,21 @@ class ScoreOptions:
                     "--compare", f"no method is called {name}", f"choose from {known}"
                 )
         return names
+
+    def elsewhere(self) -> Workers | None:
+        """Workers of a cluster that score; None for this process.
+
+        Raises:
+            SettingsError: a flag of theirs cannot be meant.
+        """
+        return workers_of(
+            self.on,
+            count=self.workers,
+            cpus=self.cpus_per_worker,
+            gpus=self.gpus_per_worker,
+            device=self.device,
+            precision=self.precision,
+        )
 
     def ear(self, say: Callable[[str], None]) -> Ear:
         """Who is told of files that are long in coming, and when they are given up."""

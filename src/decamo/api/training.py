@@ -9,6 +9,7 @@ from typing import Any
 
 from decamo.api.adopt_first import with_foreign_adopted
 from decamo.api.legs import Callback, Ended, Session, prepared_leg, run_legs, too_short
+from decamo.api.mirroring import mirror_start, mirrored_run
 from decamo.api.run_place import (
     as_it_is_now,
     closing_runtime,
@@ -20,6 +21,7 @@ from decamo.api.transplanting import transplanting
 from decamo.checkpoint import Checkpoint
 from decamo.data.waiting import StopAsked
 from decamo.errors import DataError
+from decamo.mirror.beginning import MirrorStart
 from decamo.nn.build import refuse_unbuildable
 from decamo.nn.networks import check_network
 from decamo.report.console import Console
@@ -41,6 +43,7 @@ from decamo.training.choosing import (
     choose_settings,
     given_of,
     insist_on_named_code,
+    with_local_files,
 )
 from decamo.training.data_splits import DataSplits, find_splits
 from decamo.training.dry_run import rehearse
@@ -150,8 +153,10 @@ def train_given(
         DecamoError: the settings, the data, the checkpoint or the folder cannot be used.
     """
     began = time.monotonic()
+    given = with_local_files(given)
+    mirror = mirror_start(given, print, look_only=dry_run)
     with with_foreign_adopted(given, print, dry_run=dry_run) as given:
-        return _train(given, began, callbacks, dry_run, reads, writes)
+        return _train(given, began, callbacks, dry_run, reads, writes, mirror)
 
 
 def _train(
@@ -161,6 +166,7 @@ def _train(
     dry_run: bool,
     reads: Sequence[Read],
     writes: Sequence[Written],
+    start: MirrorStart | None,
 ) -> TrainResult:
     settings, checkpoint = choose_settings(given)
     if not settings.data.dataset_path:
@@ -171,6 +177,8 @@ def _train(
         if is_first_process():
             with Console(sys.stdout, time.monotonic) as con:
                 complete_trackers(settings, folder, checkpoint.position.step, con.say)
+                with mirrored_run(start, folder, con, checkpoint):
+                    pass  # it is sent what it lacks
         return TrainResult(folder, complete=settings.run.resume_from)
     if checkpoint is not None:
         refuse_unbuildable(checkpoint.architecture, settings.run.resume_from)
@@ -204,7 +212,8 @@ def _train(
             if not _has_moved(runtime, folder):
                 raise too_short(budget) from stopped
             return TrainResult(folder, stop=Stop(StopKind.BUDGET, stopped.why))
-        ended = run_legs(session, settings, checkpoint)
+        with mirrored_run(start, folder, con, checkpoint, budget) as session.mirror:
+            ended = run_legs(session, settings, checkpoint)
         con.say(_best_line(ended, folder))
         if ended.stop:
             other = " and --on-plateau continue" if ended.plateau else ""

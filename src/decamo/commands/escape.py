@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from decamo.api.racing import RaceChoice, escape_checkpoint, train_winner
+from decamo.api.race_choice import RaceChoice
 from decamo.commands.train import TRY_AGAIN, exit_code_of
-from decamo.flags import Parser, add_network, options_given, write_json
+from decamo.flags import Parser, add_network, add_place, options_given, place_given, write_json
 from decamo.races.outcome_table import plain_outcome
 from decamo.races.plateau import TRIAL_EPOCHS
 from decamo.storage.outputs import Written
@@ -63,6 +63,7 @@ def add_arguments(parser: Parser) -> None:
         help="train the winner's whole plan afterwards, from CHECKPOINT",
     )
     race.add_argument("--json", type=Path, metavar="FILE", help="write the outcome here as well")
+    add_place(parser, "trial")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,10 +71,15 @@ def run(args: argparse.Namespace) -> int:
 
     0 at the end, 75 when the budget is spent, 128 + the number of the signal that stopped it.
     """
-    choice = RaceChoice(args.branches, args.only, args.trial_epochs, args.keep_all)
+    raced = (args.branches, args.only, args.trial_epochs, args.keep_all)
+    choice = RaceChoice(*raced, *place_given(args, "trial"))
+    options = options_given(args)
+    # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
+    from decamo.api.racing import escape_checkpoint, train_winner
+
     result = escape_checkpoint(
         args.checkpoint,
-        options_given(args),
+        options,
         choice,
         writes=[Written("--json", args.json)] if args.json else (),
     )

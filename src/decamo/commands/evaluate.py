@@ -32,6 +32,7 @@ from decamo.flags import (
     Parser,
     add_data_timeout,
     add_network,
+    add_place,
     add_views,
     add_wanted,
     write_json,
@@ -78,8 +79,10 @@ def add_arguments(parser: Parser) -> None:
     add("--precision", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
     add("--batch-size", type=int, default=8, metavar="N", help="images read ahead; moves no score")
     add("--num-workers", type=int, default=2, metavar="N", help="reading threads")
-    add("--workers", type=int, metavar="N", help="scoring processes (default: by cores and images)")
+    add("--workers", type=int, metavar="N",
+        help="scoring processes, or workers of --on (default: by cores and images)")  # fmt: skip
     add_data_timeout(add)
+    add_place(parser, "worker")
     add = parser.add_argument_group("what is told").add_argument
     add("--by", **many, choices=sorted(GROUPINGS), help="scores of groups as well")
     add("--compare", nargs=2, metavar=("A", "B"), help="names of two methods: is B better?")

@@ -9,10 +9,19 @@ from typing import Any
 from decamo.api.model import load
 from decamo.api.predict_request import PredictRequest
 from decamo.api.predicting import PredictionJob
+from decamo.cluster.worker_crew import loaded_here, workers_of
 from decamo.data.inside import Notation
 from decamo.data.rules import MAX_PIXELS
 from decamo.data.waiting import Ear
-from decamo.flags import Parser, add_data_timeout, add_network, add_views, write_json
+from decamo.errors import SettingsError
+from decamo.flags import (
+    Parser,
+    add_data_timeout,
+    add_network,
+    add_place,
+    add_views,
+    write_json,
+)
 from decamo.inference.inputs import Found, Item, camera_found, find_images
 from decamo.inference.prediction_log import PredictedLine
 from decamo.inference.shard import InputShard
@@ -72,6 +81,7 @@ def add_arguments(parser: Parser) -> None:
     )
     add_data_timeout(parser.add_argument)
     _add_lines(parser.add_argument)
+    add_place(parser, "worker")
 
 
 def _add_lines(add: Callable[..., Any]) -> None:
@@ -87,13 +97,21 @@ def _add_lines(add: Callable[..., Any]) -> None:
     add("--smooth", type=float, default=0.0, metavar="SECONDS",
         help="of a video: average its maps over time, so that they do not flicker")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="write the list of results here")
+    add("--workers", type=int, metavar="N",
+        help="of --on: how many (default: as many as there is room and work for)")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict; returns 0, or 2 if an image could not be read."""
+    workers = workers_of(
+        args.on, count=args.workers, cpus=args.cpus_per_worker, gpus=args.gpus_per_worker,
+        device=args.device, precision=args.precision,
+    )  # fmt: skip
+    if args.workers is not None and workers is None:
+        raise SettingsError("--workers", "there is no --on", "say where: --on ray")
     request = PredictRequest(
         args.out, args.batch, args.experts, args.write, args.instances, args.shard,
-        args.jsonl, args.resume, args.overlay, args.smooth,
+        args.jsonl, args.resume, args.overlay, args.smooth, workers,
     )  # fmt: skip
     sources = read_sources(args.files, _standard_input)
     if sources.camera is None:
@@ -102,12 +120,14 @@ def run(args: argparse.Namespace) -> int:
         found = camera_found(sources.camera, args.out)
     job = PredictionJob(found, request, print, _complain)
     job.ear = Ear(say=_complain, give_up_s=seconds_of("data_timeout", args.data_timeout))
+    job.in_order = args.json is not None
     job.check(args.checkpoint, args.json)
     views = Views(args.flips, tuple(args.scales), args.look_closer)
+    device, precision = loaded_here(workers, args.device, args.precision)
     network = load(
         args.checkpoint,
-        device=args.device,
-        precision=args.precision,
+        device=device,
+        precision=precision,
         img_size=args.img_size,
         views=views,
         decide=args.decide,

@@ -7,7 +7,7 @@ import numpy as np
 from decamo.diagnosis.case import ABSURD, Measure, RunView
 from decamo.diagnosis.detect_rate import lr_exhausted
 from decamo.diagnosis.noise import Trend
-from decamo.diagnosis.rates import Learned, learned_before, paces, told
+from decamo.diagnosis.rates import SINCE_FALL, Learned, learned_before, paces, scores_now, told
 from decamo.diagnosis.symptom import Evidence, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 
@@ -35,7 +35,8 @@ def pace(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     if m.field == "loss":
         yield _unscored(case, thresholds)
         return
-    trends = paces(*case.lengthened(thresholds.few), thresholds)
+    epochs, scores, fell = scores_now(case, thresholds)
+    trends = paces(epochs, scores, thresholds)
     if not trends:
         yield _too_early(case, thresholds)
         return
@@ -46,6 +47,7 @@ def pace(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
     between = f"over epochs {trend.first} to {trend.last}"
     known = trend.last - trend.first
     healthy = trend.slope >= thresholds.healthy_pace
+    enough = min(SINCE_FALL, thresholds.plateau_epochs) if fell else thresholds.plateau_epochs
     if healthy and pace_stands_still(late, thresholds):
         yield _stalling(late, evidence, thresholds, m)
     elif healthy and trend.bound(1 - thresholds.confidence) > 0:
@@ -57,7 +59,7 @@ def pace(case: RunView, thresholds: Thresholds) -> Iterator[Symptom]:
             evidence,
             1 - trend.chance_under(thresholds.plateau_pace),
         )
-    elif pace_stands_still(trend, thresholds) and known >= thresholds.plateau_epochs - 1:
+    elif pace_stands_still(trend, thresholds) and known >= enough - 1:
         gain = m.change(thresholds.plateau_epochs * trend.slope)
         yield Symptom(
             SymptomKind.PLATEAU,

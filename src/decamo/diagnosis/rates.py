@@ -15,6 +15,7 @@ from decamo.schedule import Plan, Segment, SegmentKind, plan_of
 from decamo.settings import ScheduleSettings, shown
 
 __all__ = [
+    "SINCE_FALL",
     "WINDOWS",
     "Learned",
     "learned_before",
@@ -24,6 +25,7 @@ __all__ = [
     "plan_ahead",
     "rates_of",
     "rounded",
+    "scores_now",
     "told",
 ]
 
@@ -118,7 +120,31 @@ APART = 8
 
 def pace_now(case: RunView, thresholds: Thresholds) -> Trend | None:
     """The present pace of the IoU over a plateau's window; None where too little is known."""
-    return paces(*case.lengthened(thresholds.few), thresholds).get(thresholds.plateau_epochs)
+    return paces(*scores_now(case, thresholds)[:2], thresholds).get(thresholds.plateau_epochs)
+
+
+# So many epochs after a learning rate fell off at one stroke, these alone tell the pace.
+SINCE_FALL = 12
+
+
+def scores_now(case: RunView, thresholds: Thresholds) -> tuple[Array, Array, bool]:
+    """The scores that tell the present pace: ``case.lengthened``, or those since the rate fell off.
+
+    A rate that falls to a tenth or less from one epoch to the next ends the pace before, lifts the
+    score once and takes its noise away: a window across it would show the lift as a pace.
+
+    Returns:
+        epochs, scores, and whether they are those since such a fall.
+    """
+    epochs, scores = case.lengthened(thresholds.few)
+    at, rates = case.series("lr")
+    if len(rates) > 1 and 0 < rates[-1] <= thresholds.lr_exhausted * rates.max():
+        least = thresholds.lr_exhausted * (1 + thresholds.lr_constant)
+        fell = at[1:][rates[1:] <= least * rates[:-1]]
+        since = epochs >= fell[-1] if len(fell) else np.zeros(len(epochs), bool)
+        if since.sum() >= SINCE_FALL:
+            return epochs[since], scores[since], True
+    return epochs, scores, False
 
 
 def paces(epochs: Array, values: Array, thresholds: Thresholds) -> dict[int, Trend]:

@@ -23,7 +23,7 @@ from decamo.evaluation.breakdown import BAND_SHARE, ERROR_KINDS, Loss, band_of, 
 from decamo.evaluation.cases import Case, CaseSet, sets_of_masks, sets_of_pairs
 from decamo.evaluation.convention import Convention, NonCam, convention_of, differences, read_report
 from decamo.evaluation.map_files import Channel, Values, to_bytes
-from decamo.evaluation.measurer import Measurer
+from decamo.evaluation.measurer import AnyMeasurer, Measurer
 from decamo.evaluation.measuring import (
     Dropped,
     ImageResult,
@@ -53,6 +53,7 @@ __all__ = [
     "GROUPINGS",
     "MEASURES",
     "RESAMPLES",
+    "AnyMeasurer",
     "Case",
     "CaseSet",
     "Channel",

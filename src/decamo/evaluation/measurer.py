@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from types import TracebackType
+from typing import Protocol
 
 from decamo.data.census import BadFile
 from decamo.data.crew import Crew
@@ -15,7 +16,7 @@ from decamo.errors import DecamoError
 from decamo.evaluation.measuring import Dropped, ImageResult, Job, Rules, measure_job
 from decamo.system import clean_context
 
-__all__ = ["Measurer"]
+__all__ = ["AnyMeasurer", "Measurer"]
 
 _FOR_ATLAS = ("decamo.evaluation.error_analysis",)
 _START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
@@ -33,6 +34,22 @@ class _Scoring:
     def __call__(self, job: Job) -> _Result:
         """Its result."""
         return measure_job(job, self.rules)
+
+
+class AnyMeasurer(Protocol):
+    """What scores jobs in order, wherever.
+
+    Attributes:
+        rules: how each image is scored.
+    """
+
+    @property
+    def rules(self) -> Rules: ...  # noqa: D102
+
+    def results(
+        self, jobs: Iterable[Job], on_done: Callable[[], None] = lambda: None
+    ) -> Iterator[ImageResult | Dropped | BadFile]:
+        """Results in the order of the jobs; see :class:`Measurer`."""
 
 
 class Measurer(AbstractContextManager["Measurer"]):

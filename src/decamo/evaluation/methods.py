@@ -12,7 +12,7 @@ from decamo.errors import DataError, TooManyBadImages
 from decamo.evaluation.cases import CaseSet
 from decamo.evaluation.convention import NonCam
 from decamo.evaluation.map_files import Channel, MapReading, decide_reading
-from decamo.evaluation.measurer import Measurer
+from decamo.evaluation.measurer import AnyMeasurer
 from decamo.evaluation.measuring import ImageResult, Job
 from decamo.evaluation.predictions import MapFolder, match_maps
 from decamo.evaluation.set_scores import Protocol, prints_of
@@ -140,7 +140,7 @@ class MethodOutcome:
 def run_method(
     method: Method,
     cases: CaseSet,
-    measurer: Measurer,
+    measurer: AnyMeasurer,
     *,
     split: str,
     on_done: Callable[[], None] = lambda: None,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -118,8 +118,11 @@ class EpochRecord:
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values, for the journal and for checkpoints."""
-        plain = asdict(self) | {name: list(getattr(self, name)) for name in _ROWS}
-        return plain | {"gates": [list(row) for row in self.gates]}
+        # not `asdict`, which copies each number: a checkpoint holds the records of all epochs
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        rows = {name: list(plain[name]) for name in _ROWS}
+        gates = [list(row) for row in self.gates]
+        return plain | {"parts": dict(self.parts), "lr": dict(self.lr)} | rows | {"gates": gates}
 
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> "EpochRecord":

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+from itertools import chain
 from typing import Any, cast
 
 import timm
@@ -245,7 +246,7 @@ def create_backbone(
 def _found(name: str, size: int | None) -> Backbone:
     """The first way that suits every size, else the one for ``size``."""
     backbone, refused = None, unfit(name, "gives no feature maps")
-    for variant in (AS_IS, *any_size(name)):
+    for variant in chain((AS_IS,), any_size(name)):  # each costs a sketch: asked one by one
         try:
             backbone = _as_is(name) if variant is AS_IS else _opened(name, variant, _PROBES)
             break

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 import timm
 from torch import Tensor
@@ -61,10 +62,15 @@ def backbone_in(weights: Mapping[str, Tensor], told: str = "") -> str:
         for name in names
     ]
     for name in [told, *known] if timm.is_model(told) else known:
-        try:
-            wanted = open_network(name, AS_IS, "meta").state_dict()
-        except ModelError:  # of a later or an earlier timm
-            continue
-        if backbone_fits(weights, wanted):
+        if (wanted := _shapes(name)) is not None and backbone_fits(weights, wanted):
             return name
     return ""
+
+
+@cache  # a race asks again what a run's beginning asked
+def _shapes(name: str) -> Mapping[str, Tensor] | None:
+    """Tensors without values of a feature extractor; None where another timm has it not."""
+    try:
+        return open_network(name, AS_IS, "meta").state_dict()
+    except ModelError:
+        return None

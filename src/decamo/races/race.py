@@ -2,9 +2,9 @@
 
 import json
 import shutil
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from decamo.races.successive_halving import (
     verdict_of,
 )
 from decamo.races.trial import Course, advance, branch_state
-from decamo.races.trial_files import ClaimLost, LostKind, Result, TrialClaim, read_result, take
+from decamo.races.trial_files import LostKind, Result, read_result
 from decamo.report.race_section import OUTCOME
 from decamo.schedule import Lineage, raced
 from decamo.settings import TrainSettings
@@ -35,7 +35,9 @@ from decamo.storage import RunFolder, check_space, make_folder, previous_of, wri
 
 __all__ = [
     "Race",
+    "Trials",
     "begin_winner",
+    "one_by_one",
     "open_race",
     "race_identity",
     "race_outcome",
@@ -43,8 +45,27 @@ __all__ = [
     "write_outcome",
 ]
 
-_WAIT = 2.0  # seconds between two looks at what other processes do
 _FILES = 3  # of a trial: last, last.previous, and a best one
+
+
+Trials = Callable[
+    [Course, Sequence[Branch], int, Callable[[str, Event], None]], Iterator[tuple[Result, str]]
+]
+"""Trains each of some branches up to a rung; gives what is known of it then, and why it stopped
+before, as :func:`~decamo.races.trial.advance` does."""
+
+
+def one_by_one(
+    course: Course, branches: Sequence[Branch], rung: int, on_event: Callable[[str, Event], None]
+) -> Iterator[tuple[Result, str]]:
+    """:data:`Trials` in this process."""
+    for branch in branches:
+        if course.stop():
+            return
+        result, why = advance(course, branch, rung, partial(on_event, branch.name))
+        yield result, why
+        if why:
+            return
 
 
 @dataclass
@@ -57,7 +78,7 @@ class Race:
         keep_all: whether the folders of those that are out are kept.
         on_event: told the branch's name and every event of its trial.
         say: told a sentence.
-        sleep: waits so many seconds.
+        trials: trains the branches.
     """
 
     course: Course
@@ -65,10 +86,10 @@ class Race:
     keep_all: bool
     on_event: Callable[[str, Event], None]
     say: Callable[[str], None]
-    sleep: Callable[[float], None] = time.sleep
+    trials: Trials = one_by_one
 
     def results(self) -> dict[str, Result]:
-        """What is known of each branch, whoever found it out."""
+        """What is known of each branch."""
         return {b.name: read_result(self.course.root, b.name) for b in self.branches}
 
     def run(self) -> str:
@@ -78,53 +99,29 @@ class Race:
             DecamoError: the control cannot be trained; disk, data or settings.
         """
         told: set[str] = set()
-        waited = False
         while True:
             heat = heat_of(self.results(), self.course.epochs)
             self._tidy(heat, told)
             if heat.over:
                 return ""
-            if why := self.course.stop():
+            if why := self.course.stop() or self._rung(heat):
                 return why
-            took, why = self._one(heat)
-            if why:
-                return why
-            if not took:
-                if not waited:
-                    self.say(f"waiting for other processes: {', '.join(heat.todo)}")
-                waited = True
-                self.sleep(_WAIT)
+
+    def _rung(self, heat: Heat) -> str:
+        """Train all that have not come so far; returns why one of them stopped before."""
+        todo = [branch for branch in self.branches if branch.name in heat.todo]
+        first = ""
+        for result, why in self.trials(self.course, todo, heat.rung, self.on_event):
+            if result.lost:
+                self.say(f"{result.name}: out of the race: {result.lost}")
+            first = first or why
+        return first
 
     def clear(self, spare: Sequence[str]) -> None:
         """Remove the run folders of all branches but those in ``spare``; their results stay."""
         for branch in self.branches:
             if branch.name not in spare:
                 shutil.rmtree(self.course.root / branch.name, ignore_errors=True)
-
-    def _one(self, heat: Heat) -> tuple[bool, str]:
-        """Train one trial that nobody else does; returns whether there was one, and why to stop."""
-        named = {b.name: b for b in self.branches}
-        for name in heat.todo:
-            claim = take(self.course.root, name, now=time.time(), clock=self.course.clock)
-            if claim is None:
-                continue
-            return True, self._train(named[name], heat.rung, claim)
-        return False, ""
-
-    def _train(self, branch: Branch, rung: int, claim: TrialClaim) -> str:
-        def on_event(event: Event) -> None:
-            claim.beat()
-            self.on_event(branch.name, event)
-
-        with claim:
-            try:
-                result, why = advance(self.course, branch, rung, on_event)
-            except ClaimLost:
-                self.say(f"{branch.name}: taken over by another process")
-                return ""
-        if result.lost:
-            self.say(f"{branch.name}: out of the race: {result.lost}")
-        return why
 
     def _tidy(self, heat: Heat, told: set[str]) -> None:
         out = heat.dropped.keys() - told

@@ -26,7 +26,10 @@ from decamo.races.trial_files import LostKind, LostTrial, Result, Rung, read_res
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import RunFolder
+from decamo.storage.owner import Ownership
+from decamo.storage.owner_file import is_owner_file
 from decamo.training.data_splits import DataSplits
+from decamo.training.owning import own_in_time
 from decamo.training.prepare import Prepared, prepare
 from decamo.training.runtime import Runtime
 from decamo.training.state import TrainState
@@ -90,6 +93,21 @@ def advance(
         DecamoError: disk, data or settings.
     """
     folder = RunFolder(course.root / branch.name)
+    try:
+        with own_in_time(folder.root, stop=course.stop, say=course.ear.say) as owned:
+            return _advance(course, branch, rung, owned, on_event)
+    except StopAsked as stopped:
+        return read_result(course.root, branch.name), str(stopped)
+
+
+def _advance(
+    course: Course,
+    branch: Branch,
+    rung: int,
+    owned: Ownership,
+    on_event: Callable[[Event], None],
+) -> tuple[Result, str]:
+    folder = RunFolder(course.root / branch.name)
     result, under_way = _where(course, folder, branch)
     target = course.start.done + rung
     try:
@@ -106,6 +124,7 @@ def advance(
             if under_way is None:
                 journal.write("run", _run_line(prepared, settings))
             for event in prepared.trainer.run():
+                owned.check()
                 scribe.on_event(event)
                 journal.on_event(event)
                 on_event(event)
@@ -158,8 +177,9 @@ def _where(
         if set(range(done + 1)) - {0} <= result.rungs.keys():
             settings = trial_settings(branch, course.start, course.epochs)
             return result, (state, _placed(settings, folder, newest))
-    if folder.root.exists():
-        shutil.rmtree(folder.root)
+    for path in folder.root.iterdir():
+        if not is_owner_file(path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     return Result(branch.name, {}), None
 
 

@@ -40,8 +40,12 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "backbone": ("backbone",),
 }
 
-# Of other options, what would refuse a small rate by its default.
-_BESIDE: dict[str, dict[str, Any]] = {name: {"min_lr": 0.0} for name in ("lr", "stage2_lr")}
+# Of other options, what would refuse a small value by its default.
+_BESIDE: dict[str, dict[str, Any]] = {
+    "lr": {"min_lr": 0.0},
+    "stage2_lr": {"min_lr": 0.0},
+    "epochs": {"skip_stage1": True},
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class NamedElsewhere:
 def options_named_elsewhere(settings: Mapping[str, Any]) -> list[NamedElsewhere]:
     """Another program's settings as our options.
 
-    What has no counterpart, or a value that our option does not take, is left out.
+    What has no counterpart, or a value that our option does not take, is left out; so is a stage 1
+    that is not shorter than the epochs beside it, since the two then count in different ways.
 
     Args:
         settings: by the other program's names.
@@ -79,7 +84,9 @@ def options_named_elsewhere(settings: Mapping[str, Any]) -> list[NamedElsewhere]
                 continue
             try:
                 value = known[field.name].convert(field.name, settings[theirs])
-                cls(**_BESIDE.get(field.name, {}) | {field.name: value})
+                planned = {one.name: one.value for one in found if one.name == "epochs"}
+                planned = planned if field.name == "stage1_epochs" else {}
+                cls(**planned | _BESIDE.get(field.name, {}) | {field.name: value})
             except SettingsError:
                 continue
             found.append(NamedElsewhere(section, field.name, theirs, value))

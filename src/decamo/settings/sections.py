@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from decamo.errors import SettingsError
+from decamo.settings.addresses import check_address
 from decamo.settings.network_names import network_spec
 from decamo.settings.option import at_least, one_of, option, within
 from decamo.settings.schedule import ScheduleSettings
@@ -42,8 +43,8 @@ class DataSettings:
     )
     mask_suffix: str = option(
         "",
-        "what the names of masks have behind those of their images, such as _mask (default: found"
-        " by itself)",
+        "what the names of masks have behind those of their images, such as _mask; found by itself"
+        " where it is not given",
     )
     val_fraction: float = option(
         0.1, "share of the training images held out to choose the best checkpoint"
@@ -120,8 +121,8 @@ class ModelSettings:
     )
     backbone_prefix: str = option(
         "",
-        "attribute of another --network that is its backbone, or several, 'layer1 layer2' (default:"
-        " found by itself)",
+        "attribute of another --network that is its backbone, or several, 'layer1 layer2'; found"
+        " by itself where it is not given",
     )
     output: str = option(
         "", "index or name of the logits where another --network returns several maps"
@@ -202,6 +203,11 @@ class RunSettings:
         "where the run's numbers are shown as it goes on, one or several: tensorboard, wandb,"
         " mlflow, trackio; or none",
     )
+    mirror: str | None = option(
+        None,
+        "address such as s3://BUCKET/runs/x, to which each checkpoint is copied while the run goes"
+        " on; with --resume auto an empty run folder is filled from there",
+    )
     device: str = option("auto", "auto, cpu, cuda or cuda:N")
     precision: str = option("auto", "number format of the forward pass", choices=PRECISIONS)
     seed: int = option(0, "one number that fixes initial weights, data order and augmentation")
@@ -219,6 +225,8 @@ class RunSettings:
         at_least("keep_every", self.keep_every, 0)
         if self.budget is not None:
             seconds_of("budget", self.budget)
+        if self.mirror is not None:
+            check_address("--mirror", self.mirror)
         within("seed", self.seed, 0, 2**63 - 1)
         kind, _, index = self.device.partition(":")
         bare = not index or (kind == "cuda" and index.isdigit())

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from decamo.errors import SettingsError
+from decamo.settings.addresses import address_in
 from decamo.storage.durable import make_folder, storage_error, write_whole
 
 __all__ = [
@@ -202,6 +203,12 @@ def _folded(text: str) -> str:
 def _check_shape(one: Written, places: _Places) -> None:
     """Whether a file, or a folder, can be there at all."""
     path = one.path
+    if address := address_in(path):
+        raise SettingsError(
+            one.flag,
+            f"got the address {address}; this is written to this machine only",
+            "name a file or folder here, and copy it afterwards",
+        )
     if str(path) == "-":
         remedy = "name a file; standard output has what the command prints"
         raise SettingsError(one.flag, "got -, which names no file", remedy)

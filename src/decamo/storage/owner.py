@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from decamo.errors import SettingsError, StorageError
+from decamo.errors import FolderInUse, StorageError
 from decamo.storage.durable import storage_error
 from decamo.storage.owner_file import (
     Holder,
@@ -121,7 +121,7 @@ def own(
         silent_after: seconds after which an owner on another machine counts as dead.
 
     Raises:
-        SettingsError: a living process has it.
+        FolderInUse: a living process has it.
         StorageError: it cannot be written.
     """
     key = root.resolve()
@@ -206,7 +206,7 @@ class _Taker:
         """Whether the owner is dead; False where it has gone away and all is to be seen anew.
 
         Raises:
-            SettingsError: it lives.
+            FolderInUse: it lives.
         """
         holder = holder_in(path)
         lives = None if holder is None else holder.lives()
@@ -267,9 +267,9 @@ class _Taker:
             with contextlib.suppress(OSError):
                 probe.unlink(missing_ok=True)
 
-    def _refusal(self, holder: Holder | None) -> SettingsError:
+    def _refusal(self, holder: Holder | None) -> FolderInUse:
         if holder is None:
-            return SettingsError(
+            return FolderInUse(
                 "--checkpoint-dir",
                 f"{self.root} is in use by another process",
                 "wait for its end, or name another folder",
@@ -279,7 +279,7 @@ class _Taker:
         remedy = "wait for its end, stop it, or name another folder"
         if suspended:
             remedy = f"let it go on (`kill -CONT {holder.process}`), end it, or name another folder"
-        return SettingsError(
+        return FolderInUse(
             "--checkpoint-dir",
             f"{self.root} is in use: {holder}{' (suspended)' if suspended else ''}",
             remedy,

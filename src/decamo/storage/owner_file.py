@@ -16,6 +16,7 @@ __all__ = [
     "Holder",
     "create_owner_file",
     "holder_in",
+    "is_owner_file",
     "is_unlocked",
     "newest_number",
     "owner_number",
@@ -188,6 +189,11 @@ def owner_path(root: Path, number: int) -> Path:
 def owner_number(path: Path) -> int:
     """The inverse of :func:`owner_path`."""
     return int(path.name.rpartition("-")[2])
+
+
+def is_owner_file(path: Path) -> bool:
+    """Whether it says whose the folder is, or is about to."""
+    return path.name.startswith(".owner")
 
 
 def temporary_beside(root: Path) -> Path:

@@ -50,6 +50,11 @@ class RunFolder:
         return self.root / "census.json"
 
     @property
+    def mirror(self) -> Path:
+        """Which run this is in its mirror, and where that was."""
+        return self.root / "mirror.json"
+
+    @property
     def tensorboard(self) -> Path:
         """Event files for TensorBoard."""
         return self.root / "tensorboard"
@@ -88,7 +93,13 @@ class RunFolder:
         """The files that a run writes there, for :func:`decamo.storage.outputs.check_outputs`."""
         flag = "--checkpoint-dir"
         checkpoints = (self.best, self.last, self.escaped, self.rehearsal)
-        every = (*checkpoints, *map(previous_of, checkpoints), self.config, self.census)
+        every = (
+            *checkpoints,
+            *map(previous_of, checkpoints),
+            self.config,
+            self.census,
+            self.mirror,
+        )
         replaced = [Written(flag, path, linked=True) for path in (*every, self.journal)]
         return [Written(flag, self.root, folder=True), *replaced, Written(flag, self.picture)]
 
@@ -224,6 +235,7 @@ def _roles(folder: RunFolder) -> dict[Path, str]:
         folder.tensorboard: "event files for TensorBoard",
         folder.root / "trackers": "what other trackers know of the run",
         folder.census: "what was seen of the data",
+        folder.mirror: "where the run is copied to",
         folder.races: "races of branches, and what each trial found",
         folder.escaped: "the checkpoint that a race's winner set out from",
         folder.suspects: "images that made the loss non-finite",

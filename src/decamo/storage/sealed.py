@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import torch
 
 from decamo.errors import CheckpointDamaged, CheckpointForeign, CheckpointMissing, StorageError
+from decamo.settings.addresses import address_in
 from decamo.storage.archive import REMEDY, outline_of
 from decamo.storage.checkpoint_structure import validate_state
 from decamo.storage.durable import check_space, previous_of, write_whole
@@ -166,6 +167,8 @@ def _foreign(path: Path, got: str) -> CheckpointForeign:
 
 
 def _siblings(path: Path) -> str:
+    if address_in(path):
+        return "no address is read here: copy the file to this machine, and name that"
     folder = path if path.is_dir() else path.parent
     found = sorted(p.name for p in folder.glob("*.pth")) if folder.is_dir() else []
     if found:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decamo.errors import SettingsError
+from decamo.mirror import local_checkpoint
 from decamo.recipes import RECIPES
 from decamo.schedule import SegmentKind
 from decamo.settings import RunSettings, TrainSettings, flag_of
+from decamo.settings.addresses import address_in
 from decamo.settings.network_names import is_code
 from decamo.settings.option import one_of
 from decamo.settings.plain import SECTIONS, by_section, from_plain, kinds, merged, to_plain
@@ -25,10 +27,12 @@ __all__ = [
     "Given",
     "check_run_outputs",
     "choose_settings",
+    "folder_of",
     "given_of",
     "insist_on_named_code",
     "read_config",
     "reads_of",
+    "with_local_files",
 ]
 
 
@@ -76,10 +80,11 @@ Config = TrainSettings | Mapping[str, Any] | str | Path | None
 
 # A resume says anew what these are; the checkpoint's own are not carried on.
 _NOT_CARRIED = {
-    "run": ("resume_from", "resume", "budget", "checkpoint_dir"),
+    "run": ("resume_from", "resume", "budget", "checkpoint_dir", "mirror"),
     "optimise": ("reset_moments",),
 }
 _RESUME_FROM = kinds(SECTIONS["run"])["resume_from"]
+_READ_HERE = (("optimise", "teacher"), ("model", "backbone_weights"))
 
 
 def given_of(config: Config = None, *, recipe: str | None = None, **options: Any) -> Given:
@@ -127,6 +132,42 @@ def insist_on_named_code(given: Given, held: Given, source: object) -> None:
             )
 
 
+def with_local_files(given: Given) -> Given:
+    """Options whose ``--resume-from`` is a file of this machine, fetched where it is an address.
+
+    Raises:
+        SettingsError: another path is an address.
+        AddressError: the checkpoint cannot be had.
+    """
+    run = given.get("run", {})
+    if address_in(place := run.get("checkpoint_dir") or ""):
+        raise SettingsError(
+            "--checkpoint-dir", f"got the address {place}",
+            f"name a folder of this machine, and give --mirror {address_in(place)}",
+        )  # fmt: skip
+    data = given.get("data", {}).get("dataset_path") or ()
+    named = [("dataset_path", one) for one in ([data] if isinstance(data, str | Path) else data)]
+    named += [(name, given.get(section, {}).get(name) or "") for section, name in _READ_HERE]
+    for name, path in named:
+        if address_in(path):
+            raise SettingsError(
+                flag_of(name), f"got the address {path}", "copy it to this machine, and name that"
+            )
+    resume_from = run.get("resume_from")
+    if not resume_from or not address_in(resume_from):
+        return given
+    here: dict[str, Any] = {"checkpoint_dir": RunSettings().checkpoint_dir}
+    return merged({"run": here}, given, {"run": {"resume_from": local_checkpoint(resume_from)}})
+
+
+def folder_of(given: Given) -> Path:
+    """The run folder that options mean: ``--checkpoint-dir``, else that of ``--resume-from``."""
+    run = given.get("run", {})
+    resume_from = _RESUME_FROM.convert("resume_from", run.get("resume_from"))
+    place = RunSettings().checkpoint_dir if resume_from is None else resume_from.parent
+    return Path(run.get("checkpoint_dir", place))
+
+
 def choose_settings(given: Given) -> "tuple[TrainSettings, Checkpoint | None]":
     """The settings in force, and the checkpoint to go on from, if any.
 
@@ -143,8 +184,7 @@ def choose_settings(given: Given) -> "tuple[TrainSettings, Checkpoint | None]":
     run = upper.get("run", {})
     resume_from = _RESUME_FROM.convert("resume_from", run.get("resume_from"))
     if run.get("resume") == "auto":
-        place = RunSettings().checkpoint_dir if resume_from is None else resume_from.parent
-        own = _of_this_run(RunFolder(Path(run.get("checkpoint_dir", place))), upper)
+        own = _of_this_run(RunFolder(folder_of(upper)), upper)
         if own is not None and (resume_from is None or _goes_on(*own)):
             return own
     if resume_from is not None:

@@ -26,6 +26,7 @@ _SILENT_S = 120.0  # as for the owner of a run folder: beyond any pause of a sic
 _GRACE_S = 10.0  # a process that hears of another's end may still get its own answer
 _BEAT_S = 1.0
 _LOOKS_A_BEAT = 20
+_LINGER_S = 4.0  # seconds: a broken collective is thought about for three
 _REMEDY = "the same command with --resume auto goes on from the last checkpoint"
 
 
@@ -68,6 +69,7 @@ class Peers:
         command: what ``torchrun`` keeps over restarts, under a name of its own.
         me: what this process says of itself.
         world: how many they are.
+        keeps: whether the store ends with this process.
         end: called with the exit code where the main thread cannot be reached.
     """
 
@@ -75,6 +77,7 @@ class Peers:
     command: Any
     me: Beat
     world: int
+    keeps: bool = False
     end: Callable[[int], None] = os._exit
     _waits: dict[int, tuple[int, Wait]] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -110,6 +113,8 @@ class Peers:
             self.me = replace(self.me, last_word=word, code=code, follows=follows)
         with contextlib.suppress(RuntimeError):
             self._tell()
+        if self.keeps:  # until they have heard it
+            time.sleep(_LINGER_S)
 
     def remember(self, mark: str) -> None:
         """Keep a mark for those that ``torchrun`` may start after this process."""

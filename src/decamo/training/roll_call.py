@@ -17,14 +17,23 @@ from torch._C._distributed_c10d import PrefixStore, TCPStore
 
 from decamo.training.peers import Beat, Peers, lost
 
-__all__ = ["JOIN_S", "join"]
+__all__ = ["JOIN_S", "join", "leave"]
 
 JOIN_S = 600.0  # containers are fetched and environments unpacked on one node sooner than another
 _LOOK_S = 0.05  # seconds between two looks
 
 
+_joined: list[Peers] = []  # one at most: torch's process group is one for all of a process, too
+
+
+def leave(peers: Peers, why: BaseException | None = None) -> None:
+    """End; the others are told why, where it is before the end of the run."""
+    _joined.clear()
+    peers.leave(why)
+
+
 def join(rank: int, world: int) -> Peers:
-    """Find the other processes through ``MASTER_ADDR`` and ``MASTER_PORT``.
+    """Find the other processes through ``MASTER_ADDR`` and ``MASTER_PORT``, once for all.
 
     Args:
         rank: of this process.
@@ -33,6 +42,8 @@ def join(rank: int, world: int) -> Peers:
     Raises:
         PeerLost: they are not all there within :data:`JOIN_S` seconds.
     """
+    if _joined:
+        return _joined[0]
     kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
@@ -50,7 +61,10 @@ def join(rank: int, world: int) -> Peers:
     except RuntimeError as error:
         why = " ".join(str(error).split())[:160]
         raise lost(f"process 0 does not answer at {host}:{port} ({why})") from error
-    return Peers(PrefixStore(name, command), command, me, world)
+    peers = Peers(PrefixStore(name, command), command, me, world, keeps=rank == 0 and not kept)
+    peers.start()
+    _joined.append(peers)
+    return peers
 
 
 def _convene(store: Any, me: Beat, world: int, deadline: float) -> str:

@@ -8,11 +8,11 @@ care which parameters are frozen (see docs/decisions/0003).
 
 import gc
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -20,12 +20,13 @@ import torch.distributed as dist
 from decamo.data.draws import NOISE, words
 from decamo.errors import SettingsError
 from decamo.training.peers import COLLECTIVE_S, Peers
-from decamo.training.roll_call import join
+from decamo.training.roll_call import join, leave
 
 __all__ = [
     "OutOfMemory",
     "Runtime",
     "close_runtime",
+    "first_process_first",
     "is_first_process",
     "is_out_of_memory",
     "open_runtime",
@@ -230,7 +231,6 @@ def open_runtime(device: str, precision: str, patience_s: float = 0.0) -> Runtim
     if world == 1:
         return Runtime(chosen, dtype)
     peers = join(rank, world)
-    peers.start()
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     with peers.collective():
@@ -244,10 +244,38 @@ def open_runtime(device: str, precision: str, patience_s: float = 0.0) -> Runtim
     return Runtime(chosen, dtype, rank, world, peers)
 
 
+_T = TypeVar("_T")
+
+
+def first_process_first(work: Callable[[], _T]) -> _T | None:
+    """Work of the first process that the others wait for, before any device is opened.
+
+    Returns:
+        what came of it; None in the others.
+
+    Raises:
+        PeerLost: in the others, where it failed in the first process; with what that one said.
+    """
+    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    if world == 1:
+        return work()
+    peers = join(rank, world)
+    if rank:
+        peers.wait_for_first()
+        return None
+    try:
+        result = work()
+    except BaseException as error:
+        leave(peers, error)
+        raise
+    peers.first_done()
+    return result
+
+
 def close_runtime(runtime: Runtime, why: BaseException | None = None) -> None:
     """Leave the other processes; they learn why, where it is before the end."""
     if runtime.peers is not None:
-        runtime.peers.leave(why)
+        leave(runtime.peers, why)
     # NCCL would wait there for a process that is gone.
     if dist.is_initialized() and (why is None or dist.get_backend() == "gloo"):
         dist.destroy_process_group()

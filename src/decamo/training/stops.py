@@ -83,15 +83,18 @@ class Budget:
         seconds: the same, counted from ``began``.
         clock: seconds from any fixed moment.
         began: the clock's reading when the command began.
+        reserve: seconds that are needed after the last save, such as for sending it away.
     """
 
     words: str
     seconds: float
     clock: Callable[[], float]
     began: float
+    reserve: Callable[[], float] = lambda: 0.0
     _asked: float | None = None
     _work: deque[float] = field(default_factory=lambda: deque(maxlen=_LOOK_BACK))
     _saves: deque[float] = field(default_factory=lambda: deque(maxlen=_LOOK_BACK))
+    _elsewhere: float = 0.0
 
     def on_event(self, event: Event) -> None:
         """Take note of how long a save took."""
@@ -99,10 +102,15 @@ class Budget:
             self._saves.append(event.seconds)
             self._asked = None  # the save is not part of the next piece of work
 
+    def on_piece(self, seconds: float) -> None:
+        """Take note of a piece of work that another process did while this one waits for it."""
+        self._elsewhere = max(self._elsewhere, seconds)
+
     def over(self) -> str:
-        """As :meth:`spent` while nothing is being done: a wait can be left at any moment."""
+        """As :meth:`spent` while nothing is being done here: a wait can be left at any moment."""
         passed = self.clock() - self.began
-        if passed + _MARGIN * max(self._saves, default=0.0) + _AT_LEAST <= self.seconds:
+        to_come = self._elsewhere + max(self._saves, default=0.0) + self.reserve()
+        if passed + _MARGIN * to_come + _AT_LEAST <= self.seconds:
             return ""
         return self._words
 
@@ -117,7 +125,7 @@ class Budget:
         if self._asked is not None:
             self._work.append(now - self._asked)
         self._asked = now
-        to_come = max(self._work, default=0.0) + max(self._saves, default=0.0)
+        to_come = max(self._work, default=0.0) + max(self._saves, default=0.0) + self.reserve()
         if now - self.began + _MARGIN * to_come + _AT_LEAST <= self.seconds:
             return ""
         return self._words

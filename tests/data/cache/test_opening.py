@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from decamo.data.cache import opening
-from decamo.data.cache.opening import Choice, Pool, choose_cache, default_folder, open_cache
+from decamo.data.cache.opening import Choice, Pool, choose_cache, open_cache
 from decamo.data.cache.sample_sources import Fresh, SampleSource, Stored
 from decamo.data.pairs import Pair
+from decamo.system import cache_folder
 
 GB = 10**9
 ROOMY: dict[str, Any] = {
@@ -180,7 +181,7 @@ def test_runs_in_turn_share_what_is_in_memory(pairs: tuple[Pair, ...], tmp_path:
 
 
 def test_the_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert default_folder({"XDG_CACHE_HOME": "/x/y"}) == Path("/x/y/decamo")
+    assert cache_folder({"XDG_CACHE_HOME": "/x/y"}) == Path("/x/y/decamo")
     monkeypatch.setenv("HOME", str(tmp_path))
     for unset in ({}, {"XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "relative"}):
-        assert default_folder(unset) == tmp_path / ".cache" / "decamo"
+        assert cache_folder(unset) == tmp_path / ".cache" / "decamo"

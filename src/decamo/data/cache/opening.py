@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,13 +25,12 @@ from decamo.data.pairs import Pair
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import StorageError
 from decamo.settings.words import counted
-from decamo.system import lock, replace, sync_folder
+from decamo.system import cache_folder, lock, replace, sync_folder
 
 __all__ = [
     "Choice",
     "Pool",
     "choose_cache",
-    "default_folder",
     "free_on",
     "open_cache",
     "open_on_disk",
@@ -261,7 +260,7 @@ def open_cache(
         StopAsked: there was a reason.
     """
     side, pairs = side_of(size), tuple(pairs)
-    folder = folder or default_folder(os.environ)
+    folder = folder or cache_folder(os.environ)
     name = cache_identity(pairs, side)
     if name in pool.held:
         return pool.held[name]
@@ -290,12 +289,6 @@ def open_cache(
             return Fresh(pairs, side)
     pool.held[name] = source
     return source
-
-
-def default_folder(environment: Mapping[str, str]) -> Path:
-    """``decamo`` in the user's own cache folder (XDG Base Directory Specification)."""
-    home = environment.get("XDG_CACHE_HOME", "")
-    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "decamo"
 
 
 def _words(count: int) -> str:

@@ -1,0 +1,1 @@
+"""Programs for those who work on decamo; each runs by itself."""

@@ -1,0 +1,1 @@
+from tests.ray_cluster import three_nodes as three_nodes
