@@ -198,14 +198,9 @@ class Trainer:
             position, step=position.step + 1, micro=position.micro + micro
         )
         return StepRecord(
-            position.step,
-            epoch,
-            outcome.loss,
-            outcome.parts,
-            rates,
-            outcome.grad_norm,
-            outcome.skipped,
-        )
+            position.step, epoch, outcome.loss, outcome.parts, rates,
+            outcome.grad_norm, outcome.skipped,
+        )  # fmt: skip
 
     def _held(self, batches: BatchStream, micro: int) -> Generator[Event, None, list[Batch]]:
         """The micro-batches of a step; requests to stop are heard while they are awaited.
@@ -236,9 +231,8 @@ class Trainer:
         while True:
             step = self.state.position.step
             now, scale = self.state.lineage.plan.stage_at(step), self.training_batches.scale(step)
-            pieces = now.micro_batch_splits * self.training_batches.pieces
             try:
-                return self.stepper.step(held, images, pieces, scale)
+                return self.stepper.step(held, images, self.training_batches.splits(now), scale)
             except OutOfMemory as short:
                 torn = short.torn
             release(self.runtime.device)

@@ -104,10 +104,12 @@ class TrainingBatches:
         """That the plan counts with."""
         return self.planned or self.runtime.world
 
-    @property
-    def pieces(self) -> int:
-        """In how many a share is cut that is larger as there are fewer devices than planned."""
-        return -(-self.devices // self.runtime.world)
+    def splits(self, stage: Stage) -> int:
+        """In how many pieces a share goes through the network.
+
+        In more of them where there are fewer devices than planned, and a share is larger.
+        """
+        return stage.micro_batch_splits * -(-self.devices // self.runtime.world)
 
     def batches(self, stage: Stage, epoch: int, micro: int) -> BatchStream:
         """This process's micro-batches up to the end of a stage.
