@@ -105,27 +105,34 @@ class Runtime:
         """Replace each gradient by its sum over the processes; a missing one counts as zero."""
         if self.world == 1:
             return
-        learning = [p for p in parameters if p.requires_grad]
-        for parameter in learning:
+        sent = [self._send(bucket) for bucket in _buckets(parameters)]
+        for bucket, flat, work in sent:
+            with self._together():
+                work.wait()
+            # no copy back: the gradients live in what was exchanged until they are dropped
+            pieces = flat.split([p.numel() for p in bucket])
+            for parameter, piece in zip(bucket, pieces, strict=True):
+                parameter.grad = piece.view_as(parameter)
+
+    def _send(self, bucket: list[torch.nn.Parameter]) -> tuple[Any, torch.Tensor, Any]:
+        """Let the gradients of some parameters be summed while the next ones are gathered."""
+        flat = torch.cat([(p if p.grad is None else p.grad).detach().flatten() for p in bucket])
+        at = 0
+        for parameter in bucket:
             if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        self._sum_flat([p.grad for p in learning if p.grad is not None])
+                flat[at : at + parameter.numel()] = 0
+            at += parameter.numel()
+        with self._together():
+            return bucket, flat, dist.all_reduce(flat, async_op=True)
 
     def average(self, tensors: Iterable[torch.Tensor]) -> None:
         """Replace floating-point tensors by their means over the processes."""
         found = [tensor for tensor in tensors if tensor.is_floating_point()]
         if self.world > 1 and found:
-            self._sum_flat(found)
-            for tensor in found:
-                tensor /= self.world
-
-    def _sum_flat(self, tensors: list[torch.Tensor]) -> None:
-        flat = torch.cat([tensor.flatten() for tensor in tensors])
-        with self._together():
-            dist.all_reduce(flat)
-        sizes = [tensor.numel() for tensor in tensors]
-        for tensor, piece in zip(tensors, flat.split(sizes), strict=True):
-            tensor.copy_(piece.view_as(tensor))
+            flat = self.sum(torch.cat([tensor.flatten() for tensor in found])) / self.world
+            pieces = flat.split([tensor.numel() for tensor in found])
+            for tensor, piece in zip(found, pieces, strict=True):
+                tensor.copy_(piece.view_as(tensor))
 
     def sum(self, value: torch.Tensor) -> torch.Tensor:
         """Sum of a tensor over the processes."""
@@ -206,6 +213,24 @@ class Runtime:
         for rank, part in enumerate(parts):
             dealt[rank :: self.world] = part
         return dealt
+
+
+_BUCKET = 6 * 2**20  # numbers: 24 MB, about DDP's; less costs calls, more waits for the gathering
+
+
+def _buckets(parameters: Iterable[torch.nn.Parameter]) -> Iterator[list[torch.nn.Parameter]]:
+    """Those that learn, in their order, in groups of about the same size and one format."""
+    bucket: list[torch.nn.Parameter] = []
+    for parameter in parameters:
+        if not parameter.requires_grad:
+            continue
+        size = sum(p.numel() for p in bucket) + parameter.numel()
+        if bucket and (size > _BUCKET or parameter.dtype != bucket[0].dtype):
+            yield bucket
+            bucket = []
+        bucket.append(parameter)
+    if bucket:
+        yield bucket
 
 
 def is_first_process() -> bool:
