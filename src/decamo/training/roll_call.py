@@ -17,7 +17,7 @@ from torch._C._distributed_c10d import PrefixStore, TCPStore
 
 from decamo.training.peers import Beat, Peers, lost
 
-__all__ = ["JOIN_S", "join", "leave"]
+__all__ = ["JOIN_S", "join_group", "leave"]
 
 JOIN_S = 600.0  # containers are fetched and environments unpacked on one node sooner than another
 _LOOK_S = 0.05  # seconds between two looks
@@ -32,7 +32,7 @@ def leave(peers: Peers, why: BaseException | None = None) -> None:
     peers.leave(why)
 
 
-def join(rank: int, world: int) -> Peers:
+def join_group(rank: int, world: int) -> Peers:
     """Find the other processes through ``MASTER_ADDR`` and ``MASTER_PORT``, once for all.
 
     Args:

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from decamo.data.draws import NOISE, words
 from decamo.errors import SettingsError
 from decamo.training.peers import COLLECTIVE_S, Peers
-from decamo.training.roll_call import join, leave
+from decamo.training.roll_call import join_group, leave
 
 __all__ = [
     "OutOfMemory",
@@ -255,7 +255,7 @@ def open_runtime(device: str, precision: str, patience_s: float = 0.0) -> Runtim
     dtype = _dtype(precision, chosen)
     if world == 1:
         return Runtime(chosen, dtype)
-    peers = join(rank, world)
+    peers = join_group(rank, world)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     with peers.collective():
@@ -284,7 +284,7 @@ def first_process_first(work: Callable[[], _T]) -> _T | None:
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     if world == 1:
         return work()
-    peers = join(rank, world)
+    peers = join_group(rank, world)
     if rank:
         peers.wait_for_first()
         return None
