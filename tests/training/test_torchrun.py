@@ -2,13 +2,16 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from decamo.storage.sealed import load_sealed
 from scripts.soak import differences, end_all, end_of
 from tests.training.dying import PLACES
 
@@ -56,7 +59,7 @@ def _assert_same_end(a: Path, b: Path) -> None:
 
 def _journal(folder: Path, word: str) -> list[dict[str, Any]]:
     lines = (folder / "journal.jsonl").read_text().splitlines()
-    return [line for line in map(json.loads, lines) if line.get("event") == word]
+    return [line for line in map(json.loads, lines) if line.get("kind") == word]
 
 
 def test_a_killed_process_costs_nothing(scenes: Path, peace: Path, tmp_path: Path) -> None:
@@ -82,6 +85,37 @@ def test_wherever_it_is_killed(
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     _assert_same_end(peace, tmp_path / "run")
+
+
+@pytest.mark.long
+def test_a_machine_that_goes_leaves_the_other_one(scenes: Path, tmp_path: Path) -> None:
+    """Two agents, as on two machines; one is killed with its process, and the other goes on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path / "run"
+    words = _command(scenes, folder, "step", "none", restarts=3)
+    words[3:4] = ["--nproc-per-node=1", "--nnodes=1:2", "--rdzv-backend=c10d", "--rdzv-id=1",
+                  f"--rdzv-endpoint=localhost:{port}"]  # fmt: skip
+    words += ["--epochs", "200"]
+    log = (tmp_path / "log").open("w+")
+    first, second = (
+        subprocess.Popen(words, stdout=out, stderr=out, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        for out in (log, subprocess.DEVNULL)
+    )
+    try:
+        while not folder.exists() or len(_journal(folder, "epoch")) < 5:
+            assert first.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.05)
+        end_all(second)
+        assert first.wait(timeout=300) == 0, (tmp_path / "log").read_text()
+    finally:
+        for one in (first, second):
+            end_all(one)
+    state = load_sealed(folder / "last.pth")
+    assert state["position"]["epoch"] == 200
+    assert len(state["ledger"]) == 1  # no branch
+    assert "devices 2 -> 1: the same 4 images a step" in (tmp_path / "log").read_text()
 
 
 @pytest.mark.long

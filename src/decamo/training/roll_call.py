@@ -70,7 +70,7 @@ def join_group(rank: int, world: int) -> Peers:
 def _convene(store: Any, me: Beat, world: int, deadline: float) -> str:
     """The first process calls the others by name until all have answered that call."""
     others = range(1, world)
-    names: list[str] = []
+    names: list[str] | None = None
     call = ""
     while True:
         present = [_read(store, f"hello/{rank}") for rank in others]
@@ -79,7 +79,7 @@ def _convene(store: Any, me: Beat, world: int, deadline: float) -> str:
                 names, call = present, uuid.uuid4().hex
                 store.set(f"{call}/beat/0", me.to_json())
                 store.set("call", json.dumps([call, names]))
-            if store.check([f"{call}/beat/{rank}" for rank in others]):
+            if store.check([f"{call}/beat/{rank}" for rank in range(world)]):
                 store.set(f"{call}/go", "go")
                 return call
         _in_time(deadline, f"{1 + sum(map(bool, present))} of {world} processes have come")

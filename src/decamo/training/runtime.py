@@ -253,9 +253,11 @@ def open_runtime(device: str, precision: str, patience_s: float = 0.0) -> Runtim
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     chosen = _device(device, int(os.environ.get("LOCAL_RANK", "0")) if world > 1 else 0)
     dtype = _dtype(precision, chosen)
-    if world == 1:
+    if world == 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
         return Runtime(chosen, dtype)
     peers = join_group(rank, world)
+    if world == 1:  # what is left of several, perhaps: it learns what those have saved
+        return Runtime(chosen, dtype, peers=peers)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     with peers.collective():
