@@ -153,6 +153,7 @@ def end_all(run: subprocess.Popen[Any]) -> None:
     left = list(ranks_of(run.pid).values()) if run.poll() is None else []
     if run.poll() is None:
         run.kill()
+        run.wait()
     for process in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)

@@ -112,6 +112,7 @@ def test_a_machine_that_goes_leaves_the_other_one(scenes: Path, tmp_path: Path) 
     finally:
         for one in (first, second):
             end_all(one)
+        log.close()
     state = load_sealed(folder / "last.pth")
     assert state["position"]["epoch"] == 200
     assert len(state["ledger"]) == 1  # no branch
