@@ -104,7 +104,7 @@ def test_a_machine_that_goes_leaves_the_other_one(scenes: Path, tmp_path: Path) 
         for out in (log, subprocess.DEVNULL)
     )
     try:
-        while not folder.exists() or len(_journal(folder, "epoch")) < 5:
+        while not (folder / "journal.jsonl").exists() or len(_journal(folder, "epoch")) < 5:
             assert first.poll() is None, (tmp_path / "log").read_text()
             time.sleep(0.05)
         end_all(second)
