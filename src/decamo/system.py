@@ -279,10 +279,7 @@ def pid_space() -> str:
 
 
 def tell_torchrun(line: str) -> None:
-    """Why this process ends, for ``torchrun``'s own report; nothing happens without one.
-
-    The file is that of torch's ``ErrorHandler.record_exception``.
-    """
+    """Why this process ends, for ``torchrun``'s report, as torch's ``ErrorHandler`` writes it."""
     path = os.environ.get("TORCHELASTIC_ERROR_FILE", "")
     if path:
         extra = {"py_callstack": line, "timestamp": str(int(time.time()))}
