@@ -82,8 +82,8 @@ def test_an_output_costs_a_few_bytes(tmp_path: Path) -> None:
 
     tracemalloc.start()
     try:
-        peak(500)
-        grown = peak(2000) - peak(500)
+        # the least of some: now and then the interpreter's own table of names moves house
+        few, many = (min(peak(count) for _ in range(4)) for count in (500, 2000))
     finally:
         tracemalloc.stop()
-    assert grown < 1500 * 64
+    assert many - few < 1500 * 64
