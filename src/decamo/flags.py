@@ -2,9 +2,9 @@
 
 import argparse
 import difflib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +15,7 @@ from decamo.history.past_reader import STANDARD_INPUT
 from decamo.recipes import RECIPES
 from decamo.settings import Option, flag_of, shown
 from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merged
-from decamo.storage.outputs import Read, write_output
+from decamo.storage.outputs import Read
 from decamo.training.choosing import Given, insist_on_named_code, read_config
 
 __all__ = [
@@ -224,4 +224,4 @@ def write_json(path: Path | None, report: Mapping[str, Any]) -> None:
     if path is not None:
         if "decamo" not in report:
             report = {"decamo": __version__} | dict(report)
-        write_output(path, (json.dumps(report, indent=2, default=str) + "\n").encode())
+        write_streamed(path, (piece.encode() for piece in chain(json_pieces(report), "\n")))

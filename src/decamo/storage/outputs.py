@@ -12,7 +12,7 @@ from pathlib import Path
 
 from decamo.errors import SettingsError
 from decamo.settings.addresses import address_in
-from decamo.storage.durable import make_folder, storage_error, write_whole
+from decamo.storage.durable import make_folder, storage_error, streamed_whole, write_whole
 from decamo.storage.same_files import every_file_under, inode_of, inode_of_stream, one_spelling
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "check_shape",
     "mark_of",
     "write_output",
+    "write_streamed",
 ]
 
 PREDICTION_MARK = "decamo predict"
@@ -141,6 +142,29 @@ def write_output(path: Path, *chunks: bytes | memoryview) -> None:
         raise storage_error(path, _os_error(error)) from error
     make_folder(target.parent)
     write_whole(target, *chunks)
+
+
+def write_streamed(path: Path, chunks: Iterable[bytes]) -> None:
+    """Like :func:`write_output`, of chunks that need not all be there at once.
+
+    Raises:
+        StorageError: it cannot be written; an old file is untouched.
+    """
+    try:
+        special = path.exists() and not path.is_file()
+        target = path if special else path.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+        raise storage_error(path, _os_error(error)) from error
+    try:
+        if special:
+            with path.open("wb") as file:
+                file.writelines(chunks)
+            return
+        make_folder(target.parent)
+        with streamed_whole(target) as whole:
+            whole.writelines(chunks)
+    except OSError as error:
+        raise storage_error(path, error) from error
 
 
 def mark_of(path: Path) -> str:
