@@ -15,7 +15,8 @@ from decamo.history.past_reader import STANDARD_INPUT
 from decamo.recipes import RECIPES
 from decamo.settings import Option, flag_of, shown
 from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merged
-from decamo.storage.outputs import Read
+from decamo.storage.json_text import json_pieces
+from decamo.storage.outputs import Read, write_streamed
 from decamo.training.choosing import Given, insist_on_named_code, read_config
 
 __all__ = [

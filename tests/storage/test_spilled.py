@@ -13,7 +13,9 @@ from decamo.storage.spilled import Picked, Spilled
 @pytest.mark.parametrize("held", [0, 3, 100])
 def test_what_was_added_comes_back_in_order_and_to_the_bit(held: int) -> None:
     random = np.random.default_rng(0)
-    values = [{"at": n, "curve": random.normal(size=n % 7)} for n in range(20)]
+    values: list[dict[str, Any]] = [
+        {"at": n, "curve": random.normal(size=n % 7)} for n in range(20)
+    ]
     spilled: Spilled[dict[str, Any]] = Spilled(held)
     for number, value in enumerate(values):
         spilled.append(value)

@@ -1,6 +1,5 @@
 """Intervals by resampling images, and whether one method is better than another."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
@@ -8,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures
+from decamo.storage.spilled import unnamed_file
 
 __all__ = [
     "CURVES",
@@ -72,7 +72,7 @@ class Draws:
         self._whole = resamples(images, count=count, seed=seed) if images <= _BLOCK else None
         if self._whole is not None:
             return
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as these draws
+        self._file = unnamed_file(self)
         for first, counted in _drawn(images, count, seed):
             for start in range(0, images, _BLOCK):
                 part = counted[:, start : start + _BLOCK].astype(np.uint32)

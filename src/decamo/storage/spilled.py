@@ -5,11 +5,12 @@ The file has no name, lies where temporary files do (``TMPDIR``) and ends with t
 
 import pickle
 import tempfile
+import weakref
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any, Generic, TypeVar, overload
 
-__all__ = ["Picked", "Spilled"]
+__all__ = ["Picked", "Spilled", "unnamed_file"]
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -39,7 +40,7 @@ class Spilled(Sequence[T]):
             self._here.append(value)
             return
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as these values
+            self._file = unnamed_file(self)
             for one in self._here:
                 self._write(self._file, one)
             self._here.clear()
@@ -69,6 +70,13 @@ class Spilled(Sequence[T]):
         self._file.seek(self._starts[index])
         value: T = pickle.load(self._file)
         return value
+
+
+def unnamed_file(owner: object) -> IO[bytes]:
+    """A file without a name, closed and gone with its owner."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+    weakref.finalize(owner, file.close)
+    return file
 
 
 class Picked(Sequence[T], Generic[S, T]):
