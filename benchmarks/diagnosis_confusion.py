@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.synthetic_runs import SORTS, make_run
 from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
-from decamo.diagnosis.verdict import Diagnosis, diagnose_past
+from decamo.diagnosis.verdict import Diagnosis, diagnose_log
 
 __all__ = ["BINS", "EXPECTED", "Confusion", "confuse"]
 
@@ -72,7 +72,7 @@ def confuse(curves: int, seed: int, thresholds: Thresholds | None = None) -> Con
     alarmed: dict[str, int] = {}
     for number, sort in enumerate(SORTS):
         runs = [make_run(sort, np.random.default_rng([seed, number, i])) for i in range(curves)]
-        diagnoses = [diagnose_past(run.past, thresholds, target=None) for run in runs]
+        diagnoses = [diagnose_log(run.past, thresholds, target=None) for run in runs]
         verdicts[sort] = _counts(diagnoses)
         alarmed[sort] = sum(any(s.alarms for s in d.symptoms) for d in diagnoses)
     return Confusion(curves, seed, verdicts, alarmed, _borders(curves, seed, thresholds))
@@ -87,7 +87,7 @@ def _borders(
         for i in range(curves):
             rng = np.random.default_rng([seed, number, i])
             run = make_run("any", rng, gain=rng.uniform(low, high))
-            diagnoses.append(diagnose_past(run.past, thresholds, target=None))
+            diagnoses.append(diagnose_log(run.past, thresholds, target=None))
         bins[low, high] = _counts(diagnoses)
     return bins
 

@@ -20,7 +20,7 @@ from benchmarks.forecast_backtest import (
 from decamo.diagnosis.fan import WIDENING
 from decamo.errors import DataError
 from decamo.flags import Parser, write_json
-from decamo.history import Past, read_past
+from decamo.history import TrainingLog, read_training_log
 from decamo.report import epoch_rows
 
 __all__ = ["add_arguments", "run"]
@@ -95,11 +95,11 @@ def _print(report: Mapping[str, Any]) -> None:
     print(epoch_rows(["gain over the best so far", "foretold", "came", "Brier"], rows))
 
 
-def _read(folder: Path) -> dict[str, Past]:
+def _read(folder: Path) -> dict[str, TrainingLog]:
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise DataError(folder, "holds no recorded curve", "give --curves DIR with a CSV a run")
-    return {file.stem: read_past([file]) for file in files}
+    return {file.stem: read_training_log([file]) for file in files}
 
 
 def _within(tried: Sequence[Trial], span: tuple[int, int]) -> list[Trial]:

@@ -8,7 +8,7 @@ import numpy as np
 from decamo.diagnosis.case import series_of
 from decamo.diagnosis.fan import LEVELS, WIDENING, fan_ahead
 from decamo.diagnosis.growth import logit
-from decamo.history import Past
+from decamo.history import TrainingLog
 
 __all__ = ["CUTS", "HORIZONS", "Bet", "Trial", "bets", "coverage", "trials", "widening_for"]
 
@@ -73,7 +73,7 @@ class Bet:
     came: bool
 
 
-def trials(run: str, past: Past, cuts: Sequence[float] = CUTS) -> tuple[Trial, ...]:
+def trials(run: str, past: TrainingLog, cuts: Sequence[float] = CUTS) -> tuple[Trial, ...]:
     """All epochs after each cut, foretold from those before; learning rates ahead are the run's."""
     found: list[Trial] = []
     for known, truth in _parts(past, cuts):
@@ -102,7 +102,7 @@ def trials(run: str, past: Past, cuts: Sequence[float] = CUTS) -> tuple[Trial, .
 
 
 def bets(
-    run: str, past: Past, cuts: Sequence[float] = CUTS, widening: float = WIDENING
+    run: str, past: TrainingLog, cuts: Sequence[float] = CUTS, widening: float = WIDENING
 ) -> tuple[Bet, ...]:
     """At each cut: will the run, by its end, score a little more than its best so far?"""
     found = []
@@ -147,7 +147,7 @@ def widening_for(of: Sequence[Trial], wanted: float = 0.8) -> float:
     return float(STRETCHES[-1])
 
 
-def _parts(past: Past, cuts: Sequence[float]) -> Iterable[tuple[Past, np.ndarray]]:
+def _parts(past: TrainingLog, cuts: Sequence[float]) -> Iterable[tuple[TrainingLog, np.ndarray]]:
     """What is known at each cut, and the scores of all epochs after it, NaN where there is none."""
     last = past.points[-1].epoch if past.points else 0
     scores = {p.epoch: p.known("iou") for p in past.points}
@@ -160,5 +160,5 @@ def _parts(past: Past, cuts: Sequence[float]) -> Iterable[tuple[Past, np.ndarray
         yield replace(past, points=known), np.array(truth)
 
 
-def _rates(past: Past) -> dict[int, float]:
+def _rates(past: TrainingLog) -> dict[int, float]:
     return {p.epoch: lr for p in past.points if (lr := p.known("lr")) is not None}

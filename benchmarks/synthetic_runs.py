@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from decamo.diagnosis.noise import Array
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from decamo.schedule import LRSchedule
 
 __all__ = ["SORTS", "Made", "make_run"]
@@ -47,7 +47,7 @@ class Made:
     """
 
     sort: str
-    past: Past
+    past: TrainingLog
     latent: Array
     noise: float
 
@@ -84,7 +84,7 @@ def make_run(sort: str, rng: np.random.Generator, gain: float = 0.0) -> Made:
         )
         for i in range(length)
     )
-    return Made(sort, Past(points, source=f"synthetic {sort}"), latent, noise)
+    return Made(sort, TrainingLog(points, source=f"synthetic {sort}"), latent, noise)
 
 
 def _latent(sort: str, length: int, gain: float, rng: np.random.Generator) -> tuple[Array, Array]:

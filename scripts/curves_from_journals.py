@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from decamo.history import Past, Point, Stretch, past_of_journal
+from decamo.history import LogSegment, Point, TrainingLog, log_of_journal
 from decamo.settings import TrainSettings, flag_of, shown
 
 COLUMNS = ("epoch", "loss", "iou", "dice", "mae", "lr", "stage", "val_images", "iou_sd")
@@ -40,7 +40,7 @@ def main(target: Path, folders: list[Path]) -> int:
         "|---|---|---|---|",
     ]
     for folder in sorted(folders, key=lambda f: f.name):
-        past = past_of_journal(folder / "journal.jsonl")
+        past = log_of_journal(folder / "journal.jsonl")
         ends = [s.planned_end for s in past.stretches[-1:]]
         if [p.epoch for p in past.points[-1:]] != ends or not ends:
             print(f"{folder.name}: not at its planned end, left out")
@@ -60,7 +60,7 @@ def main(target: Path, folders: list[Path]) -> int:
     return 0
 
 
-def write_curve(path: Path, past: Past) -> None:
+def write_curve(path: Path, past: TrainingLog) -> None:
     """One line an epoch; a cell is empty where nothing was written down."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -68,7 +68,7 @@ def write_curve(path: Path, past: Past) -> None:
         writer.writerows([_cell(point, name) for name in COLUMNS] for point in past.points)
 
 
-def flags(stretch: Stretch) -> Iterator[str]:
+def flags(stretch: LogSegment) -> Iterator[str]:
     """The flags of a stretch that are not the defaults, but those of the machine."""
     usual = TrainSettings()
     for section in fields(usual):

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from decamo.history import read_past
+from decamo.history import read_training_log
 from decamo.inference import overlay
 
 MOST_BYTES = 150 * 1024
@@ -123,7 +123,7 @@ def scenes(
 
 def way_out(run: Path) -> bytes:
     """Validation IoU over epochs: the run, the race's branches, the winner's whole way."""
-    points = [p for p in read_past([run]).points if p.iou is not None]
+    points = [p for p in read_training_log([run]).points if p.iou is not None]
     branches = trials(run / "escape")
     start = min(epoch for epochs in branches.values() for epoch in epochs)
     figure = Figure(figsize=(8, 3.6), layout="constrained")

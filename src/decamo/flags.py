@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from decamo import __version__
 from decamo.cluster import OnRay, Share, where_of
 from decamo.errors import SettingsError
-from decamo.history.past_reader import STANDARD_INPUT
+from decamo.history.log_reader import STANDARD_INPUT
 from decamo.recipes import RECIPES
 from decamo.settings import Option, flag_of, shown
 from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merged
@@ -212,7 +212,7 @@ def options_given(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 
 def reads_of_past(names: Sequence[str]) -> list[Read]:
-    """Run folders and logs as :func:`decamo.history.read_past` takes them."""
+    """Run folders and logs as :func:`decamo.history.read_training_log` takes them."""
     return [Read("RUN", Path("/dev/stdin" if name == STANDARD_INPUT else name)) for name in names]
 
 

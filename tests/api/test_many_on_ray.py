@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from decamo.cluster.hiring import hired
+from decamo.cluster.place import hired
 from decamo.cluster.worker_crew import BlockWork, Needs, workers_of
 from decamo.data.waiting import Ear
 from decamo.errors import ClusterError

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.forecast import CURVES
-from decamo.history import read_past
+from decamo.history import read_training_log
 
 SCRIPT = CURVES.parents[2] / "scripts" / "curves_from_journals.py"
 
@@ -74,9 +74,9 @@ def test_a_curve_made_from_a_journal_reads_as_the_journal_did(tmp_path: Path) ->
     ]
     journal = run / "journal.jsonl"
     journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    past = read_past([journal])
+    past = read_training_log([journal])
     script.write_curve(tmp_path / "a.csv", past)
-    again = read_past([tmp_path / "a.csv"])
+    again = read_training_log([tmp_path / "a.csv"])
     for name in ("epoch", "loss", "iou", "lr"):
         assert [getattr(p, name) for p in again.points] == pytest.approx(
             [getattr(p, name) for p in past.points], rel=1e-5

@@ -5,13 +5,13 @@ import pytest
 
 import decamo
 from benchmarks.forecast_backtest import CUTS, Trial, bets, coverage, trials, widening_for
-from decamo.history import Past, read_past
+from decamo.history import TrainingLog, read_training_log
 from tests.diagnosis.build import past
 
 CURVES = Path(decamo.__file__).parents[2] / "docs" / "results" / "curves"
 
 
-def made(seed: int, count: int = 30) -> Past:
+def made(seed: int, count: int = 30) -> TrainingLog:
     generator = np.random.default_rng(seed)
     return past(list(0.5 + generator.normal(0, 0.01, count)), lrs=[1e-3] * count)
 
@@ -50,7 +50,7 @@ def test_epochs_without_a_score_are_not_held_against_it() -> None:
 
 def test_short_curves_are_passed_over() -> None:
     assert trials("a", past([0.5] * 6)) == ()
-    assert trials("a", Past(())) == ()
+    assert trials("a", TrainingLog(())) == ()
     assert bets("a", past([0.5] * 6)) == ()
 
 
@@ -82,7 +82,9 @@ def test_bets_ask_for_more_than_the_best_so_far() -> None:
 
 def test_intervals_hold_on_the_recorded_curves_with_each_run_left_out() -> None:
     found = [
-        t for file in sorted(CURVES.glob("*.csv")) for t in trials(file.stem, read_past([file]))
+        t
+        for file in sorted(CURVES.glob("*.csv"))
+        for t in trials(file.stem, read_training_log([file]))
     ]
     runs = {t.run for t in found}
     assert len(runs) >= 7

@@ -10,9 +10,8 @@ import pytest
 
 from decamo.cluster import Share
 from decamo.cluster.place import place_of
-from decamo.cluster.shared_folder import Token, token_in
-from decamo.cluster.software import software_here
 from decamo.cluster.tasks import Place, one_after_another
+from decamo.cluster.work_terms import Token, software_here, token_in
 from decamo.errors import ClusterError, DataError, SettingsError
 from tests.cluster.work import die_once, fail_or_wait, square, wait_to_be_stopped
 from tests.ray_cluster import Nodes

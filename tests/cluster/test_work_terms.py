@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from decamo.cluster.shared_folder import token_in
-from decamo.cluster.software import software_here
-from decamo.cluster.work_terms import WorkTerms, seen_files
+from decamo.cluster.work_terms import WorkTerms, seen_files, software_here, token_in
 from decamo.errors import SettingsError, StorageError
 
 

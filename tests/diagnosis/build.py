@@ -6,7 +6,7 @@ from typing import Any
 
 from decamo.diagnosis import RunView, Symptom, Thresholds
 from decamo.diagnosis.verdict import Detector
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 
 T = Thresholds()
 
@@ -19,7 +19,7 @@ def past(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     planned_end: int | None = None,
     **same: Any,
-) -> Past:
+) -> TrainingLog:
     """Consecutive epochs; ``same`` holds in all of them; settings make it a run with a stretch."""
     count = max(len(ious), len(losses), len(lrs))
     points = [Point(epoch=first + i, **same) for i in range(count)]
@@ -27,11 +27,13 @@ def past(
         for i, value in enumerate(values):
             changes: dict[str, Any] = {name: value}
             points[i] = replace(points[i], **changes)
-    stretch = Stretch(first, "start", settings=settings or {}, planned_end=planned_end)
-    return Past(tuple(points), (stretch,) if settings is not None else ())
+    stretch = LogSegment(first, "start", settings=settings or {}, planned_end=planned_end)
+    return TrainingLog(tuple(points), (stretch,) if settings is not None else ())
 
 
-def seen(detector: Detector, what: Past, thresholds: Thresholds = T, **known: Any) -> list[Symptom]:
+def seen(
+    detector: Detector, what: TrainingLog, thresholds: Thresholds = T, **known: Any
+) -> list[Symptom]:
     """What a detector says, with evidence checked for being there."""
     symptoms = list(detector(RunView(what, **known), thresholds))
     for symptom in symptoms:

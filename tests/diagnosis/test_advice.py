@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from benchmarks.synthetic_runs import SORTS, make_run
-from decamo.diagnosis import Advice, Cause, Diagnosis, SymptomKind, advise, diagnose_past
+from decamo.diagnosis import Advice, Cause, Diagnosis, SymptomKind, advise, diagnose_log
 from decamo.diagnosis.advice import REMEDIES
 from decamo.diagnosis.causes import PRIORS
 from decamo.errors import SettingsError
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, to_plain
 from tests.diagnosis.build import past
@@ -20,8 +20,8 @@ from tests.diagnosis.test_detect_pace import turned_down
 from tests.diagnosis.test_verdict import BLOCKS, EXPLODES, SLOW, STUCK, fuzzed
 
 
-def advised(what: Past, **known: Any) -> tuple[Diagnosis, Advice]:
-    found = diagnose_past(what, **known)
+def advised(what: TrainingLog, **known: Any) -> tuple[Diagnosis, Advice]:
+    found = diagnose_log(what, **known)
     return found, advise(what, found)
 
 
@@ -39,14 +39,14 @@ def test_every_cause_has_a_remedy() -> None:
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_probabilities_sum_to_one_and_fall(name: str) -> None:
-    _, advice = advised(Past(BLOCKS[name][0]))
+    _, advice = advised(TrainingLog(BLOCKS[name][0]))
     shares = [c.suspicion.probability for c in advice.counsels]
     assert sum(shares) == pytest.approx(1)
     assert all(a >= b for a, b in pairwise(shares))
 
 
 def test_an_explosion_lowers_the_rate_and_warms_up() -> None:
-    found, advice = advised(Past(EXPLODES))
+    found, advice = advised(TrainingLog(EXPLODES))
     assert found.kind == SymptomKind.EXPLOSION
     assert advice.counsels[0].suspicion.cause == Cause.RATE_TOO_HIGH
     assert value(advice.first.words, "--stage2-lr") == "0.0002"
@@ -55,7 +55,7 @@ def test_an_explosion_lowers_the_rate_and_warms_up() -> None:
 
 
 def test_still_stuck_raises_rate_and_floor_and_thinks_of_size() -> None:
-    found, advice = advised(Past((STUCK,)))
+    found, advice = advised(TrainingLog((STUCK,)))
     assert found.kind == SymptomKind.STILL_STUCK
     assert value(advice.first.words, "--stage2-lr") == "0.0004"
     assert value(advice.first.words, "--min-lr") == "0.00005"
@@ -65,7 +65,7 @@ def test_still_stuck_raises_rate_and_floor_and_thinks_of_size() -> None:
 
 
 def test_slow_but_moving_keeps_training() -> None:
-    found, advice = advised(Past((SLOW,)))
+    found, advice = advised(TrainingLog((SLOW,)))
     assert found.kind == SymptomKind.SLOW
     assert advice.counsels[0].suspicion.cause == Cause.TIME
     assert value(advice.first.words, "--epochs") == "150"
@@ -88,11 +88,11 @@ def test_a_run_that_its_rate_holds_back_gets_the_rate_at_which_it_rose() -> None
 
 def test_slower_still_gets_180() -> None:
     points = (replace(SLOW, iou=0.6480),)
-    assert value(advised(Past(points))[1].first.words, "--epochs") == "180"
+    assert value(advised(TrainingLog(points))[1].first.words, "--epochs") == "180"
 
 
 def test_a_plateau_gets_options_1_2_3_in_this_order() -> None:
-    found, advice = advised(Past(BLOCKS["the situation"][0]))
+    found, advice = advised(TrainingLog(BLOCKS["the situation"][0]))
     assert found.kind == SymptomKind.PLATEAU
     options = (advice.first, *advice.ladder)
     assert [value(o.words, "--stage2-lr") for o in options] == ["0.0002", "0.0003", "0.0003"]
@@ -106,7 +106,7 @@ def test_a_plateau_gets_options_1_2_3_in_this_order() -> None:
     assert all(o.expected.sentence.startswith("expected by the action plan") for o in options)
 
 
-def branched(rise: float, peak: float, epochs: int = 60, size: int = 384) -> Past:
+def branched(rise: float, peak: float, epochs: int = 60, size: int = 384) -> TrainingLog:
     """A plateau up to epoch 86, then a branch at ``peak`` that rises to ``rise`` and stays."""
     plain = to_plain(TrainSettings())
     plain["schedule"] |= {"stage2_lr": peak, "epochs": 300, "img_size": size}
@@ -119,10 +119,10 @@ def branched(rise: float, peak: float, epochs: int = 60, size: int = 384) -> Pas
         for i, p in enumerate(points[40:])
     )
     stretches = (
-        Stretch(1, "start", settings=plain),
-        Stretch(87, "branch", "--stage2-lr", settings=plain, planned_end=300),
+        LogSegment(1, "start", settings=plain),
+        LogSegment(87, "branch", "--stage2-lr", settings=plain, planned_end=300),
     )
-    return Past(marked, stretches, checkpoint="runs/x/best_model.pth")
+    return TrainingLog(marked, stretches, checkpoint="runs/x/best_model.pth")
 
 
 def test_option_1_that_got_to_068_is_followed_by_option_2() -> None:
@@ -175,7 +175,7 @@ def test_only_what_differs_is_given() -> None:
 
 
 def test_seconds_unknown_is_said() -> None:
-    assert advised(Past((STUCK,)))[1].first.hours is None
+    assert advised(TrainingLog((STUCK,)))[1].first.hours is None
 
 
 def test_a_reached_target_is_scored() -> None:
@@ -186,7 +186,7 @@ def test_a_reached_target_is_scored() -> None:
 
 def test_a_checkpoint_that_is_named_is_used() -> None:
     what = branched(0.68, 0.0002)
-    advice = advise(what, diagnose_past(what), checkpoint="/else/where.pth")
+    advice = advise(what, diagnose_log(what), checkpoint="/else/where.pth")
     assert value(advice.first.words, "--resume-from") == "/else/where.pth"
 
 
@@ -236,7 +236,7 @@ def any_settings(rng: np.random.Generator) -> TrainSettings:
             continue
 
 
-def any_run(rng: np.random.Generator) -> tuple[Past, TrainSettings]:
+def any_run(rng: np.random.Generator) -> tuple[TrainingLog, TrainSettings]:
     """A made-up curve under made-up settings, with what a journal tells."""
     settings = any_settings(rng)
     schedule = settings.schedule
@@ -259,12 +259,12 @@ def any_run(rng: np.random.Generator) -> tuple[Past, TrainSettings]:
     )
     word = str(rng.choice(["start", "branch", "continue"]))
     first = points[0].epoch if word == "start" else points[len(points) // 2].epoch
-    stretches: tuple[Stretch, ...] = (
-        Stretch(points[0].epoch, "start", settings=to_plain(settings)),
+    stretches: tuple[LogSegment, ...] = (
+        LogSegment(points[0].epoch, "start", settings=to_plain(settings)),
     )
     if word != "start":
-        stretches += (Stretch(first, word, "why", to_plain(settings), planned_end=last),)
-    return Past(points, stretches, checkpoint="a b/best_model.pth"), settings
+        stretches += (LogSegment(first, word, "why", to_plain(settings), planned_end=last),)
+    return TrainingLog(points, stretches, checkpoint="a b/best_model.pth"), settings
 
 
 @pytest.mark.parametrize("many", [100, pytest.param(300, marks=pytest.mark.long)])
@@ -272,7 +272,7 @@ def test_made_up_runs_get_valid_commands(monkeypatch: pytest.MonkeyPatch, many: 
     seen: set[Cause] = set()
     for seed in range(many):
         what, settings = any_run(np.random.default_rng(seed))
-        found = diagnose_past(what, situation=None)
+        found = diagnose_log(what, situation=None)
         advice = advise(what, found, latest="a b/last.pth" if seed % 2 else "")
         assert sum(c.suspicion.probability for c in advice.counsels) == pytest.approx(1)
         seen.add(advice.counsels[0].suspicion.cause)
@@ -312,7 +312,7 @@ def test_made_up_runs_get_valid_commands(monkeypatch: pytest.MonkeyPatch, many: 
 def test_odd_pasts_get_commands_that_parse(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(60):
         what = fuzzed(np.random.default_rng(seed))
-        found = diagnose_past(what, target=(None, 0.72)[seed % 2], situation=None)
+        found = diagnose_log(what, target=(None, 0.72)[seed % 2], situation=None)
         advice = advise(what, found)
         assert sum(c.suspicion.probability for c in advice.counsels) == pytest.approx(1)
         for counsel in advice.counsels:
@@ -322,12 +322,12 @@ def test_odd_pasts_get_commands_that_parse(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_past_of_nothing_is_advised_too() -> None:
-    _, advice = advised(Past(()))
+    _, advice = advised(TrainingLog(()))
     assert advice.counsels[0].suspicion.cause == Cause.TIME
     assert Path(value(advice.first.words, "--resume-from")).name == "last.pth"
 
 
 def test_a_lone_point_without_anything() -> None:
-    found, advice = advised(Past((Point(epoch=3),)), situation=None)
+    found, advice = advised(TrainingLog((Point(epoch=3),)), situation=None)
     assert found.kind == SymptomKind.TOO_EARLY
     assert "too little is known" in advice.rate

@@ -1,18 +1,20 @@
 from decamo.diagnosis import SITUATION, TARGET, RunView, Thresholds
 from decamo.diagnosis.case import open_case, series_of
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 from tests.diagnosis.build import past
 
 
 def opened(
-    what: Past, baseline: Point | None = None, situation: Point | None = SITUATION
+    what: TrainingLog, baseline: Point | None = None, situation: Point | None = SITUATION
 ) -> RunView:
     return open_case(what, Thresholds(), TARGET, baseline, situation)
 
 
-def branched(word: str) -> Past:
+def branched(word: str) -> TrainingLog:
     points = past([0.5, 0.6, None, 0.61, 0.62]).points
-    return Past(points, (Stretch(1, "start"), Stretch(4, word, settings={"a": {"b": 3}})))
+    return TrainingLog(
+        points, (LogSegment(1, "start"), LogSegment(4, word, settings={"a": {"b": 3}}))
+    )
 
 
 def test_a_branch_sets_out_from_the_last_score_before_it() -> None:
@@ -40,7 +42,7 @@ def test_what_the_caller_says_goes_first() -> None:
 
 def test_a_new_stage_is_a_new_present_without_a_baseline() -> None:
     points = (Point(1, iou=0.1, stage=1), Point(2, iou=0.2, stage=2), Point(3, iou=0.3, stage=2))
-    case = opened(Past(points))
+    case = opened(TrainingLog(points))
     assert [p.epoch for p in case.present] == [2, 3]
     assert case.baseline is None
     assert len(case.whole("iou")[0]) == 3
@@ -64,7 +66,7 @@ def test_nothing_is_assumed_where_it_would_be_far_fetched() -> None:
         past([None], first=106),
         past([0.35], first=106),  # another run
         past([0.85], first=106),
-        Past(()),
+        TrainingLog(()),
     ):
         assert opened(what).baseline is None
     assert opened(past([0.65], first=106), situation=None).baseline is None
@@ -72,7 +74,7 @@ def test_nothing_is_assumed_where_it_would_be_far_fetched() -> None:
 
 def test_a_log_that_shows_the_starting_point_itself_assumes_nothing() -> None:
     points = (Point(86, iou=0.6221), Point(106, iou=0.65))
-    case = opened(Past(points))
+    case = opened(TrainingLog(points))
     assert case.baseline == points[0]
     assert "assumed" not in case.baseline_source
 
@@ -85,4 +87,4 @@ def test_a_series_has_what_is_finite_and_cuts_what_is_absurd() -> None:
 
 
 def test_an_empty_past_has_no_span() -> None:
-    assert opened(Past(())).span == (0, 0)
+    assert opened(TrainingLog(())).span == (0, 0)

@@ -10,7 +10,7 @@ from decamo.diagnosis import (
     RunState,
     Symptom,
     SymptomKind,
-    diagnose_past,
+    diagnose_log,
 )
 from decamo.diagnosis.causes import PRIORS, REST, WEIGHTS, Suspicion, suspicions
 from decamo.diagnosis.run_state import Sign
@@ -130,5 +130,5 @@ def test_circumstances_shift_the_weights() -> None:
 
 
 def test_real_diagnoses_are_weighed_too() -> None:
-    found = suspicions(diagnose_past(past([0.6] * 40, [0.2] * 40)), RunState(stage=2))
+    found = suspicions(diagnose_log(past([0.6] * 40, [0.2] * 40)), RunState(stage=2))
     assert found[0].cause == Cause.RATE_TOO_LOW

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from decamo.diagnosis.detect_network import age, ema_lag, initial_share
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 from decamo.training.state import decay_at
 from tests.diagnosis.build import seen
 
@@ -23,9 +23,9 @@ def test_the_age_is_that_of_a_geometric_mean() -> None:
     assert age(0, 0.999) == pytest.approx(10 / 9)
 
 
-def run(per_epoch: int, epochs: int, **optimise: Any) -> Past:
+def run(per_epoch: int, epochs: int, **optimise: Any) -> TrainingLog:
     points = tuple(Point(e, step=e * per_epoch) for e in range(1, epochs + 1))
-    return Past(points, (Stretch(1, "start", settings={"optimise": optimise}),))
+    return TrainingLog(points, (LogSegment(1, "start", settings={"optimise": optimise}),))
 
 
 def test_few_steps_an_epoch_make_the_average_trail() -> None:
@@ -39,7 +39,7 @@ def test_few_steps_an_epoch_make_the_average_trail() -> None:
 def test_an_average_that_began_at_a_branch_counts_from_there() -> None:
     points = tuple(Point(e, step=e) for e in range(1, 12))
     on = {"optimise": {"use_ema": True, "ema_decay": 0.9999}}
-    past = Past(points, (Stretch(1, "start"), Stretch(11, "branch", settings=on)))
+    past = TrainingLog(points, (LogSegment(1, "start"), LogSegment(11, "branch", settings=on)))
     (symptom,) = seen(ema_lag, past)
     assert symptom.epochs == (11, 11)
     assert symptom.evidence[1].value == pytest.approx(initial_share(1, 0.9999))

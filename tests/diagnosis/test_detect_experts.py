@@ -2,12 +2,12 @@ import math
 
 from decamo.diagnosis import SymptomKind
 from decamo.diagnosis.detect_network import experts
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from tests.diagnosis.build import seen
 
 
 def kinds(*usage: float) -> list[SymptomKind]:
-    return [s.kind for s in seen(experts, Past((Point(1, usage=usage),)))]
+    return [s.kind for s in seen(experts, TrainingLog((Point(1, usage=usage),)))]
 
 
 def test_fair_and_uneven_use_are_fine() -> None:
@@ -16,13 +16,13 @@ def test_fair_and_uneven_use_are_fine() -> None:
 
 
 def test_dead_experts_are_named() -> None:
-    (symptom,) = seen(experts, Past((Point(1, usage=(0.33, 0.01, 0.33, 0.33)),)))
+    (symptom,) = seen(experts, TrainingLog((Point(1, usage=(0.33, 0.01, 0.33, 0.33)),)))
     assert symptom.kind == SymptomKind.DEAD_EXPERTS
     assert "number 2" in symptom.sentence
 
 
 def test_a_collapse_is_a_warning_beside() -> None:
-    found = seen(experts, Past((Point(1, usage=(0.97, *[0.005] * 6)),)))
+    found = seen(experts, TrainingLog((Point(1, usage=(0.97, *[0.005] * 6)),)))
     assert [(s.kind, s.severity) for s in found] == [
         (SymptomKind.DEAD_EXPERTS, "notice"),
         (SymptomKind.COLLAPSED_EXPERTS, "warning"),
@@ -32,7 +32,7 @@ def test_a_collapse_is_a_warning_beside() -> None:
 def test_the_last_epochs_count() -> None:
     points = [Point(e, usage=(1.0, 0.0)) for e in range(1, 5)]
     points += [Point(e, usage=(0.5, 0.5)) for e in range(5, 8)]
-    assert not seen(experts, Past(tuple(points)))
+    assert not seen(experts, TrainingLog(tuple(points)))
 
 
 def test_odd_usage_says_nothing() -> None:

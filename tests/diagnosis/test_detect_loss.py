@@ -4,7 +4,7 @@ import pytest
 
 from decamo.diagnosis import SymptomKind
 from decamo.diagnosis.detect_network import explosion, non_finite
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from tests.diagnosis.build import past, seen
 
 
@@ -61,6 +61,6 @@ def test_what_was_not_written_down_is_not_broken() -> None:
 
 
 def test_skipped_steps_are_counted() -> None:
-    (symptom,) = seen(non_finite, Past((Point(1, skipped=2), Point(2), Point(3, skipped=1))))
+    (symptom,) = seen(non_finite, TrainingLog((Point(1, skipped=2), Point(2), Point(3, skipped=1))))
     assert symptom.kind == SymptomKind.NON_FINITE
     assert symptom.evidence[0].value == 3

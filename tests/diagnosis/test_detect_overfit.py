@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from decamo.diagnosis.detect_validation import overfit
-from decamo.history import Past
+from decamo.history import TrainingLog
 from tests.diagnosis.build import past, seen
 
 RNG = np.random.default_rng(0)
@@ -12,9 +12,9 @@ PEAKED = np.concatenate([UP, np.linspace(0.65, 0.60, 25)]) + RNG.normal(0, 0.003
 FALLING = np.linspace(0.4, 0.1, 55) + RNG.normal(0, 0.002, 55)
 
 
-def with_val_loss(what: Past, values: list[float]) -> Past:
+def with_val_loss(what: TrainingLog, values: list[float]) -> TrainingLog:
     pairs = zip(what.points, values, strict=True)
-    return Past(tuple(replace(p, val_loss=v) for p, v in pairs))
+    return TrainingLog(tuple(replace(p, val_loss=v) for p, v in pairs))
 
 
 def test_validation_falls_while_training_goes_on() -> None:

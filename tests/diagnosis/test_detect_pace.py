@@ -5,7 +5,7 @@ import pytest
 
 from decamo.diagnosis import SymptomKind, Thresholds
 from decamo.diagnosis.detect_pace import pace
-from decamo.history import Past, Stretch
+from decamo.history import LogSegment, TrainingLog
 from tests.diagnosis.build import T, past, seen
 
 
@@ -55,7 +55,9 @@ def test_where_the_learning_rate_is_spent_a_shorter_stand_will_do() -> None:
     assert seen(pace, spent)[0].kind == SymptomKind.SLOW
 
 
-def fallen_off(gain: float, share: float = 0.001, *, since: int = 12, steps: int = 1) -> Past:
+def fallen_off(
+    gain: float, share: float = 0.001, *, since: int = 12, steps: int = 1
+) -> TrainingLog:
     """Noisy at 0.0005, lifted as the rate falls off; then so much is gained in 17 epochs.
 
     The rate falls to ``share`` of it from one epoch to the next, or in several equal steps.
@@ -78,7 +80,7 @@ def fallen_off(gain: float, share: float = 0.001, *, since: int = 12, steps: int
         (fallen_off(0.06), SymptomKind.HEALTHY),
     ],
 )
-def test_the_lift_as_the_rate_falls_off_is_no_pace(past: Past, kind: SymptomKind) -> None:
+def test_the_lift_as_the_rate_falls_off_is_no_pace(past: TrainingLog, kind: SymptomKind) -> None:
     (symptom,) = seen(pace, past)
     assert symptom.kind == kind
     assert symptom.epochs == (9, 20)
@@ -92,7 +94,7 @@ def test_the_lift_as_the_rate_falls_off_is_no_pace(past: Past, kind: SymptomKind
         fallen_off(0.005, steps=6),  # annealed, not fallen off: by three each epoch
     ],
 )
-def test_a_rate_that_did_not_fall_off_long_ago_leaves_the_window_whole(past: Past) -> None:
+def test_a_rate_that_did_not_fall_off_long_ago_leaves_the_window_whole(past: TrainingLog) -> None:
     (symptom,) = seen(pace, past)
     assert symptom.epochs[0] < 9
     assert symptom.kind != SymptomKind.PLATEAU
@@ -103,12 +105,12 @@ RISE = [0.2 + 0.02 * i for i in range(12)]
 
 def turned_down(
     gain: float, *, share: float = 0.01, rise: list[float] = RISE, epochs: int = 20
-) -> Past:
+) -> TrainingLog:
     """A rise at 0.003, then a branch at a share of it that gains so much in 17 epochs."""
     after = [rise[-1] + gain * (i + 1) / 17 for i in range(epochs)]
     rates = [0.003] * len(rise) + [0.003 * share] * epochs
     made = past([*rise, *after], lrs=rates, stage=2)
-    return replace(made, stretches=(Stretch(1, "start"), Stretch(len(rise) + 1, "branch")))
+    return replace(made, stretches=(LogSegment(1, "start"), LogSegment(len(rise) + 1, "branch")))
 
 
 def test_slow_at_a_hundredth_of_the_rate_at_which_it_rose_fast_is_held_back() -> None:
@@ -137,7 +139,7 @@ def test_slow_at_a_hundredth_of_the_rate_at_which_it_rose_fast_is_held_back() ->
         (turned_down(0.017, rise=[0.2 + 0.0035 * i for i in range(12)]), SymptomKind.SLOW),
     ],
 )
-def test_without_both_it_is_not_held_back(past: Past, kind: SymptomKind) -> None:
+def test_without_both_it_is_not_held_back(past: TrainingLog, kind: SymptomKind) -> None:
     assert seen(pace, past)[0].kind == kind
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from decamo.diagnosis.detect_validation import one_sided_validation, saturated, thin_validation
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from tests.diagnosis.build import past, seen
 
 
@@ -32,7 +32,7 @@ def test_no_object_at_all_says_nothing() -> None:
 def test_sure_mistakes() -> None:
     shares = [0.1, 0.1, 0.7, 0.8, 0.75]
     points = tuple(Point(e, sure_wrong=share) for e, share in enumerate(shares, start=1))
-    (symptom,) = seen(saturated, Past(points))
+    (symptom,) = seen(saturated, TrainingLog(points))
     assert symptom.evidence[0].value == 0.75
-    assert not seen(saturated, Past(points[:3]))
+    assert not seen(saturated, TrainingLog(points[:3]))
     assert not seen(saturated, past([0.6]))

@@ -5,17 +5,17 @@ import pytest
 
 from decamo.diagnosis.fan import LEVELS, Fan, fan_ahead
 from decamo.diagnosis.growth import logit
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from tests.diagnosis.build import past
 
 
-def rising(count: int, noise: float = 0.004, seed: int = 0, first: int = 1) -> Past:
+def rising(count: int, noise: float = 0.004, seed: int = 0, first: int = 1) -> TrainingLog:
     generator = np.random.default_rng(seed)
     ious = 0.6 - 0.3 * np.exp(-np.arange(count) / 12) + generator.normal(0, noise, count)
     return past(list(ious), first=first)
 
 
-def opened(what: Past, horizon: int, widening: float = 1.0) -> Fan:
+def opened(what: TrainingLog, horizon: int, widening: float = 1.0) -> Fan:
     fan = fan_ahead(what, horizon, widening=widening)
     assert fan is not None
     return fan

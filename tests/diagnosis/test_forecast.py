@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decamo.diagnosis.forecast import Forecast, Outlook, forecast
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 from decamo.settings import ScheduleSettings
 from tests.diagnosis.build import past
 
@@ -16,7 +16,7 @@ def noisy(levels: np.ndarray, noise: float = 0.004, seed: int = 0) -> list[float
     return list(levels + np.random.default_rng(seed).normal(0, noise, len(levels)))
 
 
-def planned(ious: list[float | None], end: int) -> Past:
+def planned(ious: list[float | None], end: int) -> TrainingLog:
     return past(ious, settings={}, planned_end=end)
 
 
@@ -91,11 +91,11 @@ def test_an_interval_too_wide_to_be_of_use_is_too_early() -> None:
 def test_a_new_schedule_is_given_ten_epochs_and_then_judged_by_itself() -> None:
     before = noisy(0.62 * (1 - np.exp(-np.arange(1, 61) / 15)))
     after = noisy(0.62 + 0.005 * np.arange(1, 21), seed=1)
-    stretches = (Stretch(1, "start"), Stretch(61, "branch", planned_end=100))
+    stretches = (LogSegment(1, "start"), LogSegment(61, "branch", planned_end=100))
     told = []
     for count in (4, 20):
         points = past(before + after[:count]).points
-        told.append(forecast(Past(points, stretches), 0.76))
+        told.append(forecast(TrainingLog(points, stretches), 0.76))
     assert told[0].outlook == Outlook.TOO_EARLY
     assert told[0].chance is not None
     assert told[1].outlook in (Outlook.OPEN, Outlook.EXPECTED)
@@ -165,7 +165,7 @@ def test_no_past_makes_it_fail(
     flags: dict[str, object],
 ) -> None:
     points = {epoch: Point(epoch, iou=iou, lr=lr) for epoch, iou, lr in rows}
-    stretches = (Stretch(1, "start", settings=flags, planned_end=end),)  # type: ignore[arg-type]
+    stretches = (LogSegment(1, "start", settings=flags, planned_end=end),)  # type: ignore[arg-type]
     for what in (stretches, ()):
-        made = Past(tuple(point for _, point in sorted(points.items())), what)
+        made = TrainingLog(tuple(point for _, point in sorted(points.items())), what)
         sane(forecast(made, target, horizon))

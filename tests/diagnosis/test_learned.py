@@ -6,7 +6,7 @@ import pytest
 
 from decamo.diagnosis import RunView
 from decamo.diagnosis.rates import Learned, learned_before, learned_rate
-from decamo.history import Past, Stretch
+from decamo.history import LogSegment, TrainingLog
 from tests.diagnosis.build import T, past
 
 LOW = 0.00003
@@ -20,7 +20,7 @@ def branched(
     n = len(ious)
     made = past([*ious, *[ious[-1]] * FEW], lrs=[*rates, *[low] * FEW], stage=2, img_size=64)
     points = tuple(replace(p, stage=stage if p.epoch <= n else 2) for p in made.points)
-    return RunView(Past(points, (Stretch(1, "start"), Stretch(n + 1, "branch"))))
+    return RunView(TrainingLog(points, (LogSegment(1, "start"), LogSegment(n + 1, "branch"))))
 
 
 def test_the_rate_is_the_highest_with_a_new_best_iou() -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from decamo import Run
-from decamo.diagnosis import SymptomKind, advise, diagnose_past
+from decamo.diagnosis import SymptomKind, advise, diagnose_log
 from decamo.diagnosis.case import IOU, measure_of
 from decamo.diagnosis.forecast import forecast
-from decamo.history import Past, Point, past_of_text
+from decamo.history import Point, TrainingLog, log_of_text
 from tests.diagnosis.build import past
 from tests.history.foreign_logs import FORMS, run_of
 
@@ -41,7 +41,7 @@ CURVES = {
 }
 
 
-def only(what: Past, field: str, scale: float) -> Past:
+def only(what: TrainingLog, field: str, scale: float) -> TrainingLog:
     """The same run, as if it had logged an error instead of its IoU."""
     turned = [
         replace(p, iou=None, **{field: scale * (1 - (p.iou or 0.0))})  # type: ignore[arg-type]
@@ -58,8 +58,8 @@ def test_an_error_gets_the_verdict_of_the_iou_that_it_mirrors(
     ious, kind = CURVES[name]
     losses = [8.0 if name == "breaks" and e >= 55 else loss for e, loss in enumerate(LOSSES)]
     run = past(ious, losses)
-    assert diagnose_past(run, target=None, situation=None).kind == kind
-    found = diagnose_past(only(run, field, scale), situation=None)
+    assert diagnose_log(run, target=None, situation=None).kind == kind
+    found = diagnose_log(only(run, field, scale), situation=None)
     assert found.kind == kind
     called = {"mae": "MAE", "val_loss": "validation loss"}[field]
     assert found.verdict.sentence.endswith(f"; only the {called} was logged, no IoU")
@@ -69,7 +69,7 @@ def test_an_error_gets_the_verdict_of_the_iou_that_it_mirrors(
 
 
 def test_a_plateau_is_told_in_numbers_of_the_log() -> None:
-    found = diagnose_past(only(past(flat(), LOSSES), "mae", 0.1))
+    found = diagnose_log(only(past(flat(), LOSSES), "mae", 0.1))
     assert "a plateau at MAE 0.037" in found.verdict.sentence
     best = min(0.1 * (1 - iou) for iou in flat())
     assert any(f"best MAE {best:.5f}" in fact for fact in found.seen)
@@ -80,22 +80,22 @@ def test_a_plateau_is_told_in_numbers_of_the_log() -> None:
 
 def test_which_measure() -> None:
     def of(**known: float) -> str:
-        return measure_of(Past((Point(1, **known),))).field  # type: ignore[arg-type]
+        return measure_of(TrainingLog((Point(1, **known),))).field  # type: ignore[arg-type]
 
     assert of(iou=0.5, dice=0.6, mae=0.1, val_loss=1.0, loss=1.0) == "iou"
     assert of(dice=0.6, mae=0.1) == "dice"
     assert of(mae=0.1, val_loss=1.0) == "mae"
     assert of(val_loss=1.0, loss=1.0) == "val_loss"
     assert of(loss=1.0) == "loss"
-    assert measure_of(Past(())) is IOU
+    assert measure_of(TrainingLog(())) is IOU
     assert of(mae=0.0, loss=1e-12) == "iou"  # nothing can be a share of it
 
 
 def test_a_score_is_itself_and_an_error_comes_back() -> None:
     assert IOU.change(-0.00001) == "+0.0000"
     assert IOU.at(0.62) == "IoU 0.6200"
-    measure = measure_of(Past(tuple(Point(e, mae=0.05) for e in range(1, 9))))
-    scored = measure.scored(Past((Point(1, mae=0.06),))).points[0].iou
+    measure = measure_of(TrainingLog(tuple(Point(e, mae=0.05) for e in range(1, 9))))
+    scored = measure.scored(TrainingLog((Point(1, mae=0.06),))).points[0].iou
     assert scored is not None
     assert measure.value(scored) == pytest.approx(0.06)
     assert measure.change(0.1) == "-0.01323"  # 0.1 of 0.3779, of 0.05
@@ -104,7 +104,7 @@ def test_a_score_is_itself_and_an_error_comes_back() -> None:
 def test_losses_alone_say_what_they_do_and_what_is_missing() -> None:
     falling, still = LOSSES, [0.5 + n for n in NOISE]
     for losses, word in ((falling, "falls"), (still, "stands still")):
-        found = diagnose_past(past((), losses))
+        found = diagnose_log(past((), losses))
         assert found.kind == SymptomKind.UNSCORED
         assert f"the training loss {word}" in found.verdict.sentence
         assert "no score and no validation loss was logged" in found.verdict.sentence
@@ -112,7 +112,7 @@ def test_losses_alone_say_what_they_do_and_what_is_missing() -> None:
         assert "let it run" not in advice.first.title
         assert advice.first.words[1] == "evaluate"
         assert "only a score can tell" in advice.rate
-    assert diagnose_past(past((), [0.5])).kind == SymptomKind.UNSCORED
+    assert diagnose_log(past((), [0.5])).kind == SymptomKind.UNSCORED
 
 
 def test_a_forecast_of_an_error_tells_where_it_comes_to_and_nothing_of_the_target() -> None:
@@ -132,5 +132,5 @@ def test_logs_without_an_iou(form: str, verdict: str, tmp_path: Path) -> None:
     log.write_text("\n".join(FORMS[form].lines(run_of(epochs=86))))
     assert Run(log).diagnose().verdict == verdict
     text = "\n".join(FORMS["header_rate"].lines(run_of(epochs=86)))
-    found = diagnose_past(past_of_text(text))
+    found = diagnose_log(log_of_text(text))
     assert not found.of_kind(SymptomKind.LR_EXHAUSTED)

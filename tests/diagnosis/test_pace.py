@@ -3,7 +3,7 @@ import pytest
 
 from decamo.diagnosis import RunView, Thresholds
 from decamo.diagnosis.rates import WINDOWS, pace_now, paces
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from tests.diagnosis.build import T, past
 
 
@@ -14,7 +14,7 @@ def test_one_score_or_two_close_ones_tell_no_pace() -> None:
 
 
 def test_two_scores_far_apart_do() -> None:
-    trend = pace_now(RunView(Past((Point(86, iou=0.62), Point(106, iou=0.66)))), T)
+    trend = pace_now(RunView(TrainingLog((Point(86, iou=0.62), Point(106, iou=0.66)))), T)
     assert trend is not None
     assert trend.slope == pytest.approx(0.002)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from decamo.diagnosis.rates import plan_ahead, rates_of
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 from decamo.schedule import Segment, SegmentKind, plan_of
 from decamo.settings import ScheduleSettings
 
@@ -12,14 +12,14 @@ SCHEDULE = ScheduleSettings(epochs=40, stage1_epochs=4, warmup_epochs=2)
 BRANCH = ScheduleSettings(epochs=40, stage1_epochs=4, stage2_lr=0.0001, skip_stage1=True)
 
 
-def lived(last: int, *stretches: Stretch) -> Past:
+def lived(last: int, *stretches: LogSegment) -> TrainingLog:
     plan = plan_of(Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 363))
     points = [Point(e, lr=plan.lr(plan.epoch_start(e))) for e in range(1, last + 1)]
-    return Past(tuple(points), stretches)
+    return TrainingLog(tuple(points), stretches)
 
 
-def stretch(word: str, first: int, schedule: ScheduleSettings = SCHEDULE) -> Stretch:
-    return Stretch(first, word, settings={"schedule": asdict(schedule)}, train_images=363)
+def stretch(word: str, first: int, schedule: ScheduleSettings = SCHEDULE) -> LogSegment:
+    return LogSegment(first, word, settings={"schedule": asdict(schedule)}, train_images=363)
 
 
 def test_the_rates_ahead_are_the_plans_own() -> None:
@@ -55,17 +55,17 @@ def test_what_is_said_beforehand_holds_on() -> None:
 
 def test_gaps_are_filled_and_what_is_no_rate_is_passed_over() -> None:
     points = (Point(1, lr=1.0), Point(2, lr=float("nan")), Point(3, lr=-1.0), Point(4, lr=0.4))
-    found = rates_of(Past(points), [1, 2, 3, 4])
+    found = rates_of(TrainingLog(points), [1, 2, 3, 4])
     assert found is not None
     np.testing.assert_allclose(found, [1.0, 0.8, 0.6, 0.4])
 
 
 def test_without_a_plan_nothing_is_known_ahead() -> None:
     assert rates_of(lived(10), range(1, 12)) is None
-    assert rates_of(Past(()), [1]) is None
+    assert rates_of(TrainingLog(()), [1]) is None
 
 
 @pytest.mark.parametrize("flags", [{"epochs": "many"}, {"unheard_of": 1}, {"epochs": 3}])
 def test_flags_that_make_no_plan_tell_nothing(flags: dict[str, object]) -> None:
-    past = Past((), (Stretch(11, "branch", settings={"schedule": flags}),))
+    past = TrainingLog((), (LogSegment(11, "branch", settings={"schedule": flags}),))
     assert plan_ahead(past) is None

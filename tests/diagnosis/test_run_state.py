@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from decamo.diagnosis import diagnose_past
+from decamo.diagnosis import diagnose_log
 from decamo.diagnosis.run_state import RunState, Sign, standing_of
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from tests.diagnosis.build import past
@@ -14,8 +14,8 @@ PLAIN = to_plain(TrainSettings())
 RISE = [0.5 + 0.001 * i for i in range(20)]
 
 
-def stand(what: Past, checkpoint: str = "", latest: str = "") -> RunState:
-    return standing_of(what, diagnose_past(what, situation=None), checkpoint, latest)
+def stand(what: TrainingLog, checkpoint: str = "", latest: str = "") -> RunState:
+    return standing_of(what, diagnose_log(what, situation=None), checkpoint, latest)
 
 
 def test_a_run_of_ours_is_known_well() -> None:
@@ -40,7 +40,7 @@ def test_a_run_of_ours_is_known_well() -> None:
 def test_the_option_in_force_is_told_by_its_rate(top: float, size: int | None, option: int) -> None:
     lrs = [5e-5] * 20 + [top - 1e-6 * i for i in range(20)]
     what = past([0.6] * 20 + RISE, [0.2] * 40, lrs, first=1, img_size=size)
-    stretches = (Stretch(1, "start"), Stretch(21, "branch"))
+    stretches = (LogSegment(1, "start"), LogSegment(21, "branch"))
     assert stand(replace(what, stretches=stretches)).option == option
 
 
@@ -52,12 +52,12 @@ def test_a_log_that_begins_midway_does_not_tell_its_peak() -> None:
     assert Sign.RATE_LOW not in dict(stand(past(RISE, lrs=falling, first=100)).signs())
 
 
-def lineage(ious: list[float], lrs: list[float], stage: int = 2) -> Past:
+def lineage(ious: list[float], lrs: list[float], stage: int = 2) -> TrainingLog:
     """Some epochs, and 18 more on a branch at a low rate."""
     n = len(ious)
     made = past([*ious, *[ious[-1]] * 18], [0.2] * (n + 18), [*lrs, *[0.00003] * 18], first=1)
     points = tuple(replace(p, stage=stage if p.epoch <= n else 2) for p in made.points)
-    return Past(points, (Stretch(1, "start"), Stretch(n + 1, "branch")))
+    return TrainingLog(points, (LogSegment(1, "start"), LogSegment(n + 1, "branch")))
 
 
 def test_a_rate_at_which_it_rose_under_an_earlier_schedule_is_remembered() -> None:
@@ -75,7 +75,7 @@ def test_best_weights_of_another_stage_are_not_gone_back_to() -> None:
     points = tuple(
         Point(epoch=i, iou=0.7 if i == 1 else 0.5, stage=1 if i < 3 else 2) for i in range(1, 20)
     )
-    what = Past(points, checkpoint="x/best_model.pth")
+    what = TrainingLog(points, checkpoint="x/best_model.pth")
     assert stand(what).best_epoch == 1
     found = stand(what, latest="x/last.pth")
     assert (found.best_epoch, found.checkpoint) == (19, "x/last.pth")
@@ -111,4 +111,4 @@ def test_signs() -> None:
 
 
 def test_nothing_is_known_of_nothing() -> None:
-    assert stand(Past(())) == RunState()
+    assert stand(TrainingLog(())) == RunState()

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decamo.diagnosis import DETECTORS, SEVERITIES, VERDICTS, SymptomKind, diagnose_past
-from decamo.history import Past, Point, Stretch
+from decamo.diagnosis import DETECTORS, SEVERITIES, VERDICTS, SymptomKind, diagnose_log
+from decamo.history import LogSegment, Point, TrainingLog
 from tests.diagnosis.build import past
 
 
@@ -45,37 +45,37 @@ BLOCKS: dict[str, tuple[tuple[Point, ...], SymptomKind]] = {
 @pytest.mark.parametrize("name", BLOCKS)
 def test_every_block_of_the_action_plan_as_it_is_printed(name: str) -> None:
     points, kind = BLOCKS[name]
-    assert diagnose_past(Past(points)).kind == kind
+    assert diagnose_log(TrainingLog(points)).kind == kind
 
 
 @pytest.mark.parametrize("name", [n for n in BLOCKS if BLOCKS[n][0][0].epoch > 86])
 def test_a_given_or_a_printed_start_leads_to_the_same(name: str) -> None:
     points, kind = BLOCKS[name]
-    assert diagnose_past(Past(points), baseline=START, situation=None).kind == kind
+    assert diagnose_log(TrainingLog(points), baseline=START, situation=None).kind == kind
     if kind != SymptomKind.EXPLOSION:
-        assert diagnose_past(Past((START, *points))).kind == kind
+        assert diagnose_log(TrainingLog((START, *points))).kind == kind
 
 
 def test_what_was_assumed_is_told() -> None:
-    found = diagnose_past(Past((STUCK,)))
+    found = diagnose_log(TrainingLog((STUCK,)))
     assert any("assumed" in fact for fact in found.seen)
     assert any("assumed" in str(e.value) for e in found.verdict.evidence)
 
 
 @pytest.mark.parametrize("point", [AFTER_20, STUCK, SLOW])
 def test_a_lone_line_without_any_start_is_too_early(point: Point) -> None:
-    assert diagnose_past(Past((point,)), situation=None).kind == SymptomKind.TOO_EARLY
-    assert diagnose_past(Past((replace(point, epoch=300),))).kind == SymptomKind.TOO_EARLY
+    assert diagnose_log(TrainingLog((point,)), situation=None).kind == SymptomKind.TOO_EARLY
+    assert diagnose_log(TrainingLog((replace(point, epoch=300),))).kind == SymptomKind.TOO_EARLY
 
 
 def test_the_whole_story_of_a_rescue() -> None:
     flat = [0.6221 + 0.002 * math.sin(i) for i in range(40)]
     rise = [0.6221 + 0.003 * i for i in range(1, 21)]
     points = past([*flat, *rise], [0.25] * 60, first=47).points
-    stuck = diagnose_past(Past(points[:40]))
+    stuck = diagnose_log(TrainingLog(points[:40]))
     assert stuck.kind == SymptomKind.PLATEAU
-    stretches = (Stretch(1, "start"), Stretch(87, "branch", reason="--stage2-lr 0.0002"))
-    rescued = diagnose_past(Past(points, stretches))
+    stretches = (LogSegment(1, "start"), LogSegment(87, "branch", reason="--stage2-lr 0.0002"))
+    rescued = diagnose_log(TrainingLog(points, stretches))
     assert rescued.kind == SymptomKind.HEALTHY
     assert rescued.baseline == points[39]
     assert any("--stage2-lr 0.0002" in fact for fact in rescued.seen)
@@ -83,7 +83,7 @@ def test_the_whole_story_of_a_rescue() -> None:
 
 def test_symptoms_are_ranked_behind_the_verdict() -> None:
     usage = (0.97, *[0.005] * 6)
-    found = diagnose_past(past([0.6] * 40, [0.2] * 40, [2e-4] * 40, usage=usage))
+    found = diagnose_log(past([0.6] * 40, [0.2] * 40, [2e-4] * 40, usage=usage))
     assert found.symptoms[0] is found.verdict
     assert found.kind == SymptomKind.PLATEAU
     kinds = {s.kind for s in found.symptoms}
@@ -98,7 +98,7 @@ def test_symptoms_are_ranked_behind_the_verdict() -> None:
 
 
 def test_a_verdict_can_be_written_as_json() -> None:
-    written = json.loads(json.dumps(asdict(diagnose_past(Past(EXPLODES)).verdict)))
+    written = json.loads(json.dumps(asdict(diagnose_log(TrainingLog(EXPLODES)).verdict)))
     assert written["kind"] == "explosion"
     assert written["evidence"][0]["epochs"] == [87, 88]
 
@@ -112,7 +112,7 @@ def test_causes_are_never_verdicts() -> None:
 ODD: tuple[Any, ...] = (None, 0.0, -1.0, 1e-300, 1e300, math.nan, math.inf, -math.inf)
 
 
-def fuzzed(rng: np.random.Generator) -> Past:
+def fuzzed(rng: np.random.Generator) -> TrainingLog:
     """Any past that a reader could hand over, and some that none should."""
 
     def number(scale: float) -> Any:
@@ -148,7 +148,7 @@ def fuzzed(rng: np.random.Generator) -> Past:
     values: tuple[Any, ...] = (None, True, "cosine", "none", "onecycle", 0, 1, 0.999, -3, 1e300)
     names = ("scheduler", "stage1_scheduler", "epochs", "stage1_epochs", "cycles", "t_mult")
     stretches = tuple(
-        Stretch(
+        LogSegment(
             first_epoch=1 + 20 * i,
             word=str(rng.choice(["", "start", "continue", "extend", "branch"])),
             settings={
@@ -162,13 +162,13 @@ def fuzzed(rng: np.random.Generator) -> Past:
         )
         for i in range(rng.integers(0, 4))
     )
-    return Past(points, stretches)
+    return TrainingLog(points, stretches)
 
 
 def look_over(seed: int) -> None:
     what = fuzzed(np.random.default_rng(seed))
     target = (None, 0.72, 0.0)[seed % 3]
-    found = diagnose_past(what, target=target, situation=None)
+    found = diagnose_log(what, target=target, situation=None)
     scored = sum(p.known(found.measure.field) is not None for p in what.points)
     paces = {SymptomKind.SLOW, SymptomKind.HELD_BACK, SymptomKind.PLATEAU, SymptomKind.HEALTHY}
     if scored < 2:

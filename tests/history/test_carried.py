@@ -2,13 +2,13 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from decamo.diagnosis import diagnose_past
-from decamo.history import EpochDone, EpochRecord, Journal, past_of_journal
-from decamo.history.carried import past_of_records
+from decamo.diagnosis import diagnose_log
+from decamo.history import EpochDone, EpochRecord, Journal, log_of_journal
+from decamo.history.carried import log_of_records
 from decamo.schedule import Lineage, Position, Segment, SegmentKind, raced, resume
 from decamo.settings import ScheduleSettings
 from tests.history.test_records import RECORD
-from tests.history.test_run_past import run_line
+from tests.history.test_run_log import run_line
 
 SCHEDULE = ScheduleSettings(epochs=60, stage1_epochs=1, stage2_lr=0.00005, scheduler="none")
 FIRST = Lineage((Segment(SegmentKind.START, 0, 0, 0, 0, SCHEDULE, 40),))
@@ -42,15 +42,15 @@ def test_the_verdict_is_that_of_the_journal(tmp_path: Path) -> None:
                 for record in more:
                     journal.on_event(EpochDone(record, best=False))
             known += more
-        told = diagnose_past(past_of_journal(tmp_path / "journal.jsonl"), target=None).verdict
-        own = diagnose_past(past_of_records(known, lineage), target=None).verdict
+        told = diagnose_log(log_of_journal(tmp_path / "journal.jsonl"), target=None).verdict
+        own = diagnose_log(log_of_records(known, lineage), target=None).verdict
         assert (own.kind, own.sentence) == (told.kind, told.sentence)
     assert own.kind == "still_stuck"
 
 
 def test_a_branch_is_a_stretch_and_what_the_run_decided_itself_is_none() -> None:
     lineage = raced(branched(22), Position(30, branched(22).plan.epoch_start(31)), "a race")
-    past = past_of_records(records(2, 31, 0.4), lineage, {"run": {"seed": 3}})
+    past = log_of_records(records(2, 31, 0.4), lineage, {"run": {"seed": 3}})
     assert [(s.word, s.first_epoch) for s in past.stretches] == [("start", 2), ("branch", 23)]
     assert past.stretches[-1].settings == {"run": {"seed": 3}}
     assert past.stretches[-1].planned_end == 60
@@ -58,10 +58,10 @@ def test_a_branch_is_a_stretch_and_what_the_run_decided_itself_is_none() -> None
 
 
 def test_what_is_not_finite_is_not_a_number_and_not_unknown() -> None:
-    past = past_of_records([replace(RECORD, epoch=1, loss=math.inf)], FIRST)
+    past = log_of_records([replace(RECORD, epoch=1, loss=math.inf)], FIRST)
     assert past.points[0].loss is not None
     assert math.isnan(past.points[0].loss)
 
 
 def test_nothing_was_trained_yet() -> None:
-    assert past_of_records([], FIRST).points == ()
+    assert log_of_records([], FIRST).points == ()

@@ -6,7 +6,7 @@ import pytest
 
 from decamo import Run
 from decamo.errors import DataError
-from decamo.history import Origin, past_of_text, read_past
+from decamo.history import Origin, log_of_text, read_training_log
 from tests.history.foreign_logs import FORMS, run_of
 
 RUN = run_of(7)
@@ -46,7 +46,7 @@ def test_a_folder_with_a_history(shape: str, tmp_path: Path) -> None:
     file.write_text(json.dumps(SHAPES[shape], indent=1))
     (tmp_path / "config.json").write_text('{"lr": 0.1, "epochs": 300, "layers": [1, 2]}')
     for path in (file, tmp_path):
-        past = read_past([path])
+        past = read_training_log([path])
         assert [(p.epoch, p.loss, p.iou, p.lr) for p in past.points] == [
             (w.epoch, w.loss, w.iou, w.lr) for w in RUN
         ]
@@ -58,27 +58,27 @@ def test_one_run_in_several_forms_is_one_and_two_runs_are_not(tmp_path: Path) ->
     (tmp_path / "history.json").write_text(json.dumps(RECORDS))
     (tmp_path / "train.log").write_text("\n".join(FORMS["bars"].lines(RUN)))
     (tmp_path / "README.txt").write_text("how to train\n")
-    assert len(read_past([tmp_path]).points) == len(RUN)
+    assert len(read_training_log([tmp_path]).points) == len(RUN)
     (tmp_path / "old.log").write_text("\n".join(FORMS["bars"].lines(run_of(8))))
     with pytest.raises(DataError, match=r"holds logs of different runs: .*old.log.*; name the one"):
-        read_past([tmp_path])
+        read_training_log([tmp_path])
 
 
 def test_json_that_is_no_history_is_no_log(tmp_path: Path) -> None:
     for text in ('{"lr": 0.1}', "[1, 2, 3]", "{", '"x"', "[" * 100_000):
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(DataError, match="not a log"):
-            read_past([tmp_path / "x.json"])
+            read_training_log([tmp_path / "x.json"])
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_whose_log_it_is(name: str) -> None:
-    assert past_of_text("\n".join(FORMS[name].lines(RUN))).origin == Origin.FOREIGN
+    assert log_of_text("\n".join(FORMS[name].lines(RUN))).origin == Origin.FOREIGN
 
 
 def test_our_own_log_is_ours_and_a_quoted_line_could_be_anyones() -> None:
     line = "Epoch 87: Loss: 0.2341 | IoU: 0.6350 | Dice: 0.7456 | LR: 0.000200"
     start = "start: epoch 1 to 86, step 0 to 709, LR 0.000010 -> 0.000050 (a new run)"
-    assert past_of_text(line).origin == Origin.UNKNOWN
-    assert past_of_text(f"{start}\n{line}").origin == Origin.OURS
-    assert past_of_text('{"kind": "epoch", "epoch": 5, "iou": 0.5}').origin == Origin.OURS
+    assert log_of_text(line).origin == Origin.UNKNOWN
+    assert log_of_text(f"{start}\n{line}").origin == Origin.OURS
+    assert log_of_text('{"kind": "epoch", "epoch": 5, "iou": 0.5}').origin == Origin.OURS

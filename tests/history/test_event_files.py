@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from decamo.history.history_files import past_of_events
+from decamo.history.history_files import log_of_events
 
 
 def write(folder: Path, scalars: dict[str, list[tuple[int, float]]], purge: int = 0) -> None:
@@ -33,7 +33,7 @@ def ours(first: int, epochs: int, base: float) -> dict[str, list[tuple[int, floa
 
 def test_steps_of_this_project_fall_into_their_epochs(tmp_path: Path) -> None:
     write(tmp_path, ours(1, 3, 0.5))
-    points = past_of_events(tmp_path).points
+    points = log_of_events(tmp_path).points
     assert [(p.epoch, p.iou) for p in points] == [(n, 0.5 + n / 64) for n in (1, 2, 3)]
     assert [p.loss for p in points] == [1.5, 5.5, 9.5]
     assert [p.grad_norm for p in points] == [2.0, 2.0, 2.0]
@@ -45,7 +45,7 @@ def test_steps_of_this_project_fall_into_their_epochs(tmp_path: Path) -> None:
 def test_an_abandoned_future_is_no_part_of_it(tmp_path: Path) -> None:
     write(tmp_path, ours(1, 4, 0.25))
     write(tmp_path, ours(3, 1, 0.75), purge=8)
-    points = past_of_events(tmp_path).points
+    points = log_of_events(tmp_path).points
     assert [p.iou for p in points] == [0.25 + 1 / 64, 0.25 + 2 / 64, 0.75 + 3 / 64]
 
 
@@ -53,7 +53,7 @@ def test_an_abandoned_future_is_no_part_of_it(tmp_path: Path) -> None:
 def test_a_step_may_be_the_epoch(tmp_path: Path, begin: int) -> None:
     steps = [(begin + i, (i + 1) / 8) for i in range(3)]
     write(tmp_path, {"Loss/train": steps, "Loss/val": steps, "IoU/val": steps})
-    points = past_of_events(tmp_path).points
+    points = log_of_events(tmp_path).points
     assert [(p.epoch, p.loss, p.val_loss, p.iou) for p in points] == [
         (i + 1, (i + 1) / 8, (i + 1) / 8, (i + 1) / 8) for i in range(3)
     ]
@@ -66,7 +66,7 @@ def test_lightning_numbers_its_epochs(tmp_path: Path) -> None:
         "val_iou": [(99, 0.5), (199, 0.625)],
     }
     write(tmp_path, scalars)
-    first, second = past_of_events(tmp_path).points
+    first, second = log_of_events(tmp_path).points
     assert (first.epoch, first.loss, first.iou) == (1, 0.375, 0.5)
     assert (second.epoch, second.iou) == (2, 0.625)
     assert second.loss is not None
@@ -78,12 +78,12 @@ def test_a_validation_of_the_abandoned_future_is_not_taken_over(tmp_path: Path) 
     by_step = ("loss", "lr", "gradient")
     began = {k: v[:2] for k, v in ours(3, 1, 0.75).items() if k.startswith(by_step)}
     write(tmp_path, began, purge=8)  # two steps into epoch 3 again
-    assert [p.epoch for p in past_of_events(tmp_path).points] == [1, 2]
+    assert [p.epoch for p in log_of_events(tmp_path).points] == [1, 2]
 
 
 def test_steps_without_a_validation_are_no_epochs(tmp_path: Path) -> None:
     write(tmp_path, {"loss": [(50, 0.5), (100, 0.25)]})
-    past = past_of_events(tmp_path)
+    past = log_of_events(tmp_path)
     assert past.points == ()
     assert past.notes
 
@@ -94,7 +94,7 @@ def test_a_cut_or_damaged_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None
     whole = file.read_bytes()
     for length in (0, 5, len(whole) // 2, len(whole) - 3):
         file.write_bytes(whole[:length])
-        assert len(past_of_events(tmp_path).points) <= 3
+        assert len(log_of_events(tmp_path).points) <= 3
     for at in range(0, len(whole), len(whole) // 40):
         file.write_bytes(whole[:at] + b"\xff\x00\xff" + whole[at + 3 :])
-        assert len(past_of_events(file).points) <= 3
+        assert len(log_of_events(file).points) <= 3

@@ -1,30 +1,30 @@
 import math
 
-from decamo.history import Past
+from decamo.history import TrainingLog
 from decamo.history.gathering import Gathering
 from decamo.history.log_names import ColumnMeaning
-from decamo.history.sightings import Said, Sighting
+from decamo.history.parsed_lines import ParsedLine, Said
 
 
 def said(name: str, value: float, rank: int = 2, group: str = "") -> Said:
     return Said(ColumnMeaning(name, rank, group), value)
 
 
-def past(*seen: Sighting) -> Past:
+def past(*seen: ParsedLine) -> TrainingLog:
     gathering = Gathering("log")
-    for sighting in seen:
-        gathering.see(sighting)
+    for parsed in seen:
+        gathering.see(parsed)
     return gathering.past()
 
 
-def iou(epoch: int, value: float, total: int | None = None) -> Sighting:
-    return Sighting(epoch, (said("iou", value),), total)
+def iou(epoch: int, value: float, total: int | None = None) -> ParsedLine:
+    return ParsedLine(epoch, (said("iou", value),), total)
 
 
 def test_several_lines_of_an_epoch_are_one_point() -> None:
     result = past(
-        Sighting(5, (said("loss", 0.5), said("lr", 0.1, group="head"))),
-        Sighting(None, (said("iou", 0.6), said("lr", 0.01, group="backbone"))),
+        ParsedLine(5, (said("loss", 0.5), said("lr", 0.1, group="head"))),
+        ParsedLine(None, (said("iou", 0.6), said("lr", 0.01, group="backbone"))),
     )
     (point,) = result.points
     assert (point.epoch, point.loss, point.iou, point.lr) == (5, 0.5, 0.6, 0.1)
@@ -34,7 +34,7 @@ def test_several_lines_of_an_epoch_are_one_point() -> None:
 
 def test_a_better_authority_wins_whatever_the_order() -> None:
     for ranks in ((3, 2), (2, 3)):
-        lines = [Sighting(1, (said("iou", rank / 10, rank),)) for rank in ranks]
+        lines = [ParsedLine(1, (said("iou", rank / 10, rank),)) for rank in ranks]
         assert past(*lines).points[0].iou == 0.3
 
 
@@ -52,7 +52,7 @@ def test_going_back_with_other_values_is_a_resume() -> None:
 
 
 def test_going_back_with_what_is_known_or_new_is_no_resume() -> None:
-    late = Sighting(1, (said("iou", 0.1), said("dice", 0.2)))
+    late = ParsedLine(1, (said("iou", 0.1), said("dice", 0.2)))
     result = past(iou(1, 0.1), iou(3, 0.3), late, iou(2, 0.2), iou(3, 0.3))
     assert [(p.epoch, p.iou) for p in result.points] == [(1, 0.1), (2, 0.2), (3, 0.3)]
     assert result.points[0].dice == 0.2
@@ -85,16 +85,16 @@ def test_an_epoch_zero_before_training_is_none() -> None:
 
 
 def test_running_losses_are_averaged_and_give_way_to_a_final_one() -> None:
-    steps = [Sighting(1, (said("loss", v), said("lr", v)), running=True) for v in (0.5, 0.25)]
+    steps = [ParsedLine(1, (said("loss", v), said("lr", v)), running=True) for v in (0.5, 0.25)]
     assert past(*steps).points[0].loss == 0.375
     assert past(*steps).points[0].lr == 0.5
-    assert past(*steps, Sighting(1, (said("loss", 0.1),))).points[0].loss == 0.1
+    assert past(*steps, ParsedLine(1, (said("loss", 0.1),))).points[0].loss == 0.1
 
 
 def test_a_broken_loss_is_kept_and_impossible_scores_are_not() -> None:
     result = past(
-        Sighting(1, (said("loss", math.nan), said("iou", 1.5), said("dice", -0.1))),
-        Sighting(2, (said("iou", 0.5), said("lr", math.nan))),
+        ParsedLine(1, (said("loss", math.nan), said("iou", 1.5), said("dice", -0.1))),
+        ParsedLine(2, (said("iou", 0.5), said("lr", math.nan))),
     )
     first, second = result.points
     assert first.loss is not None
@@ -110,7 +110,7 @@ def test_percentages_without_a_sign_are_known_by_all_being_above_one() -> None:
 
 
 def test_lines_without_any_number_are_counted() -> None:
-    result = past(*(Sighting(None, (said("iou", v),)) for v in (0.1, 0.2)))
+    result = past(*(ParsedLine(None, (said("iou", v),)) for v in (0.1, 0.2)))
     assert [(p.epoch, p.iou) for p in result.points] == [(1, 0.1), (2, 0.2)]
 
 
@@ -118,7 +118,7 @@ def test_a_headline_numbers_what_follows_and_a_step_back_is_still_seen() -> None
     gathering = Gathering("log")
     for epoch, value in ((1, 0.1), (2, 0.2), (3, 0.3), (2, 0.25)):
         gathering.announce(epoch, 10)
-        gathering.see(Sighting(None, (said("iou", value),)))
+        gathering.see(ParsedLine(None, (said("iou", value),)))
     result = gathering.past()
     assert [(p.epoch, p.iou) for p in result.points] == [(1, 0.1), (2, 0.25)]
     assert [(s.first_epoch, s.planned_end) for s in result.stretches] == [(1, 10), (2, 10)]

@@ -1,4 +1,4 @@
-from decamo.history import past_of_text
+from decamo.history import log_of_text
 from decamo.history.log_lines import baseline_of, setting_out
 
 SET_OUT = (
@@ -34,7 +34,7 @@ def test_a_log_of_two_runs_has_two_stretches_and_no_baseline_among_its_epochs() 
         "Epoch 87: Loss: 0.5 | IoU: 0.9 | Dice: 0.5 | LR: 0.0003",
         "best IoU 0.9000 at epoch 87: runs/latest/best_model.pth",
     ]
-    past = past_of_text("\n".join(lines))
+    past = log_of_text("\n".join(lines))
     assert [p.epoch for p in past.points] == list(range(10, 88))
     assert past.points[-1].iou == 0.9
     told = [(s.first_epoch, s.word, s.planned_end, s.baseline_iou) for s in past.stretches]

@@ -1,11 +1,11 @@
 import pytest
 
-from decamo.history.log_lines import LONGEST_LINE, cleaned, headline, sighting_of
+from decamo.history.log_lines import LONGEST_LINE, cleaned, headline, parsed_line_of
 
 
 def values(line: str) -> dict[str, float]:
-    sighting = sighting_of(cleaned(line))
-    return {one.key: one.value for one in sighting.said} if sighting else {}
+    parsed = parsed_line_of(cleaned(line))
+    return {one.key: one.value for one in parsed.said} if parsed else {}
 
 
 SEED = "Epoch 87: Loss: 0.2341 | IoU: 0.6350 | Dice: 0.7456 | LR: 0.000200"
@@ -31,11 +31,11 @@ WHOLE = {"loss": 0.2341, "iou": 0.635, "dice": 0.7456, "lr": 0.0002}
     ],
 )
 def test_one_line_in_many_hands(line: str) -> None:
-    sighting = sighting_of(cleaned(line))
-    assert sighting is not None
-    assert sighting.epoch == 87
-    assert not sighting.running
-    best = {one.key: one for one in sorted(sighting.said, key=lambda one: one.meaning.rank)}
+    parsed = parsed_line_of(cleaned(line))
+    assert parsed is not None
+    assert parsed.epoch == 87
+    assert not parsed.running
+    best = {one.key: one for one in sorted(parsed.said, key=lambda one: one.meaning.rank)}
     assert {key: one.value for key, one in best.items()} == pytest.approx(WHOLE)
 
 
@@ -60,9 +60,9 @@ def test_prose_flags_and_ranges_say_nothing(line: str) -> None:
 
 
 def test_a_line_without_number_speaks_of_the_epoch_under_way() -> None:
-    sighting = sighting_of("val_loss: 0.3 - val_iou: 0.6")
-    assert sighting is not None
-    assert sighting.epoch is None
+    parsed = parsed_line_of("val_loss: 0.3 - val_iou: 0.6")
+    assert parsed is not None
+    assert parsed.epoch is None
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_a_line_without_number_speaks_of_the_epoch_under_way() -> None:
     ],
 )
 def test_within_an_epoch_no_score_counts(line: str) -> None:
-    sighting = sighting_of(cleaned(line))
-    assert sighting is not None
-    assert sighting.running
+    parsed = parsed_line_of(cleaned(line))
+    assert parsed is not None
+    assert parsed.running
     assert "iou" not in values(line)
     assert "loss" in values(line)
 
@@ -92,11 +92,11 @@ def test_within_an_epoch_no_score_counts(line: str) -> None:
     ],
 )
 def test_the_last_step_scores_the_epoch_but_has_a_loss_of_its_own(line: str) -> None:
-    sighting = sighting_of(cleaned(line))
-    assert sighting is not None
-    assert not sighting.running
-    assert {one.key: one.meaning.running for one in sighting.said} == {
-        **{one.key: True for one in sighting.said},
+    parsed = parsed_line_of(cleaned(line))
+    assert parsed is not None
+    assert not parsed.running
+    assert {one.key: one.meaning.running for one in parsed.said} == {
+        **{one.key: True for one in parsed.said},
         "iou": False,
     }
 
@@ -109,11 +109,11 @@ def test_the_last_step_scores_the_epoch_but_has_a_loss_of_its_own(line: str) -> 
     ],
 )
 def test_a_bar_at_its_end_is_the_epoch(line: str) -> None:
-    sighting = sighting_of(cleaned(line))
-    assert sighting is not None
-    assert sighting.redrawn
-    assert not sighting.running
-    assert len(sighting.said) == 2
+    parsed = parsed_line_of(cleaned(line))
+    assert parsed is not None
+    assert parsed.redrawn
+    assert not parsed.running
+    assert len(parsed.said) == 2
 
 
 def test_headlines() -> None:
@@ -125,9 +125,9 @@ def test_headlines() -> None:
 
 def test_best_epoch_is_not_the_epoch() -> None:
     line = "[Val Info]:Epoch:7 MAE:0.05 bestEpoch:3 bestMAE:0.04"
-    sighting = sighting_of(line)
-    assert sighting is not None
-    assert sighting.epoch == 7
+    parsed = parsed_line_of(line)
+    assert parsed is not None
+    assert parsed.epoch == 7
     assert values(line) == {"mae": 0.05}
     assert headline("best epoch: 3") is None
 

@@ -18,18 +18,18 @@ from decamo.history.log_tables import table_of
 def test_a_row_under_its_header(header: str, row: str) -> None:
     table = table_of(header)
     assert table is not None
-    sighting = table.row(row)
-    assert sighting is not None
-    assert sighting.epoch == 3
-    assert {one.key: one.value for one in sighting.said} == {"loss": 0.5, "iou": 0.6}
+    parsed = table.row(row)
+    assert parsed is not None
+    assert parsed.epoch == 3
+    assert {one.key: one.value for one in parsed.said} == {"loss": 0.5, "iou": 0.6}
 
 
 def test_an_empty_cell_says_nothing() -> None:
     table = table_of("epoch,loss,iou")
     assert table is not None
-    sighting = table.row("1,,0.5")
-    assert sighting is not None
-    assert [one.key for one in sighting.said] == ["iou"]
+    parsed = table.row("1,,0.5")
+    assert parsed is not None
+    assert [one.key for one in parsed.said] == ["iou"]
 
 
 def test_of_two_columns_the_one_of_the_validation_counts() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decamo.history import Past, Point, past_of_text
+from decamo.history import Point, TrainingLog, log_of_text
 from tests.history.test_records import RECORD
 
 # The blocks of the action plan that this project grew from, as printed there.
@@ -46,7 +46,7 @@ Epoch 120: LR = 0.000010 (min)
 
 
 def test_the_first_five_epochs() -> None:
-    past = past_of_text(FIRST_FIVE, "log.txt")
+    past = log_of_text(FIRST_FIVE, "log.txt")
     assert past.points[0] == Point(87, loss=0.2341, iou=0.635, dice=0.7456, lr=0.0002)
     assert [p.epoch for p in past.points] == [87, 88, 89, 90, 91]
     assert [p.iou for p in past.points] == [0.635, 0.6385, 0.6421, 0.6458, 0.6489]
@@ -54,7 +54,7 @@ def test_the_first_five_epochs() -> None:
 
 
 def test_the_loss_explodes() -> None:
-    past = past_of_text(EXPLODES)
+    past = log_of_text(EXPLODES)
     assert past.points == (
         Point(87, loss=0.2341, iou=0.635, lr=0.0003),
         Point(88, loss=1.5678, iou=0.1234, lr=0.000295),
@@ -62,17 +62,17 @@ def test_the_loss_explodes() -> None:
 
 
 def test_one_line_a_note_and_a_time_line() -> None:
-    assert past_of_text(STUCK).points == (Point(106, loss=0.233, iou=0.6281, lr=0.000092),)
-    assert [(p.epoch, p.iou) for p in past_of_text(NOTE).points] == [
+    assert log_of_text(STUCK).points == (Point(106, loss=0.233, iou=0.6281, lr=0.000092),)
+    assert [(p.epoch, p.iou) for p in log_of_text(NOTE).points] == [
         *((86, 0.6221), (95, 0.6456), (105, 0.6789))
     ]
-    assert [(p.epoch, p.lr) for p in past_of_text(TIMELINE).points] == [
+    assert [(p.epoch, p.lr) for p in log_of_text(TIMELINE).points] == [
         *((31, 0.0002), (86, 0.000075), (120, 0.00001))
     ]
 
 
 def test_all_blocks_pasted_together_give_a_past_and_say_what_was_decided() -> None:
-    past = past_of_text("\n".join((FIRST_FIVE, EXPLODES, STUCK, TIMELINE, NOTE)))
+    past = log_of_text("\n".join((FIRST_FIVE, EXPLODES, STUCK, TIMELINE, NOTE)))
     check(past)
     assert {86, 87, 88, 105, 106} <= {p.epoch for p in past.points}
     assert next(p for p in past.points if p.epoch == 88).iou == 0.1234  # the later story
@@ -142,7 +142,7 @@ FORMS: dict[str, tuple[str, Sequence[Point]]] = {
 @pytest.mark.parametrize("name", FORMS)
 def test_forms_of_other_tools(name: str) -> None:
     text, points = FORMS[name]
-    found = past_of_text(text).points
+    found = log_of_text(text).points
     assert [p.epoch for p in found] == [p.epoch for p in points]
     for point, expected in zip(found, points, strict=True):
         assert numbers(point) == pytest.approx(numbers(expected))
@@ -153,14 +153,14 @@ def numbers(point: Point) -> dict[str, float]:
 
 
 def test_our_own_epoch_line_is_understood() -> None:
-    assert past_of_text(RECORD.line()).points == (
+    assert log_of_text(RECORD.line()).points == (
         Point(87, loss=0.2341, iou=0.635, dice=0.7456, lr=0.0002),
     )
 
 
 def test_our_own_journal_is_understood_from_a_pipe() -> None:
     line = json.dumps({"kind": "epoch"} | RECORD.to_plain())
-    (point,) = past_of_text(line).points
+    (point,) = log_of_text(line).points
     assert (point.epoch, point.val_images, point.seconds) == (87, 40, 110.0)
 
 
@@ -222,7 +222,7 @@ series = st.builds(
 def test_round_trip(points: list[Point], form: Callable[..., str], end: str) -> None:
     whole = form in (csv, columns)
     text = form(points) if whole else "\n".join(form(p) for p in points)
-    past = past_of_text(text.replace("\n", end))
+    past = log_of_text(text.replace("\n", end))
     assert past.points == tuple(points)
     assert past.notes == ()
 
@@ -230,7 +230,7 @@ def test_round_trip(points: list[Point], form: Callable[..., str], end: str) -> 
 # -- nothing breaks it
 
 
-def check(past: Past) -> None:
+def check(past: TrainingLog) -> None:
     """What holds of any past."""
     epochs = [p.epoch for p in past.points]
     assert epochs == sorted(set(epochs))
@@ -279,12 +279,12 @@ def mutated(rng: random.Random) -> str:
 def test_a_hundred_damaged_logs(seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(100):
-        check(past_of_text(mutated(rng)))
+        check(log_of_text(mutated(rng)))
 
 
 @given(st.text(max_size=300))
 def test_any_text(text: str) -> None:
-    check(past_of_text(text))
+    check(log_of_text(text))
 
 
 @given(
@@ -299,23 +299,23 @@ def test_any_text(text: str) -> None:
     )
 )
 def test_contradictory_epochs(rows: list[tuple[str, int, str, float]]) -> None:
-    check(past_of_text("\n".join(f"{word} {n}: {name}: {v}" for word, n, name, v in rows)))
+    check(log_of_text("\n".join(f"{word} {n}: {name}: {v}" for word, n, name, v in rows)))
 
 
 @given(series, st.data())
 def test_a_cut_log_loses_its_end_alone(points: list[Point], data: st.DataObject) -> None:
     lines = [seed(p) for p in points]
     kept = data.draw(st.integers(0, len(lines)))
-    assert past_of_text("\n".join(lines[:kept])).points == tuple(points[:kept])
+    assert log_of_text("\n".join(lines[:kept])).points == tuple(points[:kept])
 
 
 @pytest.mark.parametrize("piece", ["a", "1", "epoch ", "loss: ", "1,", "{", "[", " ", "Epoch 1 "])
 def test_a_line_of_megabytes_is_no_trouble(piece: str) -> None:
-    check(past_of_text(piece * (3_000_000 // len(piece))))
+    check(log_of_text(piece * (3_000_000 // len(piece))))
 
 
 def test_points_differ_where_the_text_differs() -> None:
     # Guards the round trip: a reader that returned constants would fail here.
-    a, b = past_of_text(FIRST_FIVE), past_of_text(FIRST_FIVE.replace("0.6350", "0.6351"))
+    a, b = log_of_text(FIRST_FIVE), log_of_text(FIRST_FIVE.replace("0.6350", "0.6351"))
     assert replace(b.points[0], iou=0.635) == a.points[0]
     assert a.points[0] != b.points[0]

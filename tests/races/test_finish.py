@@ -32,7 +32,7 @@ def test_the_outcome_is_told_from_the_results_alone(
     _, outcome = over(scenes, stalled, tmp_path, 0.1)
     assert outcome.winner is not None
     assert outcome.winner.branch == "high"
-    assert outcome.heat.over
+    assert outcome.last_round.over
 
 
 def test_without_a_winner_nobody_is_made_one(scenes: Path, stalled: Path, tmp_path: Path) -> None:

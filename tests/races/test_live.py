@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from decamo.cli import main
-from decamo.diagnosis import SymptomKind, diagnose_past
+from decamo.diagnosis import SymptomKind, diagnose_log
 from decamo.errors import StorageError
-from decamo.history import EpochRecord, read_journal, read_past
+from decamo.history import EpochRecord, read_journal, read_training_log
 from decamo.races.live import Live
 from decamo.races.outcome_table import RaceOutcome
 from decamo.races.race import Race, race_outcome
@@ -182,7 +182,7 @@ def test_the_same_flags_mean_the_winner_and_other_flags_mean_another_plan(
     assert segments(run) == [("start", 0), ("branch", 20)]
     branches = [e for e in read_journal(run / "journal.jsonl") if e.get("word") == "branch"]
     assert [e["reason"][:31] for e in branches] == ["escape, 3 trials of 1 epochs: w"]
-    stretch = read_past([run]).stretches[-1]
+    stretch = read_training_log([run]).stretches[-1]
     assert (stretch.word, stretch.first_epoch) == ("branch", 21)
     drop_all_but(run, run / "epoch-0021.pth").rename(run / "last.pth")
     copy = shutil.copytree(run, run.with_name("copy"))
@@ -204,8 +204,8 @@ def test_diagnosis_and_report_read_a_run_with_a_race_in_it(
     run: Path, words: Words, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words()) == 0
-    past = read_past([run])
-    assert diagnose_past(past).kind in (
+    past = read_training_log([run])
+    assert diagnose_log(past).kind in (
         SymptomKind.TOO_EARLY,
         SymptomKind.PLATEAU,
         SymptomKind.STILL_STUCK,

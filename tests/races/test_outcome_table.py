@@ -6,7 +6,7 @@ from decamo.diagnosis import Cause
 from decamo.races.branch import Branch
 from decamo.races.explanation import Explanation
 from decamo.races.outcome_table import RaceOutcome, answer, outcome_text, plain_outcome
-from decamo.races.successive_halving import heat_of, verdict_of
+from decamo.races.successive_halving import halving_round, verdict_of
 from decamo.races.trial_files import LostKind, LostTrial, Result
 from tests.races.build import result, start
 
@@ -28,15 +28,15 @@ def outcome() -> RaceOutcome:
             trial("broke", 0.0, last=0), lost=LostTrial(LostKind.DIVERGED, "no finite loss")
         ),
     }
-    heat = heat_of(results, 2)
-    verdict = verdict_of(results, heat)
+    current = halving_round(results, 2)
+    verdict = verdict_of(results, current)
     branches = [Branch(name, f"does {name} help? " + "x" * 60) for name in results]
     meanings = [
         Explanation((Cause.RATE_TOO_LOW,), "the rate was too low", ("high - control: +0.1",))
     ]
     winner = verdict.winner_among(["high"])
     refuted = [Explanation((Cause.RESOLUTION,), "larger gains nothing", ("larger: -0.1",))]
-    return RaceOutcome(branches, results, heat, verdict, winner, meanings, start(), refuted)
+    return RaceOutcome(branches, results, current, verdict, winner, meanings, start(), refuted)
 
 
 def test_a_row_for_each_branch_best_first() -> None:

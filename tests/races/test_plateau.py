@@ -6,7 +6,7 @@ import pytest
 
 from decamo.diagnosis import SymptomKind
 from decamo.history import EpochDone, EpochRecord, Saved
-from decamo.history.carried import past_of_records
+from decamo.history.carried import log_of_records
 from decamo.races.plateau import PlateauWatch, plateau_symptom
 from decamo.schedule import Lineage, Position, Segment, SegmentKind, raced, rolled_back
 from decamo.settings import ScheduleSettings
@@ -103,6 +103,6 @@ def test_a_race_may_be_refused_and_is_asked_for_last() -> None:
 def test_beyond_the_target_a_plateau_is_still_one() -> None:
     run = at(24)
     high = [replace(record, iou=record.iou + 0.5) for record in run.history]
-    found = plateau_symptom(past_of_records(high, LEDGER))
+    found = plateau_symptom(log_of_records(high, LEDGER))
     assert found is not None
     assert found.kind == SymptomKind.PLATEAU

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from decamo.races.successive_halving import heat_of, verdict_of
+from decamo.races.successive_halving import halving_round, verdict_of
 from decamo.races.trial_files import LostKind, LostTrial, Result
 from tests.races.build import result
 
@@ -22,45 +22,45 @@ def race(**rungs: dict[int, float]) -> dict[str, Result]:
 
 
 def test_the_first_heat_goes_to_the_middle_of_the_trial() -> None:
-    heat = heat_of(race(control={}, a={}), 3)
-    assert (heat.rung, heat.todo, heat.over) == (2, ("control", "a"), False)
-    assert heat_of(race(control={}, a={}), 1).rung == 1
+    current = halving_round(race(control={}, a={}), 3)
+    assert (current.rung, current.todo, current.over) == (2, ("control", "a"), False)
+    assert halving_round(race(control={}, a={}), 1).rung == 1
 
 
 def test_a_heat_lasts_until_all_have_come_so_far() -> None:
-    heat = heat_of(race(control={1: 0.5, 2: 0.5}, a={1: 0.5}), 3)
-    assert (heat.rung, heat.todo) == (2, ("a",))
+    current = halving_round(race(control={1: 0.5, 2: 0.5}, a={1: 0.5}), 3)
+    assert (current.rung, current.todo) == (2, ("a",))
 
 
 def test_who_is_clearly_behind_goes_no_farther_but_control_and_twin_do() -> None:
     now = race(control={2: 0.3}, twin={2: 0.3}, a={2: 0.3}, b={2: 0.5})
-    heat = heat_of(now, 3)
-    assert heat.dropped == {"a": 2}
-    assert heat.todo == ("control", "twin", "b")
+    current = halving_round(now, 3)
+    assert current.dropped == {"a": 2}
+    assert current.todo == ("control", "twin", "b")
 
 
 def test_who_is_ahead_of_the_control_stays_to_tell_a_cause() -> None:
     now = race(control={2: 0.3}, a={2: 0.35}, b={2: 0.5}, c={2: 0.29})
-    heat = heat_of(now, 3)
-    assert heat.dropped == {"c": 2}
-    assert "a" in heat.todo
+    current = halving_round(now, 3)
+    assert current.dropped == {"c": 2}
+    assert "a" in current.todo
 
 
 def test_one_that_was_lost_holds_nobody_up() -> None:
     now = race(control={2: 0.3, 3: 0.3}, b={2: 0.3, 3: 0.4})
     now["gone"] = result("gone", {1: scores(0.3, 2)}, lost=LostTrial(LostKind.DIVERGED, "early"))
-    heat = heat_of(now, 3)
-    assert heat.over
-    assert heat.alive == ("control", "b")
+    current = halving_round(now, 3)
+    assert current.over
+    assert current.alive == ("control", "b")
 
 
 def test_the_verdict_waits_for_the_end_and_knows_the_twin() -> None:
     now = race(control={1: 0.30, 2: 0.30}, twin={1: 0.33, 2: 0.26}, a={1: 0.5, 2: 0.5})
-    verdict = verdict_of(now, heat_of(now, 2))
+    verdict = verdict_of(now, halving_round(now, 2))
     apart = [now["twin"].rungs[n].iou - now["control"].rungs[n].iou for n in (1, 2)]
     assert verdict.seed_noise == pytest.approx(np.sqrt(np.mean(np.square(apart))))
     best = verdict.of("a")
     assert best is not None
     assert best.better
     with pytest.raises(ValueError, match="still to be trained"):
-        verdict_of(now, heat_of(now, 3))
+        verdict_of(now, halving_round(now, 3))

@@ -2,27 +2,27 @@ import re
 import shlex
 from dataclasses import replace
 
-from decamo.diagnosis import Advice, advise, diagnose_past
-from decamo.history import Past, Point, Stretch
+from decamo.diagnosis import Advice, advise, diagnose_log
+from decamo.history import LogSegment, Point, TrainingLog
 from decamo.report.advice_section import advice_section
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from tests.report.reader import Reader, outside
 
 
-def stuck() -> Past:
+def stuck() -> TrainingLog:
     """A plateau at the action plan's level, under a constant rate."""
     points = tuple(
         Point(n, loss=0.3, iou=0.62 + 0.0005 * (n % 2), lr=5e-5, rates={"head": 5e-5}, seconds=60.0)
         for n in range(1, 87)
     )
-    stretch = Stretch(1, "start", "a new run", to_plain(TrainSettings()), planned_end=120)
-    return Past(points, (stretch,), checkpoint="runs/best <model>.pth")
+    stretch = LogSegment(1, "start", "a new run", to_plain(TrainSettings()), planned_end=120)
+    return TrainingLog(points, (stretch,), checkpoint="runs/best <model>.pth")
 
 
 def advice() -> Advice:
     past = stuck()
-    return advise(past, diagnose_past(past))
+    return advise(past, diagnose_log(past))
 
 
 def test_the_command_can_be_copied_as_it_is() -> None:

@@ -2,10 +2,10 @@ import io
 
 import pytest
 
-from decamo.diagnosis import Cause, advise, diagnose_past
+from decamo.diagnosis import Cause, advise, diagnose_log
 from decamo.diagnosis.causes import WEIGHTS
 from decamo.diagnosis.symptom import SymptomKind
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from decamo.report.diagnosis_text import diagnosis_blocks, diagnosis_text, tell
 from tests.diagnosis.test_verdict import BLOCKS
 
@@ -17,8 +17,8 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_what_is_told_comes_in_order_and_fits(name: str) -> None:
-    past = Past(BLOCKS[name][0])
-    found = diagnose_past(past)
+    past = TrainingLog(BLOCKS[name][0])
+    found = diagnose_log(past)
     advice = advise(past, found)
     blocks = diagnosis_blocks(found, advice)
     titles = [b.title.split(":")[0] for b in blocks[1:]]
@@ -39,16 +39,16 @@ def test_what_is_told_comes_in_order_and_fits(name: str) -> None:
 
 def test_every_word_shouts_the_verdict() -> None:
     for name, (points, _) in BLOCKS.items():
-        past = Past(points)
-        found = diagnose_past(past)
+        past = TrainingLog(points)
+        found = diagnose_log(past)
         headline = diagnosis_blocks(found, advise(past, found))[0].title
         assert headline.lower() == found.verdict.sentence.lower(), name
         assert headline[:6].isupper() or headline.startswith("A "), name
 
 
 def test_broken_runs_are_called_so() -> None:
-    past = Past((Point(epoch=1, loss=float("nan"), iou=0.5), Point(2, float("nan"))))
-    found = diagnose_past(past)
+    past = TrainingLog((Point(epoch=1, loss=float("nan"), iou=0.5), Point(2, float("nan"))))
+    found = diagnose_log(past)
     assert found.kind == SymptomKind.NON_FINITE
     assert diagnosis_text(found, advise(past, found)).startswith("BROKEN: ")
 
@@ -57,8 +57,8 @@ def test_styles_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "TERM", "FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
-    past = Past(BLOCKS["still stuck"][0])
-    found = diagnose_past(past)
+    past = TrainingLog(BLOCKS["still stuck"][0])
+    found = diagnose_log(past)
     advice = advise(past, found)
     plain, styled = io.StringIO(), Terminal()
     tell(found, advice, plain)
@@ -69,8 +69,8 @@ def test_styles_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_cause_and_kind_has_words() -> None:
-    past = Past(BLOCKS["still stuck"][0])
-    found = diagnose_past(past)
+    past = TrainingLog(BLOCKS["still stuck"][0])
+    found = diagnose_log(past)
     for counsel in advise(past, found).counsels:
         assert counsel.suspicion.cause in Cause
     assert {k for k in WEIGHTS if isinstance(k, SymptomKind)} == set(SymptomKind)

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from decamo.report.experts_section import Sheet, experts_section
 from tests.report.reader import Reader, outside
 from tests.report.test_run_charts import long_run
@@ -25,7 +25,7 @@ def test_use_routing_and_gates_are_shown() -> None:
 
 
 def test_a_cell_is_as_dark_as_its_share() -> None:
-    page = experts_section(Past((Point(1, gates=((0.0, 0.5, 0.25, 0.25),)),)))
+    page = experts_section(TrainingLog((Point(1, gates=((0.0, 0.5, 0.25, 0.25),)),)))
     assert re.findall(r"--p:(\d+)", page) == ["0", "70", "35", "35"]
 
 
@@ -51,11 +51,11 @@ def test_experts_and_levels_may_change_in_number(usage: tuple[float, ...]) -> No
 
 
 def test_sheets_are_shown_where_there_are_some() -> None:
-    page = experts_section(Past(()), [Sheet("worst", "Set/<b>", 0.25, "QQ==")])
+    page = experts_section(TrainingLog(()), [Sheet("worst", "Set/<b>", 0.25, "QQ==")])
     read = Reader(page)
     assert [img["src"] for img in read.all("img")] == ["data:image/jpeg;base64,QQ=="]
     assert "Worst, IoU 0.250  Set/<b>" in read.text
 
 
 def test_of_a_bare_log_there_is_no_section() -> None:
-    assert experts_section(Past((Point(1, iou=0.5),))) == ""
+    assert experts_section(TrainingLog((Point(1, iou=0.5),))) == ""

@@ -1,7 +1,7 @@
 import math
 import re
 
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 from decamo.report.run_figures import best_point, run_charts
 from decamo.report.svg_parts import ChartFan
 from tests.report.reader import Reader, outside
@@ -10,7 +10,7 @@ RATES = {"head": 1e-3, "backbone.0": 1e-4, "backbone.1": 1e-4}
 FROZEN = {"head": 2e-3, "backbone.0": 0.0, "backbone.1": 0.0}
 
 
-def long_run() -> Past:
+def long_run() -> TrainingLog:
     """Two stages, a branch and a rollback, three experts."""
     points = tuple(
         Point(
@@ -30,11 +30,11 @@ def long_run() -> Past:
         for n in range(1, 13)
     )
     stretches = (
-        Stretch(1, "start", "a new run"),
-        Stretch(6, "branch", "--scheduler none -> cosine"),
-        Stretch(9, "rollback", "half the rates"),
+        LogSegment(1, "start", "a new run"),
+        LogSegment(6, "branch", "--scheduler none -> cosine"),
+        LogSegment(9, "rollback", "half the rates"),
     )
-    return Past(points, stretches, source="x")
+    return TrainingLog(points, stretches, source="x")
 
 
 def titles(page: str) -> list[str]:
@@ -73,21 +73,21 @@ def test_groups_that_share_a_rate_are_one_line() -> None:
 
 
 def test_a_bare_log_has_what_it_tells() -> None:
-    past = Past(tuple(Point(n, loss=1.0, iou=0.5, lr=1e-4) for n in (87, 88, 106)))
+    past = TrainingLog(tuple(Point(n, loss=1.0, iou=0.5, lr=1e-4) for n in (87, 88, 106)))
     assert titles(run_charts(past)) == ["IoU", "Loss", "Learning rate"]
-    assert titles(run_charts(Past((Point(3, loss=1.0),)))) == ["Loss"]
-    assert titles(run_charts(Past((Point(3, mae=0.1),)))) == []
+    assert titles(run_charts(TrainingLog((Point(3, loss=1.0),)))) == ["Loss"]
+    assert titles(run_charts(TrainingLog((Point(3, mae=0.1),)))) == []
 
 
 def test_nothing_known_is_nothing_drawn() -> None:
-    assert run_charts(Past(())) == ""
+    assert run_charts(TrainingLog(())) == ""
 
 
 def test_an_exploding_loss_is_told_on_a_log_scale() -> None:
     losses = [0.3] * 10 + [50.0, math.nan, math.inf, 1e300]
-    past = Past(tuple(Point(n, loss=v) for n, v in enumerate(losses, start=1)))
+    past = TrainingLog(tuple(Point(n, loss=v) for n, v in enumerate(losses, start=1)))
     assert titles(run_charts(past)) == ["Loss, log scale"]
-    calm = Past(tuple(Point(n, loss=v) for n, v in enumerate(losses[:10], start=1)))
+    calm = TrainingLog(tuple(Point(n, loss=v) for n, v in enumerate(losses[:10], start=1)))
     assert titles(run_charts(calm)) == ["Loss"]
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from decamo.diagnosis import advise, diagnose_past
+from decamo.diagnosis import advise, diagnose_log
 from decamo.diagnosis.forecast import forecast
-from decamo.history import Past, Point, Stretch, past_of_text
+from decamo.history import LogSegment, Point, TrainingLog, log_of_text
 from decamo.report.experts_section import Gallery, Sheet, Shot
 from decamo.report.run_page import Findings, run_page, standing
 from decamo.settings import TrainSettings
@@ -22,7 +22,7 @@ EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>\n</style></pre>\
 PIXEL = "/9j/4AAQ"
 
 
-def full_run() -> Past:
+def full_run() -> TrainingLog:
     past = long_run()
     settings = to_plain(TrainSettings())
     settings["data"]["dataset_path"] = ["/data/" + "long-name-without-a-break" * 6]
@@ -30,8 +30,8 @@ def full_run() -> Past:
     return replace(past, stretches=(*past.stretches[:-1], last), source="/runs/" + "deep" * 30)
 
 
-def page_of(past: Past, **known: object) -> str:
-    return run_page(past, replace(Findings(diagnose_past(past)), **known))  # type: ignore[arg-type]
+def page_of(past: TrainingLog, **known: object) -> str:
+    return run_page(past, replace(Findings(diagnose_log(past)), **known))  # type: ignore[arg-type]
 
 
 def full_page() -> str:
@@ -45,7 +45,7 @@ def full_page() -> str:
         ),
         files=[Content("best_model.pth", "the best", 10**7), Content("x" * 90, "", 3)],
         forecast=outlook,
-        advice=advise(past, diagnose_past(past), forecast=outlook),
+        advice=advise(past, diagnose_log(past), forecast=outlook),
         made=", today",
     )
 
@@ -111,15 +111,15 @@ def test_the_page_needs_nothing_but_itself() -> None:
 def test_no_text_of_others_can_write_markup() -> None:
     settings = {EVIL: {EVIL: EVIL, "dataset_path": [EVIL]}}
     stretches = (
-        Stretch(1, EVIL, EVIL, settings, device=EVIL),
-        Stretch(3, EVIL, EVIL, settings, device=EVIL),
+        LogSegment(1, EVIL, EVIL, settings, device=EVIL),
+        LogSegment(3, EVIL, EVIL, settings, device=EVIL),
     )
     points = tuple(
         Point(n, iou=0.1 * n, rates={EVIL: 0.0 if n < 3 else 1e-3, "head": 1e-3})
         for n in range(1, 6)
     )
-    past = Past(points, stretches, EVIL, EVIL, (EVIL,))
-    advice = advise(past, diagnose_past(past), checkpoint=EVIL)
+    past = TrainingLog(points, stretches, EVIL, EVIL, (EVIL,))
+    advice = advise(past, diagnose_log(past), checkpoint=EVIL)
     shots = [Shot(EVIL, EVIL, 0.5, PIXEL, PIXEL)]
     text = page_of(
         past,
@@ -143,20 +143,28 @@ def test_no_text_of_others_can_write_markup() -> None:
 @pytest.mark.parametrize(
     ("past", "words"),
     [
-        (Past(()), "No epoch is finished"),
-        (Past((), (Stretch(1, "start", planned_end=9),)), "No epoch is finished"),
-        (Past((Point(3),), (Stretch(1, planned_end=9),)), "Epoch 3 of 9 is finished: the run was"),
-        (Past((Point(9),), (Stretch(1, planned_end=9),)), "All 9 epochs are finished."),
-        (Past((Point(87), Point(90))), "Epochs 87 to 90; how many were planned is not known."),
+        (TrainingLog(()), "No epoch is finished"),
+        (TrainingLog((), (LogSegment(1, "start", planned_end=9),)), "No epoch is finished"),
+        (
+            TrainingLog((Point(3),), (LogSegment(1, planned_end=9),)),
+            "Epoch 3 of 9 is finished: the run was",
+        ),
+        (TrainingLog((Point(9),), (LogSegment(1, planned_end=9),)), "All 9 epochs are finished."),
+        (
+            TrainingLog((Point(87), Point(90))),
+            "Epochs 87 to 90; how many were planned is not known.",
+        ),
     ],
 )
-def test_how_far_it_is_is_said(past: Past, words: str) -> None:
+def test_how_far_it_is_is_said(past: TrainingLog, words: str) -> None:
     assert words in standing(past)
     assert words in Reader(page_of(past)).text
 
 
 def test_an_empty_run_has_a_page() -> None:
-    read = Reader(page_of(Past((), (Stretch(1, "start", "a new run"),), notes=("nothing",))))
+    read = Reader(
+        page_of(TrainingLog((), (LogSegment(1, "start", "a new run"),), notes=("nothing",)))
+    )
     assert [svg for svg in read.all("svg") if svg.get("role") == "img"] == []
     assert "none finished" in read.text
     assert "Best IoU" not in read.text
@@ -165,7 +173,7 @@ def test_an_empty_run_has_a_page() -> None:
 def test_a_bare_log_has_a_page() -> None:
     lines = ["Epoch 87: Loss: 0.2341 | IoU: 0.6350 | Dice: 0.7456 | LR: 0.000200"]
     lines += ["Epoch 88: Loss: nan | IoU: 0.1 | LR: 0.0001"]
-    read = Reader(page_of(past_of_text(lines, "run.log")))
+    read = Reader(page_of(log_of_text(lines, "run.log")))
     for words in ("run.log", "0.6350", "Epochs 87 to 88"):
         assert words in read.text
     for words in ("Settings", "Validation cases", "Files"):
@@ -174,7 +182,7 @@ def test_a_bare_log_has_a_page() -> None:
 
 def test_a_run_that_broke_has_a_page() -> None:
     points = (Point(1, iou=math.nan, loss=math.inf), Point(2, iou=None, loss=math.nan))
-    read = Reader(page_of(Past(points)))
+    read = Reader(page_of(TrainingLog(points)))
     assert "not a number" in read.text
 
 

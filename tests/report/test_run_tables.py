@@ -1,7 +1,7 @@
 import math
 from typing import Any
 
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 from decamo.report.run_figures import epoch_table, file_table, lineage_table, settings_table
 from decamo.storage.run_folder import Content
 from tests.report.reader import Reader
@@ -9,15 +9,15 @@ from tests.report.reader import Reader
 
 def test_lineage_tells_which_epochs_each_stretch_lived() -> None:
     stretches = (
-        Stretch(1, "start", "a new run", baseline_iou=0.01),
-        Stretch(4, "branch", "--lr <b>"),
-        Stretch(9, "", ""),
+        LogSegment(1, "start", "a new run", baseline_iou=0.01),
+        LogSegment(4, "branch", "--lr <b>"),
+        LogSegment(9, "", ""),
     )
     points = tuple(Point(n) for n in range(1, 7))
-    text = Reader(lineage_table(Past(points, stretches))).text
+    text = Reader(lineage_table(TrainingLog(points, stretches))).text
     for words in ("start", "1 to 3", "0.0100", "4 to 6", "--lr <b>", "unknown", "none finished"):
         assert words in text
-    assert lineage_table(Past(points)) == ""
+    assert lineage_table(TrainingLog(points)) == ""
 
 
 def test_epochs_have_the_columns_that_are_known() -> None:

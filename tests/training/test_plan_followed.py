@@ -35,7 +35,7 @@ from decamo.history import (
     Saved,
     StepDone,
 )
-from decamo.history.run_past import past_of_journal
+from decamo.history.run_log import log_of_journal
 from decamo.schedule import (
     HEAD,
     Lineage,
@@ -268,7 +268,7 @@ class Lives(RuleBasedStateMachine):
     def the_journal_says_so(self, run: Run) -> None:
         """What diagnosis and report read is what was applied."""
         # A kill can come between the line of an epoch and its checkpoint.
-        points = [p for p in past_of_journal(run.journal).points if p.epoch <= self.life.done]
+        points = [p for p in log_of_journal(run.journal).points if p.epoch <= self.life.done]
         records = [EpochRecord.from_plain(r) for r in self.checkpoint["history"]]  # type: ignore[index]
         assert [p.epoch for p in points] == [r.epoch for r in records]
         assert [p.rates for p in points] == [r.lr for r in records]

@@ -9,8 +9,8 @@ from typing import Any
 from decamo.api.run_place import write_config
 from decamo.checkpoint.load_save import save_checkpoint
 from decamo.errors import SettingsError
-from decamo.history import read_past
-from decamo.history.series import Point
+from decamo.history import read_training_log
+from decamo.history.training_log import Point
 from decamo.mirror import local_checkpoint, local_past
 from decamo.nn.networks import build_network
 from decamo.settings import TrainSettings
@@ -164,7 +164,7 @@ def adopt_given(
         raise _no_network(foreign)
     if not logs and (path.parent / "history.json").is_file():
         logs = [path.parent / "history.json"]
-    points = read_past([str(log) for log in logs]).points if logs else ()
+    points = read_training_log([str(log) for log in logs]).points if logs else ()
     done, from_where = _epoch(epoch, foreign, points)
     settings, notes = adopted_settings(given, foreign, out, done, points)
     network = build_network(

@@ -17,7 +17,7 @@ from decamo.api.remote_network import (
     some_files,
     threads_of,
 )
-from decamo.cluster.hiring import hired
+from decamo.cluster.place import hired
 from decamo.cluster.worker_crew import Needs
 from decamo.data.deciding import ImagesRule
 from decamo.data.waiting import Ear

@@ -20,7 +20,7 @@ from decamo.api.remote_network import (
     some_files,
     threads_of,
 )
-from decamo.cluster.hiring import hired
+from decamo.cluster.place import hired
 from decamo.cluster.worker_crew import (
     BlockWork,
     Needs,

@@ -15,7 +15,7 @@ from decamo.api.remote_network import (
     some_files,
     threads_of,
 )
-from decamo.cluster.hiring import hired
+from decamo.cluster.place import hired
 from decamo.cluster.worker_crew import BlockWork, Needs, WorkerCrew, Workers, block_size
 from decamo.data.census import BadFile
 from decamo.data.read_ahead import patient_read

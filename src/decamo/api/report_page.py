@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from decamo.diagnosis import Advice, Diagnosis
 from decamo.errors import DataError, DecamoError
-from decamo.history import Past
+from decamo.history import TrainingLog
 from decamo.mirror import local_checkpoint
 from decamo.report.experts_section import Gallery
 from decamo.report.race_section import outcomes_in
@@ -38,7 +38,7 @@ class MadeReport:
     """
 
     page: Path
-    past: Past
+    past: TrainingLog
     findings: Findings
     missing: str = ""
 
@@ -82,7 +82,7 @@ def page_beside(name: str) -> Path:
 def write_report(
     page: Path,
     folder: Path,
-    past: Past,
+    past: TrainingLog,
     diagnosis: Diagnosis,
     advice: Advice,
     gallery: tuple[Gallery | None, str] = (None, ""),
@@ -115,7 +115,7 @@ def write_report(
 
 
 def cases_of(
-    past: Past, dataset_path: Sequence[Path], device: str, network: str = ""
+    past: TrainingLog, dataset_path: Sequence[Path], device: str, network: str = ""
 ) -> tuple[Gallery | None, str]:
     """Cases, or why there are none; nothing where a log is all there is."""
     if not past.checkpoint:

@@ -11,7 +11,7 @@ from decamo.api.report_page import MadeReport, cases_of, page_beside, write_repo
 from decamo.diagnosis import TARGET, Advice, Diagnosis, advise, known_claims
 from decamo.diagnosis.forecast import Forecast, forecast
 from decamo.errors import SettingsError
-from decamo.history import Past, Point, read_past
+from decamo.history import Point, TrainingLog, read_training_log
 from decamo.mirror import local_past
 from decamo.report.diagnosis_text import diagnosis_text
 from decamo.report.page import page
@@ -113,14 +113,14 @@ class Run:
         return f"Run({', '.join(map(repr, self.paths))})"
 
     @cached_property
-    def past(self) -> Past:
+    def past(self) -> TrainingLog:
         """All that is known of it, read once.
 
         Raises:
             DataError: nothing of that name, or nothing that can be read.
         """
         local = [local_past(path) for path in self.paths]
-        read = read_past(local, self._stdin)
+        read = read_training_log(local, self._stdin)
         address = address_in(self.paths[-1]).rstrip("/")
         if not address:
             return read
@@ -153,7 +153,7 @@ class Run:
         """
         if not 0 < target <= 1:
             raise SettingsError("--target", f"got {target:g}", "give an IoU above 0, at most 1")
-        found = detectors.diagnose_past(self.past, target=target, baseline=baseline)
+        found = detectors.diagnose_log(self.past, target=target, baseline=baseline)
         advice = advise(
             self.past,
             found,

@@ -1,15 +1,16 @@
-"""What ``--on`` means while a command runs."""
+"""What ``--on`` means while a command runs: a place for tasks, or workers that are hired."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from decamo.cluster.tasks import Place, one_after_another
 from decamo.cluster.where import OnRay, Share
+from decamo.cluster.worker_crew import Needs, WorkerCrew, Workers
 from decamo.errors import SettingsError
 from decamo.extras import missing_extras
 
-__all__ = ["place_of"]
+__all__ = ["hired", "place_of"]
 
 
 @contextmanager
@@ -42,3 +43,24 @@ def place_of(
         from decamo.cluster.ray_tasks import tasks_on
     with tasks_on(on, share, folder, device, precision, threads) as place:
         yield place
+
+
+@contextmanager
+def hired(wanted: Workers, needs: Needs, say: Callable[[str], None]) -> Iterator[WorkerCrew]:
+    """Workers, for as long as this block takes.
+
+    Args:
+        wanted: where, and how many.
+        needs: what all machines must have.
+        say: told a line where a worker died, or has no room.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        SettingsError: the cluster cannot be used so, or a node does not see the files.
+        StorageError: the folder cannot be written, or a file read, here.
+    """
+    with missing_extras():
+        # Ray: decisions/0007
+        from decamo.cluster.ray_workers import workers_on
+    with workers_on(wanted, needs, say) as crew:
+        yield crew

@@ -17,8 +17,8 @@ from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from decamo.cluster.nodes import Node, nodes_for
-from decamo.cluster.software import Software, software_here
 from decamo.cluster.where import OnRay, where_of
+from decamo.cluster.work_terms import Software, software_here
 from decamo.errors import SettingsError
 from decamo.system import on_main_thread, stop_signals
 

@@ -13,11 +13,9 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError, TaskCancelle
 from decamo.cluster.nodes import Node, device_on, nodes_for, settled
 from decamo.cluster.ray_desk import DESK_S, LOOK_S, DeskLine, open_desk
 from decamo.cluster.ray_session import check_software, connected, on_node
-from decamo.cluster.shared_folder import Token, token_in
-from decamo.cluster.software import software_here
 from decamo.cluster.tasks import Place, TaskLine
 from decamo.cluster.where import OnRay, Share
-from decamo.cluster.work_terms import WorkTerms
+from decamo.cluster.work_terms import Token, WorkTerms, software_here, token_in
 from decamo.errors import ClusterError, DecamoError, SettingsError
 
 __all__ = ["RayTasks", "tasks_on"]

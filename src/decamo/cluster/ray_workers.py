@@ -19,10 +19,8 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from decamo.cluster.blocks import Blocks
 from decamo.cluster.nodes import Node, device_on, nodes_for, settled
 from decamo.cluster.ray_session import check_software, connected, on_node
-from decamo.cluster.shared_folder import token_in
-from decamo.cluster.software import software_here
 from decamo.cluster.where import Share
-from decamo.cluster.work_terms import WorkTerms, seen_files
+from decamo.cluster.work_terms import WorkTerms, seen_files, software_here, token_in
 from decamo.cluster.worker_crew import BlockWork, Needs, Workers
 from decamo.errors import ClusterError, DecamoError, SettingsError
 from decamo.settings.words import counted

@@ -2,19 +2,116 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+import platform
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from decamo.cluster.shared_folder import Token
-from decamo.cluster.software import Software, software_here
+from decamo import __version__
 from decamo.errors import SettingsError
 from decamo.storage import storage_error
 
-__all__ = ["SeenFile", "WorkTerms", "seen_files"]
+__all__ = [
+    "SeenFile",
+    "Software",
+    "Token",
+    "WorkTerms",
+    "seen_files",
+    "software_here",
+    "token_in",
+]
 
 _HEAD = 2**20  # bytes
+
+
+@dataclass(frozen=True)
+class Software:
+    """What a process computes with.
+
+    Attributes:
+        decamo: its version.
+        source: digest of its files, which a version alone does not tell of a checkout.
+        python: its version.
+        torch: its version; empty where it is not installed.
+    """
+
+    decamo: str
+    source: str
+    python: str
+    torch: str
+
+    def unlike(self, other: "Software") -> str:
+        """What differs, as ``torch 2.6.0 instead of 2.9.1`` of ``other``; empty for nothing."""
+        for name in ("python", "torch", "decamo"):
+            theirs, ours = getattr(other, name), getattr(self, name)
+            if theirs != ours:
+                return f"{name} {theirs or 'missing'} instead of {ours or 'none'}"
+        return "" if other.source == self.source else f"other files of decamo {other.decamo}"
+
+
+@cache
+def software_here() -> Software:
+    """Of this process."""
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = ""
+    return Software(__version__, digest.hexdigest(), platform.python_version(), torch)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A file of a few random letters: who sees it sees the very same folder.
+
+    Attributes:
+        path: of it, absolute.
+        text: what it holds.
+    """
+
+    path: Path
+    text: str
+
+    def trouble(self) -> str:
+        """Why this process does not see the folder as its maker does; empty where it does."""
+        mine = self.path.with_name(f"{self.path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+        try:
+            if self.path.read_text() != self.text:
+                return "another file of that name is there"
+            mine.write_text(self.text)
+        except OSError as error:
+            return error.strerror or str(error)
+        finally:
+            with suppress(OSError):
+                mine.unlink(missing_ok=True)
+        return ""
+
+
+@contextmanager
+def token_in(folder: Path) -> Iterator[Token]:
+    """A token for as long as this block takes.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    text = secrets.token_hex(16)
+    token = Token(folder.absolute() / f".seen-{text[:8]}", text)
+    try:
+        token.path.write_text(text)
+    except OSError as error:
+        raise storage_error(token.path, error) from error
+    try:
+        yield token
+    finally:
+        with suppress(OSError):
+            token.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from decamo.api.run import Run
 from decamo.diagnosis import TARGET, Advice, Diagnosis
 from decamo.errors import SettingsError
 from decamo.flags import Parser, reads_of_past, write_json
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from decamo.report.diagnosis_text import tell
 from decamo.storage.outputs import Read, Written, check_outputs
 
@@ -68,7 +68,7 @@ def _baseline(args: argparse.Namespace) -> Point | None:
     return Point(epoch=epoch, iou=iou)
 
 
-def _report(past: Past, found: Diagnosis, advice: Advice) -> dict[str, Any]:
+def _report(past: TrainingLog, found: Diagnosis, advice: Advice) -> dict[str, Any]:
     return {
         "source": past.source,
         "verdict": asdict(found.verdict),

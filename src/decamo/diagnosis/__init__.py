@@ -10,7 +10,7 @@ from decamo.diagnosis.remedy import Claim, Expectation, Remedy, claims_of, known
 from decamo.diagnosis.run_state import RunState
 from decamo.diagnosis.symptom import SEVERITIES, Evidence, Severity, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import SITUATION, TARGET, Thresholds
-from decamo.diagnosis.verdict import DETECTORS, VERDICTS, Diagnosis, diagnose_past
+from decamo.diagnosis.verdict import DETECTORS, VERDICTS, Diagnosis, diagnose_log
 
 __all__ = [
     "DETECTORS",
@@ -41,6 +41,6 @@ __all__ = [
     "Thresholds",
     "advise",
     "claims_of",
-    "diagnose_past",
+    "diagnose_log",
     "known_claims",
 ]

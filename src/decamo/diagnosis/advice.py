@@ -32,7 +32,7 @@ from decamo.diagnosis.run_state import RunState, standing_of
 from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.diagnosis.verdict import Diagnosis
-from decamo.history import Origin, Past
+from decamo.history import Origin, TrainingLog
 
 __all__ = ["REMEDIES", "Advice", "Counsel", "advise"]
 
@@ -104,7 +104,7 @@ class Advice:
 
 
 def advise(
-    past: Past,
+    past: TrainingLog,
     diagnosis: Diagnosis,
     *,
     checkpoint: str = "",

@@ -9,7 +9,7 @@ import numpy as np
 
 from decamo.diagnosis.noise import Array, running_median
 from decamo.diagnosis.thresholds import Thresholds
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 
 __all__ = [
     "ABSURD",
@@ -97,7 +97,7 @@ class Measure:
         change = round(-self.amount(gain) if self.lower else gain, self.digits) + 0.0
         return f"{change:+.{self.digits}f}"
 
-    def scored(self, past: Past) -> Past:
+    def scored(self, past: TrainingLog) -> TrainingLog:
         """The past with this measure in place of the IoU, on its scale."""
         if self.plain or self.field == "loss":
             return past
@@ -118,7 +118,7 @@ _ERRORS = (
 )
 
 
-def measure_of(past: Past) -> Measure:
+def measure_of(past: TrainingLog) -> Measure:
     """The best measure that a past has: IoU, Dice, MAE, validation loss, training loss."""
     for score in _SCORES:
         if any(p.known(score.field) is not None for p in past.points):
@@ -156,7 +156,7 @@ class RunView:
         measure: what stands in the past's IoU.
     """
 
-    past: Past
+    past: TrainingLog
     baseline: Point | None = None
     baseline_source: str = ""
     target: float | None = None
@@ -181,7 +181,7 @@ class RunView:
         return (points[0].epoch, points[-1].epoch) if points else (0, 0)
 
     @property
-    def stretch(self) -> Stretch | None:
+    def stretch(self) -> LogSegment | None:
         """The stretch in force, where one is known."""
         return self.past.stretches[-1] if self.past.stretches else None
 
@@ -218,7 +218,7 @@ def series_of(points: Iterable[Point], name: str) -> tuple[Array, Array]:
 
 
 def open_case(
-    past: Past,
+    past: TrainingLog,
     thresholds: Thresholds,
     target: float | None,
     baseline: Point | None,
@@ -251,7 +251,7 @@ def open_case(
     return RunView(past, target=target)
 
 
-def _schedule_start(past: Past) -> int:
+def _schedule_start(past: TrainingLog) -> int:
     """First epoch of the last branch; of the first stretch where there is none; else 1."""
     branches = [s.first_epoch for s in past.stretches if s.word == "branch"]
     if branches:

@@ -10,7 +10,7 @@ from decamo.diagnosis.growth import Growth, expit, fit_growth
 from decamo.diagnosis.noise import Array, without_outliers
 from decamo.diagnosis.rates import rates_of
 from decamo.diagnosis.thresholds import Thresholds
-from decamo.history import Past
+from decamo.history import TrainingLog
 
 __all__ = ["LEVELS", "WIDENING", "Fan", "branch_start", "fan_ahead"]
 
@@ -46,7 +46,7 @@ class Fan:
 
 
 def fan_ahead(
-    past: Past,
+    past: TrainingLog,
     horizon: int,
     ahead: Mapping[int, float] | None = None,
     seed: int = 0,
@@ -78,13 +78,13 @@ def fan_ahead(
     return Fan(future, _widened(growth, seed, widening), growth.family_weights())
 
 
-def branch_start(past: Past) -> int:
+def branch_start(past: TrainingLog) -> int:
     """First epoch of the last branch; 1 where the run has none."""
     branches = [s.first_epoch for s in past.stretches if s.word == "branch"]
     return branches[-1] if branches else 1
 
 
-def _usable(past: Past, enough: int) -> tuple[Array, Array]:
+def _usable(past: TrainingLog, enough: int) -> tuple[Array, Array]:
     """The scores to learn from: the last ones after take-off, without those of short dips.
 
     A branch begins a growth of its own, which is known when it has ``enough`` of them.

@@ -11,7 +11,7 @@ from decamo.diagnosis.fan import LEVELS, Fan, branch_start, fan_ahead
 from decamo.diagnosis.noise import Array
 from decamo.diagnosis.rates import plan_ahead
 from decamo.diagnosis.thresholds import Thresholds
-from decamo.history import Past
+from decamo.history import TrainingLog
 
 __all__ = ["Forecast", "Outlook", "Reach", "forecast"]
 
@@ -90,7 +90,7 @@ class Forecast:
 
 
 def forecast(
-    past: Past,
+    past: TrainingLog,
     target: float,
     horizon: int | None = None,
     *,
@@ -120,7 +120,7 @@ def forecast(
 
 
 def _of_iou(
-    past: Past,
+    past: TrainingLog,
     target: float,
     horizon: int | None,
     ahead: Mapping[int, float] | None,
@@ -166,7 +166,7 @@ def _of_iou(
 
 def _of_another(
     measure: Measure,
-    past: Past,
+    past: TrainingLog,
     target: float,
     horizon: int | None,
     ahead: Mapping[int, float] | None,
@@ -188,7 +188,7 @@ def _of_another(
     )  # fmt: skip
 
 
-def _planned_end(past: Past) -> int | None:
+def _planned_end(past: TrainingLog) -> int | None:
     if past.stretches and past.stretches[-1].planned_end is not None:
         return past.stretches[-1].planned_end
     plan = plan_ahead(past)

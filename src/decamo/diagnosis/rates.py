@@ -10,7 +10,7 @@ from decamo.diagnosis.case import RunView, series_of
 from decamo.diagnosis.noise import EPOCHS, Array, Trend, fit_trend, recent_gains
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.errors import DecamoError
-from decamo.history import Past, Point, Stretch
+from decamo.history import LogSegment, Point, TrainingLog
 from decamo.schedule import Plan, Segment, SegmentKind, plan_of
 from decamo.settings import ScheduleSettings, shown
 
@@ -43,7 +43,7 @@ def told(rate: float) -> str:
 GOES_ON = ("continue", "extend", "rollback")  # words that keep the origin of the curves
 
 
-def plan_ahead(past: Past) -> Plan | None:
+def plan_ahead(past: TrainingLog) -> Plan | None:
     """The plan in force; None where it is unknown.
 
     Where no lineage was written down it is laid anew from the flags of the last stretch, for one
@@ -64,7 +64,7 @@ def plan_ahead(past: Past) -> Plan | None:
 
 
 def rates_of(
-    past: Past, epochs: Sequence[int], ahead: Mapping[int, float] | None = None
+    past: TrainingLog, epochs: Sequence[int], ahead: Mapping[int, float] | None = None
 ) -> Array | None:
     """The head group's learning rate at the first step of each of ``epochs``.
 
@@ -97,7 +97,7 @@ def rates_of(
     return np.interp(np.array(epochs, float), known, [rates[e] for e in known])
 
 
-def _origin(stretches: Sequence[Stretch]) -> int:
+def _origin(stretches: Sequence[LogSegment]) -> int:
     """Epochs completed where the curves in force count from."""
     laid = [s for s in stretches if s.word not in GOES_ON] or list(stretches[:1])
     return 0 if laid[-1].word in ("start", "") else laid[-1].first_epoch - 1

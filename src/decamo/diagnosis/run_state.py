@@ -13,7 +13,7 @@ from decamo.diagnosis.symptom import SymptomKind
 from decamo.diagnosis.thresholds import Thresholds
 from decamo.diagnosis.verdict import Diagnosis
 from decamo.errors import SettingsError
-from decamo.history import Origin, Past, Point
+from decamo.history import Origin, Point, TrainingLog
 from decamo.recipes import RECIPES
 from decamo.settings import TrainSettings
 from decamo.settings.plain import SECTIONS, from_plain
@@ -130,7 +130,7 @@ class RunState:
 
 
 def standing_of(
-    past: Past,
+    past: TrainingLog,
     diagnosis: Diagnosis,
     checkpoint: str = "",
     latest: str = "",
@@ -188,7 +188,7 @@ def standing_of(
     )
 
 
-def _adopted_at(past: Past) -> int:
+def _adopted_at(past: TrainingLog) -> int:
     """Epochs that another program trained: of its weights only the last are here."""
     last = past.points[-1].epoch if past.points else 0
     ends = [*(s.first_epoch - 1 for s in past.stretches[1:]), last]

@@ -28,9 +28,9 @@ from decamo.diagnosis.detect_validation import (
 )
 from decamo.diagnosis.symptom import SEVERITIES, Symptom, SymptomKind
 from decamo.diagnosis.thresholds import SITUATION, TARGET, Thresholds
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 
-__all__ = ["DETECTORS", "VERDICTS", "Detector", "Diagnosis", "diagnose_past"]
+__all__ = ["DETECTORS", "VERDICTS", "Detector", "Diagnosis", "diagnose_log"]
 
 Detector = Callable[[RunView, Thresholds], Iterator[Symptom]]
 
@@ -105,8 +105,8 @@ class Diagnosis:
         return tuple(s for s in self.symptoms if s.kind == kind)
 
 
-def diagnose_past(
-    past: Past,
+def diagnose_log(
+    past: TrainingLog,
     thresholds: Thresholds | None = None,
     target: float | None = TARGET,
     baseline: Point | None = None,

@@ -19,10 +19,10 @@ from decamo.history.events import (
     Validating,
 )
 from decamo.history.journal import Journal, read_epochs, read_journal
-from decamo.history.logs import past_of_text
-from decamo.history.past_reader import read_past
-from decamo.history.run_past import join, past_of_journal
-from decamo.history.series import Origin, Past, Point, Stretch
+from decamo.history.log_reader import read_training_log
+from decamo.history.logs import log_of_text
+from decamo.history.run_log import join, log_of_journal
+from decamo.history.training_log import LogSegment, Origin, Point, TrainingLog
 
 __all__ = [
     "Baseline",
@@ -33,9 +33,9 @@ __all__ = [
     "GroupsOpened",
     "Interrupted",
     "Journal",
+    "LogSegment",
     "MemoryRanOut",
     "Origin",
-    "Past",
     "Point",
     "ReadingTrouble",
     "RolledBack",
@@ -44,12 +44,12 @@ __all__ = [
     "StageStarted",
     "StepDone",
     "StepRecord",
-    "Stretch",
+    "TrainingLog",
     "Validating",
     "join",
-    "past_of_journal",
-    "past_of_text",
+    "log_of_journal",
+    "log_of_text",
     "read_epochs",
     "read_journal",
-    "read_past",
+    "read_training_log",
 ]

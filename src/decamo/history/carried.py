@@ -5,18 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from decamo.history.events import EpochRecord
-from decamo.history.run_past import past_of_entries
-from decamo.history.series import Past
+from decamo.history.run_log import log_of_entries
+from decamo.history.training_log import TrainingLog
 from decamo.schedule import Lineage, SegmentKind
 
-__all__ = ["past_of_records"]
+__all__ = ["log_of_records"]
 
 
-def past_of_records(
+def log_of_records(
     records: Sequence[EpochRecord],
     lineage: Lineage,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Past:
+) -> TrainingLog:
     """What a checkpoint's history and lineage tell, read as a journal's lines are.
 
     It goes back beyond the run folder's journal where the run was resumed from another folder, and
@@ -27,7 +27,7 @@ def past_of_records(
         lineage: with the segments in which they were trained.
         settings: in force now, by section.
     """
-    return past_of_entries(_entries(records, lineage, settings or {}), "the run's own history")
+    return log_of_entries(_entries(records, lineage, settings or {}), "the run's own history")
 
 
 def _entries(

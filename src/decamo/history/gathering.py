@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from decamo.history.log_names import epoch_counter
-from decamo.history.series import Past, Point, Stretch
-from decamo.history.sightings import MOST_EPOCHS, Said, SeenEpoch, Sighting, spans
+from decamo.history.parsed_lines import MOST_EPOCHS, ParsedLine, Said, SeenEpoch, spans
+from decamo.history.training_log import LogSegment, Point, TrainingLog
 
 __all__ = ["Gathering"]
 
@@ -20,7 +20,7 @@ _HIGHEST_LR = 1000.0  # beyond it, it is no learning rate
 
 
 class Gathering:
-    """Takes sightings in the order of the text and makes a past of them.
+    """Takes parsed_lines in the order of the text and makes a past of them.
 
     A line that contradicts what is known of an epoch other than the current one tells of a resume
     from an earlier checkpoint: the epochs from there on, known so far, were left behind.
@@ -34,12 +34,12 @@ class Gathering:
         self._announced: int | None = None
         self._last: int | None = None  # the epoch that a value was taken of last
         self._starts: dict[int, str] = {}  # first epoch of a resume -> what tells so
-        self._told: dict[int, Stretch] = {}  # the same, where a run says it itself
+        self._told: dict[int, LogSegment] = {}  # the same, where a run says it itself
         self._ends: dict[int, int] = {}  # epoch -> the planned end written beside it
         self._doubled: set[int] = set()
         self._left: set[int] = set()
         self._again: set[int] = set()
-        self._unnumbered: list[Sighting] = []
+        self._unnumbered: list[ParsedLine] = []
         self._stray: dict[int, tuple[Said, ...]] = {}  # rates alone on lines without an epoch
         self._highest = -1
         self._again_from: tuple[int, SeenEpoch, int | None] | None = (
@@ -47,17 +47,17 @@ class Gathering:
         )
         self._planned: int | None = None  # epochs that settings at the head name
 
-    def see(self, sighting: Sighting) -> None:
-        """Take note of one sighting; one without a number counts for the epoch before it."""
-        number = self._current if sighting.epoch is None else sighting.epoch
-        if not sighting.said and not sighting.parts:
+    def see(self, parsed: ParsedLine) -> None:
+        """Take note of one parsed; one without a number counts for the epoch before it."""
+        number = self._current if parsed.epoch is None else parsed.epoch
+        if not parsed.said and not parsed.parts:
             return
-        if number is not None and sighting.stray:
-            self._stray[number] = sighting.said
-        elif number is None and not sighting.stray:
-            self._unnumbered.append(sighting)
+        if number is not None and parsed.stray:
+            self._stray[number] = parsed.said
+        elif number is None and not parsed.stray:
+            self._unnumbered.append(parsed)
         elif number is not None and 0 <= number <= MOST_EPOCHS:
-            self._see(number, sighting)
+            self._see(number, parsed)
 
     def announce(self, epoch: int, total: int | None = None) -> None:
         """A headline: what follows without a number is said of this epoch."""
@@ -65,7 +65,7 @@ class Gathering:
             self._current = epoch
             self._announced = total
 
-    def set_out(self, stretch: Stretch) -> None:
+    def set_out(self, stretch: LogSegment) -> None:
         """A run says itself where it sets out: what was known from there on is left behind."""
         if any(n >= stretch.first_epoch for n in self._epochs):
             self._resume(stretch.first_epoch)
@@ -92,7 +92,7 @@ class Gathering:
             latest = max(self._told)
             self._told[latest] = replace(self._told[latest], baseline_iou=iou)
 
-    def past(self) -> Past:
+    def past(self) -> TrainingLog:
         """Everything seen so far as a past."""
         if not self._epochs and self._unnumbered and not self._count_by_counter():
             self._count_lines()
@@ -111,29 +111,31 @@ class Gathering:
                 self.notes.append(f"{what}: epochs {spans(epochs)}")
         if not points:
             self.notes.append("no epoch found")
-        return Past(points, self._stretches(points), source=self.source, notes=tuple(self.notes))
+        return TrainingLog(
+            points, self._stretches(points), source=self.source, notes=tuple(self.notes)
+        )
 
-    def _see(self, number: int, sighting: Sighting) -> None:
-        said = (*sighting.said, *sighting.parts)
-        total = sighting.total or (self._announced if number == self._current else None)
-        steps = sighting.running or all(one.meaning.running for one in said)
+    def _see(self, number: int, parsed: ParsedLine) -> None:
+        said = (*parsed.said, *parsed.parts)
+        total = parsed.total or (self._announced if number == self._current else None)
+        steps = parsed.running or all(one.meaning.running for one in said)
         if steps and self._steps_back(number, said, total):
             return
         seen = self._epochs.get(number)
         again = self._again_from is not None and self._again_from[0] == number
-        if seen is not None and (not sighting.running) and seen.differs(said):
+        if seen is not None and (not parsed.running) and seen.differs(said):
             if number != self._last or again:
                 self._resume(number)
-            elif not sighting.redrawn:
+            elif not parsed.redrawn:
                 self._doubled.add(number)
-        self._epochs.setdefault(number, SeenEpoch()).take(said, sighting.running)
+        self._epochs.setdefault(number, SeenEpoch()).take(said, parsed.running)
         self._highest = max(self._highest, number)
         if self._again_from is not None and self._again_from[0] == number:
-            self._again_from[1].take(said, sighting.running)
+            self._again_from[1].take(said, parsed.running)
         self._current, self._announced = number, total
         if total is not None and number <= total <= MOST_EPOCHS:
             self._ends[number] = total
-        if not sighting.running and any(not one.meaning.running for one in said):
+        if not parsed.running and any(not one.meaning.running for one in said):
             self._last = number
         if number in self._left:
             self._left.discard(number)
@@ -239,10 +241,10 @@ class Gathering:
 
     def _count_lines(self) -> None:
         """No epoch is numbered anywhere: each line that has a score or a loss is one."""
-        for sighting in self._unnumbered[:MOST_EPOCHS]:
-            if not sighting.running:
+        for parsed in self._unnumbered[:MOST_EPOCHS]:
+            if not parsed.running:
                 self._epochs[len(self._epochs) + 1] = SeenEpoch()
-                said = (*sighting.said, *sighting.parts)
+                said = (*parsed.said, *parsed.parts)
                 self._epochs[len(self._epochs)].take(said, running=False)
         if self._epochs:
             self.notes.append("no epoch is numbered: the lines were counted")
@@ -289,7 +291,7 @@ class Gathering:
         planned = self._planned
         return planned if not self._ends and planned is not None and planned >= last else None
 
-    def _stretches(self, points: tuple[Point, ...]) -> tuple[Stretch, ...]:
+    def _stretches(self, points: tuple[Point, ...]) -> tuple[LogSegment, ...]:
         if not points:
             return ()
         first, last = points[0].epoch, points[-1].epoch
@@ -306,7 +308,7 @@ class Gathering:
             ends = [end for n, end in sorted(self._ends.items()) if begin <= n < after]
             why = starts.get(begin, "") if begin != first else ""
             planned = ends[-1] if ends else self._planned_beyond(last)
-            guessed = Stretch(begin, reason=why, planned_end=planned)
+            guessed = LogSegment(begin, reason=why, planned_end=planned)
             stretches.append(self._told.get(begin, guessed))
         return tuple(stretches)
 

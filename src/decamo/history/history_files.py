@@ -14,20 +14,20 @@ from typing import Any
 
 from decamo.history.gathering import Gathering
 from decamo.history.log_names import ColumnMeaning, column_meaning, is_epoch
-from decamo.history.log_tables import sighting_of_object
-from decamo.history.series import Origin, Past
-from decamo.history.sightings import Said, Sighting
+from decamo.history.log_tables import parsed_object
+from decamo.history.parsed_lines import ParsedLine, Said
+from decamo.history.training_log import Origin, TrainingLog
 
 __all__ = [
-    "past_of_document",
-    "past_of_events",
+    "log_of_document",
+    "log_of_events",
 ]
 
 _LARGEST = 64 << 20  # bytes; a history is far smaller
 _DEEPEST = 3
 
 
-def past_of_document(path: Path) -> Past | None:
+def log_of_document(path: Path) -> TrainingLog | None:
     """What a ``history.json``, ``trainer_state.json`` or the like tells; None of any other file.
 
     Raises:
@@ -43,9 +43,9 @@ def past_of_document(path: Path) -> Past | None:
     gathering = Gathering(str(path))
     for number, record in enumerate(records, 1):
         numbered = record if any(map(is_epoch, record)) else {"epoch": number, **record}
-        sighting = sighting_of_object(numbered)
-        if sighting is not None:
-            gathering.see(sighting)
+        parsed = parsed_object(numbered)
+        if parsed is not None:
+            gathering.see(parsed)
     past = gathering.past()
     return replace(past, origin=Origin.FOREIGN) if past.points else None
 
@@ -87,7 +87,7 @@ def _is_cell(value: Any) -> bool:
 Scalars = Sequence[tuple[int, float]]  # (step, value), ascending
 
 
-def past_of_events(path: Path) -> Past:
+def log_of_events(path: Path) -> TrainingLog:
     """What the event files of a folder, or one such file, tell.
 
     Where a scalar ``epoch`` is written (Lightning), it numbers the epochs. Else, where each
@@ -105,7 +105,7 @@ def past_of_events(path: Path) -> Past:
             values = [value for _, value in tags[tag][first:last]]
             if values:
                 said = Said(meaning, _one(meaning.name, values))
-                gathering.see(Sighting(epoch, (said,), running=len(values) > 1))
+                gathering.see(ParsedLine(epoch, (said,), running=len(values) > 1))
     return gathering.past()
 
 

@@ -14,16 +14,16 @@ from decamo.history.log_names import (
     part_of_loss,
     scope_of,
 )
-from decamo.history.series import Stretch
-from decamo.history.sightings import Said, Sighting
+from decamo.history.parsed_lines import ParsedLine, Said
+from decamo.history.training_log import LogSegment
 
 __all__ = [
     "LONGEST_LINE",
     "baseline_of",
     "cleaned",
     "headline",
+    "parsed_line_of",
     "setting_out",
-    "sighting_of",
 ]
 
 _SET_OUT = re.compile(
@@ -32,12 +32,12 @@ _SET_OUT = re.compile(
 _BASELINE = re.compile(r"before epoch \d{1,7}, on the held-out images: IoU ([01]\.\d+)\b")
 
 
-def setting_out(line: str) -> Stretch | None:
+def setting_out(line: str) -> LogSegment | None:
     """The stretch that a line such as ``branch: epoch 87 to 150, step 710 to ...`` begins."""
     match = _SET_OUT.fullmatch(line.strip())
     if match is None or not 1 <= int(match[2]) <= int(match[3]):
         return None
-    return Stretch(int(match[2]), match[1], match[4], planned_end=int(match[3]))
+    return LogSegment(int(match[2]), match[1], match[4], planned_end=int(match[3]))
 
 
 def baseline_of(line: str) -> float | None:
@@ -103,7 +103,7 @@ def cleaned(line: str) -> str:
     return _CONTROL.sub("", _ESCAPES.sub("", line[:LONGEST_LINE])).translate(_WIDE)
 
 
-def sighting_of(line: str) -> Sighting | None:
+def parsed_line_of(line: str) -> ParsedLine | None:
     """What a (cleaned) line says, or None if it says nothing or is prose."""
     epoch = _epoch_of(line)
     said, parts, taken = _pairs(line, epoch)
@@ -117,11 +117,11 @@ def sighting_of(line: str) -> Sighting | None:
         # Without a number of its own a line must look like a log, sign and all.
         if words > _FEW_WORDS:
             return None
-        return _judged(line, Sighting(None, said, parts=parts, counters=counters_in(line)))
+        return _judged(line, ParsedLine(None, said, parts=parts, counters=counters_in(line)))
     before = len(_WORD.findall(line[: epoch.begin]))
     if before > _FEW_WORDS and words > 2 * _FEW_WORDS:
         return None
-    return _judged(line, Sighting(epoch.number, said, epoch.total, parts=parts), part=epoch.part)
+    return _judged(line, ParsedLine(epoch.number, said, epoch.total, parts=parts), part=epoch.part)
 
 
 def headline(line: str) -> tuple[int, int | None] | None:
@@ -221,7 +221,7 @@ def _said(
 _PERCENTS = ("iou", "dice", "mae")
 
 
-def _judged(line: str, seen: Sighting, *, part: bool = False) -> Sighting:
+def _judged(line: str, seen: ParsedLine, *, part: bool = False) -> ParsedLine:
     """Tell what is said of the whole epoch from what is said of a step or of a part of it.
 
     A bar may show the score of the epoch before until its own is known: scores count at its end.

@@ -136,7 +136,7 @@ class ColumnMeaning:
     """What a name stands for.
 
     Attributes:
-        name: a field of :class:`~decamo.history.series.Point`.
+        name: a field of :class:`~decamo.history.training_log.Point`.
         rank: 3 if the name says outright that it is the wanted one (a validation score, a
             training loss), 2 if it leaves that open, 1 for the second best (a test score).
         group: the parameter group of a learning rate; empty if none is named.

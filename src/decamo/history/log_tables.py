@@ -18,13 +18,13 @@ from decamo.history.log_names import (
     number_of,
     part_of_loss,
 )
-from decamo.history.sightings import MOST_EPOCHS, Said, Sighting
+from decamo.history.parsed_lines import MOST_EPOCHS, ParsedLine, Said
 
 __all__ = [
     "Table",
     "UnnamedColumns",
     "object_of",
-    "sighting_of_object",
+    "parsed_object",
     "table_of",
 ]
 
@@ -53,7 +53,7 @@ class UnnamedColumns:
         self._rows.append(cells)
         return True
 
-    def sightings(self) -> tuple[list[Sighting], str]:
+    def parsed_lines(self) -> tuple[list[ParsedLine], str]:
         """What the rows say, with a note for people; nothing where no column counts epochs."""
         widths = Counter(len(row) for row in self._rows)
         if not widths:
@@ -73,7 +73,7 @@ class UnnamedColumns:
         named = {"lr": rate, "loss": loss}
         meant = {i: ColumnMeaning(name, 2) for name, i in named.items() if i is not None}
         found = [
-            Sighting(
+            ParsedLine(
                 int(columns[epoch][n]),
                 tuple(Said(meaning, columns[i][n]) for i, meaning in meant.items()),
                 running=within,
@@ -123,7 +123,7 @@ def object_of(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def sighting_of_object(entry: dict[str, Any]) -> Sighting | None:
+def parsed_object(entry: dict[str, Any]) -> ParsedLine | None:
     """What an object says, whatever the depth of its values."""
     epoch: int | None = None
     said: list[Said] = []
@@ -143,7 +143,7 @@ def sighting_of_object(entry: dict[str, Any]) -> Sighting | None:
     scored = any(one.meaning.name in ("iou", "dice", "mae") for one in said)
     if not said and not parts:
         return None
-    return Sighting(epoch, tuple(said), running=by_step and not scored, parts=tuple(parts))
+    return ParsedLine(epoch, tuple(said), running=by_step and not scored, parts=tuple(parts))
 
 
 def _leaves(value: Any, name: str, depth: int) -> Iterator[tuple[str, float]]:
@@ -202,7 +202,7 @@ class Table:
     epoch: int | None
     meanings: dict[int, ColumnMeaning]
 
-    def row(self, line: str) -> Sighting | None:
+    def row(self, line: str) -> ParsedLine | None:
         """What a row says; None if the line is no row of this table."""
         cells = _cells(line, self.delimiter)
         if cells is None or len(cells) != self.columns:
@@ -214,7 +214,7 @@ class Table:
                 return None
             number = math.ceil(epoch)
         said = [s for i in self.meanings if (s := self._said(i, cells[i])) is not None]
-        return Sighting(
+        return ParsedLine(
             number,
             tuple(s for s in said if s.meaning.name not in _PARTS),
             parts=tuple(s for s in said if s.meaning.name in _PARTS),

@@ -7,18 +7,18 @@ from itertools import chain
 from typing import Any
 
 from decamo.history.gathering import Gathering
-from decamo.history.log_lines import baseline_of, cleaned, headline, setting_out, sighting_of
+from decamo.history.log_lines import baseline_of, cleaned, headline, parsed_line_of, setting_out
 from decamo.history.log_names import column_meaning, split_lines, word_set
-from decamo.history.log_tables import Table, UnnamedColumns, object_of, sighting_of_object, table_of
-from decamo.history.run_past import KINDS, past_of_entries
-from decamo.history.series import Origin, Past
-from decamo.history.sightings import Sighting
+from decamo.history.log_tables import Table, UnnamedColumns, object_of, parsed_object, table_of
+from decamo.history.parsed_lines import ParsedLine
+from decamo.history.run_log import KINDS, log_of_entries
+from decamo.history.training_log import Origin, TrainingLog
 
 __all__ = [
     "LogReader",
     "SettingsFilter",
     "is_settings",
-    "past_of_text",
+    "log_of_text",
     "planned_epochs",
 ]
 
@@ -137,7 +137,7 @@ _OURS = re.compile(r"Epoch \d+: Loss: \S+ \| IoU: \S+ \| Dice: \S+ \| LR: \S+")
 _WHOLE_LOG = 10  # lines; so many without a beginning of ours are another program's
 
 
-def past_of_text(text: str | Iterable[str], source: str = "") -> Past:
+def log_of_text(text: str | Iterable[str], source: str = "") -> TrainingLog:
     """What a log tells, whoever wrote it; nothing in it makes this fail.
 
     Understood, line by line and mixed as they come: epoch lines for people (in the manner of
@@ -175,7 +175,7 @@ class LogReader:
     _exact: bool = True
     _columns: UnnamedColumns = field(default_factory=UnnamedColumns)
 
-    def read(self, lines: Iterable[str]) -> Past:
+    def read(self, lines: Iterable[str]) -> TrainingLog:
         """The past that the lines tell."""
         gathering = Gathering(self.source)
         settings = SettingsFilter()
@@ -185,10 +185,10 @@ class LogReader:
             if entry is not None:
                 if entry.get("kind") in KINDS:
                     self.seen = True
-                    return past_of_entries(_entries(entry, passed), self.source)
-                sighting = sighting_of_object(entry)
-                if sighting is not None:
-                    gathering.see(sighting)
+                    return log_of_entries(_entries(entry, passed), self.source)
+                parsed = parsed_object(entry)
+                if parsed is not None:
+                    gathering.see(parsed)
                 continue
             self._line(cleaned(line), gathering)
         if gathering.unread:
@@ -221,25 +221,25 @@ class LogReader:
             gathering.set_out(stretch)
         elif baseline is not None:
             gathering.baseline(baseline)
-        elif (sighting := sighting_of(line)) is not None:
-            gathering.see(sighting)
-            self._count(line, sighting)
+        elif (parsed := parsed_line_of(line)) is not None:
+            gathering.see(parsed)
+            self._count(line, parsed)
         elif (title := headline(line)) is not None:
             gathering.announce(*title)
         elif not self._columns.take(line):
             self._table = table_of(line) or self._table
 
-    def _count(self, line: str, sighting: Sighting) -> None:
+    def _count(self, line: str, parsed: ParsedLine) -> None:
         """How many epoch lines there are, and how many in the action plan's form and in ours."""
-        if sighting.epoch is not None:
+        if parsed.epoch is not None:
             self._numbered += 1
             self._alike += _PLANS.match(line) is not None
             self._exact = self._exact and _OURS.search(line) is not None
 
     def _unnamed(self, gathering: Gathering) -> None:
-        found, note = self._columns.sightings()
-        for sighting in found:
-            gathering.see(sighting)
+        found, note = self._columns.parsed_lines()
+        for parsed in found:
+            gathering.see(parsed)
         if note:
             gathering.notes.append(note)
 

@@ -266,7 +266,7 @@ def _offsets(site: Indices, away: Bytes, strip: Strip) -> Indices:
     np.minimum(last[:-1], turn - start[:-1], out=last[:-1])
     np.minimum(first, strip.width, out=first)
     np.maximum(first, last, out=last)
-    # Stretches out of reach of all lie between these, most of them empty.
+    # Ranges out of reach of all lie between these, most of them empty.
     bounds = np.zeros(2 * len(x) + 2, dtype=np.intp)
     begin = row * strip.width
     bounds[1:-1:2], bounds[2::2] = first + begin, last + begin

@@ -8,7 +8,7 @@ from decamo.races.branch import CONTROL, TWIN, Branch
 from decamo.races.explanation import Explanation
 from decamo.races.judge import Gap, Verdict
 from decamo.races.start_point import StartPoint
-from decamo.races.successive_halving import Heat
+from decamo.races.successive_halving import HalvingRound
 from decamo.races.trial_files import Result, plain_of
 from decamo.report import epoch_rows
 from decamo.settings import shown
@@ -26,7 +26,7 @@ class RaceOutcome:
     Attributes:
         branches: in their order.
         results: of each.
-        heat: the last one.
+        last_round: of successive halving.
         verdict: on those that came to the end.
         winner: the gap of the best, or None.
         meanings: what it means, with the causes that it supports.
@@ -36,7 +36,7 @@ class RaceOutcome:
 
     branches: Sequence[Branch]
     results: Mapping[str, Result]
-    heat: Heat
+    last_round: HalvingRound
     verdict: Verdict
     winner: Gap | None
     meanings: Sequence[Explanation]
@@ -63,11 +63,11 @@ def outcome_text(outcome: RaceOutcome) -> str:
 
 def _table(outcome: RaceOutcome) -> tuple[list[str], list[list[str]], list[str]]:
     """Heads, rows with one cell more (what the branch asks), and what the numbers are."""
-    verdict, heat = outcome.verdict, outcome.heat
+    verdict, last = outcome.verdict, outcome.last_round
     heads = ["branch", "IoU", "difference", "95 % interval", "LR", "steps", "time"]
     order = sorted(outcome.branches, key=lambda b: -_final(outcome.results[b.name]))
     rows = [[*_cells(outcome, b), b.asks] for b in order]
-    epochs = f"{heat.rung} epoch{'s' * (heat.rung > 1)}"
+    epochs = f"{last.rung} epoch{'s' * (last.rung > 1)}"
     notes = [
         f"difference from the control after {epochs}, on {verdict.images} validation images; the"
         " intervals hold together",
@@ -96,14 +96,14 @@ def plain_outcome(outcome: RaceOutcome) -> dict[str, Any]:
     return {
         "position": asdict(outcome.start.position),
         "rate": outcome.start.rate,
-        "epochs": outcome.heat.rung,
+        "epochs": outcome.last_round.rung,
         "images": outcome.verdict.images,
         "luck": outcome.verdict.seed_noise,
         "answer": answer(outcome),
         "winner": None if outcome.winner is None else outcome.winner.branch,
         "gaps": [asdict(gap) for gap in outcome.verdict.gaps],
         "pairs": [asdict(gap) for gap in outcome.verdict.pairs.values()],
-        "dropped": dict(outcome.heat.dropped),
+        "dropped": dict(outcome.last_round.dropped),
         "meanings": [_plain_meaning(meaning) for meaning in outcome.meanings],
         "refuted": [_plain_meaning(meaning) for meaning in outcome.refuted],
         "table": {"heads": [*heads, "asks"], "rows": rows, "notes": notes},
@@ -125,14 +125,14 @@ def _final(result: Result) -> float:
 
 
 def _cells(outcome: RaceOutcome, branch: Branch) -> list[str]:
-    result, heat = outcome.results[branch.name], outcome.heat
+    result, ended = outcome.results[branch.name], outcome.last_round
     last, gap = result.last, outcome.verdict.of(branch.name)
     if last is None:
         return [branch.name, "", "", result.lost.kind.value if result.lost else "", "", "", ""]
     if gap is not None:
         difference, ends = f"{gap.difference:+.4f}", f"{gap.low:+.4f} to {gap.high:+.4f}"
-    elif branch.name in heat.dropped:
-        at = heat.dropped[branch.name]
+    elif branch.name in ended.dropped:
+        at = ended.dropped[branch.name]
         control = outcome.results[CONTROL].rungs[at].iou
         difference = f"{result.rungs[at].iou - control:+.4f}"
         ends = f"behind after {at}"

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from decamo.diagnosis import Symptom, SymptomKind, diagnose_past
-from decamo.history import EpochDone, EpochRecord, Event, Past
-from decamo.history.carried import past_of_records
+from decamo.diagnosis import Symptom, SymptomKind, diagnose_log
+from decamo.history import EpochDone, EpochRecord, Event, TrainingLog
+from decamo.history.carried import log_of_records
 from decamo.schedule import Lineage, Position, was_raced
 
 __all__ = ["TRIAL_EPOCHS", "PlateauWatch", "WatchedRun", "plateau_symptom"]
@@ -23,12 +23,12 @@ class WatchedRun(Protocol):
     history: list[EpochRecord]
 
 
-def plateau_symptom(past: Past) -> Symptom | None:
+def plateau_symptom(past: TrainingLog) -> Symptom | None:
     """The verdict of ``decamo diagnose``, if it is a plateau, under the first schedule or a later.
 
     No target is held against it: whoever asks for an escape wants more than there is.
     """
-    found = diagnose_past(past, target=None, situation=None)
+    found = diagnose_log(past, target=None, situation=None)
     return found.verdict if found.kind in (SymptomKind.PLATEAU, SymptomKind.STILL_STUCK) else None
 
 
@@ -65,7 +65,7 @@ class PlateauWatch:
         self.why = ""
         if self.act == "continue" or not self._may_help():
             return
-        past = past_of_records(self.run.history, self.run.lineage, self.settings)
+        past = log_of_records(self.run.history, self.run.lineage, self.settings)
         found = plateau_symptom(past)
         if found is None or (self.act == "escape" and self.refuses(self.run.history)):
             return

@@ -18,9 +18,9 @@ from decamo.races.explanation import RaceFacts, explain_race, refuted_causes
 from decamo.races.outcome_table import RaceOutcome, answer, plain_outcome
 from decamo.races.start_point import StartPoint
 from decamo.races.successive_halving import (
-    Heat,
+    HalvingRound,
     full_settings,
-    heat_of,
+    halving_round,
     lineage_of,
     trial_settings,
     verdict_of,
@@ -100,18 +100,18 @@ class Race:
         """
         told: set[str] = set()
         while True:
-            heat = heat_of(self.results(), self.course.epochs)
-            self._tidy(heat, told)
-            if heat.over:
+            current = halving_round(self.results(), self.course.epochs)
+            self._tidy(current, told)
+            if current.over:
                 return ""
-            if why := self.course.stop() or self._rung(heat):
+            if why := self.course.stop() or self._rung(current):
                 return why
 
-    def _rung(self, heat: Heat) -> str:
+    def _rung(self, current: HalvingRound) -> str:
         """Train all that have not come so far; returns why one of them stopped before."""
-        todo = [branch for branch in self.branches if branch.name in heat.todo]
+        todo = [branch for branch in self.branches if branch.name in current.todo]
         first = ""
-        for result, why in self.trials(self.course, todo, heat.rung, self.on_event):
+        for result, why in self.trials(self.course, todo, current.rung, self.on_event):
             if result.lost:
                 self.say(f"{result.name}: out of the race: {result.lost}")
             first = first or why
@@ -123,14 +123,14 @@ class Race:
             if branch.name not in spare:
                 shutil.rmtree(self.course.root / branch.name, ignore_errors=True)
 
-    def _tidy(self, heat: Heat, told: set[str]) -> None:
-        out = heat.dropped.keys() - told
+    def _tidy(self, current: HalvingRound, told: set[str]) -> None:
+        out = current.dropped.keys() - told
         for name in sorted(out):
-            at = self.course.start.done + heat.dropped[name]
+            at = self.course.start.done + current.dropped[name]
             self.say(f"{name}: out of the race, clearly behind after epoch {at}")
         told |= out
         if not self.keep_all:
-            self.clear(heat.alive)
+            self.clear(current.alive)
 
 
 def open_race(course: Course, branches: Sequence[Branch]) -> bool:
@@ -188,8 +188,8 @@ def race_outcome(race: Race) -> RaceOutcome:
         ValueError: it is not over.
     """
     results, start = race.results(), race.course.start
-    heat = heat_of(results, race.course.epochs)
-    verdict = verdict_of(results, heat)
+    current = halving_round(results, race.course.epochs)
+    verdict = verdict_of(results, current)
     control = results[CONTROL]
     before = [record.loss for record in race.course.checkpoint.history]
     since = [rung.loss for rung in control.rungs.values() if rung.loss is not None]
@@ -199,20 +199,20 @@ def race_outcome(race: Race) -> RaceOutcome:
         highest=start.highest,
         ended=start.ended,
         losses=(*before, *since),
-        ious=tuple(control.rungs[heat.rung].ious.values()),
+        ious=tuple(control.rungs[current.rung].ious.values()),
         epochs=race.course.epochs,
         diverged={
             name: str(result.lost)
             for name, result in results.items()
             if result.lost and result.lost.kind is LostKind.DIVERGED
         },
-        dropped=heat.dropped,
+        dropped=current.dropped,
     )
     may_win = [b.name for b in race.branches if b.name not in (CONTROL, TWIN)]
     winner = verdict.winner_among(may_win)
     meanings = explain_race(verdict, facts)
     refuted = refuted_causes(verdict, facts)
-    return RaceOutcome(race.branches, results, heat, verdict, winner, meanings, start, refuted)
+    return RaceOutcome(race.branches, results, current, verdict, winner, meanings, start, refuted)
 
 
 def begin_winner(race: Race, outcome: RaceOutcome, folder: RunFolder) -> Path | None:

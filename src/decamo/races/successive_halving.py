@@ -15,9 +15,9 @@ from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
 
 __all__ = [
-    "Heat",
+    "HalvingRound",
     "full_settings",
-    "heat_of",
+    "halving_round",
     "lineage_of",
     "race_seconds",
     "trial_settings",
@@ -167,7 +167,7 @@ def race_seconds(start: StartPoint, epochs: int, records: Sequence[EpochRecord])
 
 
 @dataclass(frozen=True)
-class Heat:
+class HalvingRound:
     """What is to be done.
 
     Attributes:
@@ -188,8 +188,8 @@ class Heat:
         return not self.todo
 
 
-def heat_of(results: Mapping[str, Result], epochs: int) -> Heat:
-    """The heat under way.
+def halving_round(results: Mapping[str, Result], epochs: int) -> HalvingRound:
+    """The round under way.
 
     Trials go to the rungs from the middle of the trial on, all to one before any to the next. Those
     clearly behind the leader go no farther, unless they are ahead of the control: they may not win,
@@ -204,7 +204,7 @@ def heat_of(results: Mapping[str, Result], epochs: int) -> Heat:
     for rung in range((epochs + 1) // 2, epochs + 1):
         todo = tuple(name for name in alive if rung not in results[name].rungs)
         if todo or rung == epochs:
-            return Heat(rung, todo, tuple(alive), dropped)
+            return HalvingRound(rung, todo, tuple(alive), dropped)
         now = {name: results[name].rungs[rung] for name in alive}
         seed_noise = _seed_noise(results, rung)
         ahead = {name for name in alive if now[name].iou > now[CONTROL].iou + seed_noise}
@@ -214,16 +214,16 @@ def heat_of(results: Mapping[str, Result], epochs: int) -> Heat:
     raise ValueError(f"want at least 1 epoch; got {epochs}")
 
 
-def verdict_of(results: Mapping[str, Result], heat: Heat) -> Verdict:
+def verdict_of(results: Mapping[str, Result], current: HalvingRound) -> Verdict:
     """Hold those that came to the end against the control there.
 
     Raises:
         ValueError: the race is not over.
     """
-    if not heat.over:
-        raise ValueError(f"want the end of the race; got {heat.todo} still to be trained")
-    at_end: dict[str, Rung] = {name: results[name].rungs[heat.rung] for name in heat.alive}
-    return judge(matrix(at_end), CONTROL, seed_noise=_seed_noise(results, heat.rung))
+    if not current.over:
+        raise ValueError(f"want the end of the race; got {current.todo} still to be trained")
+    at_end: dict[str, Rung] = {name: results[name].rungs[current.rung] for name in current.alive}
+    return judge(matrix(at_end), CONTROL, seed_noise=_seed_noise(results, current.rung))
 
 
 def _seed_noise(results: Mapping[str, Result], upto: int) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from decamo.report.page import escaped, plot, table
 from decamo.report.svg_chart import draw_chart
 from decamo.report.svg_heat import heat_map
@@ -55,7 +55,7 @@ class Sheet:
     picture: str
 
 
-def experts_section(past: Past, sheets: Sequence[Sheet] = ()) -> str:
+def experts_section(past: TrainingLog, sheets: Sequence[Sheet] = ()) -> str:
     """All that is known of the experts as HTML; empty where nothing is."""
     kinds = _kinds(past)
     figures = _use(past.points, kinds) + _routing(past.points)
@@ -64,7 +64,7 @@ def experts_section(past: Past, sheets: Sequence[Sheet] = ()) -> str:
     return f'<section><h2 id="experts">Experts</h2>{shown}</section>' if shown else ""
 
 
-def _kinds(past: Past) -> list[str]:
+def _kinds(past: TrainingLog) -> list[str]:
     """Names of the experts where the run chose them; empty for the built-in ones in turn."""
     settings = past.stretches[-1].settings if past.stretches else {}
     return [str(name) for name in settings.get("model", {}).get("experts") or ()]

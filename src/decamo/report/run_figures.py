@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 from statistics import median
 from typing import Any
 
-from decamo.history import Past, Point
+from decamo.history import Point, TrainingLog
 from decamo.report.page import escaped, plot, table
 from decamo.report.svg_chart import draw_chart
 from decamo.report.svg_parts import Band, Chart, ChartFan, Dot, Line, Mark, key
@@ -35,7 +35,7 @@ def best_point(points: Sequence[Point]) -> Point | None:
     return max(scored, key=lambda p: p.iou or 0.0, default=None)
 
 
-def run_charts(past: Past, target: float | None = None, fan: ChartFan | None = None) -> str:
+def run_charts(past: TrainingLog, target: float | None = None, fan: ChartFan | None = None) -> str:
     """All curves that are known of a run, as HTML; empty where no epoch is.
 
     Args:
@@ -163,11 +163,11 @@ def _stages(points: Sequence[Point]) -> tuple[Band, ...]:
     return bands if len(bands) > 1 else ()
 
 
-def _marks(past: Past) -> tuple[Mark, ...]:
+def _marks(past: TrainingLog) -> tuple[Mark, ...]:
     return (*_resumes(past), *_unfreezings(past.points))
 
 
-def _resumes(past: Past) -> Iterator[Mark]:
+def _resumes(past: TrainingLog) -> Iterator[Mark]:
     for stretch in past.stretches[1:]:
         word = stretch.word or "resume"
         yield Mark(stretch.first_epoch, word, f"{word}: {stretch.reason}" if stretch.reason else "")
@@ -196,7 +196,7 @@ _COLUMNS = (
 )
 
 
-def lineage_table(past: Past) -> str:
+def lineage_table(past: TrainingLog) -> str:
     """A row for each start, resume and rollback; empty where none is known."""
     rows = [
         [
@@ -217,7 +217,7 @@ def lineage_table(past: Past) -> str:
     )
 
 
-def _ends(past: Past) -> Iterator[int]:
+def _ends(past: TrainingLog) -> Iterator[int]:
     """The last finished epoch of each stretch."""
     after = [s.first_epoch for s in past.stretches[1:]]
     newest = past.points[-1].epoch if past.points else 0

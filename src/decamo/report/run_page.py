@@ -8,7 +8,7 @@ from decamo import __version__
 from decamo.diagnosis import Advice, Diagnosis
 from decamo.diagnosis.fan import LEVELS
 from decamo.diagnosis.forecast import Forecast
-from decamo.history import Past
+from decamo.history import TrainingLog
 from decamo.report.advice_section import (
     ADVICE_STYLE,
     VERDICT_STYLE,
@@ -92,7 +92,7 @@ class Findings:
     races: Sequence[RaceTold] = ()
 
 
-def run_page(past: Past, findings: Findings) -> str:
+def run_page(past: TrainingLog, findings: Findings) -> str:
     """The page: no script, no request to anywhere, readable on a phone and on paper."""
     name = PurePath(past.source).name or past.source or "a run"
     parts = [
@@ -132,7 +132,7 @@ def part(diagnosis: Diagnosis | None = None, advice: Advice | None = None, chart
     return f'<iframe srcdoc="{whole}" width="100%" height="640" style="border:0"></iframe>'
 
 
-def _header(name: str, past: Past) -> str:
+def _header(name: str, past: TrainingLog) -> str:
     source = f'<p class="soft">{escaped(past.source)}</p>' if past.source != name else ""
     return (
         f'<header><p class="eyebrow">decamo, report of a run</p><h1>{escaped(name)}</h1>{source}'
@@ -140,7 +140,7 @@ def _header(name: str, past: Past) -> str:
     )
 
 
-def standing(past: Past) -> str:
+def standing(past: TrainingLog) -> str:
     """How far the run is, in a sentence."""
     if not past.points:
         return "No epoch is finished: there is nothing to draw yet."
@@ -153,7 +153,7 @@ def standing(past: Past) -> str:
     return f"All {end} epochs are finished."
 
 
-def _tiles(past: Past, findings: Findings) -> str:
+def _tiles(past: TrainingLog, findings: Findings) -> str:
     tiles = "".join(
         f'<div class="tile">{name}<b>{value}</b><span class="soft">{remark}</span></div>'
         for name, value, remark in _figures(past, findings)
@@ -161,7 +161,7 @@ def _tiles(past: Past, findings: Findings) -> str:
     return f'<section class="tiles" aria-label="key figures">{tiles}</section>' if tiles else ""
 
 
-def _figures(past: Past, findings: Findings) -> Iterator[tuple[str, str, str]]:
+def _figures(past: TrainingLog, findings: Findings) -> Iterator[tuple[str, str, str]]:
     points, target = past.points, findings.diagnosis.target
     best = best_point(points)
     if best is not None and best.iou is not None:
@@ -183,7 +183,7 @@ def _figures(past: Past, findings: Findings) -> Iterator[tuple[str, str, str]]:
         yield "Time", duration(sum(seconds)), f"{duration(sum(seconds) / len(seconds))} an epoch"
 
 
-def _curves(past: Past, findings: Findings) -> str:
+def _curves(past: TrainingLog, findings: Findings) -> str:
     foreseen = findings.forecast
     charts = run_charts(past, findings.diagnosis.target, _fan(foreseen))
     if not charts:
@@ -203,12 +203,12 @@ def _fan(forecast: Forecast | None) -> ChartFan | None:
     return ChartFan(forecast.epochs, dict(columns))
 
 
-def _lineage(past: Past, diagnosis: Diagnosis) -> str:
+def _lineage(past: TrainingLog, diagnosis: Diagnosis) -> str:
     seen = "".join(f"<li>{escaped(fact)}</li>" for fact in diagnosis.seen)
     return f"<section><h2>Lineage</h2>{lineage_table(past)}<ul>{seen}</ul></section>"
 
 
-def _settings(past: Past) -> str:
+def _settings(past: TrainingLog) -> str:
     settings = past.stretches[-1].settings if past.stretches else {}
     return settings_table(settings) if settings else ""
 

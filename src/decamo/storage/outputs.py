@@ -30,17 +30,11 @@ __all__ = [
     "write_streamed",
 ]
 
-PREDICTION_MARK = "decamo predict"
-PLAN_MARK = "decamo plan"
-SCORES_MARK = "decamo evaluate"
+PREDICTION_MARK, PLAN_MARK, SCORES_MARK = "decamo predict", "decamo plan", "decamo evaluate"
 """What stands under ``Software`` in the PNGs of these commands, so that they know their own."""
 
-_MARKS = {
-    "--out": PREDICTION_MARK,
-    "--png": PLAN_MARK,
-    "--checkpoint-dir": PLAN_MARK,
-    "--atlas": SCORES_MARK,
-}
+_MARKS = {"--out": PREDICTION_MARK, "--atlas": SCORES_MARK}
+_MARKS |= dict.fromkeys(("--png", "--checkpoint-dir"), PLAN_MARK)
 _OLDER_MARK = "Matplotlib"  # pictures of earlier versions
 _TEXTS = {
     "--json": ".json",

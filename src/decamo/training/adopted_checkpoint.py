@@ -11,7 +11,7 @@ from decamo import __version__
 from decamo.checkpoint import Best, Checkpoint, EmaWeights, EpochSums
 from decamo.errors import CheckpointMismatch
 from decamo.history import EpochRecord, Journal
-from decamo.history.series import Point
+from decamo.history.training_log import Point
 from decamo.nn import SegmentationNetwork
 from decamo.nn.foreign import ForeignNetwork
 from decamo.nn.name_fitting import fit_names

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from decamo.history.series import Point
+from decamo.history.training_log import Point
 from decamo.nn.weights import named
 from decamo.settings import TrainSettings, flag_of
 from decamo.settings.foreign_names import options_named_elsewhere

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decamo.history.log_names import ColumnMeaning
-from decamo.history.sightings import Said, SeenEpoch, spans
+from decamo.history.parsed_lines import Said, SeenEpoch, spans
 
 
 def said(value: float, rank: int = 2, *, running: bool = False) -> Said:

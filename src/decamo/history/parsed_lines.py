@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from decamo.history.log_names import ColumnMeaning
 
-__all__ = ["MOST_EPOCHS", "Said", "SeenEpoch", "Sighting", "spans"]
+__all__ = ["MOST_EPOCHS", "ParsedLine", "Said", "SeenEpoch", "spans"]
 
 _AVERAGED = ("loss", "val_loss", "grad_norm", "part", "val_part")
 
@@ -34,7 +34,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class ParsedLine:
     """What one line says of one epoch.
 
     Attributes:

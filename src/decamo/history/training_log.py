@@ -8,7 +8,7 @@ from typing import Any
 
 from decamo.schedule import Lineage
 
-__all__ = ["Origin", "Past", "Point", "Stretch"]
+__all__ = ["LogSegment", "Origin", "Point", "TrainingLog"]
 
 
 class Origin(StrEnum):
@@ -87,7 +87,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class LogSegment:
     """Epochs under one set of flags: from a start or resume up to the next one.
 
     Attributes:
@@ -118,7 +118,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Past:
+class TrainingLog:
     """All that is known of a run.
 
     Attributes:
@@ -131,7 +131,7 @@ class Past:
     """
 
     points: tuple[Point, ...]
-    stretches: tuple[Stretch, ...] = ()
+    stretches: tuple[LogSegment, ...] = ()
     checkpoint: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from decamo.errors import DataError
-from decamo.history.history_files import past_of_document, past_of_events
+from decamo.history.history_files import log_of_document, log_of_events
 from decamo.history.log_names import lines_of
 from decamo.history.logs import LogReader
-from decamo.history.run_past import join, past_of_journal
-from decamo.history.series import Past
+from decamo.history.run_log import join, log_of_journal
+from decamo.history.training_log import TrainingLog
 from decamo.storage.run_folder import RunFolder
 
-__all__ = ["STANDARD_INPUT", "read_past"]
+__all__ = ["STANDARD_INPUT", "read_training_log"]
 
 STANDARD_INPUT = "-"
 _LOGS = (
@@ -34,7 +34,7 @@ _MOST_LOOKED_AT = 50  # files of a folder without a journal
 _WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
-def read_past(paths: Sequence[str | Path], stdin: BinaryIO | None = None) -> Past:
+def read_training_log(paths: Sequence[str | Path], stdin: BinaryIO | None = None) -> TrainingLog:
     """The past of a run.
 
     Args:
@@ -51,7 +51,7 @@ def read_past(paths: Sequence[str | Path], stdin: BinaryIO | None = None) -> Pas
     return join([_one(str(path), stdin) for path in paths])
 
 
-def _one(name: str, stdin: BinaryIO | None) -> Past:
+def _one(name: str, stdin: BinaryIO | None) -> TrainingLog:
     if name == STANDARD_INPUT:
         if stdin is None:
             raise DataError(name, "there is no standard input here", "name a file instead")
@@ -66,7 +66,7 @@ def _one(name: str, stdin: BinaryIO | None) -> Past:
         raise DataError(path, f"cannot be read ({reason})", "check its name and rights") from error
 
 
-def _file(path: Path) -> Past:
+def _file(path: Path) -> TrainingLog:
     folder = RunFolder(path.parent)
     if path.suffix.lower() in _WEIGHTS:
         beside = folder.journal.exists()
@@ -78,21 +78,21 @@ def _file(path: Path) -> Past:
     return past
 
 
-def _reader(path: Path) -> Callable[[Path], Past]:
+def _reader(path: Path) -> Callable[[Path], TrainingLog]:
     if "tfevents" in path.name:
-        return past_of_events
-    return past_of_journal if path.name == RunFolder(path.parent).journal.name else _text
+        return log_of_events
+    return log_of_journal if path.name == RunFolder(path.parent).journal.name else _text
 
 
-def _text(path: Path) -> Past:
-    whole = past_of_document(path)
+def _text(path: Path) -> TrainingLog:
+    whole = log_of_document(path)
     if whole is not None:
         return whole
     with path.open("rb") as file:
         return _told(lines_of(file), str(path))
 
 
-def _told(lines: Iterator[str], source: str) -> Past:
+def _told(lines: Iterator[str], source: str) -> TrainingLog:
     reader = LogReader(source)
     past = reader.read(lines)
     if not reader.seen:
@@ -104,15 +104,15 @@ def _told(lines: Iterator[str], source: str) -> Past:
     return past
 
 
-def _folder(path: Path) -> Past:
+def _folder(path: Path) -> TrainingLog:
     folder = RunFolder(path)
     own = folder.journal.exists()
-    past = past_of_journal(folder.journal) if own else _of_another_tool(path)
+    past = log_of_journal(folder.journal) if own else _of_another_tool(path)
     best = str(folder.best) if folder.best.exists() else past.checkpoint
     return replace(past, source=str(path), checkpoint=best)
 
 
-def _of_another_tool(path: Path) -> Past:
+def _of_another_tool(path: Path) -> TrainingLog:
     """The file of a folder that says the most, by epochs with an IoU.
 
     Files that tell the same run are one log in several forms.
@@ -120,8 +120,8 @@ def _of_another_tool(path: Path) -> Past:
     Raises:
         DataError: there is none, or there are several that tell different runs.
     """
-    best: Past | None = None
-    found: list[tuple[str, Past]] = []
+    best: TrainingLog | None = None
+    found: list[tuple[str, TrainingLog]] = []
     for reader, file in _candidates(path):
         try:
             past = reader(file)
@@ -146,7 +146,7 @@ def _of_another_tool(path: Path) -> Past:
     return best
 
 
-def _contradicts(past: Past, best: Past) -> bool:
+def _contradicts(past: TrainingLog, best: TrainingLog) -> bool:
     """Whether two logs cannot be of one run: an epoch of both has scores that differ."""
     known = {p.epoch: p for p in best.points}
     for point in past.points:
@@ -158,7 +158,7 @@ def _contradicts(past: Past, best: Past) -> bool:
     return False
 
 
-def _candidates(path: Path) -> Iterator[tuple[Callable[[Path], Past], Path]]:
+def _candidates(path: Path) -> Iterator[tuple[Callable[[Path], TrainingLog], Path]]:
     """Files that may be logs, up to three folders deep (``lightning_logs/version_0``)."""
     seen: set[Path] = set()
     races = RunFolder(path).races  # the trials of a race are runs of their own
@@ -171,10 +171,10 @@ def _candidates(path: Path) -> Iterator[tuple[Callable[[Path], Past], Path]]:
                     yield _file, file
     events = {file.parent for d in ("", "*/", "*/*/") for file in path.glob(d + _EVENTS)}
     for folder in sorted(events):
-        yield past_of_events, folder
+        yield log_of_events, folder
 
 
-def _worth(past: Past) -> tuple[int, int]:
+def _worth(past: TrainingLog) -> tuple[int, int]:
     return sum(p.known("iou") is not None for p in past.points), len(past.points)
 
 

@@ -9,27 +9,27 @@ from typing import Any
 
 from decamo.errors import DecamoError
 from decamo.history.journal import read_journal
-from decamo.history.series import Origin, Past, Point, Stretch
-from decamo.history.sightings import MOST_EPOCHS, spans
+from decamo.history.parsed_lines import MOST_EPOCHS, spans
+from decamo.history.training_log import LogSegment, Origin, Point, TrainingLog
 from decamo.schedule import HEAD, Lineage
 
-__all__ = ["KINDS", "join", "past_of_entries", "past_of_journal"]
+__all__ = ["KINDS", "join", "log_of_entries", "log_of_journal"]
 
 KINDS = frozenset(
     {"run", "baseline", "stage", "opened", "step", "epoch", "memory", "rollback", "interrupted"}
 )
 
 
-def past_of_journal(path: Path) -> Past:
+def log_of_journal(path: Path) -> TrainingLog:
     """What a run's ``journal.jsonl`` tells; a line cut short by a crash is passed over.
 
     Raises:
         OSError: the file cannot be read.
     """
-    return past_of_entries(read_journal(path), str(path))
+    return log_of_entries(read_journal(path), str(path))
 
 
-def past_of_entries(entries: Iterable[Mapping[str, Any]], source: str = "") -> Past:
+def log_of_entries(entries: Iterable[Mapping[str, Any]], source: str = "") -> TrainingLog:
     """What a journal's lines tell.
 
     After a resume from an earlier checkpoint, the epochs written since that checkpoint were left
@@ -46,12 +46,12 @@ def past_of_entries(entries: Iterable[Mapping[str, Any]], source: str = "") -> P
         notes.append(f"lines of the journal without a possible epoch, passed over: {reader.broken}")
     if not points:
         notes.append("no epoch is finished")
-    return Past(
+    return TrainingLog(
         points, tuple(reader.stretches), source=source, notes=tuple(notes), origin=Origin.OURS
     )
 
 
-def join(pasts: Sequence[Past]) -> Past:
+def join(pasts: Sequence[TrainingLog]) -> TrainingLog:
     """One past out of the parts of a lineage, each resumed from a checkpoint of another.
 
     Parts follow each other by their first epoch, equals in the order given; from where a part
@@ -60,9 +60,11 @@ def join(pasts: Sequence[Past]) -> Past:
     known = [past for past in pasts if past.points or past.stretches]
     if len(pasts) == 1 or not known:
         told = tuple(note for past in pasts for note in past.notes)
-        return replace(pasts[0], notes=told) if pasts else Past((), notes=("nothing was read",))
+        return (
+            replace(pasts[0], notes=told) if pasts else TrainingLog((), notes=("nothing was read",))
+        )
     points: dict[int, Point] = {}
-    stretches: list[Stretch] = []
+    stretches: list[LogSegment] = []
     left: set[int] = set()
     for past in sorted(known, key=_begin):
         begin = _begin(past)
@@ -73,7 +75,7 @@ def join(pasts: Sequence[Past]) -> Past:
     if left:
         notes.append(_left_behind(left))
     checkpoints = [past.checkpoint for past in sorted(known, key=_begin) if past.checkpoint]
-    return Past(
+    return TrainingLog(
         tuple(point for _, point in sorted(points.items())),
         tuple(stretches),
         checkpoint=checkpoints[-1] if checkpoints else "",
@@ -88,7 +90,7 @@ def join(pasts: Sequence[Past]) -> Past:
 _SURER = (Origin.OURS, Origin.FOREIGN)
 
 
-def _begin(past: Past) -> int:
+def _begin(past: TrainingLog) -> int:
     firsts = [s.first_epoch for s in past.stretches[:1]] + [p.epoch for p in past.points[:1]]
     return min(firsts)
 
@@ -102,7 +104,7 @@ class _Reader:
     """Reads a journal's lines in their order."""
 
     points: dict[int, Point] = field(default_factory=dict)
-    stretches: list[Stretch] = field(default_factory=list)
+    stretches: list[LogSegment] = field(default_factory=list)
     left: set[int] = field(default_factory=set)
     again: set[int] = field(default_factory=set)
     broken: int = 0
@@ -140,7 +142,7 @@ class _Reader:
         settings = entry.get("settings")
         sections = settings.items() if isinstance(settings, Mapping) else ()
         self.stretches.append(
-            Stretch(
+            LogSegment(
                 first_epoch=first,
                 word=str(entry.get("word") or ""),
                 reason=str(entry.get("reason") or ""),

@@ -13,17 +13,17 @@ from decamo.history import (
     Baseline,
     EpochDone,
     Journal,
-    Past,
+    LogSegment,
     Point,
     RolledBack,
     StageStarted,
     StepDone,
     StepRecord,
-    Stretch,
+    TrainingLog,
     join,
-    past_of_journal,
+    log_of_journal,
 )
-from decamo.history.run_past import past_of_entries
+from decamo.history.run_log import log_of_entries
 from decamo.schedule import Lineage, Position, Segment, SegmentKind, resume, rolled_back
 from decamo.settings import ScheduleSettings, TrainSettings
 from decamo.settings.plain import to_plain
@@ -70,7 +70,7 @@ def test_a_point_holds_what_the_record_and_its_steps_hold(path: Path) -> None:
     with Journal(path) as journal:
         begin(journal, "start", LEDGER, 1)
         train(journal, range(1, 3), 0.5)
-    past = past_of_journal(path)
+    past = log_of_journal(path)
     assert past.points[0] == Point(
         epoch=1,
         loss=RECORD.loss,
@@ -96,7 +96,7 @@ def test_a_point_holds_what_the_record_and_its_steps_hold(path: Path) -> None:
         routing_balance=(1.0, 0.0),
     )
     assert past.stretches == (
-        Stretch(
+        LogSegment(
             1,
             "start",
             "because",
@@ -125,7 +125,7 @@ def test_a_point_holds_what_the_record_and_its_steps_hold(path: Path) -> None:
 )
 def test_gates_that_make_no_table_are_not_known(broken: dict[str, Any]) -> None:
     entry = {"kind": "epoch", **RECORD.to_plain(), **broken}
-    point = past_of_entries([entry]).points[0]
+    point = log_of_entries([entry]).points[0]
     assert (point.gates, point.routing_entropy, point.routing_balance) == ((), (), ())
     assert point.usage == (0.25, 0.75)
 
@@ -134,7 +134,7 @@ def test_a_journal_of_before_has_no_gates() -> None:
     plain = RECORD.to_plain()
     for name in ("gates", "routing_entropy", "routing_balance"):
         del plain[name]
-    point = past_of_entries([{"kind": "epoch", **plain}]).points[0]
+    point = log_of_entries([{"kind": "epoch", **plain}]).points[0]
     assert point.gates == ()
     assert point.iou == RECORD.iou
 
@@ -144,9 +144,9 @@ def test_a_branch_is_planned_to_its_own_end(path: Path) -> None:
     branch = resume(LEDGER, wanted, Position(86, 860), images=40)
     with Journal(path) as journal:
         begin(journal, "branch", branch.lineage, 87)
-    (stretch,) = past_of_journal(path).stretches
+    (stretch,) = log_of_journal(path).stretches
     assert (stretch.first_epoch, stretch.word, stretch.planned_end) == (87, "branch", 130)
-    assert past_of_journal(path).notes == ("no epoch is finished",)
+    assert log_of_journal(path).notes == ("no epoch is finished",)
 
 
 def test_epochs_after_an_earlier_checkpoint_were_left_behind(path: Path) -> None:
@@ -156,7 +156,7 @@ def test_epochs_after_an_earlier_checkpoint_were_left_behind(path: Path) -> None
         train(journal, range(1, 45), 0.25)
         begin(journal, "branch", branch.lineage, 41)
         train(journal, range(41, 43), 0.75)
-    past = past_of_journal(path)
+    past = log_of_journal(path)
     assert [(p.epoch, p.iou) for p in past.points[-3:]] == [(40, 0.25), (41, 0.75), (42, 0.75)]
     assert [s.first_epoch for s in past.stretches] == [1, 41]
     assert [note.split(": ")[-1] for note in past.notes] == ["epochs 43 to 44", "epochs 41 to 42"]
@@ -171,7 +171,7 @@ def test_a_run_that_went_back_by_itself_begins_a_stretch_there(path: Path) -> No
         journal.on_event(RolledBack(place.step + 11, place, back.last.reason, ("a", "b"), back))
         journal.on_event(StageStarted(LEDGER.plan.stage_of_epoch(5), 5))
         train(journal, range(5, 8), 0.5)
-    past = past_of_journal(path)
+    past = log_of_journal(path)
     assert [(p.epoch, p.iou) for p in past.points] == [
         *((n, 0.4) for n in range(1, 5)),
         *((n, 0.5) for n in range(5, 8)),
@@ -190,7 +190,7 @@ def test_a_continue_goes_on_where_its_lines_say(path: Path) -> None:
         begin(journal, "continue", LEDGER, 6)  # its lineage still says: since epoch 1
         train(journal, range(6, 8), 0.5)
         begin(journal, "continue", LEDGER, 8)
-    past = past_of_journal(path)
+    past = log_of_journal(path)
     assert [s.first_epoch for s in past.stretches] == [1, 6, 8]
     assert [p.epoch for p in past.points] == list(range(1, 8))
     assert past.notes == ()
@@ -201,7 +201,7 @@ def test_a_run_stopped_in_its_first_epoch_keeps_its_baseline(path: Path) -> None
         begin(journal, "start", LEDGER, 1)
         begin(journal, "continue", LEDGER, 1)
         train(journal, range(1, 2), 0.5)
-    (stretch,) = past_of_journal(path).stretches
+    (stretch,) = log_of_journal(path).stretches
     assert (stretch.word, stretch.baseline_iou) == ("continue", 0.125)
 
 
@@ -214,7 +214,7 @@ def test_a_branch_stopped_in_its_first_epoch_is_still_a_branch(path: Path) -> No
         begin(journal, "branch", branch, 6)
         begin(journal, "continue", branch, 6)
         train(journal, range(6, 7), 0.5)
-    _, stretch = past_of_journal(path).stretches
+    _, stretch = log_of_journal(path).stretches
     assert (stretch.word, stretch.first_epoch, stretch.baseline_iou) == ("branch", 6, 0.125)
 
 
@@ -225,7 +225,7 @@ def test_records_of_earlier_versions_and_diverged_losses(path: Path) -> None:
         train(journal, range(86, 87), 0.5)
         journal.write("step", asdict(StepRecord(1, 87, 0.5, {}, {}, math.inf, True)))
         journal.write("epoch", old | {"loss": math.nan})
-    first, second = past_of_journal(path).points
+    first, second = log_of_journal(path).points
     assert first.skipped == RECORD.skipped
     assert (second.skipped, second.val_images, second.iou_sd) == (1, None, None)
     assert second.grad_norm is None
@@ -237,7 +237,7 @@ def test_a_cut_run_line_does_not_hide_the_resume(path: Path) -> None:
     with Journal(path) as journal:
         train(journal, range(1, 6), 0.25)
         train(journal, range(3, 4), 0.75)
-    past = past_of_journal(path)
+    past = log_of_journal(path)
     assert [(p.epoch, p.iou) for p in past.points] == [(1, 0.25), (2, 0.25), (3, 0.75)]
     assert len(past.notes) == 2
 
@@ -252,14 +252,14 @@ def test_damaged_lines_are_passed_over(path: Path, line: str) -> None:
         file.write(line + "\n")
     with Journal(path) as journal:
         train(journal, range(2, 3), 0.5)
-    assert [p.epoch for p in past_of_journal(path).points] == [1, 2]
+    assert [p.epoch for p in log_of_journal(path).points] == [1, 2]
 
 
 @pytest.mark.parametrize("lineage", [None, [], [{}], [{"schedule": {}}], "x", [1], {"a": 1}])
 def test_a_lineage_of_another_version_has_no_known_end(lineage: Any) -> None:
     entry = {"kind": "run", "ledger": lineage, "settings": [], "train_images": -1, "word": None}
-    (stretch,) = past_of_entries([entry]).stretches
-    assert stretch == Stretch(1)
+    (stretch,) = log_of_entries([entry]).stretches
+    assert stretch == LogSegment(1)
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
@@ -287,7 +287,7 @@ plain = st.recursive(
     )
 )
 def test_any_lines(entries: list[dict[str, Any]]) -> None:
-    past = past_of_entries(entries)
+    past = log_of_entries(entries)
     epochs = [p.epoch for p in past.points]
     assert epochs == sorted(set(epochs))
     assert all(e >= 1 for e in epochs)
@@ -296,9 +296,9 @@ def test_any_lines(entries: list[dict[str, Any]]) -> None:
         json.dumps(asdict(point))
 
 
-def part(first: int, last: int, iou: float, checkpoint: str = "") -> Past:
+def part(first: int, last: int, iou: float, checkpoint: str = "") -> TrainingLog:
     points = tuple(Point(n, iou=iou) for n in range(first, last + 1))
-    return Past(points, (Stretch(first),), checkpoint, source=f"part {first}")
+    return TrainingLog(points, (LogSegment(first),), checkpoint, source=f"part {first}")
 
 
 def test_parts_of_a_lineage_follow_each_other_in_any_order() -> None:
@@ -315,6 +315,6 @@ def test_parts_of_a_lineage_follow_each_other_in_any_order() -> None:
 def test_a_single_part_and_empty_parts() -> None:
     a = part(1, 3, 0.1, "a.pth")
     assert join([a]) == a
-    assert join([Past((), notes=("empty",), source="b"), a]).points == a.points
-    assert join([Past((), notes=("empty",))]).notes == ("empty",)
+    assert join([TrainingLog((), notes=("empty",), source="b"), a]).points == a.points
+    assert join([TrainingLog((), notes=("empty",))]).notes == ("empty",)
     assert join([]).points == ()
