@@ -1,3 +1,5 @@
+import errno
+import io
 import json
 from array import array
 from pathlib import Path
@@ -6,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from decamo.errors import StorageError
 from decamo.storage.json_text import json_pieces
 from decamo.storage.spilled import Picked, Spilled
 
@@ -60,3 +63,16 @@ def test_values_that_are_looked_up_are_written_as_a_list(count: int) -> None:
     later = {"sets": [{"images": Picked.those(values, range(count)), "x": 1}]}
     plain = {"sets": [{"images": values, "x": 1}]}
     assert "".join(json_pieces(later)) == json.dumps(plain, indent=2)
+
+
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", Full)
+    spilled: Spilled[int] = Spilled(2)
+    spilled.append(1)
+    spilled.append(2)
+    with pytest.raises(StorageError, match="No space left on device"):
+        spilled.append(3)

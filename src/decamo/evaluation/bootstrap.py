@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures
-from decamo.storage.spilled import unnamed_file
+from decamo.storage.spilled import explained_temporaries, unnamed_file
 
 __all__ = [
     "CURVES",
@@ -76,8 +76,9 @@ class Draws:
         for first, counted in _drawn(images, count, seed):
             for start in range(0, images, _BLOCK):
                 part = counted[:, start : start + _BLOCK].astype(np.uint32)
-                self._file.seek(4 * (start * count + first * part.shape[1]))
-                self._file.write(part.tobytes())
+                with explained_temporaries():
+                    self._file.seek(4 * (start * count + first * part.shape[1]))
+                    self._file.write(part.tobytes())
 
     def blocks(self) -> Iterator[tuple[slice, _Floats]]:
         """Some images, and float64 ``[count, images]`` of them."""

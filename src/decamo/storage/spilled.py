@@ -7,10 +7,14 @@ import pickle
 import tempfile
 import weakref
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, Generic, TypeVar, overload
 
-__all__ = ["Picked", "Spilled", "unnamed_file"]
+from decamo.storage.durable import storage_error
+
+__all__ = ["Picked", "Spilled", "explained_temporaries", "unnamed_file"]
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -35,7 +39,11 @@ class Spilled(Sequence[T]):
         self._file: IO[bytes] | None = None
 
     def append(self, value: T) -> None:
-        """Add one at the end."""
+        """Add one at the end.
+
+        Raises:
+            StorageError: there is no room for temporary files.
+        """
         if self._file is None and len(self._here) < self._most:
             self._here.append(value)
             return
@@ -48,8 +56,9 @@ class Spilled(Sequence[T]):
 
     def _write(self, file: IO[bytes], value: T) -> None:
         data = pickle.dumps(value, protocol=5)
-        file.seek(self._end)
-        file.write(data)
+        with explained_temporaries():
+            file.seek(self._end)
+            file.write(data)
         self._starts.append(self._end)
         self._end += len(data)
 
@@ -73,10 +82,24 @@ class Spilled(Sequence[T]):
 
 
 def unnamed_file(owner: object) -> IO[bytes]:
-    """A file without a name, closed and gone with its owner."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+    """A file without a name, closed and gone with its owner.
+
+    Raises:
+        StorageError: there is no room for temporary files.
+    """
+    with explained_temporaries():
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
     weakref.finalize(owner, file.close)
     return file
+
+
+@contextmanager
+def explained_temporaries() -> Iterator[None]:
+    """Within the block, trouble with temporary files is a ``StorageError`` that names their folder."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(Path(tempfile.gettempdir()), error) from error
 
 
 class Picked(Sequence[T], Generic[S, T]):
