@@ -95,7 +95,7 @@ def unnamed_file(owner: object) -> IO[bytes]:
 
 @contextmanager
 def explained_temporaries() -> Iterator[None]:
-    """Within the block, trouble with temporary files is a ``StorageError`` that names their folder."""
+    """Within it, trouble with temporary files is a ``StorageError`` that names their folder."""
     try:
         yield
     except OSError as error:
