@@ -25,6 +25,7 @@ BENCHMARKS = {
     "quality": "networks of others and our own, trained alike on photographs and scored",
     "ablation": "what each part of our network and its recipe is worth, left out or changed alone",
     "raced": "time of a race on Ray beside plain processes that share nothing",
+    "memory": "the peak of memory of audit, evaluate and predict, by the number of images",
     "house": "how the source stands: files, lengths, doubled names, what --help imports",
     "claims": "what the action plan expects and what decamo recommends, held against measurement",
 }

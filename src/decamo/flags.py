@@ -2,9 +2,9 @@
 
 import argparse
 import difflib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +15,8 @@ from decamo.history.log_reader import STANDARD_INPUT
 from decamo.recipes import RECIPES
 from decamo.settings import Option, flag_of, shown
 from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merged
-from decamo.storage.outputs import Read, write_output
+from decamo.storage.json_text import json_pieces
+from decamo.storage.outputs import Read, write_streamed
 from decamo.training.choosing import Given, insist_on_named_code, read_config
 
 __all__ = [
@@ -224,4 +225,4 @@ def write_json(path: Path | None, report: Mapping[str, Any]) -> None:
     if path is not None:
         if "decamo" not in report:
             report = {"decamo": __version__} | dict(report)
-        write_output(path, (json.dumps(report, indent=2, default=str) + "\n").encode())
+        write_streamed(path, (piece.encode() for piece in chain(json_pieces(report), "\n")))

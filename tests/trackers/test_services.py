@@ -59,7 +59,7 @@ def histories(kind: str, folder: Path, id: str) -> dict[str, list[tuple[int, flo
         parse = import_module("decamo.trackers.wandb")
         record = import_module("wandb.proto.wandb_internal_pb2").Record
         for file in sorted((folder / "trackers" / "wandb").glob("offline-run-*/*.wandb")):
-            assert file.parent.name.endswith(id)
+            assert id in file.parent.name
             for data in parse._records(file.read_bytes()):
                 entry = record.FromString(data)
                 if entry.WhichOneof("record_type") != "history":

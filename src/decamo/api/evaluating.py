@@ -35,6 +35,7 @@ from decamo.evaluation import (
 )
 from decamo.evaluation.cases import TrainedOn, trained_on
 from decamo.evaluation.network import NetworkMethod
+from decamo.evaluation.set_scores import measures_of
 from decamo.inference.views import Views
 from decamo.report.page import escaped
 from decamo.report.score_tables import (
@@ -114,8 +115,12 @@ class EvaluateResult:
     def _repr_html_(self) -> str:
         return f"<pre>{escaped(self, lines=True)}</pre>"
 
-    def to_plain(self) -> dict[str, Any]:
-        """Everything, for ``--json``."""
+    def to_plain(self, *, later: bool = False) -> dict[str, Any]:
+        """Everything, for ``--json``.
+
+        Args:
+            later: the images of each data set are no list, but looked up when they are written.
+        """
         options = self.scoring.options
         names = [method.name for method in self.scoring.methods]
         return {
@@ -124,7 +129,7 @@ class EvaluateResult:
             "conditions": protocol_text(self.scores),
             "methods": dict(zip(names, [*options.checkpoint, *options.predictions], strict=True)),
             "bootstrap": {"resamples": options.resamples, "seed": options.seed, "level": 0.95},
-            "datasets": [plain_score(s) for s in self.scores],
+            "datasets": [plain_score(s, later=later) for s in self.scores],
             "comparisons": [asdict(c) for c in self.comparisons],
             "trained_on": [asdict(one) for one in self.scoring.met],
         }
@@ -322,7 +327,7 @@ def _score(
 def _compared(options: ScoreOptions, scores: Sequence[SetScore]) -> list[Comparison]:
     if not options.compare:
         return []
-    by_name = {(s.method, s.dataset): [r.measures for r in s.results] for s in scores}
+    by_name = {(s.method, s.dataset): measures_of(s.results) for s in scores}
     a, b = options.compare
     return [
         comparison

@@ -21,7 +21,8 @@ from decamo.inference.model_digest import model_digest
 from decamo.inference.prediction_log import MadeBy, PredictedLine, PredictionLog, stamp_of
 from decamo.inference.video_result import VideoResult
 from decamo.storage import make_folder
-from decamo.storage.outputs import Read, Written, check_outputs
+from decamo.storage.many_outputs import check_many_outputs
+from decamo.storage.outputs import Read, Written
 
 __all__ = ["PredictionJob"]
 
@@ -64,7 +65,10 @@ class PredictionJob:
         self._annotations = request.write and PredictedAnnotations(
             request.out, request.write, request.instances, request.shard, request.resume
         )
-        self._by_source = {str(item.image): item for item in self.items}
+        self._by_source = (
+            {str(item.image): place for place, item in enumerate(self.items)}
+            if request.resume else {}
+        )  # fmt: skip
         self._clip_by_source = {str(clip.source): clip for clip in self._clips}
         self._done: dict[str, PredictedLine] = {}
         self._done_clips: dict[str, VideoResult] = {}
@@ -80,17 +84,26 @@ class PredictionJob:
             SettingsError: names output, input and remedy.
         """
         request, annotations = self.request, self._annotations
-        writes = [Written("--out", request.out, folder=True)]
-        writes += [Written("--out", path) for item in self.items for path in self._pictures(item)]
-        writes += [Written("--out", clip.output) for clip in self._clips]
+        further: list[Written] = []
         if annotations:
             todo = () if request.resume and request.write is Notation.COCO else self.items
-            writes += [Written("--write", path) for path in annotations.paths(todo)]
-        writes += [Written("--jsonl", request.jsonl)] if request.jsonl else []
-        writes += [Written("--json", report)] if report else []
-        reads = [Read("an image", item.image) for item in self.found.items]
-        reads += [Read("a video", clip.source) for clip in self.found.videos]
-        check_outputs([Read("CHECKPOINT", model), *reads], writes)
+            further += [Written("--write", path) for path in annotations.paths(todo)]
+        further += [Written("--jsonl", request.jsonl)] if request.jsonl else []
+        further += [Written("--json", report)] if report else []
+
+        def writes() -> Iterator[Written]:
+            yield Written("--out", request.out, folder=True)
+            pictures = (path for item in self.items for path in self._pictures(item))
+            yield from (Written("--out", path) for path in pictures)
+            yield from (Written("--out", clip.output) for clip in self._clips)
+            yield from further
+
+        def reads() -> Iterator[Read]:
+            yield Read("CHECKPOINT", model)
+            yield from (Read("an image", item.image) for item in self.found.items)
+            yield from (Read("a video", clip.source) for clip in self.found.videos)
+
+        check_many_outputs(reads, writes)
 
     def run(self, network: Model) -> list[str]:
         """Predict all that is not done; returns what is to be said of annotations.
@@ -102,7 +115,7 @@ class PredictionJob:
         request = self.request
         make_folder(request.out)
         # By the images of all shards: how one is read must not depend on who reads it.
-        images = [item.image for item in self.found.items]
+        images = (item.image for item in self.found.items)
         decided = rule_for_images(
             images, network.trained.rules, max_pixels=network.max_pixels, ear=self.ear
         )
@@ -113,7 +126,7 @@ class PredictionJob:
             with PredictionLog(
                 request.jsonl, options, resume=request.resume, is_done=self._is_done
             ) as log:
-                todo = [i for i in self.items if str(i.image) not in self._done]
+                todo = self._todo()
                 if self._annotations:
                     self._annotations.paths(todo)
                 ordered = self.in_order or bool(request.jsonl or self._annotations)
@@ -121,6 +134,11 @@ class PredictionJob:
                     self._take_in(made, log)
                 self._predict_videos(network, log)
         return self._annotations.finish() if self._annotations else []
+
+    def _todo(self) -> Sequence[Item]:
+        if not self._done:
+            return self.items
+        return [item for item in self.items if str(item.image) not in self._done]
 
     def _take_in(self, made: Iterator[MadeImage], log: PredictionLog) -> None:
         """Annotate and tell of each image, in their order with those that were done before."""
@@ -194,7 +212,8 @@ class PredictionJob:
             line = PredictedLine.from_plain(plain)
         except (KeyError, TypeError):
             return False
-        item = self._by_source.get(line.source)
+        place = self._by_source.get(line.source)
+        item = None if place is None else self.items[place]
         if item is None or line.outputs != self._outputs(item):
             return False
         if line.stamp != stamp_of(item.image) or not all(Path(p).is_file() for p in line.outputs):

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     result = score_prepared(scoring)
     print(result)
     _warn(scoring.met)
-    report = result.to_plain() | {"decamo": __version__}
+    report = result.to_plain(later=True) | {"decamo": __version__}
     _write(args, result.scores, report)
     if args.atlas:
         _draw(pictures, result)

@@ -1,6 +1,6 @@
 """A census -> the same, each pair with the rule of its data set, and what is to be said of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -121,7 +121,7 @@ class ImagesRule:
 
 
 def rule_for_images(
-    files: Sequence[Path],
+    files: Iterable[Path],
     trained: Mapping[str, ReadingRule],
     *,
     max_pixels: int = MAX_PIXELS,

@@ -1,18 +1,20 @@
 """Intervals by resampling images, and whether one method is better than another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
 from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures
+from decamo.storage.spilled import explained_temporaries, unnamed_file
 
 __all__ = [
     "CURVES",
     "MEASURES",
     "RESAMPLES",
     "Comparison",
+    "Draws",
     "compare",
     "interval",
     "resampled",
@@ -23,6 +25,7 @@ RESAMPLES = 2000  # the 2.5 % point then rests on 50 resamples
 CURVES = ("precision", "recall", "f", "e", "iou_curve", "dice_curve")
 MEASURES = tuple(f.name for f in fields(SetMeasures) if f.name not in ("count", *CURVES))
 _CHUNK = 1 << 22  # draws at a time, to bound memory
+_BLOCK = 8192  # images at a time, likewise; more than the field's test sets have
 
 _Floats = npt.NDArray[np.float64]
 
@@ -38,20 +41,64 @@ def resamples(images: int, *, count: int = RESAMPLES, seed: int = 0) -> _Floats:
     Returns:
         float64 ``[count, images]``; each row sums to 1.
     """
-    generator = np.random.Generator(np.random.Philox(seed))
     weights = np.empty((count, images))
+    for first, counted in _drawn(images, count, seed):
+        np.divide(counted, images, out=weights[first : first + len(counted)])
+    return weights
+
+
+def _drawn(images: int, count: int, seed: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """How often each image was drawn, some resamples at a time, and the number of the first."""
+    generator = np.random.Generator(np.random.Philox(seed))
     step = max(1, _CHUNK // images)
     for first in range(0, count, step):
         rows = min(step, count - first)
         drawn = generator.integers(0, images, (rows, images))
         drawn += np.arange(rows)[:, None] * images
-        counted = np.bincount(drawn.ravel(), minlength=rows * images)
-        weights[first : first + rows] = counted.reshape(rows, images) / images
-    return weights
+        yield first, np.bincount(drawn.ravel(), minlength=rows * images).reshape(rows, images)
+
+
+class Draws:
+    """The weights of :func:`resamples`, by blocks of images: those of a large set lie in a file.
+
+    Args:
+        images: in the set, at least 1.
+        count: of resamples.
+        seed: of the Philox generator.
+    """
+
+    def __init__(self, images: int, *, count: int = RESAMPLES, seed: int = 0) -> None:
+        self._images, self._count = images, count
+        self._whole = resamples(images, count=count, seed=seed) if images <= _BLOCK else None
+        if self._whole is not None:
+            return
+        self._file = unnamed_file(self)
+        for first, counted in _drawn(images, count, seed):
+            for start in range(0, images, _BLOCK):
+                part = counted[:, start : start + _BLOCK].astype(np.uint32)
+                with explained_temporaries():
+                    self._file.seek(4 * (start * count + first * part.shape[1]))
+                    self._file.write(part.tobytes())
+
+    def blocks(self) -> Iterator[tuple[slice, _Floats]]:
+        """Some images, and float64 ``[count, images]`` of them."""
+        if self._whole is not None:
+            yield slice(0, self._images), self._whole
+            return
+        for start in range(0, self._images, _BLOCK):
+            size = min(_BLOCK, self._images - start)
+            self._file.seek(4 * start * self._count)
+            counted = np.frombuffer(self._file.read(4 * size * self._count), dtype=np.uint32)
+            yield (
+                slice(start, start + size),
+                counted.reshape(self._count, size) / np.float64(self._images),
+            )
 
 
 def resampled(
-    images: Sequence[ImageMeasures], weights: _Floats, names: Sequence[str] = MEASURES
+    images: Sequence[ImageMeasures],
+    weights: _Floats | Draws,
+    names: Sequence[str] = MEASURES,
 ) -> dict[str, _Floats]:
     """Each measure of the set in each resample.
 
@@ -60,13 +107,24 @@ def resampled(
 
     Args:
         images: the measures of each image.
-        weights: float64 ``[resamples, images]``, such as from :func:`resamples`.
+        weights: float64 ``[resamples, images]``, such as from :func:`resamples`; or by blocks, of
+            which more than one may move the last bits.
         names: fields of ``SetMeasures``.
 
     Returns:
         float64 ``[resamples]`` for each name.
     """
-    return {name: _statistic(name, images, weights) for name in names}
+    found: dict[str, _Floats] = {}
+    whole = slice(0, len(images))
+    blocks = weights.blocks() if isinstance(weights, Draws) else [(whole, weights)]
+    for part, some in blocks:
+        columns = _columns(images[part], names)
+        for name in names:
+            value = np.asarray(some @ _column(name, columns))
+            found[name] = found[name] + value if name in found else value
+    return {
+        name: values.max(axis=1) if values.ndim == 2 else values for name, values in found.items()
+    }
 
 
 def interval(values: _Floats, level: float = 0.95) -> tuple[float, float]:
@@ -75,15 +133,30 @@ def interval(values: _Floats, level: float = 0.95) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _statistic(name: str, images: Sequence[ImageMeasures], weights: _Floats) -> _Floats:
+def _columns(images: Sequence[ImageMeasures], names: Sequence[str]) -> dict[str, _Floats]:
+    """Fields of the images ``[images]``, and curves ``[images, 256]``; each image is asked once."""
+    wanted = dict.fromkeys(map(_field_of, names))
+    columns = {
+        name: np.empty((len(images), 256) if name in CURVES else len(images)) for name in wanted
+    }
+    for row, image in enumerate(images):
+        for name, column in columns.items():
+            column[row] = getattr(image, name)
+    return columns
+
+
+def _field_of(name: str) -> str:
+    """What of an image a measure of the set is made of."""
     stem, _, kind = name.rpartition("_")
     if kind not in ("mean", "max"):
-        return np.asarray(weights @ np.array([getattr(i, name) for i in images], dtype=np.float64))
-    curve = stem if stem in ("f", "e") else f"{stem}_curve"
-    curves = np.stack([getattr(i, curve) for i in images])
-    if kind == "mean":
-        return np.asarray(weights @ curves.mean(axis=1))
-    return np.asarray((weights @ curves).max(axis=1))
+        return name
+    return stem if stem in ("f", "e") else f"{stem}_curve"
+
+
+def _column(name: str, columns: dict[str, _Floats]) -> _Floats:
+    """What is weighed: a number an image, or a curve where its maximum is taken afterwards."""
+    values = columns[_field_of(name)]
+    return values.mean(axis=1) if name.endswith("_mean") else values
 
 
 @dataclass(frozen=True)
@@ -141,7 +214,7 @@ def compare(
     (a, ones), (b, others) = first, second
     if len(ones) != len(others) or not ones:
         raise ValueError(f"want as many images of both, at least 1; got {len(ones)}, {len(others)}")
-    weights = resamples(len(ones), count=count, seed=seed)
+    weights = Draws(len(ones), count=count, seed=seed)
     was, now = summarize_measures(ones), summarize_measures(others)
     before, after = resampled(ones, weights), resampled(others, weights)
     made = []

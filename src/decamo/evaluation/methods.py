@@ -1,6 +1,7 @@
 """Whatever makes maps, scored on a set: a network, or a folder that some method wrote."""
 
 import typing
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +14,11 @@ from decamo.evaluation.cases import CaseSet
 from decamo.evaluation.convention import NonCam
 from decamo.evaluation.map_files import Channel, MapReading, decide_reading
 from decamo.evaluation.measurer import AnyMeasurer
-from decamo.evaluation.measuring import ImageResult, Job
+from decamo.evaluation.measuring import Dropped, ImageResult, Job
 from decamo.evaluation.predictions import MapFolder, match_maps
 from decamo.evaluation.set_scores import Protocol, prints_of
 from decamo.metrics import ImageMeasures
+from decamo.storage.spilled import Picked, Spilled
 
 __all__ = ["MapMethod", "Method", "MethodOutcome", "run_method"]
 
@@ -129,11 +131,11 @@ class MethodOutcome:
             are not black.
     """
 
-    results: tuple[ImageResult, ...]
+    results: Sequence[ImageResult]
     protocol: Protocol
     bad: tuple[BadFile, ...]
     extra: tuple[Path, ...]
-    others: tuple[ImageMeasures, ...] = ()
+    others: Sequence[ImageMeasures] = ()
     faint: tuple[tuple[str, int], ...] = ()
 
 
@@ -161,10 +163,21 @@ def run_method(
     rules = measurer.rules
     extra = method.extra(cases)
     reading = method.reading(cases)
-    everything = list(measurer.results(method.jobs(cases), on_done))
-    results = tuple(r for r in everything if isinstance(r, ImageResult))
-    bad = tuple(r for r in everything if isinstance(r, BadFile))
-    good = [r for r in everything if not isinstance(r, BadFile)]
+    good: Spilled[ImageResult | Dropped] = Spilled()
+    scored, others, bad = array("Q"), array("Q"), list[BadFile]()
+    faint: list[tuple[str, int]] = []
+    for one in measurer.results(method.jobs(cases), on_done):
+        if isinstance(one, BadFile):
+            bad.append(one)
+            continue
+        if isinstance(one, ImageResult):
+            scored.append(len(good))
+        if one.other is not None:
+            others.append(len(good))
+        if one.faint:
+            faint.append((one.stem, one.faint))
+        good.append(one)
+    results: Sequence[ImageResult] = Picked(good, scored, _result)
     dropped = len(good) - len(results)
     _refuse(cases, results, bad)
     names, masks = prints_of(results)
@@ -188,14 +201,24 @@ def run_method(
     return MethodOutcome(
         results,
         protocol,
-        bad,
+        tuple(bad),
         extra,
-        others=tuple(r.other for r in good if r.other is not None),
-        faint=tuple((r.stem, r.faint) for r in good if r.faint),
+        others=Picked(good, others, _other),
+        faint=tuple(faint),
     )
 
 
-def _refuse(cases: CaseSet, results: tuple[ImageResult, ...], bad: tuple[BadFile, ...]) -> None:
+def _result(one: ImageResult | Dropped) -> ImageResult:
+    assert isinstance(one, ImageResult)
+    return one
+
+
+def _other(one: ImageResult | Dropped) -> ImageMeasures:
+    assert one.other is not None
+    return one.other
+
+
+def _refuse(cases: CaseSet, results: Sequence[ImageResult], bad: Sequence[BadFile]) -> None:
     if len(bad) > _BAD_LIMIT * len(cases.cases):
         raise TooManyBadImages(
             cases.name,

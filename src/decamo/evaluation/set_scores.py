@@ -3,15 +3,20 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
+from itertools import pairwise
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from decamo import __version__
+from decamo.data.packed_names import PackedNames
 from decamo.data.pairs import classes_of
-from decamo.evaluation.bootstrap import CURVES, MEASURES, interval, resampled, resamples
+from decamo.evaluation.bootstrap import CURVES, MEASURES, RESAMPLES, Draws, interval, resampled
 from decamo.evaluation.breakdown import Loss, mean_loss
 from decamo.evaluation.convention import Convention
 from decamo.evaluation.measuring import ImageResult
 from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures
+from decamo.storage.spilled import Picked
 
 __all__ = [
     "GROUPINGS",
@@ -20,6 +25,7 @@ __all__ = [
     "SetScore",
     "grouped",
     "head_of",
+    "measures_of",
     "plain_score",
     "prints_of",
     "score_set",
@@ -119,18 +125,30 @@ def head_of(protocols: Iterable[tuple[str, Protocol]]) -> list[str]:
     ]
 
 
-def prints_of(results: Iterable[ImageResult]) -> tuple[str, str]:
+def prints_of(results: Sequence[ImageResult]) -> tuple[str, str]:
     """Fingerprints of the images' names and of the masks, whatever their order and folders.
 
     Returns:
         12 hex digits each. The second changes with any pixel of any mask.
     """
-    ordered = sorted(results, key=lambda r: r.stem)
+    ordered = _by_stem(results)
     return _hash(r.stem for r in ordered), _hash(f"{r.stem} {r.digest}" for r in ordered)
 
 
+def _by_stem(results: Sequence[ImageResult]) -> Sequence[ImageResult]:
+    """The results in the order of their stems; they nearly always are."""
+    stems = PackedNames(result.stem for result in results)
+    if all(a <= b for a, b in pairwise(stems)):
+        return results
+    return Picked.those(results, sorted(range(len(stems)), key=stems.__getitem__))
+
+
 def _hash(lines: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:12]
+    found, between = hashlib.sha256(), b""
+    for line in lines:
+        found.update(between + line.encode(errors="surrogateescape"))
+        between = b"\n"
+    return found.hexdigest()[:12]
 
 
 _Result = TypeVar("_Result", bound=ImageResult)
@@ -143,7 +161,7 @@ _SIZES = ((0.01, "under 1 %"), (0.05, "1 to 5 %"), (0.20, "5 to 20 %"), (1.01, "
 _CONTRASTS = ((5.0, "under 5"), (10.0, "5 to 10"), (20.0, "10 to 20"), (1e9, "20 and more"))
 
 
-def grouped(results: Sequence[_Result], by: str) -> dict[str, list[_Result]]:
+def grouped(results: Sequence[_Result], by: str) -> dict[str, Sequence[_Result]]:
     """Results by group, in the order of sizes or of names.
 
     Args:
@@ -151,14 +169,14 @@ def grouped(results: Sequence[_Result], by: str) -> dict[str, list[_Result]]:
         by: one of ``GROUPINGS``. Images of unknown contrast form no group.
     """
     name = GROUPINGS[by]
-    groups: dict[str, list[_Result]] = {}
-    for result in results:
+    groups: dict[str, list[int]] = {}
+    for place, result in enumerate(results):
         group = name(result)
         if group is not None:
-            groups.setdefault(group, []).append(result)
+            groups.setdefault(group, []).append(place)
     ranked = {label: rank for bins in (_SIZES, _CONTRASTS) for rank, (_, label) in enumerate(bins)}
     ordered = sorted(groups, key=lambda g: (ranked.get(g, 0), g))
-    return {group: groups[group] for group in ordered}
+    return {group: Picked.those(results, groups[group]) for group in ordered}
 
 
 def _size(result: ImageResult) -> str:
@@ -217,7 +235,7 @@ class SetScore:
     method: str
     dataset: str
     protocol: Protocol
-    results: tuple[ImageResult, ...]
+    results: Sequence[ImageResult]
     whole: Group
     groups: tuple[Group, ...] = ()
     others: SetMeasures | None = None
@@ -246,7 +264,7 @@ def score_set(
         count: of resamples; None for the default, 0 for no intervals.
         others: measures of the images by the other convention.
     """
-    ordered = tuple(sorted(results, key=lambda r: r.stem))
+    ordered = _by_stem(results)
     groups = [
         _group(kind, name, members, seed, count)
         for kind in by
@@ -257,9 +275,16 @@ def score_set(
     return SetScore(method, dataset, protocol, ordered, whole, tuple(groups), both)
 
 
-def plain_score(score: SetScore) -> dict[str, Any]:
-    """A score as plain values, for JSON: protocol, means, intervals, curves, groups, images."""
+def plain_score(score: SetScore, *, later: bool = False) -> dict[str, Any]:
+    """A score as plain values, for JSON: protocol, means, intervals, curves, groups, images.
+
+    Args:
+        score: of a set.
+        later: the images are no list, but looked up when they are written.
+    """
     curves = {name: getattr(score.whole.scores, name).tolist() for name in CURVES}
+    plain = partial(_plain_image, score.dataset)
+    images = Picked(score.results, range(len(score.results)), plain)
     return {
         "method": score.method,
         "dataset": score.dataset,
@@ -271,7 +296,7 @@ def plain_score(score: SetScore) -> dict[str, Any]:
             {"by": group.by, "group": group.name, **_plain_group(group)} for group in score.groups
         ],
         "curves": curves,
-        "images": [_plain_image(score.dataset, result) for result in score.results],
+        "images": images if later else list(images),
     }
 
 
@@ -286,18 +311,19 @@ def _plain_others(score: SetScore) -> dict[str, Any]:
 def _group(
     by: str, name: str, results: Sequence[ImageResult], seed: int, count: int | None
 ) -> Group:
-    measures = [r.measures for r in results]
+    measures = measures_of(results)
     intervals: dict[str, tuple[float, float]] = {}
     if count != 0:
-        weights = (
-            resamples(len(measures), seed=seed)
-            if count is None
-            else resamples(len(measures), seed=seed, count=count)
-        )
+        weights = Draws(len(measures), seed=seed, count=RESAMPLES if count is None else count)
         intervals = {k: interval(v) for k, v in resampled(measures, weights).items()}
     losses = [r.loss for r in results if r.loss is not None]
     loss = mean_loss(losses) if losses else None
     return Group(by, name, summarize_measures(measures), intervals, loss)
+
+
+def measures_of(results: Sequence[ImageResult]) -> Sequence[ImageMeasures]:
+    """The measures of each image, looked up when they are asked for."""
+    return Picked(results, range(len(results)), attrgetter("measures"))
 
 
 def _plain_group(group: Group) -> dict[str, Any]:

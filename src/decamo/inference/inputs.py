@@ -3,13 +3,17 @@
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from decamo.data.inside import InnerPath, entries_of, located
+from decamo.data.packed_names import PackedNames
 from decamo.data.pairs import IMAGE_SUFFIXES
 from decamo.errors import DataError
+from decamo.inference.items import KINDS, Item, ItemFolder, PackedItems
 from decamo.storage.outputs import PREDICTION_MARK, mark_of
 
 __all__ = ["Found", "Item", "VideoItem", "camera_found", "find_images", "images_under", "is_video"]
@@ -18,25 +22,7 @@ VIDEO_SUFFIXES = frozenset(
     (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".mts")
 )
 
-_KINDS = ("", "_overlay", "_experts")
 _MOST_NAMED = 4
-
-
-@dataclass(frozen=True)
-class Item:
-    """An image, and its pictures.
-
-    Attributes:
-        image: its file.
-        map: where its probability map goes.
-        overlay: where the image with the object goes.
-        sheet: where the sheet of its experts goes.
-    """
-
-    image: Path
-    map: Path
-    overlay: Path
-    sheet: Path
 
 
 @dataclass(frozen=True)
@@ -66,9 +52,9 @@ class Found:
         videos: in the order of their places; those in folders are not looked for.
     """
 
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     others: Counter[str]
-    renamed: tuple[Item, ...] = ()
+    renamed: Sequence[Item] = ()
     videos: tuple[VideoItem, ...] = ()
 
     def left_out(self) -> str:
@@ -86,19 +72,40 @@ class Found:
 
 @dataclass
 class _Look:
-    """What was seen so far; an image that is given twice is seen once."""
+    """What was seen so far, by folder; an image that is given twice is seen once."""
 
     out: Path
-    images: dict[Path, None] = field(default_factory=dict)
+    images: dict[Path, PackedNames] = field(default_factory=dict)
     videos: dict[Path, None] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
+    _single: dict[Path, dict[str, None]] = field(default_factory=dict)
 
     def folder(self, folder: Path) -> None:
-        for path in _files_under(folder):
-            if path.name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
-                self.others[path.suffix.lower()] += 1
-            elif not self._is_own(path):
-                self.images[path] = None
+        for parent, paths in groupby(_files_under(folder), attrgetter("parent")):
+            self._add(parent, (path.name for path in paths if self._is_image(path)))
+
+    def file(self, path: Path) -> None:
+        if is_video(path):
+            self.videos[path] = None
+        else:
+            self._single.setdefault(path.parent, {})[path.name] = None
+
+    def finish(self) -> None:
+        """Take in the files that were given one by one."""
+        while self._single:
+            self._add(*self._single.popitem())
+
+    def _add(self, folder: Path, names: Iterable[str]) -> None:
+        known = self.images.get(folder)
+        packed = PackedNames(names if known is None else dict.fromkeys((*known, *names)))
+        if packed:
+            self.images[folder] = packed
+
+    def _is_image(self, path: Path) -> bool:
+        if path.name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
+            self.others[path.suffix.lower()] += 1
+            return False
+        return not self._is_own(path)
 
     def _is_own(self, path: Path) -> bool:
         """Whether an earlier prediction wrote it: --out may lie in the folder of the images."""
@@ -123,30 +130,29 @@ def find_images(given: Sequence[Path], out: Path) -> Found:
         DataError: one is missing, or there is no image in all of them.
     """
     look = _Look(_absolute(out))
-    anchors = []
+    anchors: dict[Path, None] = {}
     for one in map(located, given):
         if not one.exists():
             raise DataError(one, "no such file", "name images, or folders of images")
         path = _absolute(one)
-        anchors.append(path if path.is_dir() else path.parent)
-        if path.is_dir():
-            look.folder(path)
-        else:
-            (look.videos if is_video(path) else look.images)[path] = None
+        is_folder = path.is_dir()
+        anchors[path if is_folder else path.parent] = None
+        (look.folder if is_folder else look.file)(path)
+    look.finish()
     if not look.images and not look.videos:
         nothing = Found((), look.others).left_out() or "it is empty"
         raise DataError(given[0], f"no image in it; {nothing}", "name images, or folders of images")
-    items, renamed = [], []
-    for image, name in _named(look.images, anchors, _KINDS):
-        pictures = (out / name.with_name(f"{name.name}{kind}.png") for kind in _KINDS)
-        items.append(Item(_as_given(image, given), *pictures))
-        if name.name != image.stem:
-            renamed.append(items[-1])
+    here = _Here.of(given)
+    items = PackedItems(_item_folders(look.images, [*anchors], out, here))
+    clips: dict[Path, list[str]] = {}
+    for video in look.videos:
+        clips.setdefault(video.parent, []).append(video.name)
     videos = [
-        VideoItem(_as_given(video, given), out / name.with_name(f"{name.name}.mp4"))
-        for video, name in _named(look.videos, anchors, ("",))
+        VideoItem(here.named(parent) / video, out / folder / f"{name}.mp4")
+        for folder, group in _by_place(clips, [*anchors])
+        for parent, video, name in _named(group, ("",))
     ]
-    return Found(tuple(items), look.others, tuple(renamed), tuple(videos))
+    return Found(items, look.others, items.renamed, tuple(videos))
 
 
 def camera_found(index: int, out: Path) -> Found:
@@ -182,11 +188,20 @@ def _absolute(path: Path) -> Path:
     return located(os.path.abspath(path))  # noqa: PTH100 - a link keeps its name
 
 
-def _as_given(image: Path, given: Iterable[Path]) -> Path:
-    """The image as the user would name it: relative where the user was."""
-    relative = any(not path.is_absolute() for path in given)
-    here = Path.cwd()
-    return image.relative_to(here) if relative and image.is_relative_to(here) else image
+@dataclass(frozen=True)
+class _Here:
+    """How the user names folders: from where they are, where they named any path like that."""
+
+    relative: bool
+    folder: Path
+
+    @staticmethod
+    def of(given: Iterable[Path]) -> "_Here":
+        return _Here(any(not path.is_absolute() for path in given), Path.cwd())
+
+    def named(self, folder: Path) -> Path:
+        inside = self.relative and folder.is_relative_to(self.folder)
+        return folder.relative_to(self.folder) if inside else folder
 
 
 def _mirrored(folder: Path, anchors: Sequence[Path]) -> Path:
@@ -217,19 +232,58 @@ def _files_under(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in sorted(names))
 
 
-def _named(
-    files: Iterable[Path], anchors: Sequence[Path], kinds: Sequence[str]
-) -> Iterator[tuple[Path, Path]]:
-    """Each file, and what is made of it, seen from the folder of all that is made."""
+_Group = Sequence[tuple[Path, Sequence[str]]]  # folders, and names of files in each
+
+
+def _by_place(
+    folders: Mapping[Path, Sequence[str]], anchors: Sequence[Path]
+) -> Iterator[tuple[Path, _Group]]:
+    """Where pictures go, seen from the folder of all of them, and what goes there, in order."""
     groups: dict[Path, list[Path]] = {}
-    for file in files:
-        groups.setdefault(_mirrored(file.parent, anchors), []).append(file)
-    for folder in sorted(groups):
-        yield from ((file, folder / name) for file, name in _names(groups[folder], kinds))
+    for folder in folders:
+        groups.setdefault(_mirrored(folder, anchors), []).append(folder)
+    for place in sorted(groups):
+        yield place, [(folder, folders[folder]) for folder in sorted(groups[place])]
+
+
+def _item_folders(
+    images: Mapping[Path, Sequence[str]], anchors: Sequence[Path], out: Path, here: _Here
+) -> Iterator[ItemFolder]:
+    for place, group in _by_place(images, anchors):
+        named = groupby(_named(group, KINDS), lambda each: each[0])
+        for folder, files in named:
+            renamed: dict[int, str] = {}
+            names = PackedNames(_noted(files, renamed))
+            yield ItemFolder(here.named(folder), out / place, names, renamed)
+
+
+def _noted(files: Iterable[tuple[Path, str, str]], renamed: dict[int, str]) -> Iterator[str]:
+    for number, (_, file, name) in enumerate(files):
+        if name != Path(file).stem:
+            renamed[number] = name
+        yield file
+
+
+def _named(group: _Group, kinds: Sequence[str]) -> Iterator[tuple[Path, str, str]]:
+    """Each file in order: its folder, its name, and what its pictures are called."""
+    stems = {_folded(Path(file).stem) for _, files in group for file in files}
+    count = sum(len(files) for _, files in group)
+    alone = len(stems) == count and not any(
+        kind and stem.endswith(kind) and stem.removesuffix(kind) in stems
+        for stem in stems
+        for kind in kinds
+    )
+    if alone:  # nearly always; a set of short texts is all that it takes
+        del stems
+        for folder, files in group:
+            yield from ((folder, file, Path(file).stem) for file in sorted(files))
+        return
+    paths = [folder / file for folder, files in group for file in files]
+    yield from ((path.parent, path.name, name) for path, name in _names(paths, kinds))
 
 
 def _names(images: Sequence[Path], kinds: Sequence[str]) -> list[tuple[Path, str]]:
-    """A name for the pictures of each image of one folder, in order."""
+    """A name for the pictures of each image that goes into one folder, in order."""
     stems = Counter(_folded(image.stem) for image in images)
     taken: set[str] = set()
     names: dict[Path, str] = {}

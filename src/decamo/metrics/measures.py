@@ -100,14 +100,14 @@ class SetMeasures:
 
 def summarize_measures(images: Sequence[ImageMeasures]) -> SetMeasures:
     """The measures of a set; see :class:`SetMeasures`."""
+    count = len(images)
+    numbers, curves = _summed(images) if count else ({}, {})
 
     def mean(name: str) -> float:
-        return float(np.mean([getattr(i, name) for i in images])) if images else float("nan")
+        return float(np.mean(numbers[name])) if count else float("nan")
 
     def curve(name: str) -> Curve:
-        if not images:
-            return np.full(256, np.nan)
-        return np.mean([getattr(i, name) for i in images], axis=0)
+        return curves[name] / count if count else np.full(256, np.nan)
 
     f, e, iou, dice = curve("f"), curve("e"), curve("iou_curve"), curve("dice_curve")
     return SetMeasures(
@@ -129,7 +129,7 @@ def summarize_measures(images: Sequence[ImageMeasures]) -> SetMeasures:
         dice_mean=float(dice.mean()),
         dice_max=float(dice.max()),
         boundary_iou=mean("boundary_iou"),
-        count=len(images),
+        count=count,
         precision=curve("precision"),
         recall=curve("recall"),
         f=f,
@@ -137,6 +137,21 @@ def summarize_measures(images: Sequence[ImageMeasures]) -> SetMeasures:
         iou_curve=iou,
         dice_curve=dice,
     )
+
+
+def _summed(
+    images: Sequence[ImageMeasures],
+) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, Curve]]:
+    """Each number of all images ``[images]``, and each curve's sum; an image is asked once."""
+    numbers: dict[str, npt.NDArray[np.float64]] = {}
+    curves: dict[str, Curve] = {}
+    for row, image in enumerate(images):
+        for name, value in vars(image).items():
+            if isinstance(value, np.ndarray):
+                curves[name] = curves[name] + value if row else value
+            else:
+                numbers.setdefault(name, np.empty(len(images)))[row] = value
+    return numbers, curves
 
 
 def mae(probability: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> float:

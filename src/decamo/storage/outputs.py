@@ -6,27 +6,28 @@ a folder that is copied to such a disk would lose a file.
 """
 
 import os
-import stat
-import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from decamo.errors import SettingsError
 from decamo.settings.addresses import address_in
-from decamo.storage.durable import make_folder, storage_error, write_whole
+from decamo.storage.durable import make_folder, storage_error, streamed_whole, write_whole
+from decamo.storage.same_files import every_file_under, inode_of, inode_of_stream, one_spelling
 
 __all__ = [
     "PLAN_MARK",
     "PREDICTION_MARK",
     "SCORES_MARK",
+    "OutputPlaces",
     "Read",
     "Written",
+    "check_kind",
     "check_outputs",
+    "check_shape",
     "mark_of",
     "write_output",
+    "write_streamed",
 ]
 
 PREDICTION_MARK, PLAN_MARK, SCORES_MARK = "decamo predict", "decamo plan", "decamo evaluate"
@@ -98,22 +99,22 @@ def check_outputs(reads: Iterable[Read], writes: Sequence[Written]) -> None:
     Raises:
         SettingsError: names the output, what it would replace, and a remedy.
     """
-    places = _Places()
+    places = OutputPlaces()
     for one in writes:
-        _check_shape(one, places)
+        check_shape(one, places)
     _check_each_other(writes, places)
     files = [w for w in writes if not w.folder]
     by_key = {places.key(w.path): w for w in files}
     by_inode: dict[tuple[int, int], Written] = {}
     for one in files:
         present = None if one.linked else places.present(one.path)
-        inode = None if present is None else _inode(present)
+        inode = None if present is None else inode_of(present)
         if inode is not None:
             by_inode.setdefault(inode, one)
     for read in reads:
         _check_read(read, by_key, by_inode, places)
     for one in writes:
-        _check_kind(one, places)
+        check_kind(one, places)
 
 
 def write_output(path: Path, *chunks: bytes | memoryview) -> None:
@@ -137,6 +138,29 @@ def write_output(path: Path, *chunks: bytes | memoryview) -> None:
     write_whole(target, *chunks)
 
 
+def write_streamed(path: Path, chunks: Iterable[bytes]) -> None:
+    """Like :func:`write_output`, of chunks that need not all be there at once.
+
+    Raises:
+        StorageError: it cannot be written; an old file is untouched.
+    """
+    try:
+        special = path.exists() and not path.is_file()
+        target = path if special else path.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+        raise storage_error(path, _os_error(error)) from error
+    try:
+        if special:
+            with path.open("wb") as file:
+                file.writelines(chunks)
+            return
+        make_folder(target.parent)
+        with streamed_whole(target) as whole:
+            whole.writelines(chunks)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
 def mark_of(path: Path) -> str:
     """What a PNG says under ``Software`` before its pixels; empty for anything else."""
     try:
@@ -158,7 +182,7 @@ def mark_of(path: Path) -> str:
 
 
 @dataclass
-class _Places:
+class OutputPlaces:
     """Folders looked at once: where they really are, and what lies in them."""
 
     _real: dict[Path, Path] = field(default_factory=dict)
@@ -173,8 +197,8 @@ class _Places:
     def key(self, path: Path) -> str:
         """One text for all names that some disk takes for the same."""
         if path.name in ("", ".."):
-            return _folded(str(self.real(path)))
-        return _folded(str(self.real(path.parent) / path.name))
+            return one_spelling(str(self.real(path)))
+        return one_spelling(str(self.real(path.parent) / path.name))
 
     def present(self, path: Path) -> Path | None:
         """The file that lies there, under this name or one of other case; None where none does."""
@@ -184,18 +208,18 @@ class _Places:
                 names = sorted(path.name for path in folder.iterdir())
             except OSError:
                 names = []
-            self._names[folder] = {_folded(name): folder / name for name in names}
+            self._names[folder] = {one_spelling(name): folder / name for name in names}
         if path.exists():
             return path
-        return self._names[folder].get(_folded(path.name))
+        return self._names[folder].get(one_spelling(path.name))
 
 
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
+def check_shape(one: Written, places: OutputPlaces) -> None:
+    """Whether a file, or a folder, can be there at all.
 
-
-def _check_shape(one: Written, places: _Places) -> None:
-    """Whether a file, or a folder, can be there at all."""
+    Raises:
+        SettingsError: it cannot.
+    """
     path = one.path
     if address := address_in(path):
         raise SettingsError(
@@ -223,10 +247,14 @@ def _check_shape(one: Written, places: _Places) -> None:
         )
 
 
-def _check_kind(one: Written, places: _Places) -> None:
-    """Whether a report would replace what cannot be a report, though this command reads no such."""
+def check_kind(one: Written, places: OutputPlaces) -> None:
+    """Whether a report would replace what cannot be a report, though this command reads no such.
+
+    Raises:
+        SettingsError: it would.
+    """
     present = None if one.folder or one.flag not in _TEXTS else places.present(one.path)
-    if present is not None and present.suffix.lower() in _NEVER_TEXT and _inode(present):
+    if present is not None and present.suffix.lower() in _NEVER_TEXT and inode_of(present):
         got = f"{one.path} would replace {present}, a file of another kind"
         raise SettingsError(one.flag, got, f"name a file that ends in {_TEXTS[one.flag]}")
 
@@ -236,17 +264,17 @@ def _nearest(folder: Path) -> Path:
     return next((f for f in (folder, *folder.absolute().parents) if f.exists()), folder)
 
 
-def _check_each_other(writes: Sequence[Written], places: _Places) -> None:
+def _check_each_other(writes: Sequence[Written], places: OutputPlaces) -> None:
     files: dict[str, Written] = {}
     inodes: dict[tuple[int, int], Written] = {}
     for one in (w for w in writes if not w.folder):
         other = files.setdefault(places.key(one.path), one)
-        inode = None if one.linked else _inode(one.path)
+        inode = None if one.linked else inode_of(one.path)
         if other is one and inode is not None:
             other = inodes.setdefault(inode, one)
         if other is not one:
             raise _same_place(one, other)
-    into = _inode_of_stream()
+    into = inode_of_stream()
     if into is not None and into in inodes:
         raise _same_place(inodes[into], Written("standard output", inodes[into].path))
     for one in writes:
@@ -266,16 +294,16 @@ def _check_read(
     read: Read,
     by_key: dict[str, Written],
     by_inode: dict[tuple[int, int], Written],
-    places: _Places,
+    places: OutputPlaces,
 ) -> None:
     if read.path.is_dir():
-        for path in _files_under(read.path) if by_inode else ():
-            inode = _inode(path)
+        for path in every_file_under(read.path) if by_inode else ():
+            inode = inode_of(path)
             hit = None if inode is None else by_inode.get(inode)
             if hit is not None and not _is_own(hit, path):
                 raise _meets(hit, Read(read.flag, path))
         return
-    inode = _inode(read.path)
+    inode = inode_of(read.path)
     target = Path(os.path.realpath(read.path))
     hit = by_key.get(places.key(read.path)) or by_key.get(places.key(target))
     hit = hit or (None if inode is None else by_inode.get(inode))
@@ -286,18 +314,6 @@ def _check_read(
 def _meets(hit: Written, read: Read) -> SettingsError:
     got = f"{hit.path} would replace {read.path}, which is read ({read.flag})"
     return SettingsError(hit.flag, got, f"name another {hit.flag}")
-
-
-def _files_under(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, through links to folders, none twice."""
-    seen: set[tuple[int, int] | str] = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        here = _inode(Path(root)) or os.path.realpath(root)
-        if here in seen:
-            folders.clear()
-            continue
-        seen.add(here)
-        yield from map(partial(Path, root), names)
 
 
 def _is_own(output: Written, path: Path) -> bool:
@@ -319,29 +335,6 @@ def _is_own_json(path: Path, key: bytes) -> bool:
     except OSError:
         return False
     return not head or key in head
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    """Device and inode of a file or folder; None for what is neither, or on disks without any."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return None
-    kind = stat.S_IFMT(found.st_mode)
-    return (
-        (found.st_dev, found.st_ino)
-        if kind in (stat.S_IFREG, stat.S_IFDIR) and found.st_ino
-        else None
-    )
-
-
-def _inode_of_stream() -> tuple[int, int] | None:
-    """The file that standard output goes into, where it goes into one."""
-    try:
-        found = os.fstat(sys.stdout.fileno())
-    except (OSError, ValueError, AttributeError):  # closed, or not a real stream
-        return None
-    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def _os_error(error: OSError | RuntimeError) -> OSError:

@@ -3,6 +3,7 @@
 import os
 import secrets
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from decamo.trackers.tracking import TrackedRun
 
 __all__ = ["Wandb", "open_wandb"]
 
+_WRITTEN_S = 20.0  # until the file of an offline run has what its service was handed
 _BLOCK, _HEADER = 32768, struct.Struct("<IHB")  # of the log format of LevelDB, as its files are
 
 
@@ -26,6 +28,7 @@ class Wandb:
 
     def __init__(self, run: Any, folder: Path) -> None:
         self._run, self._folder = run, folder
+        self._next = 0  # behind the last step handed over
 
     @property
     def id(self) -> str:
@@ -36,17 +39,22 @@ class Wandb:
         """The service tells it; offline, its files do, as a kill loses what it had not written."""
         if not self._run.offline:
             return int(self._run.step)
-        files = self._folder.glob(f"wandb/offline-run-*-{self.id}/*.wandb")
+        # Of two that begin within a second, the later one's folder ends in -1.
+        files = self._folder.glob(f"wandb/offline-run-*-{self.id}*/*.wandb")
         return max((step + 1 for file in files for step in _steps(file)), default=0)
 
     def log(self, rows: Sequence[Row]) -> None:
         """Hand the numbers to its service."""
         for step, values in rows:
             self._run.log(dict(values), step=step)
+            self._next = step + 1
 
     def close(self) -> None:
-        """Wait for its service."""
+        """Wait for its service; offline, ``finish`` comes back before its file is written."""
         self._run.finish()
+        patience = time.monotonic() + _WRITTEN_S
+        while self._run.offline and self.position() < self._next and time.monotonic() < patience:
+            time.sleep(0.05)
 
 
 def open_wandb(run: TrackedRun) -> Wandb:
