@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from torch._C._distributed_c10d import HashStore, PrefixStore
 
+from decamo.data.waiting import StopAsked
 from decamo.errors import DataError, PeerLost
 from decamo.training import peers as module
 from decamo.training import roll_call
 from decamo.training.peers import Beat, Peers
+from decamo.training.runtime import Runtime
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +48,24 @@ def test_a_first_process_may_take_long_while_it_lives() -> None:
     waited.join(5)
     assert not waited.is_alive()
     first.leave()
+
+
+def test_where_the_first_is_asked_to_stop_all_are() -> None:
+    """It lives on, and will never do what they wait for."""
+    first, second = (
+        Runtime(torch.device("cpu"), rank=one.me.rank, world=2, peers=one) for one in _pair()
+    )
+    entered: list[int] = []
+
+    def look(runtime: Runtime) -> None:
+        with runtime.main_first():
+            entered.append(runtime.rank)
+            raise StopAsked("the budget is spent")
+
+    for runtime in (first, second):
+        with pytest.raises(StopAsked, match="the budget is spent"):
+            look(runtime)
+    assert entered == [0]
 
 
 def test_one_that_is_silent_is_named_with_what_it_did() -> None:

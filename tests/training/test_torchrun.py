@@ -126,6 +126,7 @@ def test_a_spent_budget_is_not_spent_again(scenes: Path, tmp_path: Path) -> None
     done = _run([*words, "--epochs", "100000"])
     assert done.returncode == 1
     assert "exitcode  : 75" in done.stderr
+    assert "the budget of 20s is spent" in done.stderr  # what torchrun says of it
     assert len(_journal(tmp_path / "run", "run")) <= 2
     assert (tmp_path / "run" / "last.pth").exists()
 

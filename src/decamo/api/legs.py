@@ -185,18 +185,21 @@ def prepared_leg(
     stop: Callable[[], str],
 ) -> Prepared:
     """A trainer with the session's place, images and ears."""
-    return prepare(
-        settings,
-        session.folder,
-        session.runtime,
-        session.splits,
-        checkpoint,
-        stop=stop,
-        clock=time.monotonic,
-        waiting=session.waiting,
-        pool=session.pool,
-        say=session.con.say,
-        on_squares=session.con.progress("squashing the images"),
+    session.runtime.phase("getting ready")
+    return session.runtime.all_or_none(
+        lambda: prepare(
+            settings,
+            session.folder,
+            session.runtime,
+            session.splits,
+            checkpoint,
+            stop=stop,
+            clock=time.monotonic,
+            waiting=session.waiting,
+            pool=session.pool,
+            say=session.con.say,
+            on_squares=session.con.progress("squashing the images"),
+        )
     )
 
 

@@ -241,15 +241,19 @@ def _splits(
 ) -> DataSplits:
     """The images to train and to validate on; the first process looks at them first."""
     runtime.phase("looking at the images")
-    with runtime.main_first():
-        return find_splits(
-            settings.data,
-            folder.census,
-            con.progress("looking at the images"),
-            keep=runtime.is_main,
-            checkpoint=checkpoint,
-            ear=ear_of(settings, lambda: budget.over() if budget else "", con.say),
-        )
+
+    def look() -> DataSplits:
+        with runtime.main_first():
+            return find_splits(
+                settings.data,
+                folder.census,
+                con.progress("looking at the images"),
+                keep=runtime.is_main,
+                checkpoint=checkpoint,
+                ear=ear_of(settings, lambda: budget.over() if budget else "", con.say),
+            )
+
+    return runtime.all_or_none(look)
 
 
 def _best_line(ended: Ended, folder: RunFolder) -> str:

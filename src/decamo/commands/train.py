@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from decamo.flags import Parser, add_settings, given_by, write_json
 from decamo.storage.outputs import Read, Written
+from decamo.system import tell_torchrun
 
 if TYPE_CHECKING:
     from decamo.api.training import TrainResult
@@ -64,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
         write_json(args.json, asdict(flight) | {"seconds": flight.seconds})
     else:
         write_json(args.json, result.outcome)
-    return exit_code_of(result)
+    if code := exit_code_of(result):
+        tell_torchrun(result.stopped)
+    return code
 
 
 def exit_code_of(result: "TrainResult") -> int:

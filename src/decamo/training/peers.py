@@ -147,20 +147,29 @@ class Peers:
         finally:
             self._held = False
 
-    def first_done(self) -> None:
-        """The first process has done what the others wait for in :meth:`wait_for_first`."""
+    def first_done(self, stopped: str = "") -> None:
+        """The first process has done what the others wait for in :meth:`wait_for_first`.
+
+        Args:
+            stopped: why it was left before its end; empty for done.
+        """
         self._met += 1
         with self._patiently():
-            self.store.set(f"first/{self._met}", "done")
+            self.store.set(f"first/{self._met}", stopped)
 
-    def wait_for_first(self) -> None:
+    def wait_for_first(self) -> str:
         """Wait, however long it takes, as long as the first process lives.
+
+        Returns:
+            why it was asked to stop there; empty where it has done its work.
 
         Raises:
             PeerLost: it does not.
         """
         self._met += 1
         self._wait_for([f"first/{self._met}"], [0])
+        with self._patiently():
+            return str(self.store.get(f"first/{self._met}").decode())
 
     def meet(self) -> None:
         """Go on when all have come to this point, however long it takes.

@@ -18,7 +18,9 @@ import torch
 import torch.distributed as dist
 
 from decamo.data.draws import NOISE, words
+from decamo.data.waiting import StopAsked
 from decamo.errors import SettingsError
+from decamo.training.exchange import sum_in_buckets
 from decamo.training.peers import COLLECTIVE_S, Peers
 from decamo.training.roll_call import join_group, leave
 
@@ -69,6 +71,7 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
+_T = TypeVar("_T")
 _FIRST_WITH_BF16 = (8, 0)  # compute capability of Ampere; a T4 (7.5) only emulates bf16, slowly
 
 
@@ -105,25 +108,7 @@ class Runtime:
         """Replace each gradient by its sum over the processes; a missing one counts as zero."""
         if self.world == 1:
             return
-        sent = [self._send(bucket) for bucket in _buckets(parameters)]
-        for bucket, flat, work in sent:
-            with self._together():
-                work.wait()
-            # no copy back: the gradients live in what was exchanged until they are dropped
-            pieces = flat.split([p.numel() for p in bucket])
-            for parameter, piece in zip(bucket, pieces, strict=True):
-                parameter.grad = piece.view_as(parameter)
-
-    def _send(self, bucket: list[torch.nn.Parameter]) -> tuple[Any, torch.Tensor, Any]:
-        """Let the gradients of some parameters be summed while the next ones are gathered."""
-        flat = torch.cat([(p if p.grad is None else p.grad).detach().flatten() for p in bucket])
-        at = 0
-        for parameter in bucket:
-            if parameter.grad is None:
-                flat[at : at + parameter.numel()] = 0
-            at += parameter.numel()
-        with self._together():
-            return bucket, flat, dist.all_reduce(flat, async_op=True)
+        sum_in_buckets(parameters, self._together)
 
     def average(self, tensors: Iterable[torch.Tensor]) -> None:
         """Replace floating-point tensors by their means over the processes."""
@@ -186,12 +171,36 @@ class Runtime:
 
         Raises:
             PeerLost: in the others, where it has ended.
+            StopAsked: in the others, where it was asked to stop.
         """
         if self.peers is not None and not self.is_main:
-            self.peers.wait_for_first()
-        yield
-        if self.peers is not None and self.is_main:
+            if why := self.peers.wait_for_first():
+                raise StopAsked(why)
+            yield
+            return
+        try:
+            yield
+        except StopAsked as stopped:
+            if self.peers is not None:
+                self.peers.first_done(stopped.why)
+            raise
+        if self.peers is not None:
             self.peers.first_done()
+
+    def all_or_none(self, work: Callable[[], _T]) -> _T:
+        """What each process does, where no one of them is asked to stop in it.
+
+        Raises:
+            StopAsked: in all of them, where one was; else some would wait for the others for ever.
+        """
+        why = ""
+        try:
+            done = work()
+        except StopAsked as stopped:
+            why = stopped.why
+        if self.any(bool(why)):
+            raise StopAsked(why or "as another process was asked to stop")
+        return done
 
     def part(self) -> None:
         """Wait until all processes have come to their end, so that they leave together.
@@ -213,24 +222,6 @@ class Runtime:
         for rank, part in enumerate(parts):
             dealt[rank :: self.world] = part
         return dealt
-
-
-_BUCKET = 6 * 2**20  # numbers: 24 MB, about DDP's; less costs calls, more waits for the gathering
-
-
-def _buckets(parameters: Iterable[torch.nn.Parameter]) -> Iterator[list[torch.nn.Parameter]]:
-    """Those that learn, in their order, in groups of about the same size and one format."""
-    bucket: list[torch.nn.Parameter] = []
-    for parameter in parameters:
-        if not parameter.requires_grad:
-            continue
-        size = sum(p.numel() for p in bucket) + parameter.numel()
-        if bucket and (size > _BUCKET or parameter.dtype != bucket[0].dtype):
-            yield bucket
-            bucket = []
-        bucket.append(parameter)
-    if bucket:
-        yield bucket
 
 
 def is_first_process() -> bool:
@@ -269,9 +260,6 @@ def open_runtime(device: str, precision: str, patience_s: float = 0.0) -> Runtim
             timeout=timedelta(seconds=COLLECTIVE_S + patience_s),
         )
     return Runtime(chosen, dtype, rank, world, peers)
-
-
-_T = TypeVar("_T")
 
 
 def first_process_first(work: Callable[[], _T]) -> _T | None:
