@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pycocotools.coco import COCO
 from scipy import ndimage
@@ -15,7 +14,7 @@ from decamo.data.layouts import find_pairs
 from decamo.data.reading import read_labelled, read_pair
 from decamo.data.scenes import write_scenes
 from decamo.errors import DataError
-from tests.data.inside.sets import assert_same, masks_of, to_coco, to_zip
+from tests.data.inside.sets import assert_same, masks_of, near_corners, to_coco, to_zip
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +74,6 @@ def test_pycocotools_reads_what_is_written(scenes: Path, tmp_path: Path) -> None
             assert part["area"] == own.sum()
             union |= own
         np.testing.assert_array_equal(union, mask)
-
-
-def near_corners(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where pixels touch by a corner alone, which a filled line makes two or three of."""
-    crossed = (mask[1:, 1:] == mask[:-1, :-1]) & (mask[1:, :-1] == mask[:-1, 1:])
-    crossed &= mask[1:, 1:] != mask[1:, :-1]
-    return ndimage.binary_dilation(np.pad(crossed, ((0, 1), (0, 1))), np.ones((3, 3)))
 
 
 def test_labelme_and_opencv_fill_the_pixels_of_the_mask(scenes: Path, tmp_path: Path) -> None:

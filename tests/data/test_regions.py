@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from decamo.data.regions import components_of, inset, joined_rings, rings_of, thinned
-from tests.data.inside.sets import filled
+from tests.data.inside.sets import filled, near_corners
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 # the machine may be busy with other things
@@ -57,12 +57,10 @@ def test_outlines_within_the_object_are_the_mask_by_pixel_centres(mask: Any) -> 
 def test_outlines_within_the_object_are_the_mask_where_lines_are_filled_too(mask: Any) -> None:
     """By Pillow, as LabelMe fills: corners cut to whole pixels, the outline filled."""
     for region in components_of(ndimage.binary_fill_holes(mask, np.ones((3, 3)))):
-        if ndimage.binary_opening(region, np.ones((2, 2))).sum() < region.sum():
-            continue  # regions that touch by a corner: the line across it is one pixel wide
         (outer,), _ = rings_of(region)
         picture = Image.new("1", mask.shape[::-1])
         ImageDraw.Draw(picture).polygon(inset(outer), outline=1, fill=1)
-        np.testing.assert_array_equal(np.asarray(picture), region)
+        assert not ((np.asarray(picture) != region) & ~near_corners(region)).any()
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1.0, 3.0])

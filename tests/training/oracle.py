@@ -126,10 +126,10 @@ class Life:
         return frozenset(levels)
 
     def resume(self, flags: dict[str, Any], images: int, world: int) -> str:
-        """Go on under these flags; the word for it."""
+        """Go on under these flags; the word for it. Other devices alone change no plan."""
         last_epoch = flags["epochs"] + flags["stage3_epochs"]
         assert self.done < last_epoch
-        same = (images, world) == (self.images, self.world)
+        same = images == self.images
         if same and self.matches(flags, self.flags):
             return "continue"
         in_stage_3 = self.flags["stage3_epochs"] > 0 and self.done >= self.flags["epochs"]
@@ -137,8 +137,9 @@ class Life:
         longer = same and later and self.matches(flags, {**self.flags, "epochs": flags["epochs"]})
         if not longer:  # the epoch under way is begun anew, with nothing left of a rollback
             self.origin, self.made, self.share = self.done, 0, 1.0
-        self.flags, self.images, self.world = flags, images, world
-        relaid = self.lay(flags, images, world, self.origin)
+            self.world = world
+        self.flags, self.images = flags, images
+        relaid = self.lay(flags, images, self.world, self.origin)
         self.ahead = [epoch for epoch in relaid if epoch.number > self.done]
         return "extend" if longer else "branch"
 

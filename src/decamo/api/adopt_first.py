@@ -1,6 +1,5 @@
 """``--resume-from`` another program's checkpoint: adopted first, then gone on from, in one step."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from decamo.settings.network_names import OWN_NETWORK
 from decamo.settings.plain import SECTIONS, kinds, merged
 from decamo.storage.sealed import is_sealed
 from decamo.training.choosing import Given
+from decamo.training.runtime import world_size
 
 __all__ = ["with_foreign_adopted"]
 
@@ -45,7 +45,7 @@ def with_foreign_adopted(
         yield given
         return
     folder = Path(given["run"].get("checkpoint_dir", RunSettings().checkpoint_dir))
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if world_size() > 1:
         raise SettingsError(
             "--resume-from", f"{path} is another program's, and several processes would read it",
             f"make a run of it first: {_by_hand(path, network)}",

@@ -1,6 +1,5 @@
 """Race branches of one checkpoint: one call, also for the winner's whole plan afterwards."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -45,7 +44,7 @@ from decamo.training.choosing import (
 )
 from decamo.training.data_splits import DataSplits, find_splits
 from decamo.training.prepare import ear_of
-from decamo.training.runtime import open_runtime
+from decamo.training.runtime import open_runtime, world_size
 from decamo.training.stops import Budget, Stop, StopEars, StopKind, stop_requests
 
 __all__ = ["EscapeResult", "escape", "escape_checkpoint", "train_winner"]
@@ -197,7 +196,7 @@ def escape_checkpoint(
 
 
 def _insist_on_one_process() -> None:
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    world = world_size()
     if world > 1:
         remedy = "start the command once, with --on ray: trials then run on all devices at once"
         raise SettingsError("torchrun", f"got {world} processes for one trial", remedy)

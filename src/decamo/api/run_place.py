@@ -23,7 +23,7 @@ from decamo.storage.owner import Ownership, own
 from decamo.training.checkpoint_manager import keep_former_best
 from decamo.training.choosing import Given, choose_settings
 from decamo.training.prepare import Prepared
-from decamo.training.runtime import Runtime, close_runtime, open_runtime
+from decamo.training.runtime import Runtime, close_runtime, open_runtime, world_size
 
 __all__ = [
     "as_it_is_now",
@@ -93,17 +93,14 @@ def _goes_on_by_itself(settings: TrainSettings, runtime: Runtime) -> bool:
 
 def runtime_of(settings: TrainSettings) -> Runtime:
     """Device and processes; a run of several processes cannot race branches by itself."""
-    alone = seconds_of("data_timeout", settings.data.data_timeout)
-    runtime = open_runtime(settings.run.device, settings.run.precision, alone)
-    if runtime.world > 1 and settings.run.on_plateau == "escape":
-        refused = SettingsError(
+    if world_size() > 1 and settings.run.on_plateau == "escape":
+        raise SettingsError(
             "--on-plateau",
-            f"got escape under torchrun, in {runtime.world} processes for one trial",
+            f"got escape under torchrun, in {world_size()} processes for one trial",
             "give --on-plateau stop, then decamo escape --on ray, which uses all devices",
         )
-        close_runtime(runtime, refused)
-        raise refused
-    return runtime
+    alone = seconds_of("data_timeout", settings.data.data_timeout)
+    return open_runtime(settings.run.device, settings.run.precision, alone)
 
 
 @contextmanager

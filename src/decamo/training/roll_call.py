@@ -15,6 +15,7 @@ from typing import Any
 
 from torch._C._distributed_c10d import PrefixStore, TCPStore
 
+from decamo.errors import SettingsError
 from decamo.training.peers import Beat, Peers, lost
 
 __all__ = ["JOIN_S", "join_group", "leave"]
@@ -40,12 +41,13 @@ def join_group(rank: int, world: int) -> Peers:
         world: how many there are.
 
     Raises:
+        SettingsError: the environment does not say where process 0 answers.
         PeerLost: they are not all there within :data:`JOIN_S` seconds.
     """
     if _joined:
         return _joined[0]
     kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    host, port = _place_of_first(world)
     try:
         store = TCPStore(
             host,
@@ -65,6 +67,20 @@ def join_group(rank: int, world: int) -> Peers:
     peers.start()
     _joined.append(peers)
     return peers
+
+
+def _place_of_first(world: int) -> tuple[str, int]:
+    """Where process 0 answers.
+
+    Raises:
+        SettingsError: the environment speaks of several processes, but not of that.
+    """
+    host, port = os.environ.get("MASTER_ADDR", ""), os.environ.get("MASTER_PORT", "")
+    if not host or not port.isdecimal():
+        got = f"got {world}, but MASTER_ADDR and MASTER_PORT are not set"
+        remedy = "start with torchrun, or unset WORLD_SIZE to train in this process alone"
+        raise SettingsError("WORLD_SIZE", got, remedy)
+    return host, int(port)
 
 
 def _convene(store: Any, me: Beat, world: int, deadline: float) -> str:

@@ -33,6 +33,7 @@ __all__ = [
     "is_out_of_memory",
     "open_runtime",
     "release",
+    "world_size",
 ]
 
 # Errors that are not torch.OutOfMemoryError: the CPU's allocator, and libraries that allocate
@@ -229,6 +230,11 @@ def is_first_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def world_size() -> int:
+    """How many processes the environment says train together, such as torchrun's."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def open_runtime(device: str, precision: str, patience_s: float = 0.0) -> Runtime:
     """Choose device and number format; join the other processes where ``torchrun`` started us.
 
@@ -241,7 +247,7 @@ def open_runtime(device: str, precision: str, patience_s: float = 0.0) -> Runtim
         SettingsError: there is no such device, or it does not do this format.
         PeerLost: the other processes did not come.
     """
-    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    world, rank = world_size(), int(os.environ.get("RANK", "0"))
     chosen = _device(device, int(os.environ.get("LOCAL_RANK", "0")) if world > 1 else 0)
     dtype = _dtype(precision, chosen)
     if world == 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
@@ -271,7 +277,7 @@ def first_process_first(work: Callable[[], _T]) -> _T | None:
     Raises:
         PeerLost: in the others, where it failed in the first process; with what that one said.
     """
-    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    world, rank = world_size(), int(os.environ.get("RANK", "0"))
     if world == 1:
         return work()
     peers = join_group(rank, world)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_masks
+from scipy import ndimage
 
 from decamo.data.layouts import find_pairs
 
@@ -96,6 +97,13 @@ def corners_of(mask: Mask) -> list[tuple[float, float]]:
     left, right, top, bottom = columns.min(), columns.max() + 1, rows.min(), rows.max() + 1
     corners = [(left + 2, top), (right, top), (right, bottom), (left, bottom), (left, top + 2)]
     return [(float(x), float(y)) for x, y in corners]
+
+
+def near_corners(mask: Mask) -> Mask:
+    """Where pixels touch by a corner alone, which a filled line makes two or three of."""
+    crossed = (mask[1:, 1:] == mask[:-1, :-1]) & (mask[1:, :-1] == mask[:-1, 1:])
+    crossed &= mask[1:, 1:] != mask[1:, :-1]
+    return ndimage.binary_dilation(np.pad(crossed, ((0, 1), (0, 1))), np.ones((3, 3)))
 
 
 def filled(polygon: list[tuple[float, float]], shape: tuple[int, ...]) -> Mask:
