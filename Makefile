@@ -31,24 +31,16 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	@DECAMO=$(BIN)/decamo SEED=$(SEED) sh scripts/demo.sh
 
-lint: style types
-
-style: setup
+lint: setup
 	$(BIN)/ruff format --check src tests benchmarks scripts notebooks train_ultimate.py
 	$(BIN)/ruff check src tests benchmarks scripts notebooks train_ultimate.py
-
-types: setup
 	$(BIN)/mypy
 
 # A process a core, each with one thread: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-fast-tests: setup
+test: lint
 	$(PYTEST)
-
-# mypy has one process: the tests need not wait for it.
-test: style
-	@$(MAKE) --no-print-directory -j 2 types fast-tests
 
 test-all: lint
 	$(PYTEST) -m ''
