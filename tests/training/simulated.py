@@ -347,5 +347,6 @@ def command(
     trainer.manager = cast(CheckpointManager, shelf)
     trainer.validator = cast(Validator, examiner)
     trainer.stability = cast(StabilityMonitor, Fate(set(bad)))
-    trainer.training_batches = Endless(settings, trainer.runtime, trainer.training_batches.pairs)
+    real = trainer.training_batches
+    trainer.training_batches = Endless(settings, real.runtime, real.pairs, planned=real.planned)
     return Run(prepared, steps, shelf, root / "journal.jsonl")

@@ -181,8 +181,6 @@ class Lives(RuleBasedStateMachine):
             with pytest.raises(SettingsError, match="--warmup-epochs"):
                 command(schedule, self.root, **how)
             return
-        # Other devices that keep the plan need other processes: test_runtime has them.
-        how["world"] = world = life.world
         bad |= {len(life.rates) + soon} if soon else set()
         how |= {"short": short, "bad": bad, "worn": worn, "unvalidated": unvalidated}
         run = command(schedule, self.root, stop_after=stop or math.inf, **how)

@@ -276,7 +276,7 @@ def _state(
         if not settings.optimise.reset_moments:
             without = state.load_moments(checkpoint, source)
             state.without_moments = _unexpected(without, settings, state, checkpoint)
-        state.load_log(checkpoint)
+        state.load_history(checkpoint)
         if resumption.position.micro:
             state.sums = checkpoint.sums  # its record is the one it would have had
     return state

@@ -236,7 +236,7 @@ class TrainState:
         self.scaler.load(held.scaler)
         return without
 
-    def load_log(self, held: Checkpoint) -> None:
+    def load_history(self, held: Checkpoint) -> None:
         """History, best score (if it was taken on the same images) and generators."""
         self.history = list(held.history)
         best = held.best
@@ -272,7 +272,7 @@ class TrainState:
         self.optimizer.state.clear()  # what had no moments then has none now
         self.load_weights(held)
         self.load_moments(held)
-        self.load_log(held)
+        self.load_history(held)
         # an interrupted epoch ends with the record that it would have had
         self.sums = held.sums if position.micro else EpochSums()
         self.position, self.lineage = position, lineage
