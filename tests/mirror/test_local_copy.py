@@ -8,7 +8,7 @@ import pytest
 import decamo
 from decamo.cli import main
 from decamo.errors import AddressError, AddressMissing, SettingsError
-from decamo.mirror import beginning, local_checkpoint, local_past
+from decamo.mirror import beginning, local_checkpoint, local_log
 from decamo.mirror.beginning import begin_mirror
 from decamo.mirror.uploading import Mirror
 from decamo.schedule import Position
@@ -99,12 +99,12 @@ def test_a_log_is_read_anew_when_it_has_changed(bucket: Bucket) -> None:
     bucket.write("logs/train.log", LOG.encode())
     address = bucket.address("logs/train.log")
     assert len(decamo.Run(address).past.points) == 29
-    first = Path(local_past(address))
+    first = Path(local_log(address))
     bucket.write("logs/train.log", LOG.encode() + LOG.replace("Epoch ", "Epoch 3").encode())
     assert len(decamo.Run(address).past.points) > 29
     assert not first.exists()  # of each address the newest is kept
     with pytest.raises(AddressMissing):
-        local_past(bucket.address("logs/none.log"))
+        local_log(bucket.address("logs/none.log"))
 
 
 def test_a_network_that_was_given_away(trained: Path, bucket: Bucket, tmp_path: Path) -> None:

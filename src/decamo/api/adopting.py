@@ -11,7 +11,7 @@ from decamo.checkpoint.load_save import save_checkpoint
 from decamo.errors import SettingsError
 from decamo.history import read_training_log
 from decamo.history.training_log import Point
-from decamo.mirror import local_checkpoint, local_past
+from decamo.mirror import local_checkpoint, local_log
 from decamo.nn.networks import build_network
 from decamo.settings import TrainSettings
 from decamo.settings.network_names import OWN_NETWORK
@@ -152,7 +152,7 @@ def adopt_given(
 ) -> AdoptResult:
     """As :func:`adopt`, of options by section."""
     path = Path(local_checkpoint(path))
-    logs = [Path(local_past(log)) for log in logs]
+    logs = [Path(local_log(log)) for log in logs]
     folder = RunFolder(out)
     check_outputs(
         [Read("CHECKPOINT", path), *(Read("--log", log) for log in logs)], folder.written()

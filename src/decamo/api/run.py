@@ -12,7 +12,7 @@ from decamo.diagnosis import TARGET, Advice, Diagnosis, advise, known_claims
 from decamo.diagnosis.forecast import Forecast, forecast
 from decamo.errors import SettingsError
 from decamo.history import Point, TrainingLog, read_training_log
-from decamo.mirror import local_past
+from decamo.mirror import local_log
 from decamo.report.diagnosis_text import diagnosis_text
 from decamo.report.page import page
 from decamo.report.run_figures import run_charts
@@ -119,7 +119,7 @@ class Run:
         Raises:
             DataError: nothing of that name, or nothing that can be read.
         """
-        local = [local_past(path) for path in self.paths]
+        local = [local_log(path) for path in self.paths]
         read = read_training_log(local, self._stdin)
         address = address_in(self.paths[-1]).rstrip("/")
         if not address:

@@ -21,7 +21,7 @@ from decamo.system import cache_folder, replace
 if TYPE_CHECKING:  # fsspec: decisions/0007
     from decamo.storage.remote_files import RemoteFolder
 
-__all__ = ["local_checkpoint", "local_past"]
+__all__ = ["local_checkpoint", "local_log"]
 
 _FOLDER = ("config.json", "model.safetensors", "README.md")  # as save_pretrained writes it
 
@@ -53,7 +53,7 @@ def local_checkpoint(name: str | Path) -> str | Path:
     raise place.missing()
 
 
-def local_past(name: str | Path) -> str | Path:
+def local_log(name: str | Path) -> str | Path:
     """A log, or a mirrored run's journal and settings, here; its checkpoints stay where they are.
 
     Args:
