@@ -117,6 +117,8 @@ def test_what_kills_every_worker_ends_with_its_name(three_nodes: Nodes) -> None:
     assert wanted is not None
     with hired(wanted, Needs(reads=()), said.append) as crew:
         found = crew.results(Deadly(), range(9), total=9, block=2, ordered=False, heed=lambda: None)
-        with pytest.raises(ClusterError, match="item 4 to item 5: 5 workers died of it, at last"):
+        with pytest.raises(
+            ClusterError, match="item 4 to item 5: 5 workers died on these, at last"
+        ):
             list(found)
     assert len(said) == 4

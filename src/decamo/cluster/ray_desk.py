@@ -36,20 +36,20 @@ def open_desk() -> Any:
 
 
 class _Desk:
-    """What tasks have told and not yet been heard, and the reason to stop."""
+    """Events of tasks that nobody has fetched yet, and the reason to stop."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, Sequence[object]]] = []
+        self.events: list[tuple[str, str, Sequence[object]]] = []
         self.why = ""
 
-    def report(self, key: str, attempt: str, told: Sequence[object]) -> str:
-        self.told.append((key, attempt, told))
+    def report(self, key: str, attempt: str, events: Sequence[object]) -> str:
+        self.events.append((key, attempt, events))
         return self.why
 
     def collect(self, why: str) -> list[tuple[str, str, Sequence[object]]]:
         self.why = why
-        told, self.told = self.told, []
-        return told
+        events, self.events = self.events, []
+        return events
 
 
 @dataclass
@@ -62,7 +62,7 @@ class DeskLine:
     desk: Any
     key: str
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
-    told: list[object] = field(default_factory=list)
+    events: list[object] = field(default_factory=list)
     why: str = ""
     _asked: float = 0.0
     _answer: "Future[str] | None" = None
@@ -75,7 +75,7 @@ class DeskLine:
 
     def tell(self, what: object) -> None:
         """Keep it until the next look."""
-        self.told.append(what)
+        self.events.append(what)
 
     def stop(self) -> str:
         """Look, without waiting."""
@@ -90,8 +90,8 @@ class DeskLine:
 
     def _ask(self) -> None:
         self._asked = time.monotonic()
-        told, self.told = self.told, []
-        self._answer = self.desk.report.remote(self.key, self.attempt, told).future()
+        events, self.events = self.events, []
+        self._answer = self.desk.report.remote(self.key, self.attempt, events).future()
 
     def _hear(self, seconds: float) -> None:
         if self._answer is None or not (self._answer.done() or seconds):

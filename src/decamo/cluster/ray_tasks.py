@@ -35,7 +35,7 @@ class _Done(Generic[Found]):
     found: Found | None = None
     error: DecamoError | None = None
     begun: bool = True
-    told: Sequence[object] = ()
+    events: Sequence[object] = ()
 
 
 def _perform(
@@ -54,9 +54,9 @@ def _perform(
         found = work(shared, item, line)
     except DecamoError as error:
         line.end()
-        return _Done(error=error, told=line.told)
+        return _Done(error=error, events=line.events)
     line.end()
-    return _Done(found, told=line.told)
+    return _Done(found, events=line.events)
 
 
 def _look(token: Token) -> str:
@@ -169,14 +169,14 @@ class _Round(Generic[Found]):
     def finish(self) -> Iterator[tuple[str, Found]]:
         while self.waiting:
             done, _ = ray.wait(list(self.waiting), num_returns=1, timeout=LOOK_S)
-            self._listen()  # what was told before the end comes before it
+            self._listen()  # what happened before the end comes before it
             for reference in done:
                 key = self.waiting.pop(reference)
                 outcome = self._outcome(key, reference)
                 if outcome is None or not outcome.begun:
                     continue
-                for told in outcome.told:
-                    self.on_event(key, told)
+                for event in outcome.events:
+                    self.on_event(key, event)
                 if outcome.error is not None:
                     self.error = self.error or outcome.error
                 else:
@@ -208,7 +208,7 @@ class _Round(Generic[Found]):
             return None
 
     def _listen(self) -> None:
-        """Hear what the tasks told, and pass on a reason to stop."""
+        """Fetch the events of the tasks, and pass on a reason to stop."""
         first = not self.why
         self.why = self.why or self.stop() or ("another task failed" if self.error else "")
         with suppress(RayError):  # it has died, or is slow: what it holds is heard the next time
@@ -217,13 +217,13 @@ class _Round(Generic[Found]):
         if self.why:
             self._let_go(first)
 
-    def _hear(self, key: str, attempt: str, told: Sequence[object]) -> None:
+    def _hear(self, key: str, attempt: str, events: Sequence[object]) -> None:
         known = self.attempts.setdefault(key, set())
         if known and attempt not in known:
             self.on_event(key, "its worker or node died; it goes on from its last checkpoint")
         known.add(attempt)
         self.heard[key] = time.monotonic()
-        for one in told:
+        for one in events:
             self.on_event(key, one)
 
     def _let_go(self, first: bool) -> None:

@@ -257,7 +257,7 @@ class RayWorkers:
         if deaths >= _DEATHS:
             items = [self._name(item) for item in blocks.held[numbers[0]]] if numbers else []
             what = " to ".join(dict.fromkeys((items[0], items[-1]))) if items else "a worker"
-            got = f"{deaths} workers died of it, at last: {reason}"
+            got = f"{deaths} workers died on these, at last: {reason}"
             raise ClusterError(what, got, "see Ray's logs, and whether the memory suffices")
         many = sum(len(blocks.held[number]) for number in numbers)
         done = f"{counted(many, 'item')} it had" if many else "what it would have"

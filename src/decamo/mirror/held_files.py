@@ -27,7 +27,7 @@ class HeldFile:
     Attributes:
         name: in the run folder, with ``/``.
         file: open for reading; a checkpoint that is replaced keeps its bytes here.
-        bytes: of it that count: a journal goes on growing.
+        bytes: how many of its bytes count: a journal goes on growing.
         identity: another one for other bytes.
     """
 
