@@ -19,7 +19,7 @@ from decamo.errors import SettingsError
 from decamo.inference.inputs import find_images
 from decamo.inference.loaded import Trained
 from decamo.inference.shard import InputShard
-from decamo.inference.views import Views
+from decamo.inference.views import PreparedImage, Views
 
 
 class Arithmetic:
@@ -32,8 +32,20 @@ class Arithmetic:
         self.batches: list[int] = []
 
     def predict(self, images: Any) -> list[npt.NDArray[np.float32]]:
+        return [self.finish(one, one.shape) for one in self.look(list(map(self.prepare, images)))]
+
+    def prepare(self, image: npt.NDArray[np.uint8]) -> PreparedImage:
+        return PreparedImage(image.transpose(2, 0, 1), (image.shape[0], image.shape[1]))
+
+    def look(self, images: Sequence[PreparedImage]) -> list[npt.NDArray[np.float32]]:
         self.batches.append(len(images))
-        return [np.float32(1) * image[..., 0] / np.float32(255) for image in images]
+        return [np.float32(1) * image.square[0] / np.float32(255) for image in images]
+
+    def finish(
+        self, logits: npt.NDArray[np.float32], native: tuple[int, int]
+    ) -> npt.NDArray[np.float32]:
+        assert logits.shape == native
+        return logits
 
 
 def model_at(folder: Path, weights: bytes = b"weights") -> tuple[Model, Arithmetic]:

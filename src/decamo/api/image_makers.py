@@ -70,7 +70,7 @@ def image_maker(
     sheets = expert_sheets(model.loaded) if request.experts else None
     here = ImageWork(
         model.predictor, decided.rule, decided.stalled, ear, request.batch, sheets,
-        masks=request.write is not None,
+        masks=request.write is not None, overlay=request.overlay,
     )  # fmt: skip
     wanted = request.workers
     if wanted is None:
@@ -84,7 +84,7 @@ def image_maker(
         precision = _SHORT[precision_there(network, crew)]
         work = RemoteImages(
             network, decided.rule, decided.stalled, request.batch, request.experts, here.masks,
-            staging, ear.give_up_s,
+            staging, ear.give_up_s, request.overlay,
         )  # fmt: skip
         yield CrewImages(crew, work, precision, here)
 

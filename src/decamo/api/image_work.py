@@ -1,11 +1,14 @@
 """From images to maps on the disk, here or in a worker: what is known of each afterwards."""
 
+import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.api.expert_sheets import ExpertSheets
-from decamo.data.read_ahead import patient_read
+from decamo.api.in_threads import in_threads
+from decamo.data.read_ahead import ReadAhead, patient_read
 from decamo.data.reading import read_image
 from decamo.data.rules import ReadingRule
-from decamo.data.waiting import Ear
+from decamo.data.waiting import Ear, Patience
 from decamo.errors import DataStalled, UnreadableImage
 from decamo.inference.figures import MapFigures, figures_of
 from decamo.inference.inputs import Item
 from decamo.inference.prediction_log import stamp_of
-from decamo.inference.views import MapMaker
+from decamo.inference.views import MapMaker, PreparedImage
 from decamo.inference.writer import write_overlay, write_probability
 from decamo.metrics import THRESHOLD
 from decamo.storage import make_folder, storage_error, sync_folder
@@ -30,6 +34,31 @@ from decamo.system import replace
 __all__ = ["ImageWork", "MadeImage"]
 
 _Image = npt.NDArray[np.uint8]
+_READERS, _WRITERS = 2, 2  # threads
+_BEHIND = 4  # maps that are written or wait for it
+_LARGE_PX = 16_000_000  # from here on maps are written one at a time
+_LARGE = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An image as it was read: why it was not, or what the network takes of it."""
+
+    item: Item
+    error: str = ""
+    prepared: PreparedImage | None = None
+    image: _Image | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the network says of an image, in how many seconds."""
+
+    read: _Read
+    logits: npt.NDArray[np.float32] | None = None
+    firing: Any = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +104,7 @@ class ImageWork:
         batch: images that go through the network together.
         experts: draws them; None for no sheets.
         masks: whether they are kept.
+        overlay: whether the image with the object in orange is written, too.
         staging: folder where pictures are written first, to be renamed once they are whole: for
             workers, of which one that was given up may still be writing. None for at once.
     """
@@ -87,24 +117,22 @@ class ImageWork:
     experts: ExpertSheets | None = None
     masks: bool = False
     staging: Path | None = None
+    overlay: bool = False
 
     def each(self, items: Iterable[Item]) -> Generator[MadeImage]:
         """What became of each, in order.
 
+        Images are read and written by threads, a few ahead of and behind the network: decoders and
+        encoders do not hold the interpreter's lock.
+
         Raises:
             StorageError: a picture cannot be written.
         """
-        pending: list[tuple[Item, _Image | str, float]] = []
-        good = 0
-        for item in items:
-            began = time.perf_counter()
-            read = self.read(item.image)
-            pending.append((item, read, time.perf_counter() - began))
-            good += not isinstance(read, str)
-            if good == self.batch or not good:
-                yield from self._made(pending)
-                pending, good = [], 0
-        yield from self._made(pending)
+        with closing(self._read_each(items)) as reads, closing(self._seen(reads)) as seen:
+            if self.experts:  # matplotlib draws in one thread alone
+                yield from (self._made(one) for one in seen)
+            else:
+                yield from in_threads(self._made, seen, threads=_WRITERS, behind=_BEHIND)
 
     def read(self, image: Path) -> _Image | str:
         """The image, RGB uint8 ``[H, W, 3]``, or why it cannot be read."""
@@ -115,32 +143,93 @@ class ImageWork:
         except (UnreadableImage, DataStalled) as error:
             return str(error)
 
-    def _made(self, pending: list[tuple[Item, _Image | str, float]]) -> Iterator[MadeImage]:
-        images = [read for _, read, _ in pending if not isinstance(read, str)]
+    def _read_each(self, items: Iterable[Item]) -> Generator["_Read"]:
+        """Each image, prepared for the network; what stalls is left behind in its thread."""
+        source, under_way = iter(items), deque[Item]()
+
+        def taken(again: Sequence[Item]) -> Iterator[Item]:
+            for item in chain(again, source):
+                under_way.append(item)
+                yield item
+
+        again: list[Item] = []
+        while True:
+            reading = ReadAhead(
+                self._read, taken(again), threads=_READERS, ahead=_READERS + self.batch,
+                patience=Patience(self.ear.give_up_s), name=lambda item: item.image,
+            )  # fmt: skip
+            with closing(reading):
+                try:
+                    while not reading.over:
+                        read = reading.next(self.ear)
+                        under_way.popleft()
+                        yield replaced(read.result(), seconds=read.seconds)
+                    return
+                except DataStalled as error:
+                    yield _Read(under_way.popleft(), str(error))
+            again = list(under_way)
+            under_way.clear()
+
+    def _read(self, item: Item) -> "_Read":
+        try:
+            if item.image in self.stalled:
+                raise self.stalled[item.image]
+            image = read_image(item.image, rule=self.rule)
+        except (UnreadableImage, DataStalled) as error:
+            return _Read(item, str(error))
+        kept = image if self.overlay or self.experts else None
+        return _Read(item, "", self.predictor.prepare(image), kept)
+
+    def _seen(self, reads: Iterable["_Read"]) -> Generator["_Seen"]:
+        """Each with the network's logits; a batch as soon as it is full."""
+        pending: list[_Read] = []
+        good = 0
+        for read in reads:
+            pending.append(read)
+            good += not read.error
+            if good == self.batch or not good:
+                yield from self._seen_together(pending)
+                pending, good = [], 0
+        yield from self._seen_together(pending)
+
+    def _seen_together(self, reads: Sequence["_Read"]) -> Iterator["_Seen"]:
+        images = [read.prepared for read in reads if read.prepared is not None]
         began = time.perf_counter()
-        maps = iter(self.predictor.predict(images) if images else ())
+        logits = iter(self.predictor.look(images) if images else ())
         firings = iter(self.experts.watch.take() if self.experts and images else ())
         part = (time.perf_counter() - began) / max(len(images), 1)
-        for item, read, read_s in pending:
-            if isinstance(read, str):
-                yield MadeImage(item, read)
-                continue
-            began, probability = time.perf_counter(), next(maps)
-            told = self._write(item, read, probability, next(firings, None))
+        for read in reads:
+            if read.error:
+                yield _Seen(read)
+            else:
+                yield _Seen(read, next(logits), next(firings, None), part)
+
+    def _made(self, seen: "_Seen") -> MadeImage:
+        """Its map at native size, written, and what it says."""
+        read, logits = seen.read, seen.logits
+        if read.prepared is None or logits is None:
+            return MadeImage(read.item, read.error)
+        native, began = read.prepared.native, time.perf_counter()
+        with _LARGE if native[0] * native[1] > _LARGE_PX else nullcontext():
+            probability = self.predictor.finish(logits, native)
+            told = self._write(read, probability, seen.firing)
             bits = np.packbits(probability >= THRESHOLD).tobytes() if self.masks else b""
-            figures, stamp = figures_of(probability), stamp_of(item.image)
-            seconds = read_s + part + time.perf_counter() - began
-            yield MadeImage(item, "", figures, stamp, seconds, told, bits)
+            figures, stamp = figures_of(probability), stamp_of(read.item.image)
+        seconds = read.seconds + seen.seconds + time.perf_counter() - began
+        return MadeImage(read.item, "", figures, stamp, seconds, told, bits)
 
     def _write(
-        self, item: Item, image: _Image, probability: npt.NDArray[np.float32], firing: Any
+        self, read: "_Read", probability: npt.NDArray[np.float32], firing: Any
     ) -> tuple[dict[str, Any], ...]:
-        with self._placed(item) as place:
+        with self._placed(read.item) as place:
             write_probability(place.map, probability)
-            write_overlay(place.overlay, image, probability)
+            if read.image is None:
+                return ()
+            if self.overlay:
+                write_overlay(place.overlay, read.image, probability)
             if self.experts is None or firing is None:
                 return ()
-            return self.experts.draw(place, image, probability, firing)
+            return self.experts.draw(place, read.image, probability, firing)
 
     @contextmanager
     def _placed(self, item: Item) -> Iterator[Item]:
@@ -149,7 +238,8 @@ class ImageWork:
             yield item
             return
         kinds = ("map", "overlay", "sheet")
-        place = replaced(item, **{kind: self.staging / f"{kind}.png" for kind in kinds})
+        own = threading.get_ident()
+        place = replaced(item, **{kind: self.staging / f"{own}-{kind}.png" for kind in kinds})
         yield place
         for kind in kinds:
             source, path = getattr(place, kind), getattr(item, kind)

@@ -27,7 +27,8 @@ class PredictRequest:
         shard: which share of the inputs.
         jsonl: file of the lines; None for none.
         resume: go on from these lines.
-        overlay: of a video: the object on its frames, else grey maps.
+        overlay: of an image, also the image with the object in orange; of a video its frames with
+            it in the place of grey maps.
         smooth: of a video: seconds of the moving average of its maps; 0 for none.
         workers: of a cluster, that predict; None for this process.
 
@@ -77,9 +78,8 @@ class PredictRequest:
         Raises:
             SettingsError: names the flag.
         """
-        for flag, given in (("--overlay", self.overlay), ("--smooth", bool(self.smooth))):
-            if given and not found.videos:
-                raise SettingsError(flag, "no video was named", "leave it out, or name a video")
+        if self.smooth and not found.videos:
+            raise SettingsError("--smooth", "no video was named", "leave it out, or name a video")
         for flag, given in (("--experts", self.experts), ("--write", self.write is not None)):
             if given and found.videos:
                 got = f"{found.videos[0].source} is a video"

@@ -196,7 +196,10 @@ class PredictionJob:
             self.videos.append(result)
 
     def _pictures(self, item: Item) -> Sequence[Path]:
-        return (item.map, item.overlay, item.sheet)[: 2 + self.request.experts]
+        pictures = [item.map]
+        if self.request.overlay:
+            pictures.append(item.overlay)
+        return [*pictures, item.sheet] if self.request.experts else pictures
 
     def _outputs(self, item: Item) -> tuple[str, ...]:
         paths = [*self._pictures(item)]

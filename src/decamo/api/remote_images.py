@@ -34,6 +34,7 @@ class RemoteImages(BlockWork[Item, MadeImage]):
         masks: whether masks are sent back.
         staging: folder in which each worker has one of its own.
         give_up_s: seconds after which a file that is not read is given up.
+        overlay: whether overlays are written.
     """
 
     network: RemoteNetwork
@@ -44,6 +45,7 @@ class RemoteImages(BlockWork[Item, MadeImage]):
     masks: bool
     staging: Path
     give_up_s: float
+    overlay: bool = False
 
     def open(self) -> Callable[[Sequence[Item], Callable[[str], None]], Sequence[MadeImage]]:
         """Load the network.
@@ -61,8 +63,9 @@ class RemoteImages(BlockWork[Item, MadeImage]):
         def made(block: Sequence[Item], say: Callable[[str], None]) -> list[MadeImage]:
             ear = Ear(say=say, give_up_s=self.give_up_s)
             work = ImageWork(
-                model.predictor, self.rule, self.stalled, ear, self.batch, sheets, self.masks, own
-            )
+                model.predictor, self.rule, self.stalled, ear, self.batch, sheets, self.masks, own,
+                self.overlay,
+            )  # fmt: skip
             return list(work.each(block))
 
         return made

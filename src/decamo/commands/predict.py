@@ -1,4 +1,4 @@
-"""``decamo predict``: images in, probability maps and overlays out, at native size."""
+"""``decamo predict``: images in, probability maps out, at native size."""
 
 import argparse
 import sys
@@ -31,6 +31,14 @@ from decamo.report.rate import progress_of
 from decamo.settings.words import counted, seconds_of
 
 __all__ = ["add_arguments", "run"]
+
+# (with overlays, with sheets): what is written of an image, and of several
+_PICTURES = {
+    (False, False): ("map", "maps"),
+    (True, False): ("map and overlay", "maps and overlays"),
+    (False, True): ("map and sheet of experts", "maps and sheets of experts"),
+    (True, True): ("map, overlay and sheet of experts", "maps, overlays and sheets of experts"),
+}
 
 
 def add_arguments(parser: Parser) -> None:
@@ -93,7 +101,8 @@ def _add_lines(add: Callable[..., Any]) -> None:
     add("--shard", type=InputShard.parse, default=InputShard(), metavar="I/N",
         help="only the I-th of N shares; all shares together are the whole")  # fmt: skip
     add("--overlay", action="store_true",
-        help="of a video: its frames with the object in orange, not grey maps")  # fmt: skip
+        help="also NAME_overlay.png, the image with the object in orange; of a video: its frames"
+        " with it, not grey maps")  # fmt: skip
     add("--smooth", type=float, default=0.0, metavar="SECONDS",
         help="of a video: average its maps over time, so that they do not flicker")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="write the list of results here")
@@ -175,9 +184,7 @@ def _result(item: Item, line: PredictedLine, args: argparse.Namespace) -> dict[s
 
 
 def _tell(job: PredictionJob, found: Found, drawn: list[str], args: argparse.Namespace) -> None:
-    one, many = "map and overlay", "maps and overlays"
-    if args.experts:
-        one, many = "map, overlay and sheet of experts", "maps, overlays and sheets of experts"
+    one, many = _PICTURES[args.overlay, args.experts]
     made, left_out = counted(job.lines, one, many), counted(job.bad, "unreadable file")
     if job.items or not job.videos:
         print(f"{made} in {args.out}, {left_out} left out")

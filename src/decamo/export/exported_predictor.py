@@ -11,7 +11,8 @@ from decamo.export.array_resize import squashed, stretched
 from decamo.export.description import LOGITS, ExportDescription, ExportTarget, Graph, target_of
 from decamo.extras import missing_extras
 from decamo.inference.loaded import Trained
-from decamo.inference.views import Views
+from decamo.inference.strips import row_strips
+from decamo.inference.views import PreparedImage, Views
 
 __all__ = ["ExportedPredictor", "is_exported", "open_exported", "open_graph"]
 
@@ -58,17 +59,34 @@ class ExportedPredictor:
         Returns:
             float32 ``[H, W]`` in [0, 1] for each image, at its own size.
         """
-        batch = np.stack([squashed(image, (self.size, self.size)) for image in images])
+        seen = [self.prepare(image) for image in images]
+        return [
+            self.finish(logits, image.native)
+            for logits, image in zip(self.look(seen), seen, strict=True)
+        ]
+
+    def prepare(self, image: npt.NDArray[np.uint8]) -> PreparedImage:
+        """An image ``[H, W, 3]`` as the network takes it; may be called in any thread."""
+        square = squashed(image, (self.size, self.size))
+        return PreparedImage(square, (image.shape[0], image.shape[1]))
+
+    def look(self, images: Sequence[PreparedImage]) -> list[_Floats]:
+        """Logits float32 ``[s, s]`` of each image, as the graph gives them."""
+        batch = np.stack([one.square for one in images])
         logits = self.graph(batch, LOGITS)
         if self.views.flips:
             mirrored = self.graph(np.ascontiguousarray(batch[..., ::-1]), LOGITS)[..., ::-1]
             logits = _mean_of(logits, mirrored)
         if self.decision == "iou":
             logits = np.stack([_moved(one) for one in logits])
-        return [
-            _sigmoid(stretched(one[0], (image.shape[0], image.shape[1])))
-            for one, image in zip(logits, images, strict=True)
-        ]
+        return [one[0] for one in logits]
+
+    def finish(self, logits: _Floats, native: tuple[int, int]) -> _Floats:
+        """The map float32 ``[H, W]`` of logits ``[s, s]``; may be called in any thread."""
+        found = stretched(logits, native)
+        for rows in row_strips(native):
+            found[rows] = _sigmoid(found[rows])
+        return found
 
 
 def open_exported(

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from decamo.inference.strips import row_strips
 from decamo.metrics import THRESHOLD
 
 __all__ = ["expected_iou"]
@@ -23,8 +24,11 @@ def expected_iou(probability: npt.NDArray[np.float32]) -> float:
     Returns:
         0 where no region is found though some pixel is possible; 1 where none is.
     """
-    p = probability.astype(np.float64)
-    region = p >= THRESHOLD
-    met, size, total = float(p[region].sum()), int(region.sum()), float(p.sum())
+    met, size, total = 0.0, 0, 0.0
+    for rows in row_strips(probability.shape):
+        p = probability[rows].astype(np.float64)
+        region = p >= THRESHOLD
+        met, size = met + float(p[region].sum()), size + int(region.sum())
+        total += float(p.sum())
     union = size + total - met
     return met / union if union else 1.0

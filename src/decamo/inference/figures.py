@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.inference.expected import expected_iou
+from decamo.inference.strips import row_strips
 from decamo.metrics import THRESHOLD
 
 __all__ = ["MapFigures", "figures_of"]
@@ -45,6 +46,8 @@ def figures_of(probability: npt.NDArray[np.float32]) -> MapFigures:
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         left, top = int(columns[0]), int(rows[0])
         box = left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
-        confidence = float(probability[mask].mean(dtype=np.float64))
+        strips = row_strips(mask.shape)
+        met = sum(probability[r][mask[r]].sum(dtype=np.float64) for r in strips)
+        confidence = float(met / area)
     sure = expected_iou(probability)
     return MapFigures(width, height, area, float(mask.mean()), box, confidence, sure)

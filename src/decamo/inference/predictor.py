@@ -9,7 +9,7 @@ import torch
 
 from decamo.geometry import Squash
 from decamo.inference.tta import blended, decided, finer, seen_through, window_of
-from decamo.inference.views import Views
+from decamo.inference.views import PreparedImage, Views
 from decamo.nn import SegmentationNetwork
 from decamo.nn.segmentation_network import TorchModule
 
@@ -59,21 +59,45 @@ class Predictor:
         Returns:
             float32 ``[H, W]`` in [0, 1] for each image, at its own size.
         """
-        logits = self._logits(images, self.views)
+        seen = [self.prepare(image) for image in images]
+        return [
+            self.finish(logits, image.native)
+            for logits, image in zip(self.look(seen), seen, strict=True)
+        ]
+
+    def prepare(self, image: npt.NDArray[np.uint8]) -> PreparedImage:
+        """An image ``[H, W, 3]`` as the network takes it; may be called in any thread."""
+        native = image.shape[0], image.shape[1]
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
+        square = Squash(native, self.size).apply(pixels).numpy()
+        return PreparedImage(square, native, image if self.views.closer else None)
+
+    def look(self, images: Sequence[PreparedImage]) -> list[npt.NDArray[np.float32]]:
+        """Logits float32 ``[s, s]`` of each image, as the network gives them."""
+        logits = self._logits([one.square for one in images], self.views)
         if self.views.closer:
             logits = self._closer(images, logits)
         if self.decision == "iou":
             logits = decided(logits)
-        # The field's way: logits are resized, then squeezed; see any COD method's test script.
-        return [
-            Squash((i.shape[0], i.shape[1]), one.shape[-1]).undo(one[None]).sigmoid()[0, 0].numpy()
-            for i, one in zip(images, logits, strict=True)
-        ]
+        return [one[0].numpy() for one in logits]
 
-    def _closer(self, images: Sequence[npt.NDArray[np.uint8]], first: torch.Tensor) -> torch.Tensor:
+    @torch.inference_mode()
+    def finish(
+        self, logits: npt.NDArray[np.float32], native: tuple[int, int]
+    ) -> npt.NDArray[np.float32]:
+        """The map float32 ``[H, W]`` of logits ``[s, s]``; may be called in any thread."""
+        # The field's way: logits are resized, then squeezed; see any COD method's test script.
+        square = torch.from_numpy(logits)[None, None]
+        return Squash(native, square.shape[-1]).undo(square).sigmoid_()[0, 0].numpy()
+
+    def _closer(self, images: Sequence[PreparedImage], first: torch.Tensor) -> torch.Tensor:
         """Logits ``[B, 1, 2 S, 2 S]``, with a second look wherever one is closer."""
         windows = [window_of(one) for one in first]
-        cuts = [w.cut(i) for w, i in zip(windows, images, strict=True) if w is not None]
+        cuts = [
+            self.prepare(window.cut(one.image)).square
+            for window, one in zip(windows, images, strict=True)
+            if window is not None and one.image is not None
+        ]
         looks = iter(self._logits(cuts, Views(self.views.flips)) if cuts else ())
         return torch.stack(
             [
@@ -83,16 +107,9 @@ class Predictor:
         )
 
     @torch.inference_mode()
-    def _logits(self, images: Sequence[npt.NDArray[np.uint8]], views: Views) -> torch.Tensor:
+    def _logits(self, squares: Sequence[npt.NDArray[np.uint8]], views: Views) -> torch.Tensor:
         """float32 logits ``[B, 1, S, S]`` on the CPU."""
-        batch = torch.stack(
-            [
-                Squash((i.shape[0], i.shape[1]), self.size).apply(
-                    torch.from_numpy(np.ascontiguousarray(i)).permute(2, 0, 1)
-                )
-                for i in images
-            ]
-        )
+        batch = torch.stack([torch.from_numpy(square) for square in squares])
         with evaluating(self.model), self._autocast():
             image = self.model.normalize(batch.to(self.device, non_blocking=True))
             return seen_through(views, self._see, image).cpu()

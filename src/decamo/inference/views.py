@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from decamo.errors import SettingsError
 
-__all__ = ["DECISIONS", "MapMaker", "Views"]
+__all__ = ["DECISIONS", "MapMaker", "PreparedImage", "Views"]
 
 DECISIONS = ("half", "iou")
 """``half``: object is what is more likely than not.
@@ -63,8 +63,26 @@ class Views:
         return ", ".join(parts) or "none"
 
 
+@dataclass(frozen=True)
+class PreparedImage:
+    """What is left of an image for a network to look at.
+
+    Attributes:
+        square: RGB uint8 ``[3, S, S]``.
+        native: height and width of the image, in px.
+        image: RGB uint8 ``[H, W, 3]``, where a closer look may need it; else None.
+    """
+
+    square: npt.NDArray[np.uint8]
+    native: tuple[int, int]
+    image: npt.NDArray[np.uint8] | None = None
+
+
 class MapMaker(Protocol):
     """What makes maps of images: a network of torch, or an exported one.
+
+    :meth:`predict` is its three parts one after the other; the first and the last may be called in
+    other threads, while the network looks at other images.
 
     Attributes:
         size: side of the square that images are resized to, in px.
@@ -89,3 +107,14 @@ class MapMaker(Protocol):
         Returns:
             float32 ``[H, W]`` in [0, 1] for each image, at its own size.
         """
+
+    def prepare(self, image: npt.NDArray[np.uint8]) -> PreparedImage:
+        """An image ``[H, W, 3]`` as the network takes it."""
+
+    def look(self, images: Sequence[PreparedImage]) -> list[npt.NDArray[np.float32]]:
+        """Logits float32 ``[s, s]`` of each image, by the network; one call at a time."""
+
+    def finish(
+        self, logits: npt.NDArray[np.float32], native: tuple[int, int]
+    ) -> npt.NDArray[np.float32]:
+        """The map float32 ``[H, W]`` of logits ``[s, s]``."""
