@@ -25,9 +25,9 @@ from decamo.cluster.place import place_of
 from decamo.cluster.tasks import Place
 from decamo.evaluation import Measurer, Rules
 from decamo.flags import Parser, add_place, place_given, write_json
+from decamo.stop_signals import stop_requests
 from decamo.storage import make_folder
 from decamo.training.runtime import open_runtime
-from decamo.training.stops import stop_requests
 
 __all__ = ["add_arguments", "run"]
 

@@ -37,10 +37,10 @@ from decamo.recipes import RECIPES
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
+from decamo.stop_signals import stop_requests
 from decamo.storage import make_folder, write_whole
 from decamo.training.data_splits import find_splits
 from decamo.training.runtime import open_runtime
-from decamo.training.stops import stop_requests
 
 __all__ = ["add_arguments", "run"]
 

@@ -23,9 +23,9 @@ from benchmarks.quality_train import Ground
 from decamo import __version__
 from decamo.evaluation import Measurer, Rules
 from decamo.flags import Parser, write_json
+from decamo.stop_signals import stop_requests
 from decamo.storage import make_folder
 from decamo.training.runtime import open_runtime
-from decamo.training.stops import stop_requests
 
 __all__ = ["add_arguments", "run"]
 

@@ -10,6 +10,8 @@ from benchmarks.loader import REFERENCE, add_reference, loader_rounds
 from benchmarks.loader import add_arguments as add_loader_arguments
 from benchmarks.metrics import GROUNDS, SIZES
 from benchmarks.metrics_speed import compare_speed
+from benchmarks.speed_launch import add_arguments as add_launch_arguments
+from benchmarks.speed_launch import folder_lines, launch_lines
 from benchmarks.speed_limits import check_limits
 from benchmarks.speed_lines import Line, plain, table
 from benchmarks.speed_network import NetworkTerms, network_lines
@@ -39,6 +41,7 @@ def add_arguments(parser: Parser) -> None:
         " has grown over its limit",
     )
     add_reference(parser)
+    add_launch_arguments(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
 
 
@@ -137,4 +140,6 @@ _PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "network": _network,
     "loader": _loader,
     "metrics": _metrics,
+    "launch": launch_lines,
+    "folder": folder_lines,
 }

@@ -39,7 +39,7 @@ $DECAMO evaluate stalled="$out/stalled.pth" escaped="$run/best_model.pth" \
     --dataset-path "$scenes" --compare stalled escaped --json "$out/scores.json"
 
 say "8. predictions to look at"
-$DECAMO predict "$run/best_model.pth" "$scenes/Test/Image" --out "$out/predictions"
+$DECAMO predict "$run/best_model.pth" "$scenes/Test/Image" --out "$out/predictions" --overlay
 
 say "9. the whole story on one page"
 $DECAMO report "$run" --dataset-path "$scenes"

@@ -16,7 +16,7 @@ SOURCE = Path(decamo.__file__).parent
 # Lowest first; a room may import from rooms on earlier lines only.
 LADDER: list[set[str]] = [
     {"errors", "streams", "system"},
-    {"extras", "settings"},
+    {"extras", "settings", "stop_signals"},
     {"recipes", "geometry", "storage", "schedule", "metrics"},
     {"data", "nn", "history", "cluster"},
     {"losses", "diagnosis", "checkpoint"},
@@ -38,6 +38,7 @@ FILES = sorted(p for p in SOURCE.rglob("*.py") if p != SOURCE / "__init__.py")
 NO_TORCH = {
     "errors",
     "extras",
+    "stop_signals",
     "streams",
     "system",
     "settings",

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from decamo import __version__
 from decamo.errors import DecamoError, SettingsError
 from decamo.extras import missing_extras
+from decamo.stop_signals import stop_requests
 from decamo.streams import lasting_streams
 from decamo.system import tell_torchrun
-from decamo.training.stops import stop_requests
 
 __all__ = ["COMMANDS", "Program", "main"]
 

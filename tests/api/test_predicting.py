@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_a_line_says_of_each_image_what_its_map_says(tmp_path: Path) -> None:
     assert len(header["model"]) == 64
     assert "not an image" in broken["error"]
     assert frog["source"] == str(photos / "frog.png")
-    assert frog["outputs"] == [str(tmp_path / "out" / n) for n in ("frog.png", "frog_overlay.png")]
+    assert frog["outputs"] == [str(tmp_path / "out" / n) for n in ("frog.png",)]
     assert (frog["width"], frog["height"], frog["area"], frog["box"]) == (20, 10, 12, [7, 2, 4, 3])
     assert frog["confidence"] == pytest.approx(0.8)
     assert frog["expected_iou"] == pytest.approx(0.8)
@@ -149,12 +150,12 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     job = run(tmp_path, model, photos, resume=True)
     assert (job.lines, job.before, maker.batches) == (0, 5, [])
     assert lines_of(tmp_path / "l.jsonl") == first
-    (tmp_path / "out" / "1_overlay.png").unlink()
+    (tmp_path / "out" / "1.png").unlink()
     Image.new("RGB", (5, 5), (255, 0, 0)).save(photos / "3.png")
     job = run(tmp_path, model, photos, resume=True)
     assert (job.lines, job.before) == (2, 3)
     now = contents(tmp_path / "out")
-    assert {n for n in now if now[n] != whole[n]} == {"3.png", "3_overlay.png"}
+    assert {n for n in now if now[n] != whole[n]} == {"3.png"}
     sources = [line["source"] for line in lines_of(tmp_path / "l.jsonl")[1:]]
     assert sorted(sources) == sorted(str(photos / f"{n}.png") for n in range(5))
 

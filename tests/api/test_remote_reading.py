@@ -78,7 +78,7 @@ def test_the_same_of_a_mask(frog: Path, tmp_path: Path) -> None:
 
 
 def test_pictures_are_put_in_their_place_whole(frog: Path, tmp_path: Path) -> None:
-    whole = ImageWork(Arithmetic(), ReadingRule(), {}, NOBODY, masks=True)
+    whole = ImageWork(Arithmetic(), ReadingRule(), {}, NOBODY, masks=True, overlay=True)
     out = tmp_path / "out"
     with staging_in(out) as staging:
         assert staging.is_dir()

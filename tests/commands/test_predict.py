@@ -15,7 +15,11 @@ def test_maps_and_overlays_have_native_size(
 ) -> None:
     photo = tmp_path / "wide photo.jpg"
     Image.new("RGB", (120, 50), (90, 120, 60)).save(photo)
-    assert main(["predict", str(trained), str(photo), "--out", str(tmp_path / "out")]) == 0
+    words = ["predict", str(trained), str(photo), "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["wide photo.png"]
+    assert "1 map in " in capsys.readouterr().out
+    assert main([*words, "--overlay"]) == 0
     with Image.open(tmp_path / "out" / "wide photo.png") as map_:
         assert (map_.size, map_.mode) == ((120, 50), "L")
     with Image.open(tmp_path / "out" / "wide photo_overlay.png") as overlay:
@@ -115,7 +119,7 @@ def test_files_that_are_no_images_are_counted_and_folders_mirrored(
         assert "1 .mp4" in said
         found = {p.relative_to(photos).as_posix() for p in (photos / "maps").rglob("*.png")}
         maps = {"maps/a/x.png", "maps/b/x.png", "maps/b/c/x.png"}
-        assert found == maps | {name.replace(".png", "_overlay.png") for name in maps}
+        assert found == maps
 
 
 def test_predictions_never_replace_what_they_read(

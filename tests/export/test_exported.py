@@ -121,7 +121,7 @@ def test_predict_and_evaluate_need_no_torch(exported: Path, scenes: Path, tmp_pa
         "predict", str(exported), str(photos(scenes)), "--out", "maps", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "maps").glob("*_overlay.png"))) == 4
+    assert len(list((tmp_path / "maps").glob("*.png"))) == 4
     scored = without_torch(
         "evaluate", str(exported), "--dataset-path", str(scenes), "--json", "s.json", cwd=tmp_path
     )

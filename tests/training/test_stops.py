@@ -5,15 +5,9 @@ import time
 
 import pytest
 
+from decamo.stop_signals import StoppedAtOnce, StopRequests, stop_requests
 from decamo.system import stop_signals
-from decamo.training.stops import (
-    Stop,
-    StopEars,
-    StopKind,
-    StoppedAtOnce,
-    StopRequests,
-    stop_requests,
-)
+from decamo.training.stops import Stop, StopEars, StopKind
 
 
 @pytest.mark.parametrize("number", stop_signals())

@@ -20,6 +20,7 @@ from decamo.report.console import Console
 from decamo.schedule import SegmentKind
 from decamo.settings import TrainSettings
 from decamo.settings.plain import merged, to_plain
+from decamo.stop_signals import StopRequests
 from decamo.storage import RunFolder
 from decamo.storage.owner import Ownership
 from decamo.trackers import open_trackers
@@ -28,7 +29,7 @@ from decamo.training.data_splits import DataSplits
 from decamo.training.prepare import Prepared, prepare
 from decamo.training.run_summary import run_line, run_outcome, startup_summary
 from decamo.training.runtime import Runtime
-from decamo.training.stops import Budget, Stop, StopEars, StopKind, StopRequests
+from decamo.training.stops import Budget, Stop, StopEars, StopKind
 
 __all__ = [
     "Callback",

@@ -32,6 +32,7 @@ from decamo.report.console import Console
 from decamo.settings import TrainSettings
 from decamo.settings.plain import merged, to_plain
 from decamo.settings.words import seconds_of
+from decamo.stop_signals import stop_requests
 from decamo.storage import RunFolder, make_folder
 from decamo.storage.outputs import Read, Written
 from decamo.storage.owner import own
@@ -45,7 +46,7 @@ from decamo.training.choosing import (
 from decamo.training.data_splits import DataSplits, find_splits
 from decamo.training.prepare import ear_of
 from decamo.training.runtime import open_runtime, world_size
-from decamo.training.stops import Budget, Stop, StopEars, StopKind, stop_requests
+from decamo.training.stops import Budget, Stop, StopEars, StopKind
 
 __all__ = ["EscapeResult", "escape", "escape_checkpoint", "train_winner"]
 

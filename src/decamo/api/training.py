@@ -30,6 +30,7 @@ from decamo.schedule import DryRun
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.settings.words import seconds_of
+from decamo.stop_signals import stop_requests
 from decamo.storage import (
     RunFolder,
     make_folder,
@@ -51,7 +52,7 @@ from decamo.training.prepare import ear_of
 from decamo.training.resumption import is_complete
 from decamo.training.run_summary import startup_summary
 from decamo.training.runtime import Runtime, is_first_process
-from decamo.training.stops import Budget, Stop, StopKind, stop_requests
+from decamo.training.stops import Budget, Stop, StopKind
 
 __all__ = ["Callback", "TrainResult", "train", "train_given"]
 

@@ -1,0 +1,214 @@
+"""From launch to maps, beside an earlier build in its own processes, in turns with it."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.speed_lines import Line, Part, line_of_rounds
+from decamo.errors import DecamoError
+from decamo.flags import Parser
+
+__all__ = ["Builds", "Command", "add_arguments", "folder_lines", "launch_lines"]
+
+_ONE_CHECKPOINT, _ONE_EXPORTED, _HUGE_MEMORY = 0.55, 1 / 12, 0.5
+_MANY_CHECKPOINT, _MANY_EXPORTED = 3.0, 5.0
+_HUGE = (8000, 6000)  # px, width and height
+
+
+@dataclass(frozen=True)
+class Command:
+    """One run of a command.
+
+    Attributes:
+        seconds: from its start to its end.
+        mib: its greatest resident set, MiB.
+    """
+
+    seconds: float
+    mib: float
+
+
+def add_arguments(parser: Parser) -> None:
+    """Flags of the parts ``launch`` and ``folder``."""
+    add = parser.add_argument
+    add("--before", type=Path, metavar="WORKTREE",
+        help="of launch and folder: an earlier build, `git worktree add WORKTREE 01950fe`")  # fmt: skip
+    add("--checkpoint", type=Path, metavar="FILE",
+        help="of launch and folder: one that both builds read")  # fmt: skip
+    add("--exported", type=Path, metavar="FILE", help="of launch and folder: the same, exported")
+    add("--photos", type=Path, metavar="DIR", help="of launch and folder: photographs, no folders")
+
+
+@dataclass(frozen=True)
+class Builds:
+    """This build and an earlier one, which predict the same with one network.
+
+    Attributes:
+        before: worktree of the earlier one.
+        checkpoint: of the network.
+        exported: the same network.
+        photos: the photographs.
+        work: folder for what is written.
+        rounds: of which medians are taken, after one that warms up.
+    """
+
+    before: Path
+    checkpoint: Path
+    exported: Path
+    photos: tuple[Path, ...]
+    work: Path
+    rounds: int
+
+    @staticmethod
+    @contextmanager
+    def of(args: argparse.Namespace) -> Iterator["Builds"]:
+        """What the flags name, for as long as this block takes."""
+        photos = tuple(sorted(path for path in args.photos.iterdir() if path.is_file()))
+        with tempfile.TemporaryDirectory() as work:
+            yield Builds(
+                args.before, args.checkpoint, args.exported, photos, Path(work), args.rounds
+            )
+
+    def old(self, images: Sequence[Path]) -> Command:
+        """The earlier build, with the checkpoint."""
+        module = "decamo" if (self.before / "src/decamo/__main__.py").exists() else "decamo.cli"
+        return self._run(self.before / "src", module, self.checkpoint, images, "old")
+
+    def new(self, images: Sequence[Path]) -> Command:
+        """This build, with the checkpoint."""
+        return self._run(_OWN, "decamo", self.checkpoint, images, "new")
+
+    def from_exported(self, images: Sequence[Path]) -> Command:
+        """This build, with the exported network."""
+        return self._run(_OWN, "decamo", self.exported, images, "exported")
+
+    def maps(self, name: str) -> Path:
+        """Where the maps of a build lie: ``old``, ``new`` or ``exported``."""
+        return self.work / name
+
+    def _run(
+        self, source: Path, module: str, network: Path, images: Sequence[Path], name: str
+    ) -> Command:
+        shutil.rmtree(self.maps(name), ignore_errors=True)
+        words = [sys.executable, "-m", module, "predict", str(network), *map(str, images)]
+        # Both find their bytecode in a folder of this run, whose first round fills it.
+        env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        env |= {"PYTHONPATH": str(source), "PYTHONPYCACHEPREFIX": str(self.work / "bytecode")}
+        words += ["--out", str(self.maps(name)), "--device", "cpu"]
+        began = time.perf_counter()
+        with subprocess.Popen(
+            words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as child:
+            assert child.stderr is not None
+            said = child.stderr.read()
+            _, status, used = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - began
+        if child.returncode:
+            last = said.decode(errors="replace").strip().splitlines()[-1:]
+            raise DecamoError(" ".join(words[1:5]), f"failed ({' '.join(last)})", "run it by hand")
+        return Command(seconds, used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+_OWN = Path(__file__).parents[1] / "src"
+
+
+def launch_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
+    """One photograph from launch to written map, and the memory that a huge one takes."""
+    if missing := _missing(args):
+        return [], f"launch: skipped: {missing}"
+    with Builds.of(args) as builds:
+        old, new, exported = _rounds(builds, builds.photos[:1])
+        ratios = [n.seconds / o.seconds for n, o in zip(new, old, strict=True)]
+        others = [e.seconds / o.seconds for e, o in zip(exported, old, strict=True)]
+        huge = builds.work / "huge.jpg"
+        _huge_photograph(huge)
+        peaks = [way([huge]).mib for way in (builds.old, builds.new, builds.from_exported)]
+        shares = [peak / peaks[0] for peak in peaks[1:]]
+        what = "launch to map of one photograph"
+        memory = f"peak memory, {_HUGE[0]:,} x {_HUGE[1]:,} px"
+        return [
+            line_of_rounds("launch", f"{what}, best_model.pth / before", ratios, _ONE_CHECKPOINT),
+            line_of_rounds("launch", f"{what}, exported / before", others, _ONE_EXPORTED),
+            line_of_rounds(
+                "launch", f"{memory}, best_model.pth / before", shares[:1], _HUGE_MEMORY
+            ),
+            line_of_rounds("launch", f"{memory}, exported / before", shares[1:], _HUGE_MEMORY),
+        ], _differing(builds, "launch")
+
+
+def folder_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
+    """A folder of photographs from launch to maps, images a second."""
+    if missing := _missing(args):
+        return [], f"folder: skipped: {missing}"
+    with Builds.of(args) as builds:
+        old, new, exported = _rounds(builds, builds.photos)
+        what = f"{len(builds.photos)} photographs to maps, images/s"
+        return [
+            _at_least("folder", f"{what}, best_model.pth / before", old, new, _MANY_CHECKPOINT),
+            _at_least("folder", f"{what}, exported / before", old, exported, _MANY_EXPORTED),
+        ], _differing(builds, "folder")
+
+
+def _missing(args: argparse.Namespace) -> str:
+    names = ("before", "checkpoint", "exported", "photos")
+    missing = [f"--{name}" for name in names if getattr(args, name) is None]
+    return f"give {', '.join(missing)}" if missing else ""
+
+
+def _rounds(builds: Builds, images: Sequence[Path]) -> list[list[Command]]:
+    """Commands of the earlier build, of this one, and of this one with the exported network."""
+    ways = (builds.old, builds.new, builds.from_exported)
+    found: list[list[Command]] = [[] for _ in ways]
+    for _ in range(builds.rounds + 1):
+        for way, commands in zip(ways, found, strict=True):
+            commands.append(way(images))
+    return [commands[1:] for commands in found]
+
+
+def _at_least(
+    part: Part, what: str, old: Sequence[Command], new: Sequence[Command], goal: float
+) -> Line:
+    found = line_of_rounds(
+        part, what, [o.seconds / n.seconds for n, o in zip(new, old, strict=True)]
+    )
+    return Line(part, what, found.ratio, found.low, found.high, goal, at_most=False)
+
+
+def _differing(builds: Builds, part: str) -> str:
+    """That maps of the two builds are not equal; empty where all are, as they should be."""
+    with _any_size():
+        unequal = [
+            path.name
+            for path in sorted(builds.maps("new").glob("*.png"))
+            if not np.array_equal(
+                np.asarray(Image.open(path)), np.asarray(Image.open(builds.maps("old") / path.name))
+            )
+        ]
+    return f"{part}: {len(unequal)} maps differ, such as {unequal[0]}" if unequal else ""
+
+
+@contextmanager
+def _any_size() -> Iterator[None]:
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _huge_photograph(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    soft = Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    soft.resize(_HUGE, Image.Resampling.BICUBIC).save(path, quality=90)
