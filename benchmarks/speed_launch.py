@@ -43,7 +43,7 @@ def add_arguments(parser: Parser) -> None:
     """Flags of the parts ``launch`` and ``folder``."""
     add = parser.add_argument
     add("--before", type=Path, metavar="WORKTREE",
-        help="of launch and folder: an earlier build, `git worktree add WORKTREE 01950fe`")  # fmt: skip
+        help="of launch and folder: a checkout of an earlier build, such as 01950fe")  # fmt: skip
     add("--checkpoint", type=Path, metavar="FILE",
         help="of launch and folder: one that both builds read")  # fmt: skip
     add("--exported", type=Path, metavar="FILE", help="of launch and folder: the same, exported")
@@ -137,14 +137,12 @@ def launch_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
         peaks = [way([huge]).mib for way in (builds.old, builds.new, builds.from_exported)]
         shares = [peak / peaks[0] for peak in peaks[1:]]
         what = "launch to map of one photograph"
-        memory = f"peak memory, {_HUGE[0]:,} x {_HUGE[1]:,} px"
+        peak = f"peak memory, {_HUGE[0]:,} x {_HUGE[1]:,} px"
         return [
             line_of_rounds("launch", f"{what}, best_model.pth / before", ratios, _ONE_CHECKPOINT),
             line_of_rounds("launch", f"{what}, exported / before", others, _ONE_EXPORTED),
-            line_of_rounds(
-                "launch", f"{memory}, best_model.pth / before", shares[:1], _HUGE_MEMORY
-            ),
-            line_of_rounds("launch", f"{memory}, exported / before", shares[1:], _HUGE_MEMORY),
+            line_of_rounds("launch", f"{peak}, best_model.pth / before", shares[:1], _HUGE_MEMORY),
+            line_of_rounds("launch", f"{peak}, exported / before", shares[1:], _HUGE_MEMORY),
         ], _differing(builds, "launch")
 
 

@@ -1,4 +1,4 @@
-"""Signals that ask a program to stop; apart from what stops a training, so that all commands load it."""
+"""Signals that ask a program to stop; every command takes them."""
 
 import signal
 import time

@@ -44,8 +44,8 @@ __all__ = [
 ]
 
 _ORIENTATION = 0x0112  # the tag's number in EXIF 2.3 and TIFF 6.0
-# Pillow knows more, and starts Ghostscript for some: an .eps named .jpg must not run a program. Only
-# these are loaded: `Image.init()` would load forty, a PDF writer among them.
+# Pillow knows more, and starts Ghostscript for some: an .eps named .jpg must not run a program.
+# Only these are loaded: `Image.init()` would load forty, a PDF writer among them.
 _PLUGINS = ("Bmp", "Gif", "Jpeg", "Png", "Ppm", "Tiff", "WebP")
 for _plugin in _PLUGINS:
     importlib.import_module(f"PIL.{_plugin}ImagePlugin")
