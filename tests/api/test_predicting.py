@@ -221,7 +221,7 @@ while True:
         left = [int(sys.argv[4]) + kills % 3]
         durable.replace = killing(durable.replace, left)
         log.PredictionLog._put = killing(log.PredictionLog._put, left)
-        run(folder, model, photos, write=write, resume=True, batch=2)
+        run(folder, model, photos, write=write, resume=True, batch=2, overlay=True)
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     if status == 0:
@@ -245,7 +245,7 @@ def test_killed_again_and_again_it_ends_as_if_it_never_was(
     unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
     for folder in (unbroken, killed):
         folder.mkdir()
-    run(unbroken, model_at(unbroken)[0], photos, write=write)
+    run(unbroken, model_at(unbroken)[0], photos, write=write, overlay=True)
     words = [sys.executable, "-c", _KILLED, str(killed), str(photos), write, str(step)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -254,3 +254,20 @@ def test_killed_again_and_again_it_ends_as_if_it_never_was(
     lines = [lines_of(folder / "l.jsonl")[1:] for folder in (killed, unbroken)]
     for key in ("source", "expected_iou", "area", "box"):
         assert [line[key] for line in lines[0]] == [line[key] for line in lines[1]]
+
+
+def test_a_picture_is_encoded_once_and_overlays_only_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, encoded = photos_in(tmp_path), []
+    whole = Image.Image.save
+
+    def counted(self: Image.Image, *given: Any, **how: Any) -> None:
+        encoded.append(self.mode)
+        whole(self, *given, **how)
+
+    monkeypatch.setattr(Image.Image, "save", counted)
+    run(tmp_path, model_at(tmp_path)[0], photos)
+    assert encoded == ["L"] * 5
+    run(tmp_path, model_at(tmp_path)[0], photos, overlay=True)
+    assert sorted(encoded[5:]) == ["L"] * 5 + ["RGB"] * 5
