@@ -1,17 +1,18 @@
 """How timm is asked for a network's feature maps, and how four levels are made from any of them."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
 from timm.layers.norm import LayerNorm2d
-from timm.models import efficientformer
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from decamo.errors import ModelError
+from decamo.nn.timm_families import create_timm_model
 
 __all__ = [
     "AS_IS",
@@ -259,14 +260,30 @@ def open_network(name: str, variant: BackboneVariant, device: str = "cpu") -> nn
     try:
         if device == "cpu":
             return _created(name, variant)
-        with torch.random.fork_rng(devices=[]), torch.device(device):
+        with torch.random.fork_rng(devices=[]), torch.device(device), _WithoutValues():
             return _created(name, variant)
     except Exception as error:  # timm says no in several ways, some of them an assertion
         raise unfit(name, f"gives no feature maps ({error})") from error
 
 
+class _WithoutValues(TorchFunctionMode):
+    """Draws no initial values, which a sketch has no place for; torch would load its compiler."""
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = dict(kwargs or {})
+        if getattr(func, "__name__", "") in ("normal_", "uniform_", "bernoulli_"):
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
+
+
 def _created(name: str, variant: BackboneVariant) -> nn.Module:
-    net: nn.Module = timm.create_model(name, features_only=True, **variant.options)
+    net: nn.Module = create_timm_model(name, features_only=True, **variant.options)
     if variant.built_for is not None:
         _fit_biases(net, -(-variant.built_for // STRIDES[-1]))
     return net
@@ -277,7 +294,8 @@ def _fit_biases(net: nn.Module, side: int) -> None:
 
     timm takes ``img_size`` for it, and keeps the 7 x 7 positions of 224 px all the same.
     """
-    for module in net.modules():
+    efficientformer: Any = sys.modules.get("timm.models.efficientformer")
+    for module in net.modules() if efficientformer else ():
         if isinstance(module, efficientformer.Attention):
             heads = module.num_heads
             donor = efficientformer.Attention(1, 1, num_heads=heads, attn_ratio=1, resolution=side)
