@@ -1,4 +1,4 @@
-"""One family of timm's alone, in a fresh interpreter, and the whole of it for whoever asks later."""
+"""One family of timm alone, in a fresh interpreter, and all of it for whoever asks later."""
 
 import subprocess
 import sys
@@ -9,7 +9,8 @@ _ALONE = """
 import sys
 from decamo.nn import create_backbone
 create_backbone("test_efficientnet", pretrained=False)
-run = {"torch._dynamo", "timm.models.resnet", "torchvision.ops.boxes", "wandb.sdk"} & set(sys.modules)
+unasked = {"torch._dynamo", "timm.models.resnet", "torchvision.ops.boxes", "wandb.sdk"}
+run = unasked & set(sys.modules)
 assert not run, run
 assert "timm.models.efficientnet" in sys.modules
 """
