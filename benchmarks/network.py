@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from decamo.flags import Parser, write_json
-from decamo.nn import build_segmenter, measure_cost
+from decamo.nn import build_segmenter
+from decamo.nn.cost import measure_cost
 from decamo.report import epoch_rows
 from decamo.settings import ModelSettings
 

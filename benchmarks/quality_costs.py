@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks.quality_recipes import Entry
 from benchmarks.quality_terms import Terms
 from decamo.errors import SettingsError
-from decamo.nn import SegmentationNetwork, measure_cost
+from decamo.nn import SegmentationNetwork
+from decamo.nn.cost import measure_cost
 from decamo.storage import write_whole
 from decamo.training.dry_run import Probe
 from decamo.training.runtime import Runtime

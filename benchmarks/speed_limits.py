@@ -12,7 +12,7 @@ from benchmarks.host_waits import HostWaits
 from benchmarks.speed_network import NetworkTerms, bare_answer, own_answer
 from decamo.data.dataset import Batch
 from decamo.losses import Criterion
-from decamo.nn import measure_cost
+from decamo.nn.cost import measure_cost
 from decamo.training.dry_run import bytes_kept
 from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.runtime import Runtime

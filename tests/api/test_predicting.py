@@ -35,6 +35,8 @@ class Arithmetic:
     def predict(self, images: Any) -> list[npt.NDArray[np.float32]]:
         return [self.finish(one, one.shape) for one in self.look(list(map(self.prepare, images)))]
 
+    def enter_thread(self) -> None: ...
+
     def prepare(self, image: npt.NDArray[np.uint8]) -> PreparedImage:
         return PreparedImage(image.transpose(2, 0, 1), (image.shape[0], image.shape[1]))
 

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from benchmarks.ablation_networks import CHANGES, build_changed
 from decamo.losses import Criterion
-from decamo.nn import Segmenter, build_segmenter, measure_cost
+from decamo.nn import Segmenter, build_segmenter
+from decamo.nn.cost import measure_cost
 from decamo.nn.experts import Mixture
 from decamo.settings import ModelSettings
 from decamo.settings.expert_names import EXPERT_KINDS

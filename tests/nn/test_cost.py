@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from decamo.nn import Cost, measure_cost
+from decamo.nn.cost import Cost, measure_cost
 from tests.nn.conftest import Make
 
 

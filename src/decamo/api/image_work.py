@@ -132,7 +132,7 @@ class ImageWork:
             if self.experts:  # matplotlib draws in one thread alone
                 yield from (self._made(one) for one in seen)
             else:
-                yield from in_threads(self._made, seen, threads=_WRITERS, behind=_BEHIND)
+                yield from in_threads(self._made_beside, seen, threads=_WRITERS, behind=_BEHIND)
 
     def read(self, image: Path) -> _Image | str:
         """The image, RGB uint8 ``[H, W, 3]``, or why it cannot be read."""
@@ -177,6 +177,7 @@ class ImageWork:
             image = read_image(item.image, rule=self.rule)
         except (UnreadableImage, DataStalled) as error:
             return _Read(item, str(error))
+        self.predictor.enter_thread()
         kept = image if self.overlay or self.experts else None
         return _Read(item, "", self.predictor.prepare(image), kept)
 
@@ -203,6 +204,10 @@ class ImageWork:
                 yield _Seen(read)
             else:
                 yield _Seen(read, next(logits), next(firings, None), part)
+
+    def _made_beside(self, seen: "_Seen") -> MadeImage:
+        self.predictor.enter_thread()
+        return self._made(seen)
 
     def _made(self, seen: "_Seen") -> MadeImage:
         """Its map at native size, written, and what it says."""

@@ -242,4 +242,5 @@ class PredictionJob:
             "the range of pixels": decided.rule.to_plain()["scale"]
         }
         options["--scales"] = list(options["--scales"])
-        return MadeBy(model_digest(network.path, how["network"]), options)
+        digest = model_digest(network.path, how["network"]) if self.request.jsonl else ""
+        return MadeBy(digest, options)

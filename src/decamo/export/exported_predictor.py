@@ -65,6 +65,9 @@ class ExportedPredictor:
             for logits, image in zip(self.look(seen), seen, strict=True)
         ]
 
+    def enter_thread(self) -> None:
+        """Nothing: numpy computes with one core."""
+
     def prepare(self, image: npt.NDArray[np.uint8]) -> PreparedImage:
         """An image ``[H, W, 3]`` as the network takes it; may be called in any thread."""
         square = squashed(image, (self.size, self.size))

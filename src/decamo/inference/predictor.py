@@ -65,6 +65,13 @@ class Predictor:
             for logits, image in zip(self.look(seen), seen, strict=True)
         ]
 
+    def enter_thread(self) -> None:
+        """Compute with one core in this thread: a team of its own would spin beside the network's.
+
+        OpenMP counts threads for each thread that asks, so that the network keeps its cores.
+        """
+        torch.set_num_threads(1)
+
     def prepare(self, image: npt.NDArray[np.uint8]) -> PreparedImage:
         """An image ``[H, W, 3]`` as the network takes it; may be called in any thread."""
         native = image.shape[0], image.shape[1]

@@ -108,6 +108,9 @@ class MapMaker(Protocol):
             float32 ``[H, W]`` in [0, 1] for each image, at its own size.
         """
 
+    def enter_thread(self) -> None:
+        """To be called in a thread that prepares or finishes while another one runs the network."""
+
     def prepare(self, image: npt.NDArray[np.uint8]) -> PreparedImage:
         """An image ``[H, W, 3]`` as the network takes it."""
 

@@ -15,7 +15,6 @@ from decamo.nn.build import (
     from_architecture,
     needs_calibration,
 )
-from decamo.nn.cost import Cost, measure_cost
 from decamo.nn.networks import build_network, network_of
 from decamo.nn.segmentation_network import Architecture, NetworkOutput, SegmentationNetwork
 from decamo.nn.segmenter import Segmenter
@@ -24,7 +23,6 @@ __all__ = [
     "STRIDES",
     "Architecture",
     "Backbone",
-    "Cost",
     "NetworkOutput",
     "SegmentationNetwork",
     "Segmenter",
@@ -33,7 +31,6 @@ __all__ = [
     "calibrate_batchnorm",
     "create_backbone",
     "from_architecture",
-    "measure_cost",
     "needs_calibration",
     "network_of",
 ]
