@@ -95,10 +95,19 @@ class StemFiles(Mapping[str, Path]):
         return stem in self._stems
 
     def __getitem__(self, stem: str) -> Path:
-        place = self._stems.place_of(stem)
+        place = self.place_of(stem)
         if place is None:
             raise KeyError(stem)
         return self.folder / self._names[place]
+
+    def place_of(self, stem: str) -> int | None:
+        """Its place in the order; None where there is no such file."""
+        return self._stems.place_of(stem)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Their paths within the folder, in the order of stems."""
+        return self._names
 
 
 def _different(names: Iterable[str], choose: Callable[[str, str], str]) -> Iterator[str]:

@@ -107,7 +107,7 @@ class MapMethod:
     def _read_as(self, cases: CaseSet, maps: Sequence[Path | None]) -> MapReading:
         # once a set: the few cases that the atlas draws are read as all of them were
         if cases.name not in self.readings:
-            files = [path for path in maps if path is not None]
+            files = (path for path in maps if path is not None)
             self.readings[cases.name] = decide_reading(self.name, files, self.channel, self.ear)
         return self.readings[cases.name]
 

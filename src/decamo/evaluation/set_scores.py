@@ -1,6 +1,7 @@
 """The scores of a method on a data set, as a whole and by groups, with how they came about."""
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -169,11 +170,11 @@ def grouped(results: Sequence[_Result], by: str) -> dict[str, Sequence[_Result]]
         by: one of ``GROUPINGS``. Images of unknown contrast form no group.
     """
     name = GROUPINGS[by]
-    groups: dict[str, list[int]] = {}
+    groups: dict[str, array[int]] = {}
     for place, result in enumerate(results):
         group = name(result)
         if group is not None:
-            groups.setdefault(group, []).append(place)
+            groups.setdefault(group, array("I")).append(place)
     ranked = {label: rank for bins in (_SIZES, _CONTRASTS) for rank, (_, label) in enumerate(bins)}
     ordered = sorted(groups, key=lambda g: (ranked.get(g, 0), g))
     return {group: Picked.those(results, groups[group]) for group in ordered}
@@ -284,7 +285,7 @@ def plain_score(score: SetScore, *, later: bool = False) -> dict[str, Any]:
     """
     curves = {name: getattr(score.whole.scores, name).tolist() for name in CURVES}
     plain = partial(_plain_image, score.dataset)
-    images = Picked(score.results, range(len(score.results)), plain)
+    images = Picked.each(score.results, plain)
     return {
         "method": score.method,
         "dataset": score.dataset,
@@ -316,14 +317,18 @@ def _group(
     if count != 0:
         weights = Draws(len(measures), seed=seed, count=RESAMPLES if count is None else count)
         intervals = {k: interval(v) for k, v in resampled(measures, weights).items()}
-    losses = [r.loss for r in results if r.loss is not None]
+    losses = Picked.each(Picked.where(results, _has_loss), attrgetter("loss"))
     loss = mean_loss(losses) if losses else None
     return Group(by, name, summarize_measures(measures), intervals, loss)
 
 
+def _has_loss(result: ImageResult) -> bool:
+    return result.loss is not None
+
+
 def measures_of(results: Sequence[ImageResult]) -> Sequence[ImageMeasures]:
     """The measures of each image, looked up when they are asked for."""
-    return Picked(results, range(len(results)), attrgetter("measures"))
+    return Picked.each(results, attrgetter("measures"))
 
 
 def _plain_group(group: Group) -> dict[str, Any]:
