@@ -175,7 +175,7 @@ def _audit(args: argparse.Namespace) -> int:
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     print(audit_text(audit))
-    write_json(args.json, audit.to_plain())
+    write_json(args.json, audit.to_plain(later=True))
     if args.manifest is not None:
         make_folder(args.manifest.parent)  # of a run that is still to come
         save_cache(args.manifest, audit.census)
