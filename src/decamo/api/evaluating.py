@@ -35,7 +35,9 @@ from decamo.evaluation import (
 )
 from decamo.evaluation.cases import TrainedOn, trained_on
 from decamo.evaluation.network import NetworkMethod
+from decamo.evaluation.result_journal import ResultJournal
 from decamo.evaluation.set_scores import measures_of
+from decamo.inference.model_digest import model_digest
 from decamo.inference.views import Views
 from decamo.report.page import escaped
 from decamo.report.score_tables import (
@@ -218,8 +220,9 @@ def score_prepared(scoring: Scoring) -> EvaluateResult:
         DecamoError: a map or a mask cannot be read.
     """
     options = scoring.options
+    journal = None if options.resume is None else ResultJournal(options.resume, scoring.rules)
     with _measurer(scoring) as (measurer, methods):
-        scores = [_score(options, m, s, measurer) for s in scoring.sets for m in methods]
+        scores = [_score(options, m, s, measurer, journal) for s in scoring.sets for m in methods]
     return EvaluateResult(scores, _compared(options, scores), scoring)
 
 
@@ -288,6 +291,7 @@ def _network(options: ScoreOptions, name: str, path: Path, rules: Rules) -> tupl
         rules,
         images,
         options.ear(_aside),
+        "" if options.resume is None else model_digest(network.path, options.network),
     )
     return method, network
 
@@ -299,7 +303,11 @@ def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:
 
 
 def _score(
-    options: ScoreOptions, method: Method, cases: CaseSet, measurer: AnyMeasurer
+    options: ScoreOptions,
+    method: Method,
+    cases: CaseSet,
+    measurer: AnyMeasurer,
+    journal: ResultJournal | None,
 ) -> SetScore:
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         task = progress.add_task(f"{method.name} on {cases.name}", total=len(cases.cases))
@@ -309,6 +317,7 @@ def _score(
             measurer,
             split=options.split if options.dataset_path else "",
             on_done=lambda: progress.advance(task),
+            journal=journal,
         )
     for line in outcome_notes(f"{method.name} on {cases.name}", outcome):
         _aside(line)

@@ -12,6 +12,7 @@ from decamo.storage.spilled import LookedUp, compact_places
 
 __all__ = ["JoinedPairs", "SourcePairs"]
 
+
 @dataclass(frozen=True, eq=False)
 class SourcePairs(LookedUp[Pair]):
     """The pairs of one source, in the order of their stems.

@@ -205,7 +205,11 @@ def _share_words(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
             total, object_, void = total + look.total, object_ + share[0], void + share[1]
     if not total:
         return ""
-    return f"object {object_ / total:.1%}" + (f" and void {void / total:.1%}" * meaning.has_void) + " of "
+    return (
+        f"object {object_ / total:.1%}"
+        + (f" and void {void / total:.1%}" * meaning.has_void)
+        + " of "
+    )
 
 
 def _swapped(name: str, sights: Sequence[Sight], meaning: MaskMeaning) -> list[str]:

@@ -228,7 +228,9 @@ def trained_on(
     for cases in sets if record.images else ():
         sides: dict[bool, list[str]] = {False: [], True: []}
         pairs = Picked.each(Picked.where(cases.cases, _has_image), _pair_of)
-        for pair, digest in zip(pairs, patient_each(_digest, pairs, ear, name=_image_of), strict=True):
+        for pair, digest in zip(
+            pairs, patient_each(_digest, pairs, ear, name=_image_of), strict=True
+        ):
             held = by_bytes.get(digest, by_name.get(pair.key))
             if held is not None:
                 sides[held].append(pair.stem)

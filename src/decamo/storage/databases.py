@@ -57,9 +57,8 @@ class Database:
         if path is None:
             base.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {tables}")
             return
-        base.execute("PRAGMA synchronous = NORMAL")
         try:
-            base.execute("PRAGMA locking_mode = EXCLUSIVE")
+            base.executescript("PRAGMA synchronous = NORMAL; PRAGMA locking_mode = EXCLUSIVE")
             rows = base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             names = [name for (name,) in rows]
             held = base.execute("SELECT kind FROM made_by").fetchone() if names else None

@@ -16,7 +16,14 @@ from typing import IO, Any, Generic, TypeVar, overload
 
 from decamo.storage.durable import storage_error
 
-__all__ = ["LookedUp", "Picked", "Spilled", "compact_places", "explained_temporaries", "unnamed_file"]
+__all__ = [
+    "LookedUp",
+    "Picked",
+    "Spilled",
+    "compact_places",
+    "explained_temporaries",
+    "unnamed_file",
+]
 
 T = TypeVar("T")
 S = TypeVar("S")

@@ -262,9 +262,7 @@ def _meanings(usable: Sequence[UsablePairs], facts: FactsTable) -> _Meant:
     return found
 
 
-def _ruled(
-    own: UsablePairs, rule: ReadingRule, facts: FactsTable, void: list[Path]
-) -> UsablePairs:
+def _ruled(own: UsablePairs, rule: ReadingRule, facts: FactsTable, void: list[Path]) -> UsablePairs:
     """The pairs by the rule of their set, by which ``facts`` then are; adds to ``void``."""
     if rule.mask.plane is Plane.EACH:
         return own

@@ -54,7 +54,9 @@ class FactsTable(Mapping[str, FileFacts]):
             key = bytes_of(path)
             held = self._base.one("SELECT role, facts, listed FROM file WHERE path = ?", key)
             if held is None:
-                self._base.write("INSERT INTO file VALUES (?, ?, NULL, ?, NULL)", key, role, self._count)
+                self._base.write(
+                    "INSERT INTO file VALUES (?, ?, NULL, ?, NULL)", key, role, self._count
+                )
                 self._count += 1
             elif held[2] is not None:  # a file of two roles is what it was listed as last
                 self._base.write("UPDATE file SET role = ?, facts = NULL WHERE path = ?", role, key)

@@ -32,9 +32,7 @@ class FindingTable(LookedUp[Finding]):
             self._base.write("INSERT INTO found VALUES (?, ?, ?, ?, ?)", *values)
             self.counts[one.severity] += 1
             self._count += 1
-        self._base.write(
-            "INSERT INTO sorted SELECT * FROM found ORDER BY rank, kind, path, detail"
-        )
+        self._base.write("INSERT INTO sorted SELECT * FROM found ORDER BY rank, kind, path, detail")
         self._base.write("DELETE FROM found")
 
     def __len__(self) -> int:
