@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from decamo.data.finding import PairSource, sources_under
-from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
+from decamo.data.matching import mask_affix, match_stems, why_unmatched
 from decamo.data.name_rules import pair_up
 from decamo.data.pairs import files_by_stem
 from decamo.errors import DataError

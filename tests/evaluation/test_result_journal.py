@@ -13,10 +13,9 @@ from PIL import Image
 
 from decamo.api.evaluating import evaluate
 from decamo.errors import SettingsError
-from decamo.evaluation import measurer as measurer_module
 from decamo.evaluation.bootstrap import CURVES
 from decamo.evaluation.breakdown import Loss
-from decamo.evaluation.measuring import Dropped, ImageResult
+from decamo.evaluation.measuring import Dropped, ImageResult, measure_job
 from decamo.evaluation.result_journal import packed_result, result_from
 from decamo.metrics import ImageMeasures
 
@@ -24,12 +23,11 @@ COUNT = 12
 
 
 def measures(random: np.random.Generator) -> ImageMeasures:
-    return ImageMeasures(
-        **{
-            f.name: random.normal(size=256) if f.name in CURVES else float(random.normal())
-            for f in fields(ImageMeasures)
-        }
-    )  # fmt: skip
+    values: dict[str, Any] = {
+        f.name: random.normal(size=256) if f.name in CURVES else float(random.normal())
+        for f in fields(ImageMeasures)
+    }
+    return ImageMeasures(**values)
 
 
 @pytest.mark.parametrize("kind", ["all", "bare", "dropped", "nan"])
@@ -40,23 +38,23 @@ def test_a_result_comes_back_to_the_bit(kind: str) -> None:
         "frog/ä\udce9", 0.1, "ab" * 32, True, False, True, own,
         Loss(*random.random(8).tolist()), 1 / 3, other, 7, 0.5,
     )  # fmt: skip
-    result: ImageResult | Dropped = {
+    results: dict[str, ImageResult | Dropped] = {
         "all": whole,
         "bare": ImageResult("x", 0.0, "", False, True, False, own),
         "dropped": Dropped("y", other, 3),
         "nan": replace(whole, measures=replace(own, s=float("nan"), f=np.full(256, np.inf))),
-    }[kind]
+    }
+    result = results[kind]
     back = result_from(packed_result(result))
     assert type(back) is type(result)
-    for one, twin in ((result, back),):
-        for field in fields(one):
-            was, now = getattr(one, field.name), getattr(twin, field.name)
-            if isinstance(was, ImageMeasures):
-                for part in fields(was):
-                    a, b = (np.asarray(getattr(m, part.name)) for m in (was, now))
-                    assert a.tobytes() == b.tobytes()
-            else:
-                assert was == now
+    for field in fields(result):
+        was, now = getattr(result, field.name), getattr(back, field.name)
+        if isinstance(was, ImageMeasures):
+            for part in fields(was):
+                a, b = (np.asarray(getattr(m, part.name)) for m in (was, now))
+                assert a.tobytes() == b.tobytes()
+        else:
+            assert was == now
 
 
 @pytest.fixture
@@ -100,13 +98,13 @@ def test_a_killed_evaluation_goes_on_and_tells_the_same(
     died = subprocess.run(words, env=os.environ, capture_output=True, timeout=60, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
     plain, scored = report(maps), list[str]()
-    real = measurer_module.measure_job
+    real = measure_job
 
     def counted(job: Any, rules: Any) -> Any:
         scored.append(job.case.stem)
         return real(job, rules)
 
-    monkeypatch.setattr(measurer_module, "measure_job", counted)
+    monkeypatch.setattr("decamo.evaluation.measurer.measure_job", counted)
     assert report(maps, resume=kept) == plain
     assert len(scored) == COUNT - 5
     scored.clear()

@@ -223,6 +223,8 @@ def score_prepared(scoring: Scoring) -> EvaluateResult:
     journal = None if options.resume is None else ResultJournal(options.resume, scoring.rules)
     with _measurer(scoring) as (measurer, methods):
         scores = [_score(options, m, s, measurer, journal) for s in scoring.sets for m in methods]
+    if journal is not None:
+        journal.settle()
     return EvaluateResult(scores, _compared(options, scores), scoring)
 
 

@@ -84,7 +84,8 @@ def add_arguments(parser: Parser) -> None:
     add_data_timeout(add)
     add_place(parser, "worker")
     add("--resume", type=Path, metavar="FILE",
-        help="keep each image's results here as they come, and go on from those that still hold")  # fmt: skip
+        help="keep each image's results here as they come; go on from those that still hold",
+    )  # fmt: skip
     add = parser.add_argument_group("what is told").add_argument
     add("--by", **many, choices=sorted(GROUPINGS), help="scores of groups as well")
     add("--compare", nargs=2, metavar=("A", "B"), help="names of two methods: is B better?")

@@ -112,24 +112,24 @@ def alike(prints: Sequence[Print]) -> list[Likeness]:
     """Every pair within ``MAX_BITS`` and above ``MIN_CORRELATION``, in order.
 
     Exhaustive, in blocks: 100 000 images are 5 billion pairs, of which bits are counted twice. Of
-    an image 24 bytes are held; its thumbnail is asked for where the bits are near.
+    an image 16 bytes are held; its thumbnail is asked for where the bits are near.
     """
     if len(prints) < 2:
         return []
-    hashes, mirrors, aspects = (array(kind) for kind in "QQd")
+    hashes, mirrors = array("Q"), array("Q")
     for one in prints:
         hashes.append(_hash(one))
         mirrors.append(_hash(one, mirrored=True))
-        aspects.append(one.aspect)
-    thumb = lru_cache(maxsize=_THUMBS)(lambda place: _contrasts(prints[place]))
+    known = lru_cache(maxsize=_THUMBS)(lambda place: _contrasts(prints[place]))
     best: dict[tuple[int, int], Likeness] = {}
     for mirrored in (False, True):
         for left, right, bits in _close(hashes, mirrors if mirrored else hashes):
-            stretch = aspects[left] / aspects[right]
+            (one_thumb, one_aspect), (thumb, aspect) = known(left), known(right)
+            stretch = one_aspect / aspect
             if not 1 / _MAX_STRETCH <= stretch <= _MAX_STRETCH:
                 continue
-            other = thumb(right)[:, :: -1 if mirrored else 1]
-            correlation = min(float(thumb(left).ravel() @ other.ravel()), 1.0)
+            other = thumb[:, :: -1 if mirrored else 1]
+            correlation = min(float(one_thumb.ravel() @ other.ravel()), 1.0)
             if correlation < MIN_CORRELATION:
                 continue
             # a symmetric picture is its own mirror image: the closer reading counts
@@ -139,15 +139,15 @@ def alike(prints: Sequence[Print]) -> list[Likeness]:
     return [best[key] for key in sorted(best)]
 
 
-def _contrasts(found: Print) -> NDArray[np.float32]:
-    """A thumbnail whose products are correlations, ``[32, 32]``."""
+def _contrasts(found: Print) -> tuple[NDArray[np.float32], float]:
+    """A thumbnail whose products are correlations, ``[32, 32]``, and the aspect of its image."""
     thumb = np.frombuffer(found.thumb, np.uint8).astype(np.float32)[None]
     thumb -= thumb.mean(axis=1, keepdims=True)
     contrast = np.sqrt((thumb**2).mean(axis=1))
     thumb /= np.maximum(contrast, 1e-6)[:, None] * _SIDE
     if contrast[0] < _MIN_CONTRAST:
         thumb[:] = 0  # correlates with nothing
-    return thumb.reshape(_SIDE, _SIDE)
+    return thumb.reshape(_SIDE, _SIDE), found.aspect
 
 
 def resemblance(prints: Sequence[Print]) -> NDArray[np.float32]:
@@ -173,9 +173,9 @@ def _hash(found: Print, *, mirrored: bool = False) -> int:
     return int.from_bytes(np.packbits(grid[:, 1:] > grid[:, :-1]).tobytes(), "big")
 
 
-def _close(lefts: Sequence[int], rights: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+def _close(lefts: "array[int]", rights: "array[int]") -> Iterator[tuple[int, int, int]]:
     """Places of a left one and of a later right one whose bits are near, and how many differ."""
-    ones, others = (np.array(side, dtype=np.uint64) for side in (lefts, rights))
+    ones, others = (np.frombuffer(side, dtype=np.uint64) for side in (lefts, rights))
     for start in range(0, len(ones), _BLOCK):
         for first in range(start, len(others), _BLOCK):
             some = ones[start : start + _BLOCK, None] ^ others[None, first : first + _BLOCK]

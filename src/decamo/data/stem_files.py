@@ -175,8 +175,8 @@ def compared(left: Iterable[str], right: Iterable[str]) -> Iterator[tuple[str, b
     for text, side in sides:
         if text != held:
             if held is not None:
-                yield held, *of
+                yield held, of[0], of[1]
             held, of = text, [False, False]
         of[side] = True
     if held is not None:
-        yield held, *of
+        yield held, of[0], of[1]

@@ -246,7 +246,6 @@ def _every_result(
         if not isinstance(result, BadFile):
             journal.put(keys[place], result)
         yield result
-    journal.save()
 
 
 def _result(one: ImageResult | Dropped) -> ImageResult:

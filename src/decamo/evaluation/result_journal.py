@@ -85,9 +85,9 @@ class ResultJournal:
         self._base.write("INSERT OR REPLACE INTO result VALUES (?, ?)", key, packed_result(result))
         self._base.save_now_and_then()
 
-    def save(self) -> None:
-        """What was put so far is there, whatever happens."""
-        self._base.save()
+    def settle(self) -> None:
+        """All that was put is there, and others may use the file."""
+        self._base.settle()
 
 
 class Keys:

@@ -103,6 +103,13 @@ class Database:
             self._base.execute("BEGIN")
         self._saved = time.monotonic()
 
+    def settle(self) -> None:
+        """All that was written is there, and others may use the file: from here on it is read."""
+        with self._explained():
+            self._base.execute("COMMIT")
+            self._base.execute("PRAGMA locking_mode = NORMAL")
+            self._base.execute("SELECT * FROM sqlite_master").fetchall()  # lets go of the lock
+
     def save_now_and_then(self) -> None:
         """The same, where the last time is a second ago."""
         if self._path is not None and time.monotonic() - self._saved >= _SAVE_S:

@@ -56,7 +56,8 @@ def test_a_killed_audit_goes_on_and_tells_the_same(zoo: Zoo, tmp_path: Path) -> 
     died = subprocess.run(words, env=os.environ, capture_output=True, timeout=60, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
     plain = told(audit_data([zoo.root], workers=2), tmp_path / "a.json")
-    known, looked = [], []
+    known: list[int] = []
+    looked: list[tuple[int, int]] = []
     again = audit_data(
         [zoo.root], workers=2, resume=kept, on_found=known.append,
         on_progress=lambda done, total: looked.append((done, total)),

@@ -169,7 +169,9 @@ def audit_data(
         facts.put(_facts(path, role, answer))
         on_progress(done, len(facts))
     facts.save()
-    return _audited(tuple(roots), inventory, facts)
+    audit = _audited(tuple(roots), inventory, facts)
+    facts.settle()
+    return audit
 
 
 def _audited(roots: tuple[Path, ...], inventory: Inventory, facts: FactsTable) -> Audit:

@@ -91,6 +91,10 @@ class FactsTable(Mapping[str, FileFacts]):
         """What was put so far is there, whatever happens."""
         self._base.save()
 
+    def settle(self) -> None:
+        """All that was put is there, and others may use the file."""
+        self._base.settle()
+
     def __len__(self) -> int:
         return self._count
 

@@ -258,16 +258,17 @@ def _same_pixels(images: Sequence[Shown]) -> list[tuple[Shown, Shown]]:
 
 def _groups_of_same(images: Sequence[Shown]) -> Iterator[list[Shown]]:
     """Images of the same pixels, in groups of two or more; 8 bytes of each are held."""
-    shorts = array("Q", (_short(image.facts.pixels) for image in images))
-    keys = np.array(shorts, dtype=np.uint64)
-    order = np.argsort(keys, kind="stable")
-    ends = np.flatnonzero(np.diff(keys[order], append=~keys[order[-1:]])) + 1
-    sizes = np.diff(ends, prepend=0)
-    for end, size in zip(ends[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
-        groups: dict[str, list[Shown]] = defaultdict(list)
-        for image in (images[place] for place in order[end - size : end].tolist()):
-            groups[image.facts.pixels].append(image)
-        yield from (group for group in groups.values() if len(group) > 1)
+    keys = array("Q", (_short(image.facts.pixels) for image in images))
+    ordered = np.sort(np.frombuffer(keys, dtype=np.uint64))
+    twice = {int(key) for key in ordered[1:][ordered[1:] == ordered[:-1]]}
+    del ordered
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        if key in twice:
+            groups[images[place].facts.pixels].append(place)
+    for places in groups.values():
+        if len(places) > 1:
+            yield [images[place] for place in places]
 
 
 def _short(digest: str) -> int:

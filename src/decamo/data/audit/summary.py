@@ -83,7 +83,7 @@ def summarize_holding(
         facts: of its files, by path.
         entries: its usable pairs.
     """
-    empty, shares, heights, widths = 0, array("d"), array("q"), array("q")
+    empty, shares, heights, widths = 0, array("d"), array("I"), array("I")
     classes: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     for entry in entries:  # each is looked up once
@@ -109,8 +109,8 @@ def summarize_holding(
         super_classes=_tally(classes),
         sub_classes=_tally(kinds),
         sizes=tuple(int(count) for count in counts),
-        heights=_quantiles(heights),
-        widths=_quantiles(widths),
+        heights=_quantiles(array("q", heights)),
+        widths=_quantiles(array("q", widths)),
         megapixels=_quantiles(
             array("d", (h * w / 1e6 for h, w in zip(heights, widths, strict=True)))
         ),
