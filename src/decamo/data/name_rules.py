@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from decamo.data.stem_files import StemFiles, StemPairs, compared
+from decamo.data.stem_files import StemFiles, StemPairs, sides_of_each
 
 __all__ = [
     "Pairing",
@@ -82,15 +82,15 @@ def pair_up(images: Iterable[str], masks: Iterable[str], mask_suffix: str = "") 
         ends = {m.removesuffix(mask_suffix): m for m in right if m.endswith(mask_suffix)}
         return Pairing(StemPairs({stem: ends[stem] for stem in left if stem in ends}))
     both, alone, spare = 0, 0, 0
-    for _, is_image, is_mask in compared(left, right):
+    for _, is_image, is_mask in sides_of_each(left, right):
         both += is_image and is_mask
         alone += not is_mask
         spare += not is_image
     if not alone or not spare or alone < _MOST_LEFT * (both + alone):
-        return Pairing(StemPairs.equal(s for s, a, b in compared(left, right) if a and b))
-    equal = {stem: stem for stem, a, b in compared(left, right) if a and b}
-    lone = {stem for stem, _, is_mask in compared(left, right) if not is_mask}
-    free = {stem for stem, is_image, _ in compared(left, right) if not is_image}
+        return Pairing(StemPairs.equal(s for s, a, b in sides_of_each(left, right) if a and b))
+    equal = {stem: stem for stem, a, b in sides_of_each(left, right) if a and b}
+    lone = {stem for stem, _, is_mask in sides_of_each(left, right) if not is_mask}
+    free = {stem for stem, is_image, _ in sides_of_each(left, right) if not is_image}
     for rule in _rules(lone, free):
         found = _by_key(lone, free, rule)
         if found and len(found) >= _ENOUGH * min(len(lone), len(free)):

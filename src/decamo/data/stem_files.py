@@ -8,7 +8,7 @@ from pathlib import Path
 
 from decamo.data.packed_names import PackedNames
 
-__all__ = ["SortedStems", "StemFiles", "StemPairs", "compared", "stem_of"]
+__all__ = ["SortedStems", "StemFiles", "StemPairs", "sides_of_each", "stem_of"]
 
 
 def stem_of(name: str) -> str:
@@ -167,7 +167,7 @@ class StemPairs(Mapping[str, str]):
         return self._stems if self._masks is self._images else set(self._masks)
 
 
-def compared(left: Iterable[str], right: Iterable[str]) -> Iterator[tuple[str, bool, bool]]:
+def sides_of_each(left: Iterable[str], right: Iterable[str]) -> Iterator[tuple[str, bool, bool]]:
     """Each text of two sequences in order, and whether it is in the first and in the second."""
     sides = merge(((text, 0) for text in left), ((text, 1) for text in right))
     held: str | None = None

@@ -22,7 +22,7 @@ from decamo.data.pairs import (
     named_files,
 )
 from decamo.data.reading import read_mask
-from decamo.data.stem_files import SortedStems, StemFiles, compared, stem_of
+from decamo.data.stem_files import SortedStems, StemFiles, sides_of_each, stem_of
 from decamo.errors import DataError, SettingsError
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.convention import Convention, NonCam
@@ -133,7 +133,7 @@ def _beyond(found: Mapping[str, Path], cases: CaseSet) -> list[str]:
     """Stems of maps that are no case's, in order."""
     stems = (case.stem for case in cases.cases)
     known = found if isinstance(found, StemFiles) else sorted(found)
-    return [stem for stem, is_map, is_case in compared(known, stems) if not is_case]
+    return [stem for stem, is_map, is_case in sides_of_each(known, stems) if not is_case]
 
 
 def fitted(
@@ -265,7 +265,7 @@ class _MirroredMaps(Mapping[str, Path]):
         return len(self._owned) + len(self._others)
 
     def __iter__(self) -> Iterator[str]:
-        return (stem for stem, _, _ in compared(self._stems, self._others))
+        return (stem for stem, _, _ in sides_of_each(self._stems, self._others))
 
     def __getitem__(self, stem: str) -> Path:
         place = self._stems.place_of(stem)

@@ -11,18 +11,18 @@ from typing import Any
 from decamo.errors import SettingsError, StorageError
 from decamo.storage.durable import make_folder
 
-__all__ = ["Database", "bytes_of", "text_of"]
+__all__ = ["Database", "key_from", "text_from"]
 
 _SAVE_S = 1.0  # what a kill may cost
 
 
-def bytes_of(text: str) -> bytes:
+def key_from(text: str) -> bytes:
     """A text as a key, in whose order keys sort too; lone surrogates are kept."""
     return text.encode("utf-8", "surrogatepass")
 
 
-def text_of(key: bytes) -> str:
-    """The inverse of :func:`bytes_of`."""
+def text_from(key: bytes) -> str:
+    """The inverse of :func:`key_from`."""
     return key.decode("utf-8", "surrogatepass")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from decamo import __version__
 from decamo.data.audit.look import FileFacts
 from decamo.data.inside import located
-from decamo.storage.databases import Database, bytes_of, text_of
+from decamo.storage.databases import Database, key_from, text_from
 
 __all__ = ["FactsTable"]
 
@@ -51,7 +51,7 @@ class FactsTable(Mapping[str, FileFacts]):
         """
         known = 0
         for path, role in files:
-            key = bytes_of(path)
+            key = key_from(path)
             held = self._base.one("SELECT role, facts, listed FROM file WHERE path = ?", key)
             if held is None:
                 self._base.write(
@@ -80,12 +80,12 @@ class FactsTable(Mapping[str, FileFacts]):
     def put(self, facts: FileFacts) -> None:
         """What is known of a file that was listed."""
         plain = json.dumps({k: v for k, v in asdict(facts).items() if v is not None})
-        self._base.write("UPDATE file SET facts = ? WHERE path = ?", plain, bytes_of(facts.path))
+        self._base.write("UPDATE file SET facts = ? WHERE path = ?", plain, key_from(facts.path))
         self._base.save_now_and_then()
 
     def set_share(self, path: str, share: float) -> None:
         """The share of a mask that is object, by the rule of its set."""
-        self._base.write("UPDATE file SET share = ? WHERE path = ?", share, bytes_of(path))
+        self._base.write("UPDATE file SET share = ? WHERE path = ?", share, key_from(path))
 
     def save(self) -> None:
         """What was put so far is there, whatever happens."""
@@ -110,7 +110,7 @@ class FactsTable(Mapping[str, FileFacts]):
 
     def _read(self, path: str, *, by_rule: bool) -> FileFacts:
         query = "SELECT facts, share FROM file WHERE path = ?"
-        held = self._base.one(query, bytes_of(path))
+        held = self._base.one(query, key_from(path))
         if held is None or held[0] is None:
             raise KeyError(path)
         return _facts_from(held[0], held[1] if by_rule else None)
@@ -126,7 +126,7 @@ class FactsTable(Mapping[str, FileFacts]):
         query = f"SELECT listed, path, role, facts, share FROM file WHERE listed > ? {more}"
         while rows := self._base.all(f"{query} ORDER BY listed LIMIT {_AT_ONCE}", last):
             for place, path, role, facts, share in rows:
-                yield place, text_of(path), role, facts, share
+                yield place, text_from(path), role, facts, share
             last = rows[-1][0]
 
 

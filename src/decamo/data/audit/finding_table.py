@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from decamo.data.audit.findings import SEVERITIES, Finding
-from decamo.storage.databases import Database, bytes_of, text_of
+from decamo.storage.databases import Database, key_from, text_from
 from decamo.storage.spilled import LookedUp
 
 __all__ = ["FindingTable"]
@@ -28,7 +28,7 @@ class FindingTable(LookedUp[Finding]):
         for one in findings:
             parts = "\0".join(one.path.parts)  # as paths compare: folder by folder
             row = (SEVERITIES.index(one.severity), one.kind, parts, one.detail, str(one.path))
-            values = [bytes_of(v) if isinstance(v, str) else v for v in row]
+            values = [key_from(v) if isinstance(v, str) else v for v in row]
             self._base.write("INSERT INTO found VALUES (?, ?, ?, ?, ?)", *values)
             self.counts[one.severity] += 1
             self._count += 1
@@ -43,5 +43,5 @@ class FindingTable(LookedUp[Finding]):
         row = self._base.one("SELECT kind, shown, detail FROM sorted WHERE rowid = ?", place + 1)
         if row is None:
             raise IndexError(place)
-        kind, path, detail = map(text_of, row)
+        kind, path, detail = map(text_from, row)
         return Finding(kind, Path(path), detail)
