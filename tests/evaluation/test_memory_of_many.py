@@ -42,7 +42,7 @@ def many_files(root: Path, count: int) -> Path:
 
 def held_of_each(work: Callable[[int], object]) -> float:
     """Bytes at the peak of some work for each of the images that are more."""
-    work(FEW)  # what is loaded once, and the interpreter's table of names, which grows by leaps
+    work(MANY)  # what is loaded once, and the interpreter's table of names, which grows by leaps
     peaks = []
     for count in (FEW, MANY):
         gc.collect()
