@@ -13,6 +13,7 @@ from benchmarks.metrics_speed import compare_speed
 from benchmarks.speed_limits import check_limits
 from benchmarks.speed_lines import Line, plain, table
 from benchmarks.speed_network import NetworkTerms, network_lines
+from benchmarks.speed_step import step_lines
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
@@ -135,6 +136,7 @@ def _metrics(args: argparse.Namespace) -> Measured:
 
 _PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "network": _network,
+    "step": lambda args: step_lines(_terms(args)),
     "loader": _loader,
     "metrics": _metrics,
 }
