@@ -8,15 +8,12 @@ a machine without a GPU can tell.
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection
-from types import FrameType
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-
-from decamo.nn import dense_products
 
 __all__ = ["HostWaits"]
 
@@ -90,16 +87,12 @@ class _Calls(TorchFunctionMode):
         if func in _TO_HOST:
             self.found[_TO_HOST[func]] += 1
         elif func is Tensor.to and not kwargs.get("non_blocking") and _device_in(args[1:], kwargs):
-            self._copied("to")
+            self._copied("to", sys._getframe(1).f_globals["__name__"])
         elif func in (torch.tensor, torch.as_tensor) and kwargs.get("device") is not None:
-            self._copied("tensor")
+            self._copied("tensor", sys._getframe(1).f_globals["__name__"])
         return func(*args, **kwargs)
 
-    def _copied(self, kind: str) -> None:
-        frame: FrameType | None = sys._getframe(2)
-        while frame is not None and frame.f_globals["__name__"] == dense_products.__name__:
-            frame = frame.f_back  # it hands on what others ask for
-        caller = "" if frame is None else str(frame.f_globals["__name__"])
+    def _copied(self, kind: str, caller: str) -> None:
         if not caller.startswith("torch."):  # clipping and AdamW: from a device to the same one
             self.found[f"{kind} in {caller}"] += 1
 

@@ -65,7 +65,7 @@ def _bare_step(terms: NetworkTerms, *, update: bool, onednn: bool = False) -> Ca
         optimizer.zero_grad(set_to_none=True)
 
     def as_we_multiply() -> None:
-        with by_onednn(terms.runtime.device):
+        with by_onednn(network.backbone, terms.runtime.device):
             step()
 
     return as_we_multiply if onednn else step

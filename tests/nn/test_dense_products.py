@@ -1,10 +1,9 @@
 """Products by oneDNN: against the same in double precision, and only where they were asked for."""
 
-from collections.abc import Callable, Iterator
+import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """A machine where oneDNN is faster; shapes of the products that it computes."""
     found: list[tuple[int, ...]] = []
     product = dense_products._product
@@ -29,68 +28,63 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
 
     monkeypatch.setattr(dense_products, "_product", counted)
     monkeypatch.setattr(dense_products, "onednn_is_faster", lambda: True)
-    yield found
+    return found
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def answers(work: Callable[..., Tensor], *inputs: Tensor) -> list[Tensor]:
-    """The result, and the gradients of a sum that weighs every number of it otherwise."""
-    leaves = [one.detach().clone().requires_grad_() for one in inputs]
-    result = work(*leaves)
-    weights = torch.linspace(-1, 1, result.numel(), dtype=result.dtype).view(result.shape)
-    return [result.detach(), *torch.autograd.grad((result * weights).sum(), leaves)]
-
-
-def exact(work: Callable[..., Tensor], *inputs: Tensor) -> list[Tensor]:
-    return [one.float() for one in answers(work, *(one.double() for one in inputs))]
-
-
 def last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-CASES: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...], int]] = {
-    "wide": (F.linear, (drawn(2, 5, 320), drawn(640, 320), drawn(640)), 3),
-    "narrow": (F.linear, (drawn(40, 16), drawn(7, 16), drawn(7)), 2),
-    "no bias": (F.linear, (drawn(3, 4, 5, 300), drawn(301, 300)), 3),
-    "turned": (lambda x, w: F.linear(x.transpose(0, 1), w), (drawn(9, 4, 8), drawn(3, 8)), 2),
-    "one position": (
-        lambda x, w, b: F.conv2d(last(x), w, b),
-        (drawn(2, 12, 6, 5), drawn(9, 12, 1, 1), drawn(9)),
-        2,
-    ),
-    "three positions": (
-        lambda x, w: F.conv2d(last(x), w, padding=1), (drawn(2, 4, 6, 5), drawn(4, 4, 3, 3)), 0
-    ),
-    "apart": (F.conv2d, (drawn(2, 12, 6, 5), drawn(9, 12, 1, 1)), 0),
-    "every other": (
-        lambda x, w: F.conv2d(last(x), w, stride=2), (drawn(2, 4, 6, 6), drawn(4, 4, 1, 1)), 0
-    ),
-    "in groups": (
-        lambda x, w: F.conv2d(last(x), w, groups=4), (drawn(2, 8, 6, 6), drawn(8, 2, 1, 1)), 0
-    ),
-}  # fmt: skip
+def conv(kernel: int = 1, stride: int = 1, padding: int = 0, groups: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(12, 8, kernel, stride, padding, groups=groups)
+
+
+MAPS = last(drawn(2, 12, 6, 5))
+CASES: dict[str, tuple[nn.Module, Tensor, int]] = {
+    "wide": (nn.Linear(320, 640), drawn(2, 5, 320), 3),
+    "narrow": (nn.Linear(16, 7), drawn(40, 16), 2),
+    "no bias": (nn.Linear(300, 301, bias=False), drawn(3, 4, 5, 300), 3),
+    "turned": (nn.Linear(8, 3), drawn(9, 4, 8).transpose(0, 1), 2),
+    "one position": (conv(), MAPS, 2),
+    "planes": (conv(), MAPS.contiguous(), 0),
+    "three positions": (conv(3, padding=1), MAPS, 0),
+    "every other": (conv(stride=2), MAPS, 0),
+    "in groups": (conv(groups=4), MAPS, 0),
+    "beyond the border": (conv(padding=1), MAPS, 0),
+}
+
+
+def answers(layer: nn.Module, x: Tensor) -> list[Tensor]:
+    """The result, and the gradients of a sum that weighs every number of it otherwise."""
+    x = x.detach().requires_grad_()
+    result = layer(x)
+    weights = torch.linspace(-1, 1, result.numel(), dtype=result.dtype).view(result.shape)
+    return [
+        result.detach(),
+        *torch.autograd.grad((result * weights).sum(), [x, *layer.parameters()]),
+    ]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_results_and_gradients_are_those_of_double_precision(
     case: str, calls: list[tuple[int, ...]]
 ) -> None:
-    work, inputs, products = CASES[case]
-    with by_onednn(CPU):
-        found = answers(work, *inputs)
+    layer, x, products = CASES[case]
+    with by_onednn(layer, CPU):
+        found = answers(layer, x)
     assert len(calls) == products
-    for one, other in zip(found, exact(work, *inputs), strict=True):
-        assert one.shape == other.shape
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    exact = answers(copy.deepcopy(layer).double(), x.double())
+    for one, other in zip(found, exact, strict=True):
+        torch.testing.assert_close(one, other.float(), rtol=1e-4, atol=1e-4)
 
 
 def test_nothing_is_computed_for_what_does_not_learn(calls: list[tuple[int, ...]]) -> None:
     frozen = nn.Linear(400, 400).requires_grad_(False)
-    with by_onednn(CPU):
+    with by_onednn(frozen, CPU):
         frozen(drawn(4, 400, seed=1).requires_grad_()).sum().backward()
     assert calls == [(4, 400, 400)] * 2
     assert frozen.weight.grad is None
@@ -99,34 +93,48 @@ def test_nothing_is_computed_for_what_does_not_learn(calls: list[tuple[int, ...]
 def test_a_layer_that_is_computed_again_going_back_is_computed_alike(
     calls: list[tuple[int, ...]],
 ) -> None:
-    layer, x = nn.Linear(400, 400), drawn(4, 400).requires_grad_()
-    with by_onednn(CPU):
+    layer = nn.Sequential(nn.Linear(400, 500), nn.GELU(), nn.Linear(500, 400))
+    x = drawn(4, 400).requires_grad_()
+    with by_onednn(layer, CPU):
         layer(x).square().sum().backward()
         whole = [p.grad.clone() for p in layer.parameters() if p.grad is not None]
         layer.zero_grad()
         checkpoint(layer, x, use_reentrant=False).square().sum().backward()
-    assert len(calls) == 3 + 4
+    assert len(calls) == 2 * 6 + 2  # one product forward, two back; two are computed again
     for one, parameter in zip(whole, layer.parameters(), strict=True):
         assert torch.equal(one, parameter.grad)  # type: ignore[arg-type]
 
 
 def test_other_formats_are_left_to_torch(calls: list[tuple[int, ...]]) -> None:
-    with by_onednn(CPU), torch.autocast("cpu", torch.bfloat16):
-        assert F.linear(drawn(4, 8), drawn(3, 8)).dtype == torch.bfloat16
-    with by_onednn(CPU):
-        F.linear(drawn(4, 8).double(), drawn(3, 8).double())
-        assert F.linear(drawn(0, 8), drawn(3, 8)).shape == (0, 3)
-        assert F.linear(drawn(8), drawn(3, 8)).shape == (3,)
+    layer = nn.Linear(8, 3)
+    with by_onednn(layer, CPU):
+        with torch.autocast("cpu", torch.bfloat16):
+            assert layer(drawn(4, 8)).dtype == torch.bfloat16
+        assert layer(drawn(0, 8)).shape == (0, 3)
+        assert layer(drawn(8)).shape == (3,)
+        layer.double()(drawn(4, 8).double())
     assert not calls
 
 
-def test_it_ends_with_its_block_and_is_for_processors_alone(calls: list[tuple[int, ...]]) -> None:
-    with by_onednn(torch.device("meta")):
-        F.linear(drawn(4, 8), drawn(3, 8))
-    with by_onednn(CPU):
-        pass
-    F.linear(drawn(4, 8), drawn(3, 8))
+class Doubled(nn.Linear):
+    """A layer of others, that computes in a way of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+def test_it_ends_with_its_block_and_touches_nothing_else(calls: list[tuple[int, ...]]) -> None:
+    layer, other = nn.Linear(8, 3), Doubled(8, 3)
+    before = dict(vars(layer))
+    with by_onednn(layer, torch.device("cuda")):
+        layer(drawn(4, 8))
+    with pytest.raises(ZeroDivisionError), by_onednn(layer, CPU):
+        raise ZeroDivisionError
+    with by_onednn(other, CPU):
+        other(drawn(4, 8))
+    layer(drawn(4, 8))
     assert not calls
+    assert vars(layer) == before
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,21 @@ docs/decisions/0038 has the times. Products differ by rounding alone.
 
 import functools
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.overrides import TorchFunctionMode
+
+from decamo.nn.segmentation_network import TorchModule
 
 __all__ = ["by_onednn", "onednn_is_faster"]
 
+_LAST = torch.channels_last
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -46,13 +48,28 @@ def _vendor() -> str:
 
 
 @contextmanager
-def by_onednn(device: torch.device) -> Iterator[None]:
-    """Within the block, forward and back, products in float32 are oneDNN's where it is faster."""
-    if device.type == "cpu" and onednn_is_faster():
-        with _Products():
-            yield
-    else:
+def by_onednn(network: TorchModule, device: torch.device) -> Iterator[None]:
+    """Within the block a network's products in float32 are oneDNN's where that is faster.
+
+    The block must hold forward and backward pass: what gradient checkpointing computes again must
+    be computed as it was.
+
+    Args:
+        network: whose layers, ``nn.Linear`` and convolutions of one position, are changed.
+        device: that it computes on.
+    """
+    changed: list[nn.Module] = []
+    try:
+        if device.type == "cpu" and onednn_is_faster():
+            for layer in network.modules():
+                form = _form_of(layer)
+                if form is not None and "forward" not in vars(layer):
+                    vars(layer)["forward"] = partial(form, layer)
+                    changed.append(layer)
         yield
+    finally:
+        for layer in changed:
+            vars(layer).pop("forward", None)
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -71,7 +88,9 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         (gradient,) = gradients
         x, weight = ctx.saved_tensors
         flat = gradient.reshape(-1, gradient.shape[-1])
@@ -96,63 +115,35 @@ def _outer(gradient: Tensor, x: Tensor) -> Tensor:
     return _product(gradient.t(), x.t())
 
 
-class _Products(TorchFunctionMode):
-    """Takes over ``F.linear``; leaves everything else as it is."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        own = _INSTEAD.get(func)
-        return (own or func)(*args, **(kwargs or {}))
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    if _plain(x, layer.weight):
+        return _Linear.apply(x, layer.weight, layer.bias)  # type: ignore[no-any-return]
+    return nn.Linear.forward(layer, x)
 
 
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    if _plain(input, weight):
-        return _Linear.apply(input, weight, bias)  # type: ignore[no-any-return]
-    return F.linear(input, weight, bias)
+def _one_position(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """A convolution of a single position: a product, where channels lie side by side."""
+    if x.ndim == 4 and _plain(x, layer.weight) and x.is_contiguous(memory_format=_LAST):
+        flat = _Linear.apply(x.permute(0, 2, 3, 1), layer.weight.flatten(1), layer.bias)
+        found: Tensor = flat.permute(0, 3, 1, 2)
+        return found
+    return nn.Conv2d.forward(layer, x)
 
 
-def _conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
-    """One of a single position is a product, where channels lie side by side."""
-    single = weight.shape[2:] == (1, 1) and groups == 1 and _all(stride, 1) and _all(padding, 0)
-    if (
-        single
-        and input.ndim == 4
-        and _plain(input, weight)
-        and input.is_contiguous(memory_format=torch.channels_last)
-    ):
-        found: Tensor = _Linear.apply(input.permute(0, 2, 3, 1), weight.flatten(1), bias)
-        return found.permute(0, 3, 1, 2)
-    return F.conv2d(input, weight, bias, stride, padding, dilation, groups)
+def _form_of(layer: nn.Module) -> Callable[..., Tensor] | None:
+    """How a layer computes; subclasses may do anything, and keep their own way."""
+    if type(layer) is nn.Linear:
+        return _linear
+    if type(layer) is nn.Conv2d and layer.groups == 1 and layer.padding in ((0, 0), "valid"):
+        return _one_position if layer.kernel_size == layer.stride == (1, 1) else None
+    return None
 
 
-_INSTEAD: Mapping[Callable[..., Any], Callable[..., Tensor]] = {
-    F.linear: _linear,
-    F.conv2d: _conv2d,
-}
-
-
-def _all(sides: Any, value: int) -> bool:
-    return sides in (value, (value, value), [value, value])
-
-
-def _plain(input: Tensor, weight: Tensor) -> bool:
+def _plain(x: Tensor, weight: Tensor) -> bool:
     return (
-        input.dtype == weight.dtype == torch.float32
-        and input.device.type == "cpu"
-        and input.ndim > 1
-        and input.numel() > 0
+        x.dtype == weight.dtype == torch.float32
+        and x.device.type == "cpu"
+        and x.ndim > 1
+        and x.numel() > 0
         and not torch.is_autocast_enabled("cpu")
     )

@@ -173,7 +173,7 @@ class Stepper:
         before, failed = generator_states(), False
         sums = _Sums()
         try:
-            with by_onednn(self.runtime.device):
+            with by_onednn(self.model, self.runtime.device):
                 for batch in batches:
                     for piece in _cut(batch, micro_batch_splits):
                         self._backward(piece, piece.size / images, scale, sums)
