@@ -14,6 +14,8 @@ from benchmarks.speed_limits import check_limits
 from benchmarks.speed_lines import Line, plain, table
 from benchmarks.speed_network import NetworkTerms, network_lines
 from benchmarks.speed_step import step_lines
+from benchmarks.speed_training import add_arguments as add_training_arguments
+from benchmarks.speed_training import training_lines
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
@@ -40,6 +42,7 @@ def add_arguments(parser: Parser) -> None:
         " has grown over its limit",
     )
     add_reference(parser)
+    add_training_arguments(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
 
 
@@ -137,6 +140,7 @@ def _metrics(args: argparse.Namespace) -> Measured:
 _PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "network": _network,
     "step": lambda args: step_lines(_terms(args)),
+    "training": training_lines,
     "loader": _loader,
     "metrics": _metrics,
 }
