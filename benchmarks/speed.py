@@ -10,6 +10,7 @@ from benchmarks.loader import REFERENCE, add_reference, loader_rounds
 from benchmarks.loader import add_arguments as add_loader_arguments
 from benchmarks.metrics import GROUNDS, SIZES
 from benchmarks.metrics_speed import compare_speed
+from benchmarks.speed_forward import forward_lines
 from benchmarks.speed_limits import check_limits
 from benchmarks.speed_lines import Line, plain, table
 from benchmarks.speed_network import NetworkTerms, network_lines
@@ -140,6 +141,7 @@ def _metrics(args: argparse.Namespace) -> Measured:
 _PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "network": _network,
     "step": lambda args: step_lines(_terms(args)),
+    "forward": forward_lines,
     "training": training_lines,
     "loader": _loader,
     "metrics": _metrics,
