@@ -2,12 +2,13 @@
 
 Runtimes keep maps channels-last, or in blocks of channels. A norm of groups that is written over a
 reshaped map, and a product over flattened ones, make them copy each map there and back.
-docs/decisions/0039 has the times. Results differ by rounding alone.
+docs/decisions/0040 has the times. Results differ by rounding alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,4 +70,7 @@ def _mixture(mixture: Mixture, x: Tensor) -> tuple[Tensor, Tensor]:
     return x + F.conv2d(evidence, mixture.leave.reshape(width, -1, 1, 1)), gates
 
 
-_FORMS = {nn.GroupNorm: _group_norm, Mixture: _mixture}
+_FORMS: Mapping[type[nn.Module], Callable[..., Any]] = {
+    nn.GroupNorm: _group_norm,
+    Mixture: _mixture,
+}

@@ -2,7 +2,7 @@
 
 torch computes ``linear`` by MKL, which on processors that are not Intel's leaves the wide half of
 their registers unused; oneDNN, which torch ships for convolutions, does not ask for the vendor.
-docs/decisions/0038 has the times. Products differ by rounding alone.
+docs/decisions/0039 has the times. Products differ by rounding alone.
 """
 
 import functools
@@ -87,7 +87,7 @@ class _Linear(torch.autograd.Function):
         return _product(x, weight, bias)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(
         ctx: Any, *gradients: Tensor
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -117,7 +117,7 @@ def _outer(gradient: Tensor, x: Tensor) -> Tensor:
 
 def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
     if _plain(x, layer.weight):
-        return _Linear.apply(x, layer.weight, layer.bias)  # type: ignore[no-any-return]
+        return _Linear.apply(x, layer.weight, layer.bias)
     return nn.Linear.forward(layer, x)
 
 
