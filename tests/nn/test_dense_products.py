@@ -105,6 +105,18 @@ def test_a_layer_that_is_computed_again_going_back_is_computed_alike(
         assert torch.equal(one, parameter.grad)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("layer", [nn.Linear(5, 9), conv()])
+def test_what_follows_may_work_in_place(layer: nn.Module, calls: list[tuple[int, ...]]) -> None:
+    x = drawn(2, 3, 5) if isinstance(layer, nn.Linear) else MAPS
+    followed = nn.Sequential(layer, nn.SiLU(inplace=True))
+    with by_onednn(followed, CPU):
+        found = answers(followed, x)
+    assert calls
+    wanted = answers(copy.deepcopy(followed).double(), x.double())
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other.float(), rtol=1e-4, atol=1e-4)
+
+
 def test_other_formats_are_left_to_torch(calls: list[tuple[int, ...]]) -> None:
     layer = nn.Linear(8, 3)
     with by_onednn(layer, CPU):

@@ -73,13 +73,17 @@ def by_onednn(network: TorchModule, device: torch.device) -> Iterator[None]:
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``[..., k]`` times ``[n, k]`` transposed -> ``[..., n]``."""
+    """``[m, k]`` times ``[n, k]`` transposed -> ``[m, n]``."""
     found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return found
 
 
 class _Linear(torch.autograd.Function):
-    """``F.linear`` and its gradients, each as one product."""
+    """A product of matrices and its gradients, each as one product.
+
+    Of two dimensions, since oneDNN's result for more is a view, in which torch lets no layer behind
+    this one, such as an activation, work in place.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -93,13 +97,18 @@ class _Linear(torch.autograd.Function):
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         (gradient,) = gradients
         x, weight = ctx.saved_tensors
-        flat = gradient.reshape(-1, gradient.shape[-1])
         wants_x, wants_weight, wants_bias = ctx.needs_input_grad
         return (
             _product(gradient, weight.t()) if wants_x else None,
-            _outer(flat, x.reshape(-1, x.shape[-1])) if wants_weight else None,
-            flat.sum(0) if wants_bias else None,
+            _outer(gradient, x) if wants_weight else None,
+            gradient.sum(0) if wants_bias else None,
         )
+
+
+def _along_last(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``[..., k]`` times ``[n, k]`` transposed -> ``[..., n]``."""
+    flat: Tensor = _Linear.apply(x.reshape(-1, x.shape[-1]), weight, bias)
+    return flat.view(*x.shape[:-1], len(weight))
 
 
 # oneDNN turns both factors of a gradient of weights first, 1.3 ns a number; each multiplication
@@ -117,16 +126,15 @@ def _outer(gradient: Tensor, x: Tensor) -> Tensor:
 
 def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
     if _plain(x, layer.weight):
-        return _Linear.apply(x, layer.weight, layer.bias)
+        return _along_last(x, layer.weight, layer.bias)
     return nn.Linear.forward(layer, x)
 
 
 def _one_position(layer: nn.Conv2d, x: Tensor) -> Tensor:
     """A convolution of a single position: a product, where channels lie side by side."""
     if x.ndim == 4 and _plain(x, layer.weight) and x.is_contiguous(memory_format=_LAST):
-        flat = _Linear.apply(x.permute(0, 2, 3, 1), layer.weight.flatten(1), layer.bias)
-        found: Tensor = flat.permute(0, 3, 1, 2)
-        return found
+        last = _along_last(x.permute(0, 2, 3, 1), layer.weight.flatten(1), layer.bias)
+        return last.permute(0, 3, 1, 2)
     return nn.Conv2d.forward(layer, x)
 
 
