@@ -57,15 +57,12 @@ def _mixture(mixture: Mixture, x: Tensor) -> tuple[Tensor, Tensor]:
     """Gates on the maps, not on the weights, so that both projections are convolutions."""
     gates = mixture.router(x)
     width, _, inner = mixture.leave.shape
-    weights = mixture.enter.weight.split(inner)
-    assert mixture.enter.bias is not None
-    biases = mixture.enter.bias.split(inner)
-    seen = [
-        expert(F.conv2d(x, weight, bias)) * gates[:, i, None, None, None]
-        for i, (expert, weight, bias) in enumerate(
-            zip(mixture.experts, weights, biases, strict=True)
-        )
-    ]
+    seen = []
+    for index, expert in enumerate(mixture.experts):
+        own = slice(index * inner, (index + 1) * inner)
+        bias = None if mixture.enter.bias is None else mixture.enter.bias[own]
+        entered = F.conv2d(x, mixture.enter.weight[own], bias)
+        seen.append(expert(entered) * gates[:, index, None, None, None])
     evidence = torch.cat(seen, dim=1)
     return x + F.conv2d(evidence, mixture.leave.reshape(width, -1, 1, 1)), gates
 
