@@ -92,7 +92,9 @@ _KERNELS = np.sum([np.eye(BLOCK, BLOCK + 6, k) * tap for k, tap in enumerate(_TA
 # itself, and F by less than that. It halves the bytes of a product. Floats stay float64.
 _KERNELS_OF = {kind: _KERNELS.astype(kind) for kind in (np.float32, np.float64)}
 # The weight's part that falls with the distance, at each place in SQUARES; far away it is left out.
-_FALL = np.where(SQUARES <= 2 * REACH**2, 2.0 ** (-np.sqrt(SQUARES) / 5), 0.0)
+_FALL = np.zeros(len(SQUARES))
+_NEAR = np.flatnonzero(SQUARES <= REACH**2)
+_FALL[_NEAR] = 2.0 ** (-np.sqrt(SQUARES[_NEAR]) / 5)
 
 
 def weighted_f(
