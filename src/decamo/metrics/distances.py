@@ -28,8 +28,8 @@ Indices = npt.NDArray[np.intp]
 Reals = npt.NDArray[np.float64]
 
 
-# Where two arcs meet, chords of neighbours take one point off either in a pass, those of points some
-# places apart several: 8 passes instead of 20. One of none comes last, so that all are looked at.
+# Where two arcs meet, chords of neighbours take one point off either in a pass, those of points
+# some places apart several: 8 passes instead of 20. In later passes neighbours are enough.
 _CHORDS = ((3,), (3, 8), (3, 8))
 
 

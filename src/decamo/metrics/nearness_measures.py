@@ -102,6 +102,7 @@ def weighted_f(
     mask: npt.NDArray[np.bool_],
     on_ground: float,
     levels: tuple[int, int] = (0, 255),
+    box: Box | None = None,
 ) -> float:
     """F of weighted precision and recall, beta 1, in [0, 1]; 0 where the mask is empty.
 
@@ -114,8 +115,9 @@ def weighted_f(
         mask: bool ``[H, W]``.
         on_ground: sum of the prediction over the pixels outside the mask, as values in [0, 1].
         levels: the grey levels of a uint8 prediction that mean 0 and 1, its least and greatest.
+        box: the mask's, which need not be looked for where it is known.
     """
-    box = box_of(mask)
+    box = box or box_of(mask)
     if box is None:
         return 0.0
     zero, one = levels if prediction.dtype == np.uint8 else (0, 1)
