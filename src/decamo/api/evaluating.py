@@ -185,14 +185,14 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
         DecamoError: something cannot be read, or does not fit together.
     """
     rules, ear = options.rules(), options.ear(_aside)
-    names, sets = options.names(), options.case_sets()
-    if options.elsewhere() is None and _workers(options.workers, sets) > 1:
-        warm_up(rules)
+    names = options.names()
     loaded = [
         _network(options, n, named_path(c)[1], rules)
         for n, c in zip(names, options.checkpoint, strict=False)
     ]
-    networks = [network for network, _ in loaded]
+    networks, sets = [network for network, _ in loaded], options.case_sets()
+    if options.elsewhere() is None and _workers(options.workers, sets) > 1:
+        warm_up(rules)
     ruled = rule_sets(
         sets,
         given=options.mask_values,
