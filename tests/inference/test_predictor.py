@@ -167,9 +167,12 @@ def test_modes_are_set_where_something_trains_alone(
 ) -> None:
     calls: list[bool] = []
     train = Segmenter.train
-    monkeypatch.setattr(
-        Segmenter, "train", lambda m, mode=True: (calls.append(mode), train(m, mode))[1]
-    )
+
+    def counted(model: Segmenter, mode: bool = True) -> Segmenter:
+        calls.append(mode)
+        return train(model, mode)
+
+    monkeypatch.setattr(Segmenter, "train", counted)
     shared_model.eval()
     calls.clear()
     with evaluating(shared_model):
