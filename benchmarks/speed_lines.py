@@ -9,7 +9,7 @@ from decamo.report import epoch_rows
 
 __all__ = ["Line", "Part", "line_of_rounds", "plain", "table"]
 
-Part = Literal["network", "loader", "metrics", "step", "forward", "training"]
+Part = Literal["network", "loader", "metrics", "scoring", "step", "forward", "training"]
 
 
 @dataclass(frozen=True)
