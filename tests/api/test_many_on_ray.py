@@ -82,7 +82,8 @@ def test_two_thousand_images_a_worker_killed_and_a_node_lost(
     )  # fmt: skip
     three_nodes.whole_again()
     assert killed(network) == 1
-    assert 2 <= sum(line.startswith("a worker died") for line in said) <= 3
+    # Two are killed; how many of the three live on the node that is lost is Ray's choice.
+    assert 2 <= sum(line.startswith("a worker died") for line in said) <= 5, said
     assert job.lines == 2000
     assert len(contents(here)) == 4000
     assert contents(there) == contents(here)

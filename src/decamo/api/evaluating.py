@@ -34,6 +34,7 @@ from decamo.evaluation import (
     score_set,
 )
 from decamo.evaluation.cases import TrainedOn, trained_on
+from decamo.evaluation.measurer import warm_up
 from decamo.evaluation.network import NetworkMethod
 from decamo.evaluation.result_journal import ResultJournal
 from decamo.evaluation.set_scores import measures_of
@@ -191,9 +192,11 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
         _network(options, n, named_path(c)[1], rules)
         for n, c in zip(names, options.checkpoint, strict=False)
     ]
-    networks = [network for network, _ in loaded]
+    networks, sets = [network for network, _ in loaded], options.case_sets()
+    if options.elsewhere() is None and _workers(options.workers, sets) > 1:
+        warm_up(rules)
     ruled = rule_sets(
-        options.case_sets(),
+        sets,
         given=options.mask_values,
         images=bool(networks),
         ranges={k: v for _, model in loaded for k, v in ranges_of(model.trained.rules).items()},
@@ -202,15 +205,14 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
     )
     for line in ruled.lines:
         _aside(line)
-    sets = ruled.sets
     met = [
         one
         for network, model in loaded
-        for one in trained_on(network.name, model.trained.images, sets, ear)
+        for one in trained_on(network.name, model.trained.images, ruled.sets, ear)
     ]
-    folders = _folders(options, names, rules.noncam, alone=len(sets) == 1)
+    folders = _folders(options, names, rules.noncam, alone=len(ruled.sets) == 1)
     models = {network.name: model for network, model in loaded}
-    return Scoring(options, [*networks, *folders], sets, rules, met, models)
+    return Scoring(options, [*networks, *folders], ruled.sets, rules, met, models)
 
 
 def score_prepared(scoring: Scoring) -> EvaluateResult:

@@ -29,6 +29,8 @@ _ANSWER_S = 60.0  # until a node has started a process and run a task that does 
 # Of an instance of our own: tasks are given paths and settings, and give back scores.
 _OBJECTS = 256 * 2**20  # bytes
 _START = "start one with `ray start --head`, or give --on ray for one of this machine's own"
+# To an address that is given, Ray sends its token only if it is told to: it might be a stranger's.
+_TOKEN = "where `ray start` says that it asks for a token, set RAY_AUTH_MODE=token here as well"
 # How HTTP/2, and so the head of a Ray cluster, begins: a client's first bytes, with empty settings;
 # the fourth byte of the answer says that it is the server's settings.
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
@@ -55,7 +57,8 @@ def connected(on: OnRay) -> Iterator[tuple[Node, ...]]:
             _join(address)
         except ConnectionError as error:
             got = f"{on}: {str(error).partition('. ')[0]}"
-            raise SettingsError("--on", got, _START) from error
+            remedy = _START if "RAY_AUTH_MODE" in os.environ else f"{_TOKEN}; else {_START}"
+            raise SettingsError("--on", got, remedy) from error
         except (RuntimeError, ValueError) as error:  # above all another version of Ray or Python
             got, remedy = f"{on}: {error}", "install on every machine what one of them has"
             raise SettingsError("--on", got, remedy) from error
