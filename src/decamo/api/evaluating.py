@@ -2,14 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
+from decamo.api.evaluate_result import EvaluateResult, Scoring
 from decamo.api.model import Model, load
 from decamo.api.remote_scoring import RemoteScoring, remote_measurer
 from decamo.api.score_options import ScoreOptions
@@ -28,29 +28,18 @@ from decamo.evaluation import (
     SetScore,
     compare,
     named_path,
-    plain_score,
     rule_sets,
     run_method,
     score_set,
 )
-from decamo.evaluation.cases import TrainedOn, trained_on
+from decamo.evaluation.cases import trained_on
 from decamo.evaluation.measurer import warm_up
 from decamo.evaluation.network import NetworkMethod
 from decamo.evaluation.result_journal import ResultJournal
 from decamo.evaluation.set_scores import measures_of
 from decamo.inference.model_digest import model_digest
 from decamo.inference.views import Views
-from decamo.report.page import escaped
-from decamo.report.score_tables import (
-    atlas_text,
-    both_text,
-    comparison_text,
-    group_text,
-    head_text,
-    outcome_notes,
-    protocol_text,
-    score_text,
-)
+from decamo.report.score_tables import outcome_notes
 
 __all__ = [
     "EvaluateResult",
@@ -62,80 +51,6 @@ __all__ = [
 ]
 
 _WORTH = 50  # images for each process; starting them takes about as long as scoring those
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """Methods and data sets that are ready to be scored.
-
-    Attributes:
-        options: that were asked for.
-        methods: networks and folders of maps.
-        sets: the images and masks.
-        rules: how maps and masks are compared.
-        met: images of the sets that a network has met in training.
-        models: the networks among the methods, by their names.
-    """
-
-    options: ScoreOptions
-    methods: Sequence[Method]
-    sets: Sequence[CaseSet]
-    rules: Rules
-    met: Sequence[TrainedOn]
-    models: Mapping[str, Model]
-
-
-@dataclass(frozen=True)
-class EvaluateResult:
-    """Scores of each method on each data set; prints as ``decamo evaluate`` does.
-
-    Attributes:
-        scores: with intervals, groups and the measures of every image.
-        comparisons: of two methods, where asked for.
-        scoring: what was scored.
-    """
-
-    scores: Sequence[SetScore]
-    comparisons: Sequence[Comparison]
-    scoring: Scoring
-
-    @property
-    def iou(self) -> float:
-        """Mean IoU of the first method on the first data set."""
-        return self.scores[0].whole.scores.iou
-
-    def __str__(self) -> str:
-        texts = [
-            score_text(self.scores),
-            both_text(self.scores),
-            group_text(self.scores),
-            atlas_text(self.scores),
-            comparison_text(self.comparisons, self.scores[0].protocol.convention),
-            protocol_text(self.scores),
-        ]
-        return "\n\n".join(text for text in texts if text)
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escaped(self, lines=True)}</pre>"
-
-    def to_plain(self, *, later: bool = False) -> dict[str, Any]:
-        """Everything, for ``--json``.
-
-        Args:
-            later: the images of each data set are no list, but looked up when they are written.
-        """
-        options = self.scoring.options
-        names = [method.name for method in self.scoring.methods]
-        return {
-            "protocol": self.scoring.rules.convention,
-            "rules": "; ".join(head_text(self.scores).splitlines()),
-            "conditions": protocol_text(self.scores),
-            "methods": dict(zip(names, [*options.checkpoint, *options.predictions], strict=True)),
-            "bootstrap": {"resamples": options.resamples, "seed": options.seed, "level": 0.95},
-            "datasets": [plain_score(s, later=later) for s in self.scores],
-            "comparisons": [asdict(c) for c in self.comparisons],
-            "trained_on": [asdict(one) for one in self.scoring.met],
-        }
 
 
 def evaluate(

@@ -17,7 +17,7 @@ from decamo.evaluation.measurer import AnyMeasurer
 from decamo.evaluation.measuring import Dropped, ImageResult, Job
 from decamo.evaluation.predictions import MapFolder, match_maps
 from decamo.evaluation.result_journal import ResultJournal
-from decamo.evaluation.set_scores import Protocol, prints_of
+from decamo.evaluation.score_protocol import Protocol, prints_of
 from decamo.inference.prediction_log import stamp_of
 from decamo.metrics import ImageMeasures
 from decamo.storage.spilled import Picked, Spilled, compact_places
