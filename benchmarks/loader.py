@@ -95,7 +95,7 @@ def loader_rounds(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
                 pairs = found[:: max(len(found) // args.images, 1)][: args.images]
             else:
                 pairs = _pictures(Path(root), args.images)
-            return _measured(pairs, args), len(pairs)
+            return _measured(tuple(pairs), args), len(pairs)
     finally:
         torch.set_num_threads(before)
 

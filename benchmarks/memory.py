@@ -51,7 +51,7 @@ def add_arguments(parser: Parser) -> None:
     """Flags of ``python -m benchmarks memory``."""
     add = parser.add_argument
     add("--images", type=int, nargs="+", default=[1000, 10_000], metavar="N",
-        help="in each round; 100000 as well takes hours (default 1000 10000)")  # fmt: skip
+        help="in each round; 100000 takes 10 minutes a command (default 1000 10000)")  # fmt: skip
     add("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="NAME",
         help=f"of {', '.join(WAYS)} (default: all)")  # fmt: skip
     add("--work", type=Path, default=Path("runs/memory"), metavar="DIR",

@@ -10,21 +10,16 @@ from pathlib import Path
 import torch
 
 from benchmarks.speed_network import NetworkTerms, bare_answer
-from decamo.data.dataset import Batch
+from benchmarks.speed_step import optimizer_of, own_step
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
-from decamo.losses import Criterion
-from decamo.nn import Segmenter
 from decamo.report import epoch_rows
-from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.runtime import OutOfMemory, Runtime, is_out_of_memory, open_runtime, release
-from decamo.training.state import GuardedScaler
-from decamo.training.step import Stepper
 
 __all__ = ["WAYS", "Rate", "add_arguments", "rate_of", "run"]
 
-WAYS = ("plain", "channels-last", "fused", "compiled")
-"""As ``decamo train`` does it; weights in another layout; AdamW as one kernel; torch.compile."""
+WAYS = ("plain", "channels-last", "loop", "compiled")
+"""As ``decamo train`` does it; weights in another layout; AdamW as a loop; torch.compile."""
 
 
 @dataclass(frozen=True)
@@ -102,35 +97,12 @@ def rate_of(terms: NetworkTerms, way: str) -> Rate:
 
 
 def _step(terms: NetworkTerms, way: str) -> Callable[[], object]:
-    """An optimizer step as ``decamo train`` makes it, on a batch that is on the device."""
-    network, runtime = terms.build(), terms.runtime
+    network = terms.build()
     if way == "channels-last":
         network.to(memory_format=torch.channels_last)
     if way == "compiled":
         network.compile()
-    stepper = Stepper(
-        model=network,
-        criterion=Criterion(deep_supervision=True),
-        optimizer=_optimizer(network, fused=way == "fused"),
-        scaler=GuardedScaler(enabled=runtime.dtype == torch.float16),
-        ema=None,
-        runtime=runtime,
-        clip_grad=1.0,
-        side_outputs=True,
-    )
-    shape = (terms.batch_size, 3, terms.img_size, terms.img_size)
-    image = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    batch = Batch(image, (image[:, :1] > 127).to(torch.uint8), ("",) * terms.batch_size)
-    batches = [batch.to(runtime.device)]
-    return lambda: stepper.step(batches, terms.batch_size)
-
-
-def _optimizer(network: Segmenter, *, fused: bool) -> torch.optim.Optimizer:
-    optimizer = build_optimizer(network, 0.01)
-    for group in optimizer.param_groups:
-        group["lr"] = 1e-6  # a real update that hardly moves anything
-        group["fused"] = fused
-    return optimizer
+    return own_step(terms, network, optimizer_of(network, fused=way != "loop"))
 
 
 def _bare(terms: NetworkTerms) -> Callable[[], object]:

@@ -10,11 +10,16 @@ from benchmarks.loader import REFERENCE, add_reference, loader_rounds
 from benchmarks.loader import add_arguments as add_loader_arguments
 from benchmarks.metrics import GROUNDS, SIZES
 from benchmarks.metrics_speed import compare_speed
+from benchmarks.speed_forward import forward_lines
 from benchmarks.speed_launch import add_arguments as add_launch_arguments
 from benchmarks.speed_launch import folder_lines, launch_lines
 from benchmarks.speed_limits import check_limits
 from benchmarks.speed_lines import Line, plain, table
 from benchmarks.speed_network import NetworkTerms, network_lines
+from benchmarks.speed_scoring import add_scoring, scoring_lines
+from benchmarks.speed_step import step_lines
+from benchmarks.speed_training import add_arguments as add_training_arguments
+from benchmarks.speed_training import training_lines
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
@@ -22,7 +27,7 @@ from decamo.training.runtime import open_runtime
 
 __all__ = ["add_arguments", "run"]
 
-CACHED_GOAL, UNCACHED_GOAL, METRICS_GOAL = 4.0, 1.3, 10.0
+CACHED_GOAL, UNCACHED_GOAL, METRICS_GOAL = 4.5, 1.5, 12.0
 Measured = tuple[list[Line], str]
 
 
@@ -42,6 +47,8 @@ def add_arguments(parser: Parser) -> None:
     )
     add_reference(parser)
     add_launch_arguments(parser)
+    add_training_arguments(parser)
+    add_scoring(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
 
 
@@ -138,8 +145,12 @@ def _metrics(args: argparse.Namespace) -> Measured:
 
 _PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "network": _network,
+    "step": lambda args: step_lines(_terms(args)),
+    "forward": forward_lines,
+    "training": training_lines,
     "loader": _loader,
     "metrics": _metrics,
     "launch": launch_lines,
     "folder": folder_lines,
+    "scoring": scoring_lines,
 }

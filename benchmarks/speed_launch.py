@@ -40,10 +40,8 @@ class Command:
 
 
 def add_arguments(parser: Parser) -> None:
-    """Flags of the parts ``launch`` and ``folder``."""
+    """Flags of the parts ``launch`` and ``folder``, but for ``--before``, which scoring has too."""
     add = parser.add_argument
-    add("--before", type=Path, metavar="WORKTREE",
-        help="of launch and folder: a checkout of an earlier build, such as 01950fe")  # fmt: skip
     add("--checkpoint", type=Path, metavar="FILE",
         help="of launch and folder: one that both builds read")  # fmt: skip
     add("--exported", type=Path, metavar="FILE", help="of launch and folder: the same, exported")

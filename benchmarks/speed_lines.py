@@ -9,7 +9,9 @@ from decamo.report import epoch_rows
 
 __all__ = ["Line", "Part", "line_of_rounds", "plain", "table"]
 
-Part = Literal["network", "loader", "metrics", "launch", "folder"]
+Part = Literal[
+    "network", "loader", "metrics", "scoring", "step", "forward", "training", "launch", "folder"
+]
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,18 @@ class Line:
 
 
 def line_of_rounds(
-    part: Part, what: str, ratios: Sequence[float], goal: float | None = None
+    part: Part,
+    what: str,
+    ratios: Sequence[float],
+    goal: float | None = None,
+    *,
+    at_most: bool = True,
 ) -> Line:
-    """A line whose goal, if any, is an upper bound, from the ratio of each round."""
+    """A line from the ratio of each round; the goal, if any, is an upper bound or a lower one."""
     if len(ratios) < 2:
-        return Line(part, what, ratios[0], ratios[0], ratios[0], goal)
+        return Line(part, what, ratios[0], ratios[0], ratios[0], goal, at_most)
     low, middle, high = quantiles(ratios, method="inclusive")
-    return Line(part, what, middle, low, high, goal)
+    return Line(part, what, middle, low, high, goal, at_most)
 
 
 def table(lines: Sequence[Line]) -> str:

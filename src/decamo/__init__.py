@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from decamo.api.adopting import adopt as adopt
     from decamo.api.backbones import ModelsResult as ModelsResult
     from decamo.api.backbones import models as models
-    from decamo.api.evaluating import EvaluateResult as EvaluateResult
+    from decamo.api.evaluate_result import EvaluateResult as EvaluateResult
     from decamo.api.evaluating import evaluate as evaluate
     from decamo.api.model import Model as Model
     from decamo.api.model import load as load
@@ -55,7 +55,7 @@ _HOMES = {
     "AdoptResult": "api.adopting",
     "DecamoError": "errors",
     "EscapeResult": "api.racing",
-    "EvaluateResult": "api.evaluating",
+    "EvaluateResult": "api.evaluate_result",
     "Model": "api.model",
     "ModelsResult": "api.backbones",
     "PlanResult": "api.planning",

@@ -39,11 +39,12 @@ def test_every_part_is_told_or_skipped_with_a_word(
     assert main(["speed", *SMALL, *words]) == 0
     out = capsys.readouterr().out
     assert "loader: skipped" in out
+    assert "scoring: skipped" in out
     told = json.loads(report.read_text())
     assert {line["part"] for line in told["lines"]} == {"network", "metrics"}
     goals = {line["what"].split(": ")[-1]: line["goal"] for line in told["lines"][:3]}
     assert goals == {"forward": 1.25, "forward + backward": 1.25, "memory that training keeps": 1.2}
-    assert all(line["goal"] == 10 for line in told["lines"] if line["part"] == "metrics")
+    assert all(line["goal"] == 12 for line in told["lines"] if line["part"] == "metrics")
 
 
 def test_the_loader_is_held_against_the_reference(

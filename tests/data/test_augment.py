@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from decamo.data.augment import Augmentation, apply, apply_stored, draw_augmentation
+from decamo.data.augment import (
+    Augmentation,
+    _object_of,
+    apply,
+    apply_stored,
+    draw_augmentation,
+)
 from decamo.data.cache.identity import square_of
 from decamo.data.pairs import Pair
 from decamo.data.rules import VOID, MaskMeaning, Plane, ReadingRule, Rest
@@ -301,3 +307,13 @@ def test_stored_squares_keep_void_too(tmp_path: Path) -> None:
         assert torch.equal(pixels, same)
         assert (got == VOID).any()
         assert torch.equal(got[got != VOID], want[got != VOID])
+
+
+def test_what_is_object_is_seen_alike_by_bytes_and_by_numbers() -> None:
+    """Four channels are read as one number; of five, or of a slice, the fourth is looked at."""
+    planes = torch.randint(256, (9, 7, 5), dtype=torch.uint8)
+    planes[0, :4, 3] = torch.tensor([127, 128, 0, 255], dtype=torch.uint8)
+    wanted = torch.tensor([[[value >= 128 for value in row] for row in planes[..., 3].tolist()]])
+    assert torch.equal(_object_of(planes), wanted)
+    assert torch.equal(_object_of(planes[..., :4].contiguous()), wanted)
+    assert torch.equal(_object_of(planes[..., :4]), wanted)

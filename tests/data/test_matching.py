@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from decamo.data.finding import PairSource, sources_under
-from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
+from decamo.data.matching import mask_affix, match_stems, why_unmatched
 from decamo.data.name_rules import pair_up
 from decamo.data.pairs import files_by_stem
 from decamo.errors import DataError
@@ -63,7 +63,8 @@ def test_a_link_to_itself_is_no_file(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "ring.png").symlink_to("ring.png")
     (source,) = sources_under(tmp_path)
-    assert match_stems(source, "train") == Matched((), ())
+    found = match_stems(source, "train")
+    assert (list(found.pairs), found.orphans) == ([], ())
 
 
 def test_files_by_stem_leave_out_hidden_ones_and_other_kinds(tmp_path: Path) -> None:

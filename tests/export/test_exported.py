@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import onnx
+import openvino
 import pytest
 
 import decamo
 from decamo.cli import main
 from decamo.errors import CheckpointForeign, CheckpointMissing, ModelError, SettingsError
+from decamo.export import openvino_graph
+from decamo.export.description import LOGITS
 from decamo.export.exported_predictor import open_graph
 
 ROOT = Path(__file__).parents[2]
@@ -167,6 +170,26 @@ def test_the_face_says_how_to_get_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("pip install 'decamo[train]'")
+
+
+def test_openvino_compiles_for_each_shape_and_for_all_once_there_are_many(
+    onnx_file: Path, openvino_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    compiled = openvino.compile_model
+
+    def counted(model: Any, *words: Any) -> Any:
+        made.append(model.input(0).partial_shape.is_static)
+        return compiled(model, *words)
+
+    monkeypatch.setattr(openvino, "compile_model", counted)
+    monkeypatch.setattr(openvino_graph, "_MOST_SIZES", 2)
+    (graph, described), (other, _) = open_graph(openvino_file), open_graph(onnx_file)
+    rng, side = np.random.default_rng(0), described.trained.img_size
+    for count in (1, 1, 2, 3, 4, 1):
+        images = rng.integers(0, 256, (count, 3, side, side), dtype=np.uint8)
+        assert graph(images, LOGITS) == pytest.approx(other(images, LOGITS), abs=1e-4)
+    assert made == [True, True, False]
 
 
 def test_openvino_reports_to_nobody() -> None:

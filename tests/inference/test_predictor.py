@@ -160,3 +160,25 @@ def test_a_closer_look_is_finer_where_there_is_something_to_see() -> None:
     truth = stripes[:, :, 0] / 255
     assert np.abs(fine[0] - truth).mean() < 0.9 * np.abs(coarse[0] - truth).mean()
     np.testing.assert_allclose(fine[1], coarse[1], atol=1e-3)
+
+
+def test_modes_are_set_where_something_trains_alone(
+    shared_model: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[bool] = []
+    train = Segmenter.train
+
+    def counted(model: Segmenter, mode: bool = True) -> Segmenter:
+        calls.append(mode)
+        return train(model, mode)
+
+    monkeypatch.setattr(Segmenter, "train", counted)
+    shared_model.eval()
+    calls.clear()
+    with evaluating(shared_model):
+        assert not any(module.training for module in shared_model.modules())
+    assert calls == []
+    shared_model.head.train()
+    with evaluating(shared_model):
+        assert not shared_model.head.training
+    assert calls == [False, False]

@@ -58,3 +58,12 @@ def test_images_of_very_many_rows_or_columns() -> None:
     wide = np.zeros((2, 300_000), np.bool_)
     wide[1, [0, 150_000, 299_999]] = True
     assert_exact(wide, ~wide)
+
+
+def test_windows_that_are_wider_than_an_offset_may_be() -> None:
+    rng = np.random.default_rng(2)
+    for width in (room.WIDE - 1, room.WIDE, room.WIDE + 1, 2 * room.WIDE + 40):
+        mask = np.zeros((290, width), np.bool_)
+        mask[rng.integers(0, 20, 12), rng.integers(0, width, 12)] = True
+        mask[-1, [0, -1]] = True  # rows between are beyond reach
+        assert_exact(mask, ~mask)

@@ -46,3 +46,18 @@ def test_the_slopes_are_the_isotonic_regression_of_those_between_points(
 
     pooled = isotonic_regression(np.diff(y) / np.diff(x), weights=np.diff(x)).x
     np.testing.assert_allclose(np.repeat(slope, np.diff(corner)), pooled, rtol=1e-12, atol=1e-12)
+
+
+def test_corners_of_arcs_that_meet() -> None:
+    """Chords across several points are tried on long lines alone."""
+    rng = np.random.default_rng(0)
+    for parts in (1, 2, 3, 9):
+        x = np.cumsum(rng.integers(1, 4, 60 * parts))
+        y = np.concatenate(
+            [
+                (np.arange(60) - rng.integers(0, 60)) ** 2 + rng.integers(0, 900)
+                for _ in range(parts)
+            ]
+        )
+        corner, _ = lower_hull(x.astype(np.float64), y.astype(np.float64))
+        assert corner.tolist() == corners(x.tolist(), y.tolist())

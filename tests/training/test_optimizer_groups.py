@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from decamo.errors import CheckpointMismatch
 from decamo.nn import Segmenter, build_segmenter
@@ -150,3 +151,37 @@ def test_missing_moments_start_anew_and_are_named(model: Segmenter) -> None:
 
 def test_a_whole_state_leaves_none_without(model: Segmenter) -> None:
     assert load_optimizer_state(model, build_optimizer(model, 0.0), learned(model)) == ()
+
+
+def test_one_kernel_finds_counts_and_moments_where_its_parameters_are() -> None:
+    """As torch's loop has it, and also where moments lie otherwise, or counts are plain numbers."""
+    settings = ModelSettings("test_efficientnet", num_experts=2, pretrained=False)
+    fused, loop = (build_segmenter(settings, sizes=[32], seed=0) for _ in range(2))
+    one, other = build_optimizer(fused, 0.01), build_optimizer(loop, 0.01)
+    assert one.defaults["fused"]
+    for group in other.param_groups:
+        group["fused"] = False
+    state = {}
+    for name, p in loop.named_parameters():
+        moments = {"exp_avg": torch.rand_like(p), "exp_avg_sq": torch.rand_like(p)}
+        if p.ndim == 4:
+            moments = {k: m.to(memory_format=torch.channels_last) for k, m in moments.items()}
+        state[name] = {"step": 7, **moments}
+    for model, optimizer in ((fused, one), (loop, other)):
+        load_optimizer_state(model, optimizer, state)
+        for p in model.parameters():
+            p.grad = torch.linspace(-1, 1, p.numel()).view_as(p)
+        for group in optimizer.param_groups:
+            group["lr"] = 0.01
+        optimizer.step()
+    for p, same in zip(fused.parameters(), loop.parameters(), strict=True):
+        torch.testing.assert_close(p, same, rtol=1e-5, atol=1e-7)
+        assert one.state[p]["step"].device == p.device
+        assert float(one.state[p]["step"]) == 8
+
+
+def test_parameters_with_gaps_go_by_the_loop(model: Segmenter) -> None:
+    wide = torch.rand(*model.head.conv.weight.shape[:2], 2, 2)
+    model.head.conv.weight = nn.Parameter(wide[..., :1, :1])
+    assert not model.head.conv.weight.is_contiguous()
+    assert not build_optimizer(model, 0.0).defaults["fused"]

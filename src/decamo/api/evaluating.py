@@ -2,14 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
+from decamo.api.evaluate_result import EvaluateResult, Scoring
 from decamo.api.model import Model, load
 from decamo.api.remote_scoring import RemoteScoring, remote_measurer
 from decamo.api.score_options import ScoreOptions
@@ -28,26 +28,18 @@ from decamo.evaluation import (
     SetScore,
     compare,
     named_path,
-    plain_score,
     rule_sets,
     run_method,
     score_set,
 )
-from decamo.evaluation.cases import TrainedOn, trained_on
+from decamo.evaluation.cases import trained_on
+from decamo.evaluation.measurer import warm_up
 from decamo.evaluation.network import NetworkMethod
+from decamo.evaluation.result_journal import ResultJournal
 from decamo.evaluation.set_scores import measures_of
+from decamo.inference.model_digest import model_digest
 from decamo.inference.views import Views
-from decamo.report.page import escaped
-from decamo.report.score_tables import (
-    atlas_text,
-    both_text,
-    comparison_text,
-    group_text,
-    head_text,
-    outcome_notes,
-    protocol_text,
-    score_text,
-)
+from decamo.report.score_tables import outcome_notes
 
 __all__ = [
     "EvaluateResult",
@@ -59,80 +51,6 @@ __all__ = [
 ]
 
 _WORTH = 50  # images for each process; starting them takes about as long as scoring those
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """Methods and data sets that are ready to be scored.
-
-    Attributes:
-        options: that were asked for.
-        methods: networks and folders of maps.
-        sets: the images and masks.
-        rules: how maps and masks are compared.
-        met: images of the sets that a network has met in training.
-        models: the networks among the methods, by their names.
-    """
-
-    options: ScoreOptions
-    methods: Sequence[Method]
-    sets: Sequence[CaseSet]
-    rules: Rules
-    met: Sequence[TrainedOn]
-    models: Mapping[str, Model]
-
-
-@dataclass(frozen=True)
-class EvaluateResult:
-    """Scores of each method on each data set; prints as ``decamo evaluate`` does.
-
-    Attributes:
-        scores: with intervals, groups and the measures of every image.
-        comparisons: of two methods, where asked for.
-        scoring: what was scored.
-    """
-
-    scores: Sequence[SetScore]
-    comparisons: Sequence[Comparison]
-    scoring: Scoring
-
-    @property
-    def iou(self) -> float:
-        """Mean IoU of the first method on the first data set."""
-        return self.scores[0].whole.scores.iou
-
-    def __str__(self) -> str:
-        texts = [
-            score_text(self.scores),
-            both_text(self.scores),
-            group_text(self.scores),
-            atlas_text(self.scores),
-            comparison_text(self.comparisons, self.scores[0].protocol.convention),
-            protocol_text(self.scores),
-        ]
-        return "\n\n".join(text for text in texts if text)
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escaped(self, lines=True)}</pre>"
-
-    def to_plain(self, *, later: bool = False) -> dict[str, Any]:
-        """Everything, for ``--json``.
-
-        Args:
-            later: the images of each data set are no list, but looked up when they are written.
-        """
-        options = self.scoring.options
-        names = [method.name for method in self.scoring.methods]
-        return {
-            "protocol": self.scoring.rules.convention,
-            "rules": "; ".join(head_text(self.scores).splitlines()),
-            "conditions": protocol_text(self.scores),
-            "methods": dict(zip(names, [*options.checkpoint, *options.predictions], strict=True)),
-            "bootstrap": {"resamples": options.resamples, "seed": options.seed, "level": 0.95},
-            "datasets": [plain_score(s, later=later) for s in self.scores],
-            "comparisons": [asdict(c) for c in self.comparisons],
-            "trained_on": [asdict(one) for one in self.scoring.met],
-        }
 
 
 def evaluate(
@@ -189,9 +107,11 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
         _network(options, n, named_path(c)[1], rules)
         for n, c in zip(names, options.checkpoint, strict=False)
     ]
-    networks = [network for network, _ in loaded]
+    networks, sets = [network for network, _ in loaded], options.case_sets()
+    if options.elsewhere() is None and _workers(options.workers, sets) > 1:
+        warm_up(rules)
     ruled = rule_sets(
-        options.case_sets(),
+        sets,
         given=options.mask_values,
         images=bool(networks),
         ranges={k: v for _, model in loaded for k, v in ranges_of(model.trained.rules).items()},
@@ -200,15 +120,14 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
     )
     for line in ruled.lines:
         _aside(line)
-    sets = ruled.sets
     met = [
         one
         for network, model in loaded
-        for one in trained_on(network.name, model.trained.images, sets, ear)
+        for one in trained_on(network.name, model.trained.images, ruled.sets, ear)
     ]
-    folders = _folders(options, names, rules.noncam, alone=len(sets) == 1)
+    folders = _folders(options, names, rules.noncam, alone=len(ruled.sets) == 1)
     models = {network.name: model for network, model in loaded}
-    return Scoring(options, [*networks, *folders], sets, rules, met, models)
+    return Scoring(options, [*networks, *folders], ruled.sets, rules, met, models)
 
 
 def score_prepared(scoring: Scoring) -> EvaluateResult:
@@ -218,8 +137,11 @@ def score_prepared(scoring: Scoring) -> EvaluateResult:
         DecamoError: a map or a mask cannot be read.
     """
     options = scoring.options
+    journal = None if options.resume is None else ResultJournal(options.resume, scoring.rules)
     with _measurer(scoring) as (measurer, methods):
-        scores = [_score(options, m, s, measurer) for s in scoring.sets for m in methods]
+        scores = [_score(options, m, s, measurer, journal) for s in scoring.sets for m in methods]
+    if journal is not None:
+        journal.settle()
     return EvaluateResult(scores, _compared(options, scores), scoring)
 
 
@@ -288,6 +210,7 @@ def _network(options: ScoreOptions, name: str, path: Path, rules: Rules) -> tupl
         rules,
         images,
         options.ear(_aside),
+        "" if options.resume is None else model_digest(network.path, options.network),
     )
     return method, network
 
@@ -299,7 +222,11 @@ def _workers(wanted: int | None, sets: Sequence[CaseSet]) -> int:
 
 
 def _score(
-    options: ScoreOptions, method: Method, cases: CaseSet, measurer: AnyMeasurer
+    options: ScoreOptions,
+    method: Method,
+    cases: CaseSet,
+    measurer: AnyMeasurer,
+    journal: ResultJournal | None,
 ) -> SetScore:
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         task = progress.add_task(f"{method.name} on {cases.name}", total=len(cases.cases))
@@ -309,6 +236,7 @@ def _score(
             measurer,
             split=options.split if options.dataset_path else "",
             on_done=lambda: progress.advance(task),
+            journal=journal,
         )
     for line in outcome_notes(f"{method.name} on {cases.name}", outcome):
         _aside(line)

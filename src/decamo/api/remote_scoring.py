@@ -34,6 +34,7 @@ from decamo.evaluation import (
 )
 from decamo.evaluation.network import NetworkMethod, network_jobs
 from decamo.export.exported_predictor import is_exported
+from decamo.storage.spilled import Picked
 
 __all__ = ["CrewMeasurer", "RemoteMethod", "RemoteScoring", "remote_measurer"]
 
@@ -83,9 +84,15 @@ class RemoteMethod:
         """Its maps are 8-bit grey levels."""
         return self.method.reading(cases)
 
-    def jobs(self, cases: CaseSet) -> Iterator[Job]:
-        """A job for each case."""
-        return (RemoteJob(case, None, network=self.network) for case in cases.cases)
+    def origins(self, cases: CaseSet) -> Sequence[Sequence[Any]]:
+        """Of each case the network, and how it looks."""
+        facts, every = self.facts, self.method.origins(cases)
+        return Picked.each(every, lambda origin: (origin[0], facts))
+
+    def jobs(self, cases: CaseSet, places: Sequence[int] | None = None) -> Iterator[Job]:
+        """A job for each case, or for those at some places."""
+        wanted = range(len(cases.cases)) if places is None else places
+        return (RemoteJob(cases.cases[n], None, network=self.network) for n in wanted)
 
 
 @dataclass(frozen=True)
@@ -230,6 +237,15 @@ def remote_measurer(
 
 def _files(sets: Sequence[CaseSet]) -> list[Path]:
     """A few of the masks and images."""
-    cases = [case for one in sets for case in one.cases]
-    images = [case.pair.image for case in cases if case.pair is not None]
-    return some_files([case.mask for case in cases]) + some_files(images)
+    masks: list[Path] = []
+    images: list[Path] = []
+    for one in sets:
+        masks += some_files(Picked.each(one.cases, lambda case: case.mask))
+        pairs = Picked.where(one.cases, lambda case: case.pair is not None)
+        images += some_files(Picked.each(pairs, _image_of))
+    return some_files(masks) + some_files(images)
+
+
+def _image_of(case: Case) -> Path:
+    assert case.pair is not None
+    return case.pair.image

@@ -74,6 +74,8 @@ class ScoreOptions:
         atlas: whether wrong pixels are classified.
         band: px of boundary; None for 0.5 % of the diagonal.
         network: ``FILE.py:FUNCTION`` of the checkpoints whose network is from a file.
+        resume: file where results are kept as they come; those that are there and still hold are
+            not made again. None for none.
 
     Raises:
         SettingsError: a word that is not among those allowed.
@@ -117,6 +119,7 @@ class ScoreOptions:
     atlas: bool = False
     band: int | None = None
     network: str = ""
+    resume: Path | None = None
 
     def __post_init__(self) -> None:
         one_of("protocol", self.protocol, tuple(c.value for c in Convention))

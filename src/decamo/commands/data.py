@@ -103,6 +103,11 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=60.0, metavar="S", help="longest time for one file (60 s)"
     )
     audit.add_argument(
+        "--resume", type=Path, metavar="FILE",
+        help="keep what is found of each file here as it comes, and go on from it where files are"
+        " as they were",
+    )  # fmt: skip
+    audit.add_argument(
         "--strict", action="store_true", help="exit code 2 on broken files or pairs, or on leaks"
     )
 
@@ -160,7 +165,10 @@ def _audit(args: argparse.Namespace) -> int:
     for flag, value in (("--workers", args.workers), ("--timeout", args.timeout)):
         if not value > 0:
             raise SettingsError(flag, f"got {value:g}", "give a number above 0")
-    named = {"--json": args.json, "--manifest": args.manifest, "--html": args.html}
+    named = {
+        "--json": args.json, "--manifest": args.manifest, "--html": args.html,
+        "--resume": args.resume,
+    }  # fmt: skip
     check_outputs(
         [Read("DIR", folder) for folder in args.folders],
         [Written(flag, path) for flag, path in named.items() if path is not None],
@@ -173,9 +181,11 @@ def _audit(args: argparse.Namespace) -> int:
             timeout_s=args.timeout,
             wanted=Wanted(tuple(args.train_on), tuple(args.test_on), args.mask_suffix),
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            resume=args.resume,
+            on_found=_say_found,
         )
     print(audit_text(audit))
-    write_json(args.json, audit.to_plain())
+    write_json(args.json, audit.to_plain(later=True))
     if args.manifest is not None:
         make_folder(args.manifest.parent)  # of a run that is still to come
         save_cache(args.manifest, audit.census)
@@ -184,3 +194,8 @@ def _audit(args: argparse.Namespace) -> int:
         write_output(args.html, page.encode("utf-8", "replace"))
     amiss = audit.counts["broken"] + audit.counts["leak"]
     return 2 if args.strict and amiss else 0
+
+
+def _say_found(known: int) -> None:
+    if known:
+        print(f"{counted(known, 'file')} known from --resume: as they were", file=sys.stderr)

@@ -83,6 +83,9 @@ def add_arguments(parser: Parser) -> None:
         help="scoring processes, or workers of --on (default: by cores and images)")  # fmt: skip
     add_data_timeout(add)
     add_place(parser, "worker")
+    add("--resume", type=Path, metavar="FILE",
+        help="keep each image's results here as they come; go on from those that still hold",
+    )  # fmt: skip
     add = parser.add_argument_group("what is told").add_argument
     add("--by", **many, choices=sorted(GROUPINGS), help="scores of groups as well")
     add("--compare", nargs=2, metavar=("A", "B"), help="names of two methods: is B better?")
@@ -151,6 +154,7 @@ def _check_outputs(args: argparse.Namespace, pictures: Collection[Path] = ()) ->
         "--json": args.json, "--csv": args.csv, "--markdown": args.markdown, "--latex": args.latex,
     }  # fmt: skip
     writes = [Written(flag, path) for flag, path in named.items() if path is not None]
+    writes += [Written("--resume", args.resume)] if args.resume else []
     if args.atlas:
         one = args.atlas.suffix.lower() == ".png"
         if not one:

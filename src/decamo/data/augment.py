@@ -6,6 +6,7 @@ which the tests hold it to; ``python -m benchmarks loader`` has the times.
 """
 
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +110,7 @@ def blurred(image: Tensor, sigma: float) -> Tensor:
         other = 2 * reach - i
         soft.add_(middle[..., i : i + width], alpha=weights[i])
         soft.add_(middle[..., other : other + width], alpha=weights[i])
-    return soft.round_().to(torch.uint8)
+    return _bytes(soft.round_())
 
 
 def mixed(image: Tensor, matrix: Tensor, contrast: float, brightness: float) -> Tensor:
@@ -126,9 +127,14 @@ def mixed(image: Tensor, matrix: Tensor, contrast: float, brightness: float) -> 
     """
     values = image.float()
     mean = float((torch.tensor(_LUMA) * values.mean((1, 2))).sum())
-    new = (brightness * contrast * matrix) @ values.flatten(1)
-    new.add_(brightness * (1 - contrast) * mean).round_().clamp_(0, 255)
-    return new.to(torch.uint8).reshape(image.shape)
+    offset = torch.tensor(brightness * (1 - contrast) * mean)
+    new = torch.addmm(offset, brightness * contrast * matrix, values.flatten(1))
+    return _bytes(new.round_().clamp_(0, 255)).reshape(image.shape)
+
+
+def _bytes(values: Tensor) -> Tensor:
+    """Whole numbers in [0, 255] as uint8; NumPy takes a third of the time that torch does."""
+    return torch.from_numpy(values.numpy().astype(np.uint8))
 
 
 def colour_matrix(hue: float, saturation: float) -> Tensor:
@@ -246,10 +252,21 @@ def apply_stored(aug: Augmentation, stored: Tensor, size: int) -> tuple[Tensor, 
     """
     planes = stored.permute(2, 0, 1)
     crop = aug.crop
-    if crop != Augmentation.crop and not _keeps_object(planes[3:4] >= _HALF, crop):
+    if not _keeps_object(_object_of(stored), crop):
         crop = Augmentation.crop
     squashed = squashed_bytes(_cropped(planes, crop), size)
     return _finished(aug, squashed[:3], squashed[3:])
+
+
+def _object_of(stored: Tensor) -> Tensor:
+    """Where the fourth channel says object: bool ``[1, c, c]``.
+
+    Of four bytes a pixel, seen as one number, the fourth is the one with the sign where the least
+    comes first, and is at least 128 where the number is negative: one pass over memory in order.
+    """
+    if stored.shape[-1] == 4 and sys.byteorder == "little" and stored.is_contiguous():
+        return (stored.view(torch.int32)[..., 0] < 0)[None]
+    return (stored[..., 3] >= _HALF)[None]
 
 
 def _finished(aug: Augmentation, image: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
@@ -258,7 +275,7 @@ def _finished(aug: Augmentation, image: Tensor, shares: Tensor) -> tuple[Tensor,
         image, shares = image.flip(-1), shares.flip(-1)
     if aug.angle:
         turned = mirror_filled(torch.cat((image, shares)).float(), aug.angle)
-        image, shares = turned[:3].round_().to(torch.uint8), turned[3:]
+        image, shares = _bytes(turned[:3].round_()), turned[3:]
     if _changes_colour(aug):
         matrix = colour_matrix(aug.hue, 0.0 if aug.grey else aug.saturation)
         image = mixed(image, matrix, aug.contrast, aug.brightness)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from decamo.data.survey import Sight
 from decamo.data.waiting import NOBODY, Ear, Patience
 from decamo.errors import DataError, TooManyBadImages, UnreadableImage
 from decamo.settings.option import one_of
-from decamo.storage import write_whole
+from decamo.storage.durable import streamed_whole
 
 __all__ = [
     "DIGITS",
@@ -23,8 +23,8 @@ __all__ = [
     "Census",
     "Entry",
     "apply_noncam",
+    "kept_in_cache",
     "load_cache",
-    "recorded",
     "refuse_if_bad",
     "save_cache",
     "take_census",
@@ -80,7 +80,7 @@ class Census:
         cache: what :func:`save_cache` keeps, so that the next census need not decode again.
     """
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     bad: tuple[BadFile, ...]
     cache: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
@@ -186,17 +186,15 @@ def apply_noncam(
     return kept, dropped
 
 
-def recorded(entries: Iterable[tuple[Entry, Sequence[int]]], bad: Iterable[BadFile]) -> Census:
-    """A census out of a look that was taken elsewhere, such as by ``decamo data audit``.
+def kept_in_cache(entry: Entry, stamp: Sequence[int]) -> tuple[str, dict[str, object]]:
+    """What a census would keep of a look that was taken elsewhere, and under which name.
 
     Args:
-        entries: each with the image's size in bytes and time of change in ns, then the mask's, as
-            they were before the look.
-        bad: the pairs that cannot be read.
+        entry: what was seen, such as by ``decamo data audit``.
+        stamp: the image's size in bytes and time of change in ns, then the mask's, as they were
+            before the look.
     """
-    taken = list(entries)
-    cache = {_name(entry.pair): _kept(entry, stamp) for entry, stamp in taken}
-    return Census(tuple(entry for entry, _ in taken), tuple(bad), cache)
+    return _name(entry.pair), _kept(entry, stamp)
 
 
 def load_cache(path: Path) -> dict[str, object]:
@@ -218,8 +216,18 @@ def save_cache(path: Path, census: Census) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    held = {"version": _VERSION, "pairs": dict(census.cache)}
-    write_whole(path, json.dumps(held, indent=0).encode())  # ASCII: names may not be UTF-8
+    with streamed_whole(path) as file:
+        for piece in _cache_pieces(census.cache):
+            file.write(piece.encode())  # ASCII: names may not be UTF-8
+
+
+def _cache_pieces(cache: Mapping[str, object]) -> Iterator[str]:
+    """What ``json.dumps`` makes of it with an indent of 0, in pieces."""
+    before = f'{{\n"version": {_VERSION},\n"pairs": {{\n'
+    for name, kept in cache.items():
+        yield f"{before}{json.dumps(name)}: {json.dumps(kept, indent=0)}"
+        before = ",\n"
+    yield "\n}\n}" if before == ",\n" else f'{{\n"version": {_VERSION},\n"pairs": {{}}\n}}'
 
 
 def _look(pair: Pair, known: object) -> tuple[Entry | BadFile, list[int]]:

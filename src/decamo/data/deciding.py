@@ -26,6 +26,7 @@ __all__ = [
     "ranges_of",
     "refuse_unknown",
     "rule_for_images",
+    "ruled_entry",
     "words_for",
 ]
 
@@ -98,7 +99,7 @@ def apply_rules(
         rules[name] = decided.rule
         lines += decided.lines
         warnings += (*decided.warnings, *decided.empty)
-    ruled = [_ruled(entry, rules[entry.pair.dataset]) for entry in census.entries]
+    ruled = [ruled_entry(entry, rules[entry.pair.dataset]) for entry in census.entries]
     kept = tuple(entry for entry in ruled if isinstance(entry, Entry))
     bad = (*census.bad, *(entry for entry in ruled if isinstance(entry, BadFile)))
     ruled_census = replace(census, entries=kept, bad=bad)
@@ -214,7 +215,8 @@ def _sight_of(entry: Entry) -> Sight:
     return Sight(pair.mask.name, see_mask(pair.mask, pair.rule), see_image(pair.image, pair.rule))
 
 
-def _ruled(entry: Entry, rule: ReadingRule) -> Entry | BadFile:
+def ruled_entry(entry: Entry, rule: ReadingRule) -> Entry | BadFile:
+    """A pair as it is by a rule; bad where all of its mask is void by it."""
     pair = replace(entry.pair, rule=rule)
     if rule.mask.plane is Plane.EACH:
         return replace(entry, pair=pair)

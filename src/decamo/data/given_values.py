@@ -18,6 +18,7 @@ from decamo.data.mask_values import (
 )
 from decamo.data.rules import MaskMeaning, Plane, Rest, label_codes
 from decamo.errors import DataError, SettingsError
+from decamo.storage.spilled import Picked
 
 __all__ = [
     "given_meaning",
@@ -82,7 +83,7 @@ def given_meaning(words: Sequence[str], looks: Sequence[MaskLook]) -> MaskMeanin
         DataError: no mask has any of the values of the object.
     """
     roles = parse_given(words)
-    shown = [look for look in looks if not look.blank] or list(looks)
+    shown = Picked.where(looks, lambda look: not look.blank) or looks
     plane = Counter(look.plane for look in shown).most_common(1)[0][0] if shown else Plane.LEVELS
     if any("#" in word for word in words):
         plane = Plane.COLOUR
@@ -116,12 +117,16 @@ def _all_colours(
     looks: Sequence[MaskLook], object_: tuple[int, ...], ground: tuple[int, ...]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Objects and grounds, where of blends one was left out: it has the other colours there are."""
-    filled = [replace(look, values=look.mains or look.values) for look in map(in_colour, looks)]
-    colours = filling_colours([look for look in filled if look.values]).tolist()
+    filled = Picked.each(looks, lambda look: _by_mains(in_colour(look)))
+    colours = filling_colours(Picked.where(filled, lambda look: bool(look.values))).tolist()
     others = tuple(
         c for c in colours if all(colour_distance(c, said) > SHADES for said in (*object_, *ground))
     )
     return object_ or others, ground or others or (0,)
+
+
+def _by_mains(look: MaskLook) -> MaskLook:
+    return replace(look, values=look.mains or look.values)
 
 
 def shown_code(code: int, plane: Plane) -> str:

@@ -13,9 +13,11 @@ Which words say which half is told by :mod:`decamo.data.halves`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from heapq import merge
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +26,7 @@ from decamo.data.finding import LOOKED_FOR, PairSource, glimpse, lone_images
 from decamo.data.halves import Half
 from decamo.data.inside import located, same_content
 from decamo.data.matching import Matched, mask_affix, match_stems, why_unmatched
+from decamo.data.pair_lists import JoinedPairs, SourcePairs
 from decamo.data.pairs import ARRAY_SUFFIXES, Pair, files_by_stem
 from decamo.data.wanted import (
     ANYTHING,
@@ -58,7 +61,7 @@ class Listing:
             ``COD10K-v3: 290 pairs in Train/Image + Train/GT_Object``.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: Sequence[Pair]
     orphans: tuple[Path, ...]
     sources: tuple[str, ...]
 
@@ -104,14 +107,14 @@ def find_pairs(
         }
     if split == "train":
         matched = {source: matched[source] for source in _sure(list(matched), wanted)}
-    kept = _without_copies({source: list(held.pairs) for source, held in matched.items()})
+    kept = _without_copies({source: held.pairs for source, held in matched.items()})
     named = _with_own_names(kept)
-    pairs = sorted((pair for group in named.values() for pair in group), key=lambda p: p.key)
+    pairs = JoinedPairs(named.values())
     _refuse_equal_keys(pairs)
     if not pairs:
         raise _empty(roots, split, everything, looked, wanted)
     return Listing(
-        pairs=tuple(pairs),
+        pairs=pairs,
         orphans=tuple(sorted(path for held in matched.values() for path in held.orphans)),
         sources=_lines(matched, named, wanted),
     )
@@ -196,30 +199,38 @@ def _sure(sources: Sequence[PairSource], wanted: Wanted) -> list[PairSource]:
     return list(sources)
 
 
-def _without_copies(groups: dict[PairSource, list[Pair]]) -> dict[PairSource, list[Pair]]:
+def _without_copies(groups: dict[PairSource, SourcePairs]) -> dict[PairSource, SourcePairs]:
     """Leave out images that an earlier set holds too: they would leak across a hold-out."""
-    by_stem: dict[str, list[tuple[PairSource, Pair]]] = defaultdict(list)
-    for source, pairs in groups.items():
-        for pair in pairs:
-            by_stem[pair.stem].append((source, pair))
-    kept: dict[PairSource, list[Pair]] = {source: [] for source in groups}
-    for rivals in by_stem.values():
-        first: list[tuple[PairSource, Pair]] = []
-        for source, pair in sorted(rivals, key=lambda rival: (rival[1].dataset, rival[1].image)):
-            if not any(same_content(pair.image, other.image) for _, other in first):
-                first.append((source, pair))
-        for source, pair in first:
-            kept[source].append(pair)
-    return kept
+    if len(groups) < 2:  # of one source no two images have one stem
+        return groups
+    copies: dict[PairSource, set[int]] = {source: set() for source in groups}
+    every = merge(*(_by_stem(n, pairs) for n, pairs in enumerate(groups.values())))
+    sources = list(groups)
+    for _, same in groupby(every, key=itemgetter(0)):
+        rivals = [(sources[n], place, groups[sources[n]][place]) for _, n, place in same]
+        first: list[Pair] = []
+        for source, place, pair in sorted(rivals, key=lambda r: (r[2].dataset, r[2].image)):
+            if any(same_content(pair.image, other.image) for other in first):
+                copies[source].add(place)
+            else:
+                first.append(pair)
+    return {
+        source: pairs.among(n for n in range(len(pairs)) if n not in copies[source])
+        for source, pairs in groups.items()
+    }
 
 
-def _with_own_names(groups: dict[PairSource, list[Pair]]) -> dict[PairSource, list[Pair]]:
+def _by_stem(number: int, pairs: SourcePairs) -> Iterator[tuple[str, int, int]]:
+    return ((pair.stem, number, place) for place, pair in enumerate(pairs))
+
+
+def _with_own_names(groups: dict[PairSource, SourcePairs]) -> dict[PairSource, SourcePairs]:
     homes: dict[str, set[Path]] = defaultdict(set)
     for source, pairs in groups.items():
         if pairs:
             homes[source.name].add(source.home)
     return {
-        source: [replace(pair, dataset=_own_name(source, homes[source.name])) for pair in pairs]
+        source: replace(pairs, dataset=_own_name(source, homes[source.name] or {source.home}))
         for source, pairs in groups.items()
     }
 
@@ -236,7 +247,7 @@ def _own_name(source: PairSource, homes: Iterable[Path]) -> str:
     raise AssertionError("two different paths differ somewhere")
 
 
-def _refuse_equal_keys(pairs: list[Pair]) -> None:
+def _refuse_equal_keys(pairs: Iterable[Pair]) -> None:
     for left, right in pairwise(pairs):
         if left.key == right.key:
             raise DataError(
@@ -247,7 +258,7 @@ def _refuse_equal_keys(pairs: list[Pair]) -> None:
 
 
 def _lines(
-    matched: dict[PairSource, Matched], named: dict[PairSource, list[Pair]], wanted: Wanted
+    matched: dict[PairSource, Matched], named: dict[PairSource, SourcePairs], wanted: Wanted
 ) -> tuple[str, ...]:
     """A line for each source; one for all videos of a set that has a folder for each."""
     lines = []
@@ -268,8 +279,8 @@ def _lines(
     return tuple(lines)
 
 
-def _describe(source: PairSource, kept: list[Pair], found: Matched, wanted: Wanted) -> str:
-    name = kept[0].dataset if kept else source.name
+def _describe(source: PairSource, kept: SourcePairs, found: Matched, wanted: Wanted) -> str:
+    name = kept.dataset if kept else source.name
     line = f"{name}: {counted(len(kept), 'pair')} in {source.place}"
     if copies := len(found.pairs) - len(kept):
         line += f", {copies} more {verb(copies, 'is a copy', 'are copies')} of another set's"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from decamo.data.mask_forms import MaskForm, brightness, form_of, object_level
 from decamo.data.mask_look import MaskLook, Value
 from decamo.data.rules import MaskMeaning, Plane, Rest, nearest_colours
+from decamo.storage.spilled import Picked
 
 __all__ = [
     "SHADES",
@@ -52,12 +53,12 @@ def decide_meaning(looks: Sequence[MaskLook]) -> MaskMeaning:
     Args:
         looks: of all masks, in any order.
     """
-    shown = [look for look in looks if not look.blank]
+    shown = Picked.where(looks, lambda look: not look.blank)
     makers = _makers(shown, lambda look: look.plane)
     if makers & {Plane.COLOUR, Plane.INDEX}:
-        return _of_colours([look for look in shown if look.plane is not Plane.ALPHA])
+        return _of_colours(Picked.where(shown, lambda look: look.plane is not Plane.ALPHA))
     plane = Plane.ALPHA if makers == {Plane.ALPHA} else Plane.LEVELS
-    return _of_levels([look for look in shown if look.plane is plane], plane)
+    return _of_levels(Picked.where(shown, lambda look: look.plane is plane), plane)
 
 
 def meaning_alone(look: MaskLook) -> MaskMeaning:
@@ -82,9 +83,9 @@ def _of_levels(shown: Sequence[MaskLook], plane: Plane) -> MaskMeaning:
     if MaskForm.LABELS in forms or (
         small and any(form_of(look) is MaskForm.LABELS for look in shown)
     ):
-        flat = [look for look in shown if look.values and form_of(look) is not MaskForm.SOFT]
+        flat = Picked.where(shown, lambda k: bool(k.values) and form_of(k) is not MaskForm.SOFT)
         return _of_labels(flat, plane)
-    level = [look for look in shown if form_of(look) is MaskForm.LEVEL]
+    level = (look for look in shown if form_of(look) is MaskForm.LEVEL)
     low = any(max(look.codes) <= look.top // 2 for look in level)
     if low and (MaskForm.LEVEL in forms or forms == {MaskForm.ONES}):
         return MaskMeaning(plane, ground=(0,), rest=Rest.OBJECT)
@@ -143,7 +144,7 @@ def _void_of_three(looks: Sequence[MaskLook], low: int, top: int) -> tuple[int, 
 def _of_colours(shown: Sequence[MaskLook]) -> MaskMeaning:
     if any(look.bins and look.plane is Plane.COLOUR for look in shown):
         return _of_blends(shown)
-    palettes = [look for look in shown if look.plane is Plane.INDEX]
+    palettes = Picked.where(shown, lambda look: look.plane is Plane.INDEX)
     if not any(look.plane is Plane.COLOUR for look in shown) and _agree(palettes):
         black = {v.code for look in palettes for v in look.values if v.colour == 0}
         dark = [code for code in sorted(black) if _has(palettes, code)]
@@ -152,7 +153,7 @@ def _of_colours(shown: Sequence[MaskLook]) -> MaskMeaning:
         beside = 255 in codes and codes - {ground, 255}
         void_ = (255,) if beside else ()
         return MaskMeaning(Plane.INDEX, ground=(ground,), void=void_, rest=Rest.OBJECT)
-    looks = [in_colour(look) for look in shown if look.values]
+    looks = Picked.each(Picked.where(shown, lambda look: bool(look.values)), in_colour)
     ground = 0 if _has(looks, 0) else _on_edges(looks)
     others = _common_codes(looks) - {ground}
     void = tuple(
@@ -169,11 +170,8 @@ def _of_colours(shown: Sequence[MaskLook]) -> MaskMeaning:
 
 def _of_blends(shown: Sequence[MaskLook]) -> MaskMeaning:
     """Colours with soft edges: on black by brightness, else by the nearest one that fills areas."""
-    looks = [
-        replace(in_colour(look), values=look.mains) if look.bins else in_colour(look)
-        for look in shown
-        if look.mains or look.values
-    ]
+    some = Picked.where(shown, lambda look: bool(look.mains or look.values))
+    looks = Picked.each(some, _filling)
     peaks = sorted(object_level(look) for look in shown if look.bins)
     peak = peaks[len(peaks) // 2]
     colours = filling_colours(looks)
@@ -188,6 +186,11 @@ def _of_blends(shown: Sequence[MaskLook]) -> MaskMeaning:
     if brightness(ground) < _DARK and all(2 * brightness(c) >= peak for c in others):
         return MaskMeaning(Plane.LEVELS, object=(peak,), ground=(0,))
     return MaskMeaning(Plane.COLOUR, object=others, ground=(ground,))
+
+
+def _filling(look: MaskLook) -> MaskLook:
+    """A look at the colours that fill areas."""
+    return replace(in_colour(look), values=look.mains) if look.bins else in_colour(look)
 
 
 def filling_colours(looks: Sequence[MaskLook]) -> NDArray[np.int64]:
@@ -256,9 +259,10 @@ def _on_edges(looks: Sequence[MaskLook]) -> int:
 
 def _thin(looks: Sequence[MaskLook], code: int, other: int) -> bool:
     """Whether a value is a line around another: its runs are less than half as long."""
-    both = [look for look in looks if {code, other} <= look.codes]
-    thick = [
-        [sum(v.thickness for v in look.values if v.code == c) for look in both]
-        for c in (code, other)
-    ]
-    return bool(both) and 2 * sum(thick[0]) < sum(thick[1])
+    found, thick = False, [0.0, 0.0]
+    for look in looks:
+        if {code, other} <= look.codes:
+            found = True
+            for side, c in enumerate((code, other)):
+                thick[side] += sum(v.thickness for v in look.values if v.code == c)
+    return found and 2 * thick[0] < thick[1]

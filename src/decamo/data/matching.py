@@ -8,7 +8,9 @@ from decamo.data.annotated import annotated_files
 from decamo.data.finding import PairSource, glimpse
 from decamo.data.folder_pairs import side_by_side
 from decamo.data.name_rules import Pairing, pair_up
-from decamo.data.pairs import ARRAY_SUFFIXES, IMAGE_SUFFIXES, Pair, files_by_stem, others_in
+from decamo.data.pair_lists import SourcePairs
+from decamo.data.pairs import ARRAY_SUFFIXES, IMAGE_SUFFIXES, files_by_stem, others_in
+from decamo.data.stem_files import StemPairs
 from decamo.errors import DataError
 from decamo.settings.words import counted
 
@@ -32,7 +34,7 @@ class Matched:
         note: how names of masks differ from those of their images; empty where they do not.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: SourcePairs
     orphans: tuple[Path, ...]
     note: str = ""
 
@@ -50,15 +52,13 @@ def match_stems(source: PairSource, split: str, mask_suffix: str = "") -> Matche
     """
     images, masks, found = matched_files(source, mask_affix(mask_suffix))
     inside = f"{source.sequence}/" if source.sequence else ""
-    pairs = tuple(
-        Pair(images[stem], masks[mask], inside + stem, source.name, split)
-        for stem, mask in sorted(found.masks.items())
-    )
+    every = range(len(found.masks))
+    pairs = SourcePairs(images, masks, found.masks, inside, source.name, split, every)
     beside = {stem for folder in source.sharing for stem in files_by_stem(folder)}
     opposite = {stem for folder in source.rivals for stem in files_by_stem(folder, ARRAY_SUFFIXES)}
-    taken = set(found.masks.values())
-    lone = [images[stem] for stem in images.keys() - found.masks.keys() - opposite]
-    lone += [masks[stem] for stem in masks.keys() - taken - beside]
+    taken = found.masks.taken()
+    lone = [images[s] for s in images if s not in found.masks and s not in opposite]
+    lone += [masks[s] for s in masks if s not in taken and s not in beside]
     return Matched(pairs, tuple(sorted(lone)), found.note)
 
 
@@ -75,14 +75,14 @@ def matched_files(
     """
     if source.notation is not None:
         own, drawn = annotated_files(source)
-        return own, drawn, Pairing({stem: stem for stem in own.keys() & drawn.keys()})
+        return own, drawn, Pairing(StemPairs.equal(sorted(own.keys() & drawn.keys())))
     if source.beside:
         told = side_by_side(source.images, affix)
         if told is None:
-            return {}, {}, Pairing({})
+            return {}, {}, Pairing(StemPairs({}))
         if told.single and not affix:
             (image,), (mask,) = told.images, told.masks
-            return told.images, told.masks, Pairing({image: mask})
+            return told.images, told.masks, Pairing(StemPairs({image: mask}))
         return told.images, told.masks, pair_up(told.images, told.masks, affix)
     images, masks = files_by_stem(source.images), files_by_stem(source.masks, ARRAY_SUFFIXES)
     found = pair_up(images, masks, affix)
@@ -95,9 +95,14 @@ def matched_files(
         return images, masks, found
     if len(below) > len(images):
         more = pair_up(below, others, affix)
-        if found.masks.items() < more.masks.items():
+        if _is_more(found.masks, more.masks):
             return below, others, more
     return images, masks, found
+
+
+def _is_more(few: StemPairs, many: StemPairs) -> bool:
+    """Whether some pairs are among others, which are more."""
+    return len(few) < len(many) and all(many.get(stem) == few[stem] for stem in few)
 
 
 def mask_affix(given: str) -> str:

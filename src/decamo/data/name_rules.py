@@ -2,8 +2,10 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from decamo.data.stem_files import StemFiles, StemPairs, sides_of_each
 
 __all__ = [
     "Pairing",
@@ -53,11 +55,11 @@ class Pairing:
     """Image stems, each with the stem of its mask.
 
     Attributes:
-        masks: image stem -> mask stem.
+        masks: image stem -> mask stem, in the order of the first.
         note: how the names differ, for people; empty where they do not.
     """
 
-    masks: Mapping[str, str]
+    masks: StemPairs
     note: str = ""
 
 
@@ -75,20 +77,30 @@ def pair_up(images: Iterable[str], masks: Iterable[str], mask_suffix: str = "") 
         masks: likewise.
         mask_suffix: what each mask's stem has behind its image's; then no other rule is tried.
     """
-    left, right = set(images), set(masks)
+    left, right = _in_order(images), _in_order(masks)
     if mask_suffix:
         ends = {m.removesuffix(mask_suffix): m for m in right if m.endswith(mask_suffix)}
-        return Pairing({stem: ends[stem] for stem in left & ends.keys()})
-    equal = {stem: stem for stem in left & right}
-    lone, free = left - right, right - left
-    if not lone or not free or len(lone) < _MOST_LEFT * len(left):
-        return Pairing(equal)
+        return Pairing(StemPairs({stem: ends[stem] for stem in left if stem in ends}))
+    both, alone, spare = 0, 0, 0
+    for _, is_image, is_mask in sides_of_each(left, right):
+        both += is_image and is_mask
+        alone += not is_mask
+        spare += not is_image
+    if not alone or not spare or alone < _MOST_LEFT * (both + alone):
+        return Pairing(StemPairs.equal(s for s, a, b in sides_of_each(left, right) if a and b))
+    equal = {stem: stem for stem, a, b in sides_of_each(left, right) if a and b}
+    lone = {stem for stem, _, is_mask in sides_of_each(left, right) if not is_mask}
+    free = {stem for stem, is_image, _ in sides_of_each(left, right) if not is_image}
     for rule in _rules(lone, free):
         found = _by_key(lone, free, rule)
         if found and len(found) >= _ENOUGH * min(len(lone), len(free)):
             stem = min(found)
-            return Pairing(equal | found, _difference(stem, found[stem]))
-    return Pairing(equal)
+            return Pairing(StemPairs(equal | found), _difference(stem, found[stem]))
+    return Pairing(StemPairs(equal))
+
+
+def _in_order(stems: Iterable[str]) -> Iterable[str]:
+    return stems if isinstance(stems, StemFiles) else sorted(set(stems))
 
 
 def _difference(image: str, mask: str) -> str:

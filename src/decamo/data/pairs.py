@@ -1,13 +1,13 @@
 """Which files of a folder are images or masks, by their names alone; an image and its mask."""
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from decamo.data.inside import FolderEntry, entries_of
 from decamo.data.rules import BY_ITSELF, ReadingRule
+from decamo.data.stem_files import StemFiles
 from decamo.data.suffixes import ARRAY_SUFFIXES, IMAGE_SUFFIXES, USUAL_SUFFIXES
 from decamo.errors import DataError
 
@@ -21,6 +21,7 @@ __all__ = [
     "image_files",
     "is_new",
     "loose_files",
+    "named_files",
     "others_in",
 ]
 
@@ -29,7 +30,7 @@ _DEPTH = 3  # of folders within a folder of images
 
 def files_by_stem(
     folder: Path, more: Collection[str] = (), *, deep: bool = False, without: Path | None = None
-) -> dict[str, Path]:
+) -> StemFiles:
     """The image files of a folder by their name without extension (NFC), hidden ones left out.
 
     Where none lies in the folder itself, those in folders within it, up to 3 deep, by their
@@ -44,41 +45,49 @@ def files_by_stem(
     Raises:
         DataError: two files have the same stem.
     """
-    found: dict[str, Path] = {}
-    for path in image_files(folder, more, deep=deep, without=without):
-        relative = path.relative_to(folder).with_suffix("").as_posix()
-        stem = unicodedata.normalize("NFC", relative)  # macOS archives decompose accents
-        rival = found.get(stem)
-        if rival is not None and _is_usual(rival) == _is_usual(path):
+
+    def choose(kept: str, other: str) -> str:
+        rival, path = folder / kept, folder / other
+        if _is_usual(rival) == _is_usual(path):
             raise DataError(
                 rival.parent,
                 f"{rival.name} and {path.name} have the same name but for the extension",
                 "keep one of them: files are matched by that name",
             )
-        if rival is None or _is_usual(path):
-            found[stem] = path
-    return found
+        return other if _is_usual(path) else kept
+
+    suffixes = IMAGE_SUFFIXES.union(more)
+    return StemFiles.gathered(folder, named_files(folder, suffixes, deep, without), choose)
 
 
 def loose_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """The files of a folder that have one of some extensions, in order; hidden ones left out."""
-    return [path for path in _files(folder) if path.suffix.lower() in suffixes]
+    return [folder / name for name in _names_in(folder) if _suffix_of(name) in suffixes]
 
 
 def image_files(
     folder: Path, more: Collection[str] = (), *, deep: bool = False, without: Path | None = None
 ) -> Iterator[Path]:
     """The image files that :func:`files_by_stem` names, in order of folders and names."""
-    suffixes = IMAGE_SUFFIXES.union(more)
+    for place, names in named_files(folder, IMAGE_SUFFIXES.union(more), deep, without):
+        yield from (place / name for name in names)
+
+
+def named_files(
+    folder: Path, suffixes: Collection[str], deep: bool, without: Path | None
+) -> Iterator[tuple[Path, list[str]]]:
+    """Folders and the names of their files of some extensions; each is listed when it is due."""
     level = [folder]
     seen = {folder.resolve()}
     for _ in range(_DEPTH + 1):
-        found = [p for place in level for p in _files(place) if p.suffix.lower() in suffixes]
-        if found:
-            # at the first level that has any, and below it; never those beside folders
-            yield from found
-            if level == [folder] and not deep:
-                return
+        found = False
+        for place in level:
+            if names := [name for name in _names_in(place) if _suffix_of(name) in suffixes]:
+                found = True
+                yield place, names
+        # at the first level that has any, and below it; never those beside folders
+        if found and level == [folder] and not deep:
+            return
         level = [
             inner for place in level for inner in _folders(place)
             if inner != without and is_new(inner, seen)
@@ -93,18 +102,21 @@ def holds_images(folder: Path) -> bool:
 def others_in(folder: Path) -> dict[str, int]:
     """Extension -> how many files that are no images have it; hidden files are left out."""
     counts: dict[str, int] = {}
-    for path in _files(folder):
-        suffix = path.suffix.lower()
+    for name in _names_in(folder):
+        suffix = _suffix_of(name)
         if suffix not in IMAGE_SUFFIXES | ARRAY_SUFFIXES:
-            counts[suffix or path.name] = counts.get(suffix or path.name, 0) + 1
+            counts[suffix or name] = counts.get(suffix or name, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _files(folder: Path) -> list[Path]:
+def _names_in(folder: Path) -> list[str]:
     # "._photo.jpg" is a resource fork that macOS leaves on foreign disks
     entries = entries_of(folder)
-    names = sorted(e.name for e in entries if _is_file(e) and not e.name.startswith("."))
-    return [folder / name for name in names]
+    return sorted(e.name for e in entries if _is_file(e) and not e.name.startswith("."))
+
+
+def _suffix_of(name: str) -> str:
+    return PurePath(name).suffix.lower()
 
 
 def _folders(folder: Path) -> list[Path]:

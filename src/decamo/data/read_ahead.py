@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -21,6 +21,7 @@ from decamo.errors import DecamoError
 __all__ = [
     "PendingRead",
     "ReadAhead",
+    "patient_each",
     "patient_map",
     "patient_read",
 ]
@@ -229,11 +230,24 @@ def patient_map(
         StopAsked: there was a reason not to wait.
         DataStalled: a file is not read to its end.
     """
+    return list(patient_each(work, items, ear, threads=threads, name=name))
+
+
+def patient_each(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    ear: Ear,
+    *,
+    threads: int = 1,
+    name: Callable[[T], object] = str,
+) -> Iterator[R]:
+    """As :func:`patient_map`, one after the other: of a million only a few are held."""
     reading = ReadAhead(
         work, items, threads=threads, ahead=2 * threads, patience=Patience(ear.give_up_s), name=name
     )
     with contextlib.closing(reading):
-        return [reading.next(ear).result() for _ in items]
+        while not reading.over:
+            yield reading.next(ear).result()
 
 
 _OPEN: "weakref.WeakSet[ReadAhead[Any, Any]]" = weakref.WeakSet()

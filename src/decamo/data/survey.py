@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from decamo.data.given_values import given_meaning, shown_code
@@ -19,6 +20,7 @@ from decamo.data.mask_values import decide_meaning
 from decamo.data.pixel_range import WideLook, decide_scale, fitting_scale, scale_words
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
 from decamo.settings.words import counted, verb
+from decamo.storage.spilled import Picked
 
 __all__ = ["Decided", "Sight", "decide_rule"]
 
@@ -106,8 +108,9 @@ def decide_rule(
         SettingsError: ``given`` cannot be meant.
         DataError: no mask has a value that ``given`` calls object.
     """
-    looks = [sight.mask for sight in sights]
-    numbers = [sight.numbers for sight in sights if sight.numbers is not None]
+    looks = Picked.each(sights, attrgetter("mask"))
+    wide = Picked.where(sights, lambda sight: sight.numbers is not None)
+    numbers: Sequence[WideLook] = Picked.each(wide, attrgetter("numbers"))
     meaning, scale = decide_meaning(looks), decide_scale(numbers)
     why = ""
     if held is not None:
@@ -196,19 +199,23 @@ def _code_words(codes: Sequence[int], plane: Plane) -> str:
 
 
 def _share_words(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
-    shares = [(look.total, look.shares(meaning)) for look in looks]
-    known = [(total, share) for total, share in shares if share is not None]
-    if not known:
+    total = object_ = void = 0
+    for look in looks:
+        if (share := look.shares(meaning)) is not None:
+            total, object_, void = total + look.total, object_ + share[0], void + share[1]
+    if not total:
         return ""
-    total = sum(t for t, _ in known)
-    object_, void = (sum(share[i] for _, share in known) / total for i in (0, 1))
-    return f"object {object_:.1%}" + (f" and void {void:.1%}" * meaning.has_void) + " of "
+    return (
+        f"object {object_ / total:.1%}"
+        + (f" and void {void / total:.1%}" * meaning.has_void)
+        + " of "
+    )
 
 
 def _swapped(name: str, sights: Sequence[Sight], meaning: MaskMeaning) -> list[str]:
     """Objects that look like grounds, in nearly all masks or in some."""
     inverted = [sight.name for sight in sights if seems_inverted(sight.mask, meaning)]
-    if seems_swapped([sight.mask for sight in sights], meaning):
+    if seems_swapped(Picked.each(sights, attrgetter("mask")), meaning):
         return [
             f"masks of {name}: the object touches all edges and covers most of nearly every image:"
             f" object and ground may be swapped; if so, give --mask-values {_turned(meaning)}"

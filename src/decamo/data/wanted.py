@@ -5,10 +5,10 @@ Folders' own words are read by :mod:`decamo.data.halves`; here is what outweighs
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from decamo.data.finding import PairSource
 from decamo.data.halves import Half, half_of
@@ -103,7 +103,7 @@ def by_files(
     if not halves:
         doubt = _doubt(found.pairs) if source.split == Half.ANY else ""
         return (replace(source, split=Half.UNCLEAR, why=doubt) if doubt else source), found
-    kept = tuple(p for p in found.pairs if halves.get(p.stem, Half.ANY) in (Half.ANY, split))
+    kept = found.pairs.only(lambda p: halves.get(p.stem, Half.ANY) in (Half.ANY, split))
     if not kept:
         said = set(halves.values()) - {Half.UNCLEAR}
         why = f"to {' and to '.join(sorted(said))} on, by {how}" if len(said) > 1 else ""
@@ -138,9 +138,15 @@ def halves_said(
     listed, how = _listed(source, pairs)
     if listed:
         return listed, how
-    named = {p.stem: half_of(p.stem.rpartition("/")[2]) for p in pairs}
-    if named and Half.ANY not in named.values() and set(named.values()) != {Half.TRAIN}:
-        return named, "their names"
+    named: dict[str, Half] = {}
+    for pair in pairs:
+        half = half_of(pair.stem.rpartition("/")[2])
+        if half is Half.ANY:
+            break
+        named[pair.stem] = half
+    else:
+        if named and set(named.values()) != {Half.TRAIN}:
+            return named, "their names"
     word = source.home.name.casefold()
     count = next((n for name, n in _TEST_HALVES.items() if word.startswith(name)), 0)
     if count and len(pairs) == count:
@@ -163,35 +169,47 @@ def _listed(source: PairSource, pairs: Sequence[Pair]) -> tuple[dict[str, Half],
 
     What no list names is to train on where none is there for that, else neither: it is unclear.
     """
-    stems: dict[str, set[str]] = defaultdict(set)
-    for pair in pairs:
-        parts = pair.stem.split("/")
-        for at in range(len(parts)):  # its name, with folders before it, or a folder of a video
-            stems["/".join(parts[at:])].add(pair.stem)
-            if at:
-                stems[parts[at - 1]].add(pair.stem)
     said: dict[str, Half] = {}
     names: list[str] = []
+    lists = list(_lists_beside(source))
+    stems = _named_stems(pairs) if lists else {}
+    for path, half in lists:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        listed = [_listed_name(line, stems) for line in lines if line.strip()]
+        known = [name for name in listed if name]
+        if known and len(known) >= 0.9 * len(listed):
+            names.append(path.name)
+            for stem in {stem for name in known for stem in stems[name]}:
+                # a list to test on outweighs one to train on
+                if said.get(stem) != Half.TEST:
+                    said[stem] = half
+    if not set(said.values()) - {Half.TRAIN}:
+        return {}, ""
+    rest = Half.UNCLEAR if Half.TRAIN in said.values() else Half.TRAIN
+    return {pair.stem: rest for pair in pairs} | said, " and ".join(names)
+
+
+def _lists_beside(source: PairSource) -> Iterator[tuple[Path, Half]]:
+    """Files that may list names of one half, each with that."""
     places = {source.images.parent, source.home}
     places |= {place / sub for place in places for sub in _LISTS}
     for place in sorted(places):
         for path in sorted(place.glob("*.txt")) + sorted(place.glob("*.lst")):
             half = half_of(path.stem)
-            if half not in (Half.TRAIN, Half.TEST, Half.VAL) or path.stat().st_size > _LONGEST:
-                continue
-            lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-            listed = [_listed_name(line, stems) for line in lines if line.strip()]
-            known = [name for name in listed if name]
-            if known and len(known) >= 0.9 * len(listed):
-                names.append(path.name)
-                for stem in {stem for name in known for stem in stems[name]}:
-                    # a list to test on outweighs one to train on
-                    if said.get(stem) != Half.TEST:
-                        said[stem] = half
-    if not set(said.values()) - {Half.TRAIN}:
-        return {}, ""
-    rest = Half.UNCLEAR if Half.TRAIN in said.values() else Half.TRAIN
-    return {pair.stem: rest for pair in pairs} | said, " and ".join(names)
+            if half in (Half.TRAIN, Half.TEST, Half.VAL) and path.stat().st_size <= _LONGEST:
+                yield path, half
+
+
+def _named_stems(pairs: Iterable[Pair]) -> dict[str, set[str]]:
+    """What a list may call an image: its name, with folders before it, or a folder of a video."""
+    stems: dict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        parts = pair.stem.split("/")
+        for at in range(len(parts)):
+            stems["/".join(parts[at:])].add(pair.stem)
+            if at:
+                stems[parts[at - 1]].add(pair.stem)
+    return stems
 
 
 def _listed_name(line: str, known: Mapping[str, object]) -> str:
@@ -209,11 +227,11 @@ def refuse_idle(
     sources: Sequence[PairSource], found: Mapping[PairSource, Matched], wanted: Wanted
 ) -> None:
     """A pattern that finds nothing was meant otherwise."""
-    pairs = [pair for held in found.values() for pair in held.pairs]
     for flag, patterns in (("--train-on", wanted.train_on), ("--test-on", wanted.test_on)):
         for given in patterns:
             folders = any(names_folder((given,), source) for source in sources)
-            if not folders and not any(names_file((given,), pair) for pair in pairs):
+            every = (pair for held in found.values() for pair in held.pairs)
+            if not folders and not any(names_file((given,), pair) for pair in every):
                 there = ", ".join("/".join(source.below) for source in sources[:4])
                 raise DataError(
                     flag,

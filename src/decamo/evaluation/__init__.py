@@ -34,15 +34,13 @@ from decamo.evaluation.measuring import (
 )
 from decamo.evaluation.methods import MapMethod, Method, MethodOutcome, run_method
 from decamo.evaluation.predictions import MapFolder, fitted, match_maps, method_names, named_path
+from decamo.evaluation.score_protocol import Protocol, head_of, prints_of
 from decamo.evaluation.set_scores import (
     GROUPINGS,
     Group,
-    Protocol,
     SetScore,
     grouped,
-    head_of,
     plain_score,
-    prints_of,
     score_set,
 )
 from decamo.evaluation.truth import RuledSets, Truth, read_truth, rule_sets

@@ -26,6 +26,7 @@ CURVES = ("precision", "recall", "f", "e", "iou_curve", "dice_curve")
 MEASURES = tuple(f.name for f in fields(SetMeasures) if f.name not in ("count", *CURVES))
 _CHUNK = 1 << 22  # draws at a time, to bound memory
 _BLOCK = 8192  # images at a time, likewise; more than the field's test sets have
+_ROWS = 64  # resamples that are read at a time
 
 _Floats = npt.NDArray[np.float64]
 
@@ -86,13 +87,18 @@ class Draws:
             yield slice(0, self._images), self._whole
             return
         for start in range(0, self._images, _BLOCK):
-            size = min(_BLOCK, self._images - start)
-            self._file.seek(4 * start * self._count)
-            counted = np.frombuffer(self._file.read(4 * size * self._count), dtype=np.uint32)
-            yield (
-                slice(start, start + size),
-                counted.reshape(self._count, size) / np.float64(self._images),
-            )
+            part = slice(start, min(start + _BLOCK, self._images))
+            yield part, self._read(part)
+
+    def _read(self, part: slice) -> _Floats:
+        size = part.stop - part.start
+        weights = np.empty((self._count, size))
+        self._file.seek(4 * part.start * self._count)
+        for first in range(0, self._count, _ROWS):  # the counts are not held beside the weights
+            some = weights[first : first + _ROWS]
+            counted = np.frombuffer(self._file.read(4 * some.size), dtype=np.uint32)
+            np.divide(counted.reshape(some.shape), np.float64(self._images), out=some)
+        return weights
 
 
 def resampled(
@@ -122,6 +128,7 @@ def resampled(
         for name in names:
             value = np.asarray(some @ _column(name, columns))
             found[name] = found[name] + value if name in found else value
+        del columns, some  # before the next ones are there
     return {
         name: values.max(axis=1) if values.ndim == 2 else values for name, values in found.items()
     }

@@ -1,6 +1,7 @@
 """What of an image's IoU is lost to each kind of error; without what it takes to find that out."""
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -55,4 +56,8 @@ def mean_loss(losses: Sequence[Loss]) -> Loss:
     """Mean over images of each field; NaN where there is no image."""
     if not losses:
         return Loss(*(float("nan") for _ in fields(Loss)))
-    return Loss(*(float(np.mean([getattr(x, f.name) for x in losses])) for f in fields(Loss)))
+    columns = [array("d") for _ in fields(Loss)]
+    for loss in losses:  # each is asked once
+        for field, column in zip(fields(Loss), columns, strict=True):
+            column.append(getattr(loss, field.name))
+    return Loss(*(float(np.mean(column)) for column in columns))

@@ -1,23 +1,29 @@
 """What predictions are scored against: named sets of masks, and which were trained on."""
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from decamo.data.census import DIGITS
 from decamo.data.finding import glimpse
+from decamo.data.packed_names import PackedNames
 from decamo.data.pairs import ARRAY_SUFFIXES, Pair, files_by_stem
-from decamo.data.read_ahead import patient_map
+from decamo.data.read_ahead import patient_each
 from decamo.data.rules import BY_ITSELF, ReadingRule
 from decamo.data.split_record import SplitRecord
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import DataError
 from decamo.settings.words import verb
+from decamo.storage.spilled import LookedUp, Picked
 
 __all__ = [
     "Case",
     "CaseSet",
+    "RuledCases",
     "TrainedOn",
     "sets_of_masks",
     "sets_of_pairs",
@@ -65,18 +71,61 @@ class CaseSet:
     """
 
     name: str
-    cases: tuple[Case, ...]
+    cases: Sequence[Case]
     meaning: str = ""
+
+
+class RuledCases(LookedUp[Case]):
+    """Cases that know how their files are read.
+
+    Args:
+        cases: as they were found.
+        rule: of all of them.
+        half: of each whether its mask has a grey about 128.
+        brightest: of each the greatest level of its mask.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        rule: ReadingRule,
+        half: Sequence[int],
+        brightest: Sequence[int],
+    ) -> None:
+        self._cases, self._rule, self._half, self._brightest = cases, rule, half, brightest
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    def at(self, place: int) -> Case:
+        """The case of a place."""
+        case, rule = self._cases[place], self._rule
+        pair = None if case.pair is None else replace(case.pair, rule=rule)
+        half, brightest = bool(self._half[place]), self._brightest[place]
+        return replace(case, pair=pair, rule=rule, half=half, brightest=brightest)
 
 
 def sets_of_pairs(pairs: Iterable[Pair]) -> list[CaseSet]:
     """Cases of image and mask pairs, one set for each data set, in the order they first occur."""
-    grouped: dict[str, list[Case]] = {}
-    for pair in pairs:
-        grouped.setdefault(pair.dataset, []).append(Case(pair.stem, pair.mask, pair))
+    every = pairs if isinstance(pairs, Sequence) else list(pairs)
+    grouped: dict[str, array[int]] = {}
+    for place, pair in enumerate(every):
+        grouped.setdefault(pair.dataset, array("I")).append(place)
     return [
-        CaseSet(name, tuple(sorted(cases, key=lambda c: c.stem))) for name, cases in grouped.items()
+        CaseSet(name, Picked.each(Picked.those(every, _by_stem(every, places)), _case_of))
+        for name, places in grouped.items()
     ]
+
+
+def _by_stem(pairs: Sequence[Pair], places: Sequence[int]) -> Sequence[int]:
+    """The places in the order of the pairs' stems; they nearly always are."""
+    if all(a <= b for a, b in pairwise(pairs[place].stem for place in places)):
+        return places
+    return sorted(places, key=lambda place: pairs[place].stem)
+
+
+def _case_of(pair: Pair) -> Case:
+    return Case(pair.stem, pair.mask, pair)
 
 
 def sets_of_masks(
@@ -106,13 +155,15 @@ def sets_of_masks(
             raise DataError(
                 "--masks", f"two sets are called {name}", "give names: --masks NAME=DIR"
             )
-        known = images or {}
-        cases = [
-            Case(s, masks[s], Pair(known[s], masks[s], s, name, "") if s in known else None)
-            for s in sorted(masks)
-        ]
-        sets[name] = CaseSet(name, tuple(cases))
+        stems = PackedNames(masks)
+        sets[name] = CaseSet(name, Picked.each(stems, partial(_of_mask, masks, images or {}, name)))
     return list(sets.values())
+
+
+def _of_mask(masks: Mapping[str, Path], images: Mapping[str, Path], name: str, stem: str) -> Case:
+    mask = masks[stem]
+    pair = Pair(images[stem], mask, stem, name, "") if stem in images else None
+    return Case(stem, mask, pair)
 
 
 def _own_name(folder: Path) -> str:
@@ -176,12 +227,13 @@ def trained_on(
     found = []
     for cases in sets if record.images else ():
         sides: dict[bool, list[str]] = {False: [], True: []}
-        known = [(case.stem, case.pair) for case in cases.cases if case.pair is not None]
-        digests = patient_map(_digest, [pair.image for _, pair in known], ear)
-        for (stem, pair), digest in zip(known, digests, strict=True):
+        pairs = Picked.each(Picked.where(cases.cases, _has_image), _pair_of)
+        for pair, digest in zip(
+            pairs, patient_each(_digest, pairs, ear, name=_image_of), strict=True
+        ):
             held = by_bytes.get(digest, by_name.get(pair.key))
             if held is not None:
-                sides[held].append(stem)
+                sides[held].append(pair.stem)
         if sides[False] or sides[True]:
             met = TrainedOn(
                 method, cases.name, len(cases.cases), tuple(sides[False]), tuple(sides[True])
@@ -190,10 +242,23 @@ def trained_on(
     return found
 
 
-def _digest(path: Path) -> str:
-    """What names a file's bytes; empty where they cannot be read, which scoring will tell."""
+def _has_image(case: Case) -> bool:
+    return case.pair is not None
+
+
+def _pair_of(case: Case) -> Pair:
+    assert case.pair is not None
+    return case.pair
+
+
+def _image_of(pair: Pair) -> Path:
+    return pair.image
+
+
+def _digest(pair: Pair) -> str:
+    """What names an image's bytes; empty where they cannot be read, which scoring will tell."""
     try:
-        with path.open("rb") as file:
+        with pair.image.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
     except OSError:
         return ""

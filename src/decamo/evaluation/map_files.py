@@ -5,7 +5,7 @@ write it into an alpha channel, into 16 bits, as floats or as ``.npy``; one file
 tell which, such as a map that finds nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,10 +15,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from decamo.data.decoding import opened
-from decamo.data.read_ahead import patient_map
+from decamo.data.read_ahead import patient_each
 from decamo.data.reading import read_picture
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import DataError, UnreadableImage
+from decamo.storage.spilled import Spilled
 
 __all__ = [
     "EIGHT_BIT",
@@ -98,7 +99,7 @@ class _Look:
 
 
 def decide_reading(
-    method: str, paths: Sequence[Path], channel: Channel | None = None, ear: Ear = NOBODY
+    method: str, paths: Iterable[Path], channel: Channel | None = None, ear: Ear = NOBODY
 ) -> MapReading:
     """How the maps of a folder are read, from all of them.
 
@@ -115,11 +116,10 @@ def decide_reading(
         DataError: colour and alpha both vary and nobody said which is the map; or floats or whole
             numbers that are no probabilities.
     """
-    found = patient_map(_look_or_none, paths, ear, threads=_READERS)
-    looks = [look for look in found if look is not None]
-    by_kind: dict[str, list[_Look]] = {}
-    for look in looks:
-        by_kind.setdefault(look.kind, []).append(look)
+    by_kind: dict[str, Spilled[_Look]] = {}
+    for look in patient_each(_look_or_none, paths, ear, threads=_READERS):
+        if look is not None and look.kind != "grey":
+            by_kind.setdefault(look.kind, Spilled()).append(look)
     remarks: list[str] = []
     if "alpha" in by_kind:
         channel, remark = _channel(method, by_kind["alpha"], channel)

@@ -16,7 +16,7 @@ from decamo.errors import DecamoError
 from decamo.evaluation.measuring import Dropped, ImageResult, Job, Rules, measure_job
 from decamo.system import clean_context
 
-__all__ = ["AnyMeasurer", "Measurer"]
+__all__ = ["AnyMeasurer", "Measurer", "warm_up"]
 
 _FOR_ATLAS = ("decamo.evaluation.error_analysis",)
 _START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
@@ -74,7 +74,7 @@ class Measurer(AbstractContextManager["Measurer"]):
             self._crew = Crew(
                 _Scoring(rules),
                 workers,
-                method=_method([__name__, *(_FOR_ATLAS if rules.atlas else ())]),
+                method=warm_up(rules),
                 what="scoring process",
             )
 
@@ -198,13 +198,13 @@ class _UnderWay:
         return self.results.pop(number, job)
 
 
-def _method(modules: list[str]) -> str:
+def warm_up(rules: Rules) -> str:
     """How processes start: from a clean one that has imported everything once, where there is such.
 
-    A fork of a process with torch's threads may hang.
+    A fork of a process with torch's threads may hang. The clean one imports what scoring by these
+    rules needs while this process goes on: the earlier it is asked for, the less is waited for it.
     """
-    method = clean_context(modules).get_start_method()
+    method = clean_context([__name__, *(_FOR_ATLAS if rules.atlas else ())]).get_start_method()
     if method == "forkserver":
-        # It imports while this process matches maps, or a network makes the first one.
         forkserver.ensure_running()
     return str(method)

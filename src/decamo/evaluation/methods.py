@@ -3,7 +3,7 @@
 import typing
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from decamo.evaluation.map_files import Channel, MapReading, decide_reading
 from decamo.evaluation.measurer import AnyMeasurer
 from decamo.evaluation.measuring import Dropped, ImageResult, Job
 from decamo.evaluation.predictions import MapFolder, match_maps
-from decamo.evaluation.set_scores import Protocol, prints_of
+from decamo.evaluation.result_journal import ResultJournal
+from decamo.evaluation.score_protocol import Protocol, prints_of
+from decamo.inference.prediction_log import stamp_of
 from decamo.metrics import ImageMeasures
-from decamo.storage.spilled import Picked, Spilled
+from decamo.storage.spilled import Picked, Spilled, compact_places
 
 __all__ = ["MapMethod", "Method", "MethodOutcome", "run_method"]
 
@@ -46,8 +48,12 @@ class Method(typing.Protocol):
         """How its files were read where they are more than 8-bit grey levels; may be empty."""
         ...
 
-    def jobs(self, cases: CaseSet) -> Iterator[Job]:
-        """A job for each case, in order."""
+    def jobs(self, cases: CaseSet, places: Sequence[int] | None = None) -> Iterator[Job]:
+        """A job for each case, or for those at some places, in order."""
+        ...
+
+    def origins(self, cases: CaseSet) -> Sequence[Sequence[Any]]:
+        """Of each case, in plain values, what makes its map what it is."""
         ...
 
 
@@ -92,22 +98,27 @@ class MapMethod:
         """
         return "; ".join(self._read_as(cases, self._matched(cases).maps).remarks)
 
-    def jobs(self, cases: CaseSet) -> Iterator[Job]:
-        """A job for each case.
+    def jobs(self, cases: CaseSet, places: Sequence[int] | None = None) -> Iterator[Job]:
+        """A job for each case, or for those at some places.
 
         Raises:
             DataError: as :func:`match_maps` and :func:`decide_reading`.
         """
         maps = self._matched(cases).maps
         reading = self._read_as(cases, maps)
-        return (
-            Job(case, path, reading=reading) for case, path in zip(cases.cases, maps, strict=True)
-        )
+        wanted = range(len(cases.cases)) if places is None else places
+        return (Job(cases.cases[n], maps[n], reading=reading) for n in wanted)
+
+    def origins(self, cases: CaseSet) -> Sequence[Sequence[Any]]:
+        """Of each case the file of its map, and how it is read."""
+        maps = self._matched(cases).maps
+        reading = asdict(self._read_as(cases, maps))
+        return Picked.each(maps, lambda path: (path and [str(path), *stamp_of(path)], reading))
 
     def _read_as(self, cases: CaseSet, maps: Sequence[Path | None]) -> MapReading:
         # once a set: the few cases that the atlas draws are read as all of them were
         if cases.name not in self.readings:
-            files = [path for path in maps if path is not None]
+            files = (path for path in maps if path is not None)
             self.readings[cases.name] = decide_reading(self.name, files, self.channel, self.ear)
         return self.readings[cases.name]
 
@@ -146,6 +157,7 @@ def run_method(
     *,
     split: str,
     on_done: Callable[[], None] = lambda: None,
+    journal: ResultJournal | None = None,
 ) -> MethodOutcome:
     """Score every case of a set.
 
@@ -155,6 +167,7 @@ def run_method(
         measurer: scores them.
         split: for the protocol; may be empty.
         on_done: called after each case.
+        journal: where results are kept as they come, and those of before are found; or nowhere.
 
     Raises:
         TooManyBadImages: over 1 % of the cases cannot be read.
@@ -166,7 +179,7 @@ def run_method(
     good: Spilled[ImageResult | Dropped] = Spilled()
     scored, others, bad = array("Q"), array("Q"), list[BadFile]()
     faint: list[tuple[str, int]] = []
-    for one in measurer.results(method.jobs(cases), on_done):
+    for one in _every_result(method, cases, measurer, on_done, journal):
         if isinstance(one, BadFile):
             bad.append(one)
             continue
@@ -206,6 +219,33 @@ def run_method(
         others=Picked(good, others, _other),
         faint=tuple(faint),
     )
+
+
+def _every_result(
+    method: Method,
+    cases: CaseSet,
+    measurer: AnyMeasurer,
+    on_done: Callable[[], None],
+    journal: ResultJournal | None,
+) -> Iterator[ImageResult | Dropped | BadFile]:
+    """Results in the order of the cases; what is in the journal is not scored again."""
+    if journal is None:
+        yield from measurer.results(method.jobs(cases), on_done)
+        return
+    keys = journal.keys(cases.cases, method.origins(cases))
+    lacking = compact_places(n for n in range(len(keys)) if not journal.has(keys[n]))
+    due = iter(lacking)
+    fresh = measurer.results(method.jobs(cases, lacking), on_done)
+    awaited = next(due, None)
+    for place in range(len(keys)):
+        if place != awaited:
+            yield journal.get(keys[place])
+            on_done()
+            continue
+        result, awaited = next(fresh), next(due, None)
+        if not isinstance(result, BadFile):
+            journal.put(keys[place], result)
+        yield result
 
 
 def _result(one: ImageResult | Dropped) -> ImageResult:

@@ -16,6 +16,7 @@ from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.measuring import Job, Rules
 from decamo.evaluation.truth import Truth, read_truth
 from decamo.inference.views import MapMaker
+from decamo.storage.spilled import Picked
 
 __all__ = ["NetworkMethod", "network_jobs", "network_map"]
 
@@ -36,6 +37,7 @@ class NetworkMethod:
         rules: by which is scored; the network is spared what they leave out.
         with_images: whether jobs carry images on, for the atlas.
         ear: told where an image is late.
+        digest: sha256 of the network's files, where results are to be found again.
     """
 
     name: str
@@ -46,6 +48,7 @@ class NetworkMethod:
     rules: Rules = Rules()
     with_images: bool = False
     ear: Ear = NOBODY
+    digest: str = ""
 
     def extra(self, _: CaseSet) -> tuple[Path, ...]:
         """A network makes no map that was not asked for."""
@@ -55,11 +58,15 @@ class NetworkMethod:
         """Its maps are 8-bit grey levels."""
         return ""
 
-    def jobs(self, cases: CaseSet) -> Iterator[Job]:
-        """A job for each case, made as they are asked for."""
+    def origins(self, cases: CaseSet) -> Sequence[Sequence[Any]]:
+        """Of each case the network, and how it looks."""
+        return Picked.each(cases.cases, lambda _: (self.digest, self.facts))
+
+    def jobs(self, cases: CaseSet, places: Sequence[int] | None = None) -> Iterator[Job]:
+        """A job for each case, or for those at some places, made as they are asked for."""
         return network_jobs(
             self.predictor,
-            cases.cases,
+            cases.cases if places is None else Picked.those(cases.cases, places),
             batch=self.batch,
             threads=self.threads,
             rules=self.rules,

@@ -1,21 +1,34 @@
 """Folders of anyone's maps: what they are called, and which map belongs to which mask."""
 
-from collections.abc import Sequence
+import unicodedata
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from decamo.data.finding import glimpse
-from decamo.data.pairs import ARRAY_SUFFIXES, files_by_stem, image_files
+from decamo.data.packed_names import PackedNames
+from decamo.data.pairs import (
+    ARRAY_SUFFIXES,
+    IMAGE_SUFFIXES,
+    Pair,
+    files_by_stem,
+    image_files,
+    named_files,
+)
 from decamo.data.reading import read_mask
+from decamo.data.stem_files import SortedStems, StemFiles, sides_of_each, stem_of
 from decamo.errors import DataError, SettingsError
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.convention import Convention, NonCam
 from decamo.evaluation.map_files import Values, to_bytes
 from decamo.settings.words import verb
+from decamo.storage.spilled import Picked
 
 __all__ = [
     "MapFolder",
@@ -62,7 +75,7 @@ class MapFolder:
     """
 
     method: str
-    maps: tuple[Path | None, ...]
+    maps: Sequence[Path | None]
     extra: tuple[Path, ...]
 
 
@@ -83,10 +96,10 @@ def match_maps(
     Raises:
         DataError: no folder for the set, two maps of one stem, or a map is missing.
     """
-    stems = {case.stem for case in cases.cases}
     folder, found = _own_folder(method, root, cases, alone)
-    if not stems & found.keys() and (mirrored := _mirrored(root, cases)):
-        folder, found = root, mirrored
+    fits = any(case.stem in found for case in cases.cases)
+    if not fits and (mirrored := _mirrored(root, cases)):
+        folder, found, fits = root, mirrored, True
     elif folder is None:
         raise DataError(
             "--predictions",
@@ -95,23 +108,32 @@ def match_maps(
             "name the folders inside after the data sets, or score one set at a time",
         )
     _refuse_twins(folder, found)
-    lacking = [c for c in cases.cases if c.stem not in found and not _dropped(c, noncam)]
-    if lacking and (missing == "error" or not stems & found.keys()):
+    lacking = Picked.where(
+        cases.cases, lambda case: case.stem not in found and not _dropped(case, noncam)
+    )
+    if lacking and (missing == "error" or not fits):
         names = ", ".join(case.stem for case in lacking[:3])
         raise DataError(
             folder,
-            f"{len(lacking)} of {len(stems)} masks of {cases.name}"
+            f"{len(lacking)} of {len(cases.cases)} masks of {cases.name}"
             f" {verb(len(lacking), 'has', 'have')} no map by {method}, such as {names}; the folder"
             f" holds {glimpse(folder, 3)}",
             "add the maps, or count each as finding nothing with --missing zero"
-            if stems & found.keys()
+            if fits
             else "name the folder whose files have the masks' names",
         )
     return MapFolder(
         method,
-        tuple(found.get(case.stem) for case in cases.cases),
-        tuple(found[stem] for stem in sorted(found.keys() - stems)),
+        Picked.each(cases.cases, lambda case: found.get(case.stem)),
+        tuple(found[stem] for stem in _beyond(found, cases)),
     )
+
+
+def _beyond(found: Mapping[str, Path], cases: CaseSet) -> list[str]:
+    """Stems of maps that are no case's, in order."""
+    stems = (case.stem for case in cases.cases)
+    known = found if isinstance(found, StemFiles) else sorted(found)
+    return [stem for stem, is_map, is_case in sides_of_each(known, stems) if not is_case]
 
 
 def fitted(
@@ -192,22 +214,27 @@ def _fixed(weight: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int64], ...]
     return tuple(np.rint(w * scale).astype(np.int64) for w in (np.float32(1) - weight, weight))
 
 
-def _refuse_twins(folder: Path, found: dict[str, Path]) -> None:
+def _refuse_twins(folder: Path, found: Mapping[str, Path]) -> None:
     """Refuse a map in two files, such as a picture and an array: which one counts is unsaid."""
-    chosen = {path.with_suffix(""): path for path in found.values()}
     for path in image_files(folder, ARRAY_SUFFIXES):
-        other = chosen.get(path.with_suffix(""), path)
-        if other != path:
-            raise DataError(
-                folder,
-                f"{path.name} and {other.name} have the same name but for the extension",
-                "keep one of them: maps are matched by that name",
-            )
+        name = path.relative_to(folder).as_posix()
+        other = found.get(stem_of(name), path)
+        if other != path and other.with_suffix("") == path.with_suffix(""):
+            _refuse_twin(folder, other.name, path.name)
+
+
+def _refuse_twin(folder: Path, kept: str, other: str) -> str:
+    raise DataError(
+        folder,
+        f"{PurePath(other).name} and {PurePath(kept).name} have the same name but for the"
+        " extension",
+        "keep one of them: maps are matched by that name",
+    )
 
 
 def _own_folder(
     method: str, root: Path, cases: CaseSet, alone: bool
-) -> tuple[Path | None, dict[str, Path]]:
+) -> tuple[Path | None, Mapping[str, Path]]:
     """The folder of a set's maps by its name, and what lies in it by stem; None: there is none."""
     if not root.is_dir():
         raise DataError("--predictions", f"{root} is not a folder", "name a folder of maps")
@@ -216,32 +243,73 @@ def _own_folder(
     return own, {} if own is None else files_by_stem(own, ARRAY_SUFFIXES)
 
 
-def _mirrored(root: Path, cases: CaseSet) -> dict[str, Path]:
+class _MirroredMaps(Mapping[str, Path]):
+    """Maps in folders like those of their images: by stem of a case, and others there by their own.
+
+    Args:
+        files: every map below the root.
+        stems: of the cases that have a map, in order.
+        owned: of each of these the place of its map among the files.
+    """
+
+    def __init__(self, files: StemFiles, stems: PackedNames, owned: Sequence[int]) -> None:
+        self._files, self._stems, self._owned = files, SortedStems(stems), owned
+        taken, folders = bytearray(len(files)), set[str]()
+        for place in owned:
+            taken[place] = True
+            folders.add(_folder_of(files.names[place]))
+        rest = (n for n, is_taken in zip(files.names, taken, strict=True) if not is_taken)
+        self._others = StemFiles(files.folder, (n for n in rest if _folder_of(n) in folders))
+
+    def __len__(self) -> int:
+        return len(self._owned) + len(self._others)
+
+    def __iter__(self) -> Iterator[str]:
+        return (stem for stem, _, _ in sides_of_each(self._stems, self._others))
+
+    def __getitem__(self, stem: str) -> Path:
+        place = self._stems.place_of(stem)
+        if place is None:
+            return self._others[stem]
+        return self._files.folder / self._files.names[self._owned[place]]
+
+
+def _folder_of(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _mirrored(root: Path, cases: CaseSet) -> Mapping[str, Path]:
     """Stem -> map, of maps that lie in folders like those of their images.
 
     ``decamo predict a b --out o`` writes ``o/a/x.png`` for ``a/x.jpg``: the map's path within ``o``
     is what the image's path ends in. Of two that fit the longer one does.
     """
-    deep = {
-        (*path.relative_to(root).parent.parts, path.stem): path
-        for path in image_files(root, ARRAY_SUFFIXES, deep=True)
-    }
-    most = max(map(len, deep), default=0)
-    found: dict[str, Path] = {}
-    for case in cases.cases:
-        if case.pair is None:
-            continue
-        image = case.pair.image.absolute()
-        # predict keeps the whole name where two images of a folder have one stem
-        for parts in ((*image.parent.parts, image.name), (*image.parent.parts, image.stem)):
-            ends = (parts[-size:] for size in range(most, 1, -1))
-            if (end := next((end for end in ends if end in deep), None)) is not None:
-                found[case.stem] = deep[end]
-                break
-    folders = {path.parent for path in found.values()}
-    known = set(found.values())
-    others = [path for path in deep.values() if path.parent in folders and path not in known]
-    return found | {path.relative_to(root).with_suffix("").as_posix(): path for path in others}
+    suffixes = IMAGE_SUFFIXES.union(ARRAY_SUFFIXES)
+    choose = partial(_refuse_twin, root)
+    deep = StemFiles.gathered(root, named_files(root, suffixes, True, None), choose)
+    most = max((name.count("/") + 1 for name in deep.names), default=0)
+    owned = array("I")
+
+    def stems() -> Iterator[str]:
+        for case in cases.cases:
+            place = None if case.pair is None else _place_of_map(case.pair, deep, most)
+            if place is not None:
+                owned.append(place)
+                yield case.stem
+
+    return _MirroredMaps(deep, PackedNames(stems()), owned)
+
+
+def _place_of_map(pair: Pair, deep: StemFiles, most: int) -> int | None:
+    image = pair.image.absolute()
+    # predict keeps the whole name where two images of a folder have one stem
+    for name in (image.name, image.stem):
+        parts = (*image.parent.parts, name)
+        for size in range(most, 1, -1):
+            end = unicodedata.normalize("NFC", "/".join(parts[-size:]))
+            if (place := deep.place_of(end)) is not None:
+                return place
+    return None
 
 
 def _dropped(case: Case, noncam: NonCam) -> bool:

@@ -1,154 +1,30 @@
 """The scores of a method on a data set, as a whole and by groups, with how they came about."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
-from itertools import pairwise
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from decamo import __version__
-from decamo.data.packed_names import PackedNames
 from decamo.data.pairs import classes_of
 from decamo.evaluation.bootstrap import CURVES, MEASURES, RESAMPLES, Draws, interval, resampled
 from decamo.evaluation.breakdown import Loss, mean_loss
 from decamo.evaluation.convention import Convention
 from decamo.evaluation.measuring import ImageResult
+from decamo.evaluation.score_protocol import Protocol, in_order_of_stems
 from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures
 from decamo.storage.spilled import Picked
 
 __all__ = [
     "GROUPINGS",
     "Group",
-    "Protocol",
     "SetScore",
     "grouped",
-    "head_of",
     "measures_of",
     "plain_score",
-    "prints_of",
     "score_set",
 ]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """All that a score depends on, beside the method and its weights.
-
-    Attributes:
-        names: 12 hex digits of the scored images' names.
-        masks: 12 hex digits of the masks' sizes and pixels.
-        images: how many were scored.
-        dropped: how many the NonCAM policy left out.
-        unreadable: how many were left out because mask or image cannot be read.
-        missing: how many had no map and were scored as finding nothing.
-        resized: how many maps had another size than their mask.
-        split: ``test`` or ``train``; empty for plain folders.
-        noncam: a value of :class:`~decamo.evaluation.convention.NonCam`.
-        convention: a value of :class:`~decamo.evaluation.convention.Convention`.
-        size: the size at which is scored.
-        threshold: of the binary measures, and what ``mean``, ``max`` and ``adaptive`` mean.
-        stretch: whether maps are stretched to [0, 1] by their own extremes.
-        resize: how maps of other sizes are treated.
-        source: ``network`` or ``maps``.
-        reading: how the maps' files were read where they are more than 8-bit grey levels.
-        meaning: what the masks' values mean, where it is not read off each file alone.
-        weights: ``average`` (moving average) or ``raw``, with the epoch; empty for maps.
-        network_px: side of the square the network sees; 0 for maps.
-        precision: number format of the forward pass; empty for maps.
-        tta: test-time augmentation.
-        decision: ``half`` where object is what is more likely than not, ``iou`` where each map was
-            moved to the region of the best expected IoU.
-        levels: grey levels of the maps that were scored.
-        decamo: version.
-    """
-
-    names: str
-    masks: str
-    images: int
-    dropped: int
-    unreadable: int
-    missing: int
-    resized: int
-    split: str
-    noncam: str
-    convention: str = Convention.PLAIN
-    size: str = "native size of each mask"
-    threshold: str = (
-        "0.5; mean and max over 256 thresholds 0/255 ... 255/255 of the mean curve; adaptive is "
-        "twice the map's mean, at most 1"
-    )
-    stretch: bool = False
-    resize: str = "never"
-    source: str = "maps"
-    reading: str = ""
-    meaning: str = ""
-    weights: str = ""
-    network_px: int = 0
-    precision: str = ""
-    tta: str = "none"
-    decision: str = "half"
-    levels: int = 256
-    decamo: str = __version__
-
-    def plain(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
-        return asdict(self)
-
-
-def head_of(protocols: Iterable[tuple[str, Protocol]]) -> list[str]:
-    """Lines for the head of a table of several data sets.
-
-    Args:
-        protocols: of scores by one convention, each with the name of its data set.
-
-    Returns:
-        The convention; then what the masks of each data set mean, where some have a meaning that is
-        not read off each file alone.
-    """
-    by_set = dict(protocols)
-    first = next(iter(by_set.values()))
-    meanings = [one.meaning for one in by_set.values()]
-    convention = Convention(first.convention)
-    head = convention.head(
-        stretch=first.stretch,
-        noncam=first.noncam,
-        by_values=all(meanings) if len(set(map(bool, meanings))) == 1 else None,
-    )
-    if not any(meanings):
-        return [head]
-    sign = ">" if convention is Convention.PUBLISHED else ">="
-    return [
-        head,
-        *(one.meaning or f"masks of {name}: object {sign} 128" for name, one in by_set.items()),
-    ]
-
-
-def prints_of(results: Sequence[ImageResult]) -> tuple[str, str]:
-    """Fingerprints of the images' names and of the masks, whatever their order and folders.
-
-    Returns:
-        12 hex digits each. The second changes with any pixel of any mask.
-    """
-    ordered = _by_stem(results)
-    return _hash(r.stem for r in ordered), _hash(f"{r.stem} {r.digest}" for r in ordered)
-
-
-def _by_stem(results: Sequence[ImageResult]) -> Sequence[ImageResult]:
-    """The results in the order of their stems; they nearly always are."""
-    stems = PackedNames(result.stem for result in results)
-    if all(a <= b for a, b in pairwise(stems)):
-        return results
-    return Picked.those(results, sorted(range(len(stems)), key=stems.__getitem__))
-
-
-def _hash(lines: Iterable[str]) -> str:
-    found, between = hashlib.sha256(), b""
-    for line in lines:
-        found.update(between + line.encode(errors="surrogateescape"))
-        between = b"\n"
-    return found.hexdigest()[:12]
 
 
 _Result = TypeVar("_Result", bound=ImageResult)
@@ -169,11 +45,11 @@ def grouped(results: Sequence[_Result], by: str) -> dict[str, Sequence[_Result]]
         by: one of ``GROUPINGS``. Images of unknown contrast form no group.
     """
     name = GROUPINGS[by]
-    groups: dict[str, list[int]] = {}
+    groups: dict[str, array[int]] = {}
     for place, result in enumerate(results):
         group = name(result)
         if group is not None:
-            groups.setdefault(group, []).append(place)
+            groups.setdefault(group, array("I")).append(place)
     ranked = {label: rank for bins in (_SIZES, _CONTRASTS) for rank, (_, label) in enumerate(bins)}
     ordered = sorted(groups, key=lambda g: (ranked.get(g, 0), g))
     return {group: Picked.those(results, groups[group]) for group in ordered}
@@ -264,7 +140,7 @@ def score_set(
         count: of resamples; None for the default, 0 for no intervals.
         others: measures of the images by the other convention.
     """
-    ordered = _by_stem(results)
+    ordered = in_order_of_stems(results)
     groups = [
         _group(kind, name, members, seed, count)
         for kind in by
@@ -284,7 +160,7 @@ def plain_score(score: SetScore, *, later: bool = False) -> dict[str, Any]:
     """
     curves = {name: getattr(score.whole.scores, name).tolist() for name in CURVES}
     plain = partial(_plain_image, score.dataset)
-    images = Picked(score.results, range(len(score.results)), plain)
+    images = Picked.each(score.results, plain)
     return {
         "method": score.method,
         "dataset": score.dataset,
@@ -316,14 +192,18 @@ def _group(
     if count != 0:
         weights = Draws(len(measures), seed=seed, count=RESAMPLES if count is None else count)
         intervals = {k: interval(v) for k, v in resampled(measures, weights).items()}
-    losses = [r.loss for r in results if r.loss is not None]
+    losses = Picked.each(Picked.where(results, _has_loss), attrgetter("loss"))
     loss = mean_loss(losses) if losses else None
     return Group(by, name, summarize_measures(measures), intervals, loss)
 
 
+def _has_loss(result: ImageResult) -> bool:
+    return result.loss is not None
+
+
 def measures_of(results: Sequence[ImageResult]) -> Sequence[ImageMeasures]:
     """The measures of each image, looked up when they are asked for."""
-    return Picked(results, range(len(results)), attrgetter("measures"))
+    return Picked.each(results, attrgetter("measures"))
 
 
 def _plain_group(group: Group) -> dict[str, Any]:

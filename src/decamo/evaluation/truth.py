@@ -1,5 +1,6 @@
 """Masks as they are scored: read by the rule of their data set, fitted to the map."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,14 +12,15 @@ from decamo.data.deciding import refuse_unknown, words_for
 from decamo.data.mask_forms import MaskForm, form_of
 from decamo.data.mask_look import MaskLook
 from decamo.data.pixel_range import WideLook
-from decamo.data.read_ahead import patient_map
+from decamo.data.read_ahead import patient_each
 from decamo.data.reading import read_labelled, read_labels, see_image, see_mask
 from decamo.data.rules import MAX_PIXELS, MaskMeaning, PixelScale, Plane, ReadingRule, Rest
 from decamo.data.survey import Decided, Sight, decide_rule
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import UnreadableImage
-from decamo.evaluation.cases import Case, CaseSet
+from decamo.evaluation.cases import Case, CaseSet, RuledCases
 from decamo.evaluation.convention import Convention
+from decamo.storage.spilled import Spilled
 
 __all__ = [
     "RuledSets",
@@ -74,17 +76,20 @@ def rule_sets(
     bound = ReadingRule(max_pixels=max_pixels)
     made, lines = [], []
     for one in sets:
-        seen = patient_map(
+        sights = _Sights()
+        for sight in patient_each(
             lambda case: _sight(case, bound, images),
             one.cases,
             ear,
             threads=threads,
             name=lambda case: case.mask,
-        )
-        sights = [sight for sight in seen if sight is not None]
+        ):
+            sights.add(sight)
         words = words_for(one.name, given)
-        decided = decide_rule(one.name, sights, given=words, ranges=ranges, max_pixels=max_pixels)
-        made.append(_ruled(one, seen, decided, said=bool(words)))
+        decided = decide_rule(
+            one.name, sights.known, given=words, ranges=ranges, max_pixels=max_pixels
+        )
+        made.append(_ruled(one, sights, decided, said=bool(words)))
         lines += [*decided.lines, *decided.warnings]
     return RuledSets(tuple(made), tuple(lines))
 
@@ -102,21 +107,39 @@ def _numbers(case: Case, rule: ReadingRule, images: bool) -> WideLook | None:
     return see_image(case.pair.image, rule)
 
 
-def _ruled(one: CaseSet, seen: Sequence[Sight | None], decided: Decided, *, said: bool) -> CaseSet:
-    rule, cases = decided.rule, []
+class _Sights:
+    """What was seen of each case, and of all what tells how it is cut.
+
+    Attributes:
+        known: what was seen; nothing of a case that cannot be read.
+        half: of each case whether its mask has a grey about 128.
+        brightest: of each case the greatest level of its mask.
+        ones: whether some mask has 0 and 1 alone.
+    """
+
+    def __init__(self) -> None:
+        self.known: Spilled[Sight] = Spilled()
+        self.half, self.brightest, self.ones = bytearray(), array("L"), False
+
+    def add(self, sight: Sight | None) -> None:
+        """What was seen of the next case; None where it cannot be read."""
+        self.half.append(sight is not None and _has_half(sight.mask))
+        self.brightest.append(0 if sight is None else _brightest(sight.mask))
+        if sight is not None:
+            self.ones = self.ones or form_of(sight.mask) is MaskForm.ONES
+            self.known.append(sight)
+
+
+def _ruled(one: CaseSet, seen: _Sights, decided: Decided, *, said: bool) -> CaseSet:
+    rule = decided.rule
+    # what is said of a value, by all files or by the user, holds; a file read by itself is cut
+    half: Sequence[int] = seen.half if rule.mask.plane is Plane.EACH else bytes(len(seen.half))
     # the field's tools cut at 128 even where the object's grey is no white and half of it is less
-    faint = not said and _is_faint(rule.mask)
-    for case, sight in zip(one.cases, seen, strict=True):
-        pair = None if case.pair is None else replace(case.pair, rule=rule)
-        look = None if sight is None else sight.mask
-        # what is said of a value, by all files or by the user, holds; a file read by itself is cut
-        alone = rule.mask.plane is Plane.EACH and look is not None and _has_half(look)
-        brightest = 0 if look is None else _brightest(look)
-        cases.append(replace(case, pair=pair, rule=rule, half=alone or faint, brightest=brightest))
-    ones = any(sight is not None and form_of(sight.mask) is MaskForm.ONES for sight in seen)
-    alike = (rule.mask.plane is Plane.EACH and not ones) or not decided.lines
+    if not said and _is_faint(rule.mask):
+        half = b"\1" * len(seen.half)
+    alike = (rule.mask.plane is Plane.EACH and not seen.ones) or not decided.lines
     meaning = "" if alike else decided.lines[0]
-    return replace(one, cases=tuple(cases), meaning=meaning)
+    return replace(one, cases=RuledCases(one.cases, rule, half, seen.brightest), meaning=meaning)
 
 
 def _is_faint(meaning: MaskMeaning) -> bool:

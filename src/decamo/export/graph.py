@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from decamo.errors import ExportError
 from decamo.export.description import IMAGE, LOGITS, PROBABILITY
+from decamo.export.graph_forms import runtime_forms
 from decamo.nn import STRIDES, SegmentationNetwork
 from decamo.nn.segmentation_network import TorchModule
 
@@ -73,7 +74,7 @@ def trace(network: SegmentationNetwork, size: int) -> Traced:
     Raises:
         ExportError: an operator of it has no ONNX form.
     """
-    with constant_padding(network):
+    with constant_padding(network), runtime_forms(network):
         return _traced(network, size)
 
 

@@ -132,14 +132,21 @@ class Predictor:
 
 
 class evaluating:  # noqa: N801 - reads as a statement: `with evaluating(model):`
-    """Evaluation mode within the block, the mode from before after it."""
+    """Evaluation mode within the block, the mode from before after it.
+
+    Setting modes costs milliseconds for hundreds of modules, an image of a small network takes 20:
+    where no module trains, none is set.
+    """
 
     def __init__(self, model: TorchModule) -> None:
         self._model = model
         self._before = model.training
+        self._trains = any(module.training for module in model.modules())
 
     def __enter__(self) -> None:
-        self._model.eval()
+        if self._trains:
+            self._model.eval()
 
     def __exit__(self, *_: object) -> None:
-        self._model.train(self._before)
+        if self._trains:
+            self._model.train(self._before)

@@ -92,7 +92,9 @@ _KERNELS = np.sum([np.eye(BLOCK, BLOCK + 6, k) * tap for k, tap in enumerate(_TA
 # itself, and F by less than that. It halves the bytes of a product. Floats stay float64.
 _KERNELS_OF = {kind: _KERNELS.astype(kind) for kind in (np.float32, np.float64)}
 # The weight's part that falls with the distance, at each place in SQUARES; far away it is left out.
-_FALL = np.where(SQUARES <= 2 * REACH**2, 2.0 ** (-np.sqrt(SQUARES) / 5), 0.0)
+_FALL = np.zeros(len(SQUARES))
+_NEAR = np.flatnonzero(SQUARES <= REACH**2)
+_FALL[_NEAR] = 2.0 ** (-np.sqrt(SQUARES[_NEAR]) / 5)
 
 
 def weighted_f(
@@ -100,6 +102,7 @@ def weighted_f(
     mask: npt.NDArray[np.bool_],
     on_ground: float,
     levels: tuple[int, int] = (0, 255),
+    box: Box | None = None,
 ) -> float:
     """F of weighted precision and recall, beta 1, in [0, 1]; 0 where the mask is empty.
 
@@ -112,8 +115,9 @@ def weighted_f(
         mask: bool ``[H, W]``.
         on_ground: sum of the prediction over the pixels outside the mask, as values in [0, 1].
         levels: the grey levels of a uint8 prediction that mean 0 and 1, its least and greatest.
+        box: the mask's, which need not be looked for where it is known.
     """
-    box = box_of(mask)
+    box = box or box_of(mask)
     if box is None:
         return 0.0
     zero, one = levels if prediction.dtype == np.uint8 else (0, 1)

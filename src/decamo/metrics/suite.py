@@ -11,10 +11,18 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from decamo.metrics.distances import box_of
 from decamo.metrics.measures import ImageMeasures, e_measure, f_measure, s_measure
 from decamo.metrics.nearness_measures import boundary_iou, weighted_f
 from decamo.metrics.tally import Counts, Curve, Cut, ShortTally
-from decamo.metrics.tallying import Floats, scale_of, short_tally, tally_bytes, tally_floats
+from decamo.metrics.tallying import (
+    ByteScale,
+    Floats,
+    scale_of,
+    short_tally,
+    tally_bytes,
+    tally_floats,
+)
 
 __all__ = [
     "THRESHOLD",
@@ -141,12 +149,13 @@ def measure(
         truth, values = truth & known, prediction[known]
         stretch = stretch and bool(values.min() < values.max())
         prediction = _right_in_void(prediction, known, stretch=stretch)
+    box = box_of(truth)
     if prediction.dtype == np.uint8:
         grey = cast(npt.NDArray[np.uint8], prediction)
         scale = scale_of(grey, stretch=stretch)
-        tally = tally_bytes(grey, truth, scale, known, above_half=published)
+        tally = tally_bytes(grey, truth, scale, known, above_half=published, box=box)
         levels = (scale.low, scale.low + scale.span)
-        half = binarise(grey, stretch=stretch, published=published)
+        half = _cut(grey, scale, published=published)
     else:
         floats = _unit(prediction, stretch=stretch)
         tally = tally_floats(floats, truth, known, above_half=published)
@@ -160,7 +169,7 @@ def measure(
     iou_adaptive, dice_adaptive = _overlap(tally.adaptive, counts.n_object, both_empty=0.0)
     return ImageMeasures(
         s=s_measure(tally),
-        weighted_f=weighted_f(prediction, truth, tally.outside.mean * tally.outside.n, levels),
+        weighted_f=weighted_f(prediction, truth, tally.outside.mean * tally.outside.n, levels, box),
         mae=short.mae,
         f_adaptive=_f_of(tally.adaptive, counts.n_object),
         e_adaptive=float(e[-1]),
@@ -214,7 +223,12 @@ def binarise(
         floats = _unit(prediction, stretch=stretch)
         return np.asarray(floats > THRESHOLD if published else floats >= THRESHOLD)
     grey = cast(npt.NDArray[np.uint8], prediction)
-    scale = scale_of(grey, stretch=stretch)
+    return _cut(grey, scale_of(grey, stretch=stretch), published=published)
+
+
+def _cut(
+    grey: npt.NDArray[np.uint8], scale: ByteScale, *, published: bool
+) -> npt.NDArray[np.bool_]:
     if published:  # levels rise with their values: the first one above is the cut
         return np.asarray(grey >= int(np.argmax(scale.values > THRESHOLD)))
     return np.asarray(grey >= scale.low + (scale.span + 1) // 2)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics.distances import box_of
+from decamo.metrics.distances import Box, box_of
 
 __all__ = [
     "Counts",
@@ -156,15 +156,15 @@ class Tally:
         return ShortTally(self.counts.n, self.counts.n_object, self.half, self.error)
 
 
-def quarters_of(mask: npt.NDArray[np.bool_]) -> list[tuple[slice, slice]]:
+def quarters_of(mask: npt.NDArray[np.bool_], box: Box | None = None) -> list[tuple[slice, slice]]:
     """Windows of the four quarters of a bool ``[H, W]`` mask; see :class:`Tally` for the order.
 
     They meet at the object's centroid, rounded half to even, whose pixel belongs to the top left
     one, as in the authors' MATLAB code, where ``1:X`` has ``X`` in it. Without an object they meet
-    in the middle.
+    in the middle. The mask's box need not be looked for where it is known.
     """
     height, width = mask.shape
-    box = box_of(mask)
+    box = box or box_of(mask)
     if box is None:
         bottom, right = round(height / 2), round(width / 2)
     else:

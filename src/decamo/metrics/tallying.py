@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from decamo.metrics.distances import Box, box_of
 from decamo.metrics.tally import Counts, Cut, Part, Quarter, ShortTally, Tally, quarters_of
@@ -22,7 +23,6 @@ __all__ = [
 ]
 
 LEVELS = np.arange(256)
-STRIP = 32_000  # pixels counted at once, so that NumPy's copy of them stays in the cache
 
 
 class ByteScale(NamedTuple):
@@ -55,15 +55,17 @@ def tally_bytes(
     known: npt.NDArray[np.bool_] | None = None,
     *,
     above_half: bool = False,
+    box: Box | None = None,
 ) -> Tally:
     """The tally of a uint8 prediction ``[H, W]`` and a bool mask ``[H, W]``.
 
     Where ``known``, bool ``[H, W]``, is False, the mask is too, and the pixel counts nowhere. With
     ``above_half`` a pixel of exactly 0.5, as the reference's floats have it, is no object in
-    ``half``.
+    ``half``. ``box`` is the mask's, which need not be looked for where it is known.
     """
-    slices = quarters_of(mask)
-    tables = _tables(grey, mask, slices, scale.low)
+    box = box or box_of(mask)
+    slices = quarters_of(mask, box)
+    tables = _tables(grey, mask, slices, scale.low, box)
     if known is not None:
         tables -= _left_out(grey, known, slices)
     outside, inside = tables.sum(axis=0)
@@ -91,24 +93,34 @@ def _tables(
     mask: npt.NDArray[np.bool_],
     slices: list[tuple[slice, slice]],
     idle: int,
+    box: Box | None,
 ) -> npt.NDArray[np.int64]:
     """Pixels outside and inside the mask at each grey level, a quarter, int64 ``[4, 2, 256]``.
 
     Beyond a box all is ground of the grey level ``idle``, and need not be looked at.
     """
-    busy = box_of(mask | (grey != idle)) or Box(0, 0, 0, 0)
-    window = (slice(busy.top, busy.bottom), slice(busy.left, busy.right))
-    code = np.multiply(mask[window], np.uint16(256), dtype=np.uint16)
-    code += grey[window]
-    rows, columns = slices[-1]
-    code[max(rows.start - busy.top, 0) :] |= 1 << 10
-    code[:, max(columns.start - busy.left, 0) :] |= 1 << 9
-    line, tables = code.reshape(-1), np.zeros((4, 2, 256), dtype=np.int64)
-    for start in range(0, line.size, STRIP):
-        tables += np.bincount(line[start : start + STRIP], minlength=1 << 11).reshape(4, 2, 256)
+    nothing = Box(0, 0, 0, 0)
+    box, busy = box or nothing, box_of(mask | (grey != idle)) or nothing
+    # Pillow counts a byte in a third of the time that NumPy's bincount takes.
+    levels, objects = Image.fromarray(grey), Image.fromarray(mask.view(np.uint8))
+    counts: list[int] = []
+    for quarter in slices:
+        every, inside = _common(quarter, busy), _common(quarter, box)
+        counts += levels.crop(every).histogram() if every else 256 * [0]
+        counts += levels.crop(inside).histogram(objects.crop(inside)) if inside else 256 * [0]
+    tables = np.array(counts, dtype=np.int64).reshape(4, 2, 256)
+    tables[:, 0] -= tables[:, 1]
     for table, s in zip(tables, slices, strict=True):
         table[0, idle] += grey[s].size - int(table.sum())
     return tables
+
+
+def _common(window: tuple[slice, slice], box: Box) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of what lies in both, as Pillow has them; None: nothing does."""
+    rows, columns = window
+    left, right = max(columns.start, box.left), min(columns.stop, box.right)
+    top, bottom = max(rows.start, box.top), min(rows.stop, box.bottom)
+    return (left, top, right, bottom) if left < right and top < bottom else None
 
 
 def _left_out(

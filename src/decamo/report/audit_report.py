@@ -1,7 +1,8 @@
 """An audit of data sets for people: text for a terminal, and one self-contained HTML page."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from decamo.data.audit import QUANTILES, SEVERITIES, Audit, AuditSummary, Copy, Finding, size_label
@@ -14,6 +15,7 @@ __all__ = [
 ]
 
 _PER_KIND = 5
+_IN_FULL = ("broken", "leak")
 _SUPER_CLASSES = 6
 
 
@@ -76,19 +78,45 @@ def _meanings(audit: Audit) -> str:
 
 
 def _findings(findings: Sequence[Finding]) -> str:
-    groups: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in findings:
-        groups[finding.severity, finding.kind].append(finding)
     lines = []
-    for (severity, kind), group in sorted(groups.items(), key=lambda g: SEVERITIES.index(g[0][0])):
+    # what breaks a run or a score is named in full; the rest has --json and --html
+    for group in _groups(findings, lambda severity: _PER_KIND * (severity not in _IN_FULL)):
+        severity, kind = group.severity, group.kind
         name = severity if kind == severity else f"{severity}: {kind}"
-        lines.append(f"{name}: {len(group)}")
-        # what breaks a run or a score is named in full; the rest has --json and --html
-        shown = group if severity in ("broken", "leak") else group[:_PER_KIND]
-        lines += [f"  {_one_line(str(f.path))}: {_one_line(f.detail)}" for f in shown]
-        if len(group) > len(shown):
-            lines.append(f"  and {len(group) - len(shown)} more")
+        lines.append(f"{name}: {group.count}")
+        lines += [f"  {_one_line(str(f.path))}: {_one_line(f.detail)}" for f in group.first]
+        if group.count > len(group.first):
+            lines.append(f"  and {group.count - len(group.first)} more")
     return "\n".join(lines)
+
+
+@dataclass
+class _Group:
+    """Findings of one kind.
+
+    Attributes:
+        severity: of the kind.
+        kind: its word.
+        first: those that are shown.
+        count: how many there are.
+    """
+
+    severity: str
+    kind: str
+    first: list[Finding] = field(default_factory=list)
+    count: int = 0
+
+
+def _groups(findings: Iterable[Finding], most: Callable[[str], int]) -> list[_Group]:
+    """Findings by kind, worst first; of each the first ones, at most so many (0: all)."""
+    groups: dict[tuple[str, str], _Group] = {}
+    for finding in findings:
+        key = finding.severity, finding.kind
+        group = groups.setdefault(key, _Group(*key))
+        group.count += 1
+        if not most(key[0]) or group.count <= most(key[0]):
+            group.first.append(finding)
+    return sorted(groups.values(), key=lambda group: SEVERITIES.index(group.severity))
 
 
 def _one_line(text: str) -> str:
@@ -214,21 +242,17 @@ def _picture(path: Path, previews: Mapping[Path, str]) -> str:
 def _findings_part(findings: Sequence[Finding]) -> str:
     if not findings:
         return "<h2>Findings</h2><p>Nothing found amiss.</p>"
-    groups: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in findings:
-        groups[finding.severity, finding.kind].append(finding)
     parts = ["<h2>Findings</h2>"]
-    for (severity, kind), group in sorted(groups.items(), key=lambda g: SEVERITIES.index(g[0][0])):
-        items = "".join(
-            f"<li>{escaped(f.path)}: {escaped(f.detail)}</li>" for f in group[:_MOST_ROWS]
-        )
-        if len(group) > _MOST_ROWS:
-            items += f"<li>and {len(group) - _MOST_ROWS} more</li>"
-        name = "" if kind == severity else f" {kind}"
-        opened = " open" if severity in ("broken", "leak") or len(group) <= 5 else ""
+    for group in _groups(findings, lambda _: _MOST_ROWS):
+        severity = group.severity
+        items = "".join(f"<li>{escaped(f.path)}: {escaped(f.detail)}</li>" for f in group.first)
+        if group.count > _MOST_ROWS:
+            items += f"<li>and {group.count - _MOST_ROWS} more</li>"
+        name = "" if group.kind == severity else f" {group.kind}"
+        opened = " open" if severity in _IN_FULL or group.count <= 5 else ""
         parts.append(
             f'<details{opened}><summary><b class="{severity}">{severity}</b>{name}:'
-            f" {len(group)}</summary><ul>{items}</ul></details>"
+            f" {group.count}</summary><ul>{items}</ul></details>"
         )
     return "\n".join(parts)
 

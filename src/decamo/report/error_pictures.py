@@ -2,8 +2,10 @@
 
 import io
 import textwrap
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
+from decamo.data.packed_names import PackedNames
 from decamo.evaluation import (
     ERROR_KINDS,
     CaseSet,
@@ -82,12 +85,19 @@ def pick_cases(results: Sequence[ImageResult], count: int = 4) -> list[tuple[str
 
     Of equal IoU, the case with more error mass (higher MAE) is the worse; then the name decides.
     """
-    ranked = sorted(results, key=lambda r: (r.measures.iou, -r.measures.mae, r.stem))
+    iou, error, stems = array("d"), array("d"), PackedNames(result.stem for result in results)
+    for result in results:
+        iou.append(result.measures.iou)
+        error.append(-result.measures.mae)
+    ordered = all(a <= b for a, b in pairwise(stems))
+    by_name = np.arange(len(stems)) if ordered else np.argsort(np.array(stems, dtype=object))
+    ranked = by_name[np.lexsort((np.array(error)[by_name], np.array(iou)[by_name]))]
     worst = ranked[:count]
     rest = ranked[len(worst) :]
     middle = len(ranked) // 2 - len(worst) - count // 2  # where the median's neighbours begin
     first = max(0, min(middle, len(rest) - count))
-    return [("worst", r) for r in worst] + [("median", r) for r in rest[first : first + count]]
+    picked = [("worst", n) for n in worst] + [("median", n) for n in rest[first : first + count]]
+    return [(kind, results[int(n)]) for kind, n in picked]
 
 
 def draw_atlas(path: Path, title: str, cases: Sequence[AtlasCase]) -> None:
@@ -185,8 +195,9 @@ def atlas_cases(score: SetScore, method: Method, cases: CaseSet, rules: Rules) -
         cases: the set that was scored.
         rules: by which it was scored.
     """
-    by_stem = {case.stem: case for case in cases.cases}
     picked = pick_cases(score.results)
+    wanted = {result.stem for _, result in picked}
+    by_stem = {case.stem: case for case in cases.cases if case.stem in wanted}
     chosen = CaseSet(cases.name, tuple(by_stem[result.stem] for _, result in picked))
     made = []
     for (kind, result), job in zip(picked, method.jobs(chosen), strict=True):

@@ -6,22 +6,58 @@ The file has no name, lies where temporary files do (``TMPDIR``) and ends with t
 import pickle
 import tempfile
 import weakref
+from abc import abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar, overload
 
 from decamo.storage.durable import storage_error
 
-__all__ = ["Picked", "Spilled", "explained_temporaries", "unnamed_file"]
+__all__ = [
+    "LookedUp",
+    "Picked",
+    "Spilled",
+    "compact_places",
+    "explained_temporaries",
+    "unnamed_file",
+]
 
 T = TypeVar("T")
 S = TypeVar("S")
 _HELD = 1000  # values; scores of that many images are some 20 MB
 
 
-class Spilled(Sequence[T]):
+class LookedUp(Sequence[T]):
+    """A sequence whose values are looked up, or made, when they are asked for."""
+
+    @abstractmethod
+    def at(self, place: int) -> T:
+        """The value of a place, from 0 on."""
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.at, range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Picked[T, T]": ...
+
+    def __getitem__(self, index: "int | slice") -> "T | Picked[T, T]":
+        if isinstance(index, slice):
+            return Picked(self, range(len(self))[index], _itself)
+        return self.at(range(len(self))[index])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Spilled(LookedUp[T]):
     """Values that can be added to; from the 1,000th on all of them lie in a file.
 
     They are written as pickles, that no one else can write to: each comes back equal, to the bit,
@@ -65,18 +101,11 @@ class Spilled(Sequence[T]):
     def __len__(self) -> int:
         return len(self._starts) or len(self._here)
 
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> "Picked[T, T]": ...
-
-    def __getitem__(self, index: "int | slice") -> "T | Picked[T, T]":
-        if isinstance(index, slice):
-            return Picked(self, range(len(self))[index], _itself)
+    def at(self, place: int) -> T:
+        """The value of a place."""
         if self._file is None:
-            return self._here[index]
-        self._file.seek(self._starts[index])
+            return self._here[place]
+        self._file.seek(self._starts[place])
         value: T = pickle.load(self._file)
         return value
 
@@ -102,7 +131,7 @@ def explained_temporaries() -> Iterator[None]:
         raise storage_error(Path(tempfile.gettempdir()), error) from error
 
 
-class Picked(Sequence[T], Generic[S, T]):
+class Picked(LookedUp[T], Generic[S, T]):
     """Some of a sequence's values, or something of each, looked up when it is asked for.
 
     Args:
@@ -117,26 +146,32 @@ class Picked(Sequence[T], Generic[S, T]):
     @staticmethod
     def those(source: Sequence[S], places: Iterable[int]) -> "Picked[S, S]":
         """The values at some places."""
-        return Picked(source, array("Q", places), _itself)
+        return Picked(source, compact_places(places), _itself)
+
+    @staticmethod
+    def where(source: Sequence[S], wanted: Callable[[S], bool]) -> "Picked[S, S]":
+        """The values that are wanted."""
+        return Picked.those(source, (n for n, value in enumerate(source) if wanted(value)))
+
+    @staticmethod
+    def each(source: Sequence[S], get: Callable[[S], T]) -> "Picked[S, T]":
+        """Something of every value."""
+        return Picked(source, range(len(source)), get)
 
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, index: int) -> T: ...
+    def at(self, place: int) -> T:
+        """The value of a place."""
+        return self._get(self._source[self._places[place]])
 
-    @overload
-    def __getitem__(self, index: slice) -> "Picked[S, T]": ...
 
-    def __getitem__(self, index: "int | slice") -> "T | Picked[S, T]":
-        if isinstance(index, slice):
-            return Picked(self._source, self._places[index], self._get)
-        return self._get(self._source[self._places[index]])
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
+def compact_places(places: Iterable[int]) -> Sequence[int]:
+    """Places, as a range where each is the next one."""
+    held = array("I", places)
+    if held and all(a + 1 == b for a, b in pairwise(held)):
+        return range(held[0], held[-1] + 1)
+    return held
 
 
 def _itself(value: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from decamo.errors import CheckpointMismatch
 from decamo.nn import SegmentationNetwork
@@ -17,6 +17,7 @@ __all__ = ["apply_lr", "build_optimizer", "load_optimizer_state", "optimizer_sta
 # Loshchilov & Hutter 2019 (arXiv:1711.05101), with torch's own defaults for the moments.
 _BETAS = (0.9, 0.999)
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+_FUSED = ("cpu", "cuda")
 
 
 def build_optimizer(model: SegmentationNetwork, weight_decay: float) -> torch.optim.AdamW:
@@ -25,7 +26,7 @@ def build_optimizer(model: SegmentationNetwork, weight_decay: float) -> torch.op
     Each of the model's groups makes two of the optimizer's: matrices and kernels decay, vectors
     (biases, norms, a number for each channel in any shape) do not. Both carry ``name``, by which
     :func:`apply_lr` finds them. Parameters without a gradient are passed over by AdamW, their
-    decay too.
+    decay too. A group is updated by one kernel, whose step counts lie where the parameters do.
     """
     groups: list[dict[str, Any]] = []
     for name, parameters in model.groups().items():
@@ -34,7 +35,23 @@ def build_optimizer(model: SegmentationNetwork, weight_decay: float) -> torch.op
         for members, decay in ((kernels, weight_decay), (vectors, 0.0)):
             if members:
                 groups.append({"params": members, "name": name, "weight_decay": decay})
-    return torch.optim.AdamW(groups, lr=0.0, betas=_BETAS)
+    fused = _fits_one_kernel(model)
+    return torch.optim.AdamW(groups, lr=0.0, betas=_BETAS, fused=fused)
+
+
+def _fits_one_kernel(model: TorchModule) -> bool:
+    """Whether torch's kernel takes every parameter: numbers with a point, without gaps."""
+    return all(
+        p.is_floating_point() and p.device.type in _FUSED and _without_gaps(p)
+        for p in model.parameters()
+    )
+
+
+def _without_gaps(parameter: nn.Parameter) -> bool:
+    """Then gradient and moments lie in memory as it does, number by number."""
+    if parameter.is_contiguous():
+        return True
+    return parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last)
 
 
 def _is_kernel(parameter: nn.Parameter) -> bool:
@@ -91,9 +108,11 @@ def load_optimizer_state(
         raise _misfit(what, f"moments of {named(unknown)}, unknown to the network{anew}")
     if misfit := [name for name, moments in state.items() if not _fits(moments, own[name])]:
         raise _misfit(what, f"moments that do not fit {named(misfit)}")
+    fused = bool(optimizer.defaults.get("fused"))
     for name, moments in state.items():
         optimizer.state[own[name]] = {
-            key: _placed(key, value, own[name]) for key, value in moments.items()
+            key: _count(value, own[name], fused) if key == "step" else _placed(value, own[name])
+            for key, value in moments.items()
         }
     return without
 
@@ -112,9 +131,12 @@ def _misfit(what: object, got: str) -> CheckpointMismatch:
     )
 
 
-def _placed(key: str, value: Any, parameter: nn.Parameter) -> Any:
-    if not isinstance(value, torch.Tensor):
-        return value
-    if key == "step":  # torch keeps the count on the CPU, and counts in place
-        return value.clone()
-    return value.to(device=parameter.device, dtype=parameter.dtype, copy=True)
+def _count(value: Any, parameter: nn.Parameter, fused: bool) -> Tensor:
+    """A step count of its own, since torch counts in place, where torch looks for it."""
+    device = parameter.device if fused else "cpu"
+    return torch.as_tensor(value, dtype=torch.float32).to(device, copy=True)
+
+
+def _placed(value: Tensor, parameter: nn.Parameter) -> Tensor:
+    """A copy that lies in memory as the parameter does: the kernel walks over both alike."""
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)

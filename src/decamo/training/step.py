@@ -14,6 +14,7 @@ from decamo.errors import CheckpointError, CheckpointMismatch
 from decamo.inference.load_model import load_model
 from decamo.losses import Criterion, Losses
 from decamo.nn import NetworkOutput, SegmentationNetwork
+from decamo.nn.dense_products import by_onednn
 from decamo.training.runtime import OutOfMemory, Runtime, is_out_of_memory
 from decamo.training.state import Ema, GuardedScaler, generator_states, restore_generators
 
@@ -172,9 +173,10 @@ class Stepper:
         before, failed = generator_states(), False
         sums = _Sums()
         try:
-            for batch in batches:
-                for piece in _cut(batch, micro_batch_splits):
-                    self._backward(piece, piece.size / images, scale, sums)
+            with by_onednn(self.model, self.runtime.device):
+                for batch in batches:
+                    for piece in _cut(batch, micro_batch_splits):
+                        self._backward(piece, piece.size / images, scale, sums)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -210,7 +212,7 @@ class Stepper:
             self.runtime.average(_running(self.model))
         self.scaler.unscale(self.optimizer)
         learning = [p for p in self.model.parameters() if p.grad is not None]
-        whole = nn.utils.clip_grad_norm_(learning, self.clip_grad or float("inf"))
+        whole = nn.utils.get_total_norm([p.grad for p in learning if p.grad is not None])
         # The only time in a step that the host waits for the device: what it decides by.
         *losses, norm = torch.cat((told, whole.to(told)[None])).tolist()
         parts = dict(zip(self.criterion.weights, losses, strict=True))
@@ -218,6 +220,8 @@ class Stepper:
             self.optimizer.zero_grad(set_to_none=True)
             return StepOutcome(parts, math.nan, skipped=True)
         finite = math.isfinite(norm)
+        if finite and self.clip_grad and norm > self.clip_grad - _CLIPPED:
+            nn.utils.clip_grads_with_norm_(learning, self.clip_grad, whole)
         self.scaler.step(self.optimizer, finite)
         self.optimizer.zero_grad(set_to_none=True)
         if finite:
@@ -225,6 +229,10 @@ class Stepper:
             if self.ema is not None:
                 self.ema.update(self.model)
         return StepOutcome(parts, norm, skipped=not finite)
+
+
+# torch divides by the norm and this much more: what is shorter it would multiply by 1.
+_CLIPPED = 1e-6
 
 
 def _running(model: SegmentationNetwork) -> Iterator[Tensor]:

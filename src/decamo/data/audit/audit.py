@@ -1,30 +1,41 @@
 """Folders -> everything that is to be known about the data sets in them."""
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from decamo.data.audit.facts_table import FactsTable
+from decamo.data.audit.finding_table import FindingTable
 from decamo.data.audit.findings import (
     SEVERITIES,
     Copy,
     Finding,
-    Shown,
     copy_findings,
     file_findings,
     find_copies,
-    pair_findings,
 )
-from decamo.data.audit.inventory import Holding, take_inventory
+from decamo.data.audit.inventory import Holding, Inventory, take_inventory
 from decamo.data.audit.look import FileFacts, look_at, preview
 from decamo.data.audit.summary import QUANTILES, AuditSummary, size_label, summarize_holding
-from decamo.data.audit.workers import Lost, Work, in_processes
-from decamo.data.census import DIGITS, BadFile, Census, Entry, recorded
-from decamo.data.deciding import apply_rules
+from decamo.data.audit.usable_pairs import (
+    Joined,
+    ShownImages,
+    UsableCache,
+    UsablePairs,
+    sort_pairs,
+)
+from decamo.data.audit.workers import Lost, Work, each_answer, in_processes
+from decamo.data.census import BadFile, Census
+from decamo.data.deciding import ruled_entry
+from decamo.data.packed_names import PackedNames
 from decamo.data.rules import Plane, ReadingRule
-from decamo.data.survey import Sight
+from decamo.data.survey import Sight, decide_rule
 from decamo.data.wanted import ANYTHING, Wanted
+from decamo.storage.spilled import Picked, Spilled, compact_places
 
 __all__ = ["Audit", "SetMeaning", "audit_data", "previews"]
 
@@ -68,7 +79,7 @@ class Audit:
 
     roots: tuple[Path, ...]
     summaries: tuple[AuditSummary, ...]
-    findings: tuple[Finding, ...]
+    findings: Sequence[Finding]
     copies: tuple[Copy, ...]
     facts: Mapping[str, FileFacts] = field(repr=False)
     census: Census = field(repr=False)
@@ -77,16 +88,21 @@ class Audit:
     @property
     def counts(self) -> dict[str, int]:
         """Findings by severity, worst first; every severity is there."""
-        tally = Counter(finding.severity for finding in self.findings)
+        tally = (
+            self.findings.counts
+            if isinstance(self.findings, FindingTable)
+            else Counter(finding.severity for finding in self.findings)
+        )
         return {severity: tally[severity] for severity in SEVERITIES}
 
-    def to_plain(self) -> dict[str, Any]:
-        """As JSON: numbers, findings, copies, and each file's facts without its thumbnail."""
-        files = []
-        for facts in self.facts.values():
-            plain = asdict(facts)
-            del plain["grid"], plain["thumb"], plain["values"], plain["numbers"]
-            files.append(plain)
+    def to_plain(self, *, later: bool = False) -> dict[str, Any]:
+        """As JSON: numbers, findings, copies, and each file's facts without its thumbnail.
+
+        Args:
+            later: findings and files are no lists, but looked up when they are written.
+        """
+        findings = Picked.each(self.findings, _plain_finding)
+        files = Picked.each(PackedNames(self.facts), lambda path: _plain_facts(self.facts[path]))
         return {
             "roots": [str(root) for root in self.roots],
             "counts": self.counts,
@@ -94,13 +110,21 @@ class Audit:
             "size_bins": [size_label(i) for i in range(len(self.summaries[0].sizes))],
             "datasets": [asdict(s) | {"noncam_share": s.noncam_share} for s in self.summaries],
             "meanings": [meaning.to_plain() for meaning in self.meanings],
-            "findings": [
-                {"severity": f.severity, "kind": f.kind, "path": str(f.path), "detail": f.detail}
-                for f in self.findings
-            ],
+            "findings": findings if later else list(findings),
             "copies": [asdict(copy) | _paths(copy) for copy in self.copies],
-            "files": files,
+            "files": files if later else list(files),
         }
+
+
+def _plain_finding(one: Finding) -> dict[str, str]:
+    path = str(one.path)
+    return {"severity": one.severity, "kind": one.kind, "path": path, "detail": one.detail}
+
+
+def _plain_facts(facts: FileFacts) -> dict[str, Any]:
+    plain = asdict(facts)
+    del plain["grid"], plain["thumb"], plain["values"], plain["numbers"]
+    return plain
 
 
 def audit_data(
@@ -111,6 +135,8 @@ def audit_data(
     look: Work = look_at,
     wanted: Wanted = ANYTHING,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    resume: Path | None = None,
+    on_found: Callable[[int], None] = lambda known: None,
 ) -> Audit:
     """Look at every file of every data set below some folders.
 
@@ -124,54 +150,52 @@ def audit_data(
         look: what a process does with a path and a role.
         wanted: what the user says of the data sets.
         on_progress: called after each file with (done, total).
+        resume: where what is known of each file is kept as it comes. What is there of files that
+            are as they were is not looked at again. None: nowhere.
+        on_found: called with the number of files that are known from there.
 
     Raises:
         DataError: a root is no folder, or no data set lies below it.
+        SettingsError: ``resume`` is something else.
+        StorageError: it cannot be written.
     """
     inventory = take_inventory(roots, wanted)
-    tasks = _tasks(inventory.holdings)
-    answers = in_processes(
-        look, tasks, workers=workers, timeout_s=timeout_s, on_progress=on_progress
-    )
-    facts = {
-        path: _facts(path, role, answer)
-        for (path, role), answer in zip(tasks, answers, strict=True)
-    }
+    facts = FactsTable(resume)
+    known = facts.list(_tasks(inventory.holdings))
+    on_found(known)
+    tasks = ((path, path, role) for path, role in facts.pending())
+    found = each_answer(look, tasks, workers=workers, timeout_s=timeout_s)
+    for done, ((path, _, role), answer) in enumerate(found, start=known + 1):
+        facts.put(_facts(path, role, answer))
+        on_progress(done, len(facts))
+    facts.save()
+    audit = _audited(tuple(roots), inventory, facts)
+    facts.settle()
+    return audit
+
+
+def _audited(roots: tuple[Path, ...], inventory: Inventory, facts: FactsTable) -> Audit:
+    holdings = inventory.holdings
     findings = [*inventory.findings]
-    shown: list[Shown] = []
-    fitting: list[list[Entry]] = []
-    entries: list[tuple[Entry, list[int]]] = []
+    usable: list[UsablePairs] = []
     bad: list[BadFile] = []
-    for holding in inventory.holdings:
-        fits, misfits = _fitting(holding, facts)
+    for holding in holdings:
+        own, misfits, own_bad = sort_pairs(holding, facts)
+        usable.append(own)
         findings += misfits
-        entries += fits
-        fitting.append([entry for entry, _ in fits])
-        bad += [
-            BadFile(p.key, Path(f.path), f.reason)
-            for p in holding.pairs
-            for f in (facts[str(p.image)], facts[str(p.mask)])
-            if f.fault
-        ]
-        shown += [Shown(facts[str(i)], holding.name, holding.split) for i in holding.images]
-    meanings, ruled, all_void = _meanings(inventory.holdings, fitting)
-    findings += [Finding("void-mask", path, "all of the mask is void") for path in all_void]
-    findings += _by_file(facts, [entry for own in ruled for entry in own])
-    summaries = [
-        summarize_holding(holding, facts, own)
-        for holding, own in zip(inventory.holdings, ruled, strict=True)
-    ]
-    copies = find_copies(shown)
-    findings += copy_findings(copies)
-    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), f.kind, f.path, f.detail))
+        bad += own_bad
+    meanings = _meanings(usable, facts)
+    findings += [Finding("void-mask", path, "all of the mask is void") for path in meanings.void]
+    copies = find_copies(ShownImages(holdings, facts))
+    every = chain(findings, _by_file(facts), copy_findings(copies))
     return Audit(
-        tuple(roots),
-        tuple(summaries),
-        tuple(findings),
+        roots,
+        tuple(summarize_holding(own.holding, facts, own) for own in meanings.ruled),
+        FindingTable(every),
         tuple(copies),
         facts,
-        recorded(entries, bad),
-        meanings,
+        Census(Joined(usable), tuple(bad), UsableCache(usable)),
+        tuple(meanings.said),
     )
 
 
@@ -186,10 +210,9 @@ def previews(copies: Sequence[Copy], *, workers: int) -> dict[Path, str]:
     }
 
 
-def _tasks(holdings: Sequence[Holding]) -> list[tuple[str, str]]:
-    tasks = {(str(path), "image"): None for holding in holdings for path in holding.images}
-    tasks |= {(str(path), "mask"): None for holding in holdings for path in holding.masks}
-    return list(tasks)
+def _tasks(holdings: Sequence[Holding]) -> Iterator[tuple[str, str]]:
+    yield from ((str(path), "image") for holding in holdings for path in holding.images)
+    yield from ((str(path), "mask") for holding in holdings for path in holding.masks)
 
 
 def _facts(path: str, role: str, answer: dict[str, Any] | Lost) -> FileFacts:
@@ -198,77 +221,62 @@ def _facts(path: str, role: str, answer: dict[str, Any] | Lost) -> FileFacts:
     return FileFacts.from_plain(answer)
 
 
-def _fitting(
-    holding: Holding, facts: Mapping[str, FileFacts]
-) -> tuple[list[tuple[Entry, list[int]]], list[Finding]]:
-    fits, misfits = [], []
-    for pair in holding.pairs:
-        image, mask = facts[str(pair.image)], facts[str(pair.mask)]
-        found = pair_findings(pair, image, mask)
-        misfits += found
-        if not (image.fault or mask.fault or found):
-            height, width = image.shown
-            stamp = [image.size, image.changed, mask.size, mask.changed]
-            entry = Entry(
-                pair,
-                height,
-                width,
-                mask.foreground,
-                image.sha256[:DIGITS],
-                mask.sha256[:DIGITS],
-                image.print,
-                Sight.from_plain(pair.mask.name, [mask.values, image.numbers, image.flat]),
-            )
-            fits.append((entry, stamp))
-    return fits, misfits
+def _by_file(facts: FactsTable) -> Iterator[Finding]:
+    """What is odd about each file; grey masks whose values have a meaning are no oddity."""
+    for known, has_meaning in facts.each():
+        for finding in file_findings(known):
+            if finding.kind != "grey-mask" or not has_meaning:
+                yield finding
 
 
-def _by_file(facts: dict[str, FileFacts], ruled: Sequence[Entry]) -> list[Finding]:
-    """What is odd about each file; of masks by their set's rule, by which ``facts`` then are."""
-    greys = set()
-    for entry in ruled:
-        mask = str(entry.pair.mask)
-        facts[mask] = replace(facts[mask], foreground=entry.foreground)
-        if entry.pair.rule.mask.plane is not Plane.EACH:
-            greys.add(mask)  # have a meaning, and are no oddity
-    return [
-        finding
-        for path, known in facts.items()
-        for finding in file_findings(known)
-        if finding.kind != "grey-mask" or path not in greys
-    ]
-
-
-def _meanings(
-    holdings: Sequence[Holding], fitting: Sequence[Sequence[Entry]]
-) -> tuple[tuple[SetMeaning, ...], list[list[Entry]], list[Path]]:
+@dataclass(frozen=True)
+class _Meant:
     """What the values of each split of each set mean, as training decides it.
 
-    Returns:
-        The meanings; the entries of each holding by them; and masks that are all void.
+    Attributes:
+        said: the meanings.
+        ruled: usable pairs of each holding by them.
+        void: masks of which all is void.
     """
+
+    said: list[SetMeaning]
+    ruled: list[UsablePairs]
+    void: list[Path]
+
+
+def _meanings(usable: Sequence[UsablePairs], facts: FactsTable) -> _Meant:
     groups: dict[tuple[str, str], list[int]] = {}
-    for number, holding in enumerate(holdings):
-        groups.setdefault((holding.name, holding.split), []).append(number)
-    meanings: list[SetMeaning] = []
-    by_rule: dict[Path, Entry] = {}
-    all_void: list[Path] = []
+    for number, own in enumerate(usable):
+        groups.setdefault((own.holding.name, own.holding.split), []).append(number)
+    found = _Meant([], list(usable), [])
     for (name, split), numbers in groups.items():
-        every = [
-            replace(entry, pair=replace(entry.pair, dataset=name))
-            for number in numbers
-            for entry in fitting[number]
-        ]
-        if not every:
+        sights: Spilled[Sight] = Spilled()
+        for entry in Joined([usable[number] for number in numbers]):
+            if entry.sight is not None:
+                sights.append(entry.sight)
+        if not sights:
             continue
-        ruled = apply_rules(Census(tuple(every), ()))
-        by_rule |= {entry.pair.mask: entry for entry in ruled.census.entries}
-        all_void += [bad.path for bad in ruled.census.bad]
-        meanings.append(SetMeaning(name, split, ruled.rules[name], ruled.lines, ruled.warnings))
-    entries = [
-        [by_rule[entry.pair.mask] for entry in own if entry.pair.mask in by_rule] for own in fitting
-    ]
-    return tuple(meanings), entries, all_void
+        decided = decide_rule(name, sights)
+        warnings = (*decided.warnings, *decided.empty)
+        found.said.append(SetMeaning(name, split, decided.rule, decided.lines, warnings))
+        for number in numbers:
+            found.ruled[number] = _ruled(usable[number], decided.rule, facts, found.void)
+    return found
+
+
+def _ruled(own: UsablePairs, rule: ReadingRule, facts: FactsTable, void: list[Path]) -> UsablePairs:
+    """The pairs by the rule of their set, by which ``facts`` then are; adds to ``void``."""
+    if rule.mask.plane is Plane.EACH:
+        return own
+    kept = array("I")
+    for place, entry in zip(own.places, own, strict=True):
+        by_rule = ruled_entry(entry, rule)
+        if isinstance(by_rule, BadFile):
+            void.append(by_rule.path)
+        else:
+            facts.set_share(str(entry.pair.mask), by_rule.foreground)
+            kept.append(place)
+    return own.by_rule(compact_places(kept))
 
 
 def _paths(copy: Copy) -> dict[str, str]:

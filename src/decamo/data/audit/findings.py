@@ -3,15 +3,20 @@
 Among them images that occur more than once, within a split, across splits and across data sets.
 """
 
+import hashlib
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from decamo.data.audit.look import FileFacts
 from decamo.data.fingerprints import alike
 from decamo.data.pairs import Pair
+from decamo.storage.spilled import Picked
 
 __all__ = [
     "FULL",
@@ -212,9 +217,9 @@ class Copy:
 
 def find_copies(images: Sequence[Shown]) -> list[Copy]:
     """Every pair of images that are copies: leaks first, then the more certain first."""
-    sound = [image for image in images if not image.facts.fault]
+    sound = Picked.where(images, lambda image: not image.facts.fault)
     copies = [_copy(a, b, _exactly(a, b), 0, 1.0) for a, b in _same_pixels(sound)]
-    for like in alike([image.facts.print for image in sound]):
+    for like in alike(Picked.each(sound, lambda image: image.facts.print)):
         a, b = sound[like.left], sound[like.right]
         if a.facts.pixels != b.facts.pixels:
             how = "mirrored copy" if like.mirrored else "near copy"
@@ -242,16 +247,32 @@ def _measures(copy: Copy) -> str:
 
 
 def _same_pixels(images: Sequence[Shown]) -> list[tuple[Shown, Shown]]:
-    groups: dict[str, list[Shown]] = defaultdict(list)
-    for image in images:
-        groups[image.facts.pixels].append(image)
     pairs: list[tuple[Shown, Shown]] = []
-    for group in groups.values():
+    for group in _groups_of_same(images):
         if len(group) <= _ALL_PAIRS_UP_TO:
             pairs += combinations(group, 2)
         else:
             pairs += [(group[0], other) for other in group[1:]]
     return pairs
+
+
+def _groups_of_same(images: Sequence[Shown]) -> Iterator[list[Shown]]:
+    """Images of the same pixels, in groups of two or more; 8 bytes of each are held."""
+    keys = array("Q", (_short(image.facts.pixels) for image in images))
+    ordered = np.sort(np.frombuffer(keys, dtype=np.uint64))
+    twice = {int(key) for key in ordered[1:][ordered[1:] == ordered[:-1]]}
+    del ordered
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        if key in twice:
+            groups[images[place].facts.pixels].append(place)
+    for places in groups.values():
+        if len(places) > 1:
+            yield [images[place] for place in places]
+
+
+def _short(digest: str) -> int:
+    return int.from_bytes(hashlib.blake2b(digest.encode(), digest_size=8).digest(), "little")
 
 
 def _exactly(a: Shown, b: Shown) -> str:

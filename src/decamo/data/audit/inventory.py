@@ -4,10 +4,11 @@ Unlike :func:`decamo.data.layouts.find_pairs` this raises at nothing and leaves 
 """
 
 import os
-import unicodedata
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, chain
 from pathlib import Path
 
 from decamo.data.annotations import is_annotation, sources_at
@@ -18,9 +19,13 @@ from decamo.data.inside import entries_of, located
 from decamo.data.layouts import no_data_set
 from decamo.data.matching import mask_affix, matched_files
 from decamo.data.name_rules import Pairing, pair_up
+from decamo.data.packed_names import PackedNames
+from decamo.data.pair_lists import SourcePairs
 from decamo.data.pairs import ARRAY_SUFFIXES, IMAGE_SUFFIXES, Pair, is_new
+from decamo.data.stem_files import StemFiles, stem_of
 from decamo.data.wanted import ANYTHING, Wanted, as_said, halves_said
 from decamo.errors import DataError
+from decamo.storage.spilled import LookedUp, Picked
 
 __all__ = ["Holding", "Inventory", "take_inventory"]
 
@@ -41,9 +46,9 @@ class Holding:
     name: str
     split: str
     place: str
-    pairs: tuple[Pair, ...]
-    images: tuple[Path, ...]
-    masks: tuple[Path, ...]
+    pairs: Sequence[Pair]
+    images: Sequence[Path]
+    masks: Sequence[Path]
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,7 @@ def take_inventory(roots: Sequence[Path], wanted: Wanted = ANYTHING) -> Inventor
                 holdings.append(part)
     holdings += [_joined(group) for group in cases.values()]
     inside = folders | {s.images for s in sources.values()}
-    every = [f for files in listed.values() for f in files]
-    every += [f for held in holdings for f in held.images]
+    every = chain(*listed.values(), *(held.images for held in holdings))
     findings += _outside(roots, inside, every)
     return Inventory(tuple(holdings), tuple(findings))
 
@@ -140,18 +144,19 @@ class _Lister:
     beside: Collection[Path]
     findings: list[Finding]
 
-    def files(self, folder: Path, more: frozenset[str]) -> list[Path]:
+    def files(self, folder: Path, more: frozenset[str]) -> "_Listed":
         """The files of one folder that are named like images.
 
         Where there is none, those in the folders within, as
         :func:`decamo.data.pairs.files_by_stem`.
         """
-        return self._within(folder, more, 3, folder in self.deep, {folder.resolve()})
+        found = self._within(folder, more, 3, folder in self.deep, {folder.resolve()})
+        return _Listed(folder, found)
 
     def _within(
         self, folder: Path, more: frozenset[str], depth: int, deep: bool, seen: set[Path]
-    ) -> list[Path]:
-        files: list[Path] = []
+    ) -> Iterator[tuple[Path, list[str]]]:
+        files: list[str] = []
         within: list[Path] = []
         for entry in sorted(entries_of(folder), key=lambda entry: entry.name):
             path = folder / entry.name
@@ -159,11 +164,11 @@ class _Lister:
             if path.is_dir() and not like_image:  # Path's: DirEntry's raises on a circular link
                 within += [path] if path not in self.known else []
             elif path.is_file() and like_image and not entry.name.startswith("."):
-                files.append(path)
+                files.append(entry.name)
             else:
                 self.findings.append(_odd(path, like_image=like_image))
         if folder not in self.beside:
-            _collisions(files, self.findings)
+            _collisions(folder, files, self.findings)
         closed = (bool(files) and not deep) or not depth
         opened = [p for p in within if not closed and p.name[0] != "." and is_new(p, seen)]
         self.findings += [
@@ -171,8 +176,33 @@ class _Lister:
             for path in within
             if path not in opened
         ]
-        lower = [f for p in opened for f in self._within(p, more, depth - 1, deep, seen)]
-        return files + lower
+        yield folder, files
+        for path in opened:
+            yield from self._within(path, more, depth - 1, deep, seen)
+
+
+class _Listed(LookedUp[Path]):
+    """The files of a folder and of those within, in order, and by their stems.
+
+    Args:
+        folder: the outermost one.
+        places: folders, each with names of files.
+    """
+
+    def __init__(self, folder: Path, places: Iterable[tuple[Path, list[str]]]) -> None:
+        self._places = [(place, PackedNames(names)) for place, names in places if names]
+        self._ends = list(accumulate(len(names) for _, names in self._places))
+        # as `files_by_stem`, but of two files of one stem the first counts
+        self.by_stem = StemFiles.gathered(folder, self._places, lambda kept, _: kept)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def at(self, place: int) -> Path:
+        """The file of a place."""
+        number = bisect_right(self._ends, place)
+        folder, names = self._places[number]
+        return folder / names[place - (self._ends[number - 1] if number else 0)]
 
 
 def _odd(path: Path, *, like_image: bool) -> Finding:
@@ -189,20 +219,20 @@ def _odd(path: Path, *, like_image: bool) -> Finding:
     return Finding("other-file", path, "hidden: ignored")
 
 
-def _collisions(files: list[Path], findings: list[Finding]) -> None:
-    exact: dict[str, Path] = {}
-    folded: dict[str, Path] = {}
-    for path in files:
-        stem = _stem(path, path.parent)
+def _collisions(folder: Path, files: list[str], findings: list[Finding]) -> None:
+    exact: dict[str, str] = {}
+    folded: dict[str, str] = {}
+    for name in files:
+        stem, path = stem_of(name), folder / name
         if stem in exact:
-            first = exact[stem].name
+            first = exact[stem]
             detail = f"{first} has the same name but for the extension: training refuses both"
             findings.append(Finding("same-name", path, detail))
         elif stem.casefold() in folded:
-            detail = f"{folded[stem.casefold()].name} differs in case alone: Windows and macOS"
+            detail = f"{folded[stem.casefold()]} differs in case alone: Windows and macOS"
             findings.append(Finding("same-name-but-case", path, f"{detail} keep one of them"))
-        exact.setdefault(stem, path)
-        folded.setdefault(stem.casefold(), path)
+        exact.setdefault(stem, name)
+        folded.setdefault(stem.casefold(), name)
 
 
 def _joined(group: Sequence[Holding]) -> Holding:
@@ -223,6 +253,9 @@ def _by_half(source: PairSource, whole: Holding, wanted: Wanted) -> Iterator[Hol
     halves: Mapping[str, Half] = {}
     if source.split in (Half.ANY, Half.UNCLEAR) and not source.test_only:
         halves, _ = halves_said(source, whole.pairs, wanted)
+    if not halves:
+        yield whole
+        return
     stems = {pair.image: pair.stem for pair in whole.pairs}
     masks = {pair.mask: pair.stem for pair in whole.pairs}
     sides = {stem: str(halves.get(stem, "")) or whole.split for stem in stems.values()}
@@ -243,22 +276,20 @@ def _by_half(source: PairSource, whole: Holding, wanted: Wanted) -> Iterator[Hol
 
 
 def _sorted_out(
-    source: PairSource, listed: dict[Path, list[Path]], wanted: Wanted
-) -> tuple[dict[str, Path], dict[str, Path], Pairing]:
+    source: PairSource, listed: Mapping[Path, _Listed], wanted: Wanted
+) -> tuple[Mapping[str, Path], Mapping[str, Path], Pairing]:
     """Images and masks of a source by their stems, and which belong together."""
     affix = mask_affix(wanted.mask_suffix)
     if source.beside or source.notation is not None:
-        images, masks, found = matched_files(source, affix)
-        return dict(images), dict(masks), found
-    images = _by_stem(listed[source.images], source.images)
-    masks = _by_stem(listed[source.masks], source.masks)
+        return matched_files(source, affix)
+    images, masks = listed[source.images].by_stem, listed[source.masks].by_stem
     return images, masks, pair_up(images, masks, affix)
 
 
 def _hold(
     source: PairSource,
     name: str,
-    listed: dict[Path, list[Path]],
+    listed: Mapping[Path, _Listed],
     findings: list[Finding],
     wanted: Wanted,
 ) -> Holding:
@@ -268,42 +299,36 @@ def _hold(
         detail = f"it is unclear whether it is to train on or to test on: {source.why}"
         findings.append(Finding("unclear-half", source.images, detail))
     inside = f"{source.sequence}/" if source.sequence else ""
-    pairs = tuple(
-        Pair(images[s], masks[m], inside + s, name, split) for s, m in sorted(found.masks.items())
-    )
+    every_pair = range(len(found.masks))
+    pairs = SourcePairs(images, masks, found.masks, inside, name, split, every_pair)
     if found.note:
         findings.append(Finding("other-names", source.masks, found.note))
     # the halves of CAMO as published share one mask folder
-    elsewhere = {stem for f in source.sharing for stem in _by_stem(listed.get(f, []), f)}
-    opposite = {stem for f in source.rivals for stem in _by_stem(listed.get(f, []), f)}
-    for stem in sorted(images.keys() - found.masks.keys() - opposite):
+    elsewhere = {s for f in source.sharing if f in listed for s in listed[f].by_stem}
+    opposite = {s for f in source.rivals if f in listed for s in listed[f].by_stem}
+    for stem in sorted(s for s in images if s not in found.masks and s not in opposite):
         detail = f"no mask {stem}.* in {source.masks}{_hint(stem, masks)}"
         findings.append(Finding("image-without-mask", images[stem], detail))
-    for stem in sorted(masks.keys() - set(found.masks.values()) - elsewhere):
+    taken = found.masks.taken()
+    for stem in sorted(s for s in masks if s not in taken and s not in elsewhere):
         detail = f"no image {stem}.* in {source.images}{_hint(stem, images)}"
         findings.append(Finding("mask-without-image", masks[stem], detail))
     if source.beside or source.notation is not None:
         every = tuple(images.values()), tuple(masks.values())
         return Holding(name, split, source.place, pairs, *every)
-    own = tuple(p for p in listed[source.masks] if _stem(p, source.masks) not in elsewhere)
-    return Holding(name, split, source.place, pairs, tuple(listed[source.images]), own)
+    own: Sequence[Path] = listed[source.masks]
+    if elsewhere:
+        own = Picked.where(own, lambda path: _stem(path, source.masks) not in elsewhere)
+    return Holding(name, split, source.place, pairs, listed[source.images], own)
 
 
-def _hint(stem: str, others: dict[str, Path]) -> str:
+def _hint(stem: str, others: Mapping[str, Path]) -> str:
     near = [path.name for other, path in others.items() if other.casefold() == stem.casefold()]
     return f"; {near[0]} differs in case" if near else ""
 
 
-def _by_stem(files: list[Path], folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in files:
-        found.setdefault(_stem(path, folder), path)
-    return found
-
-
 def _stem(path: Path, folder: Path) -> str:
-    relative = path.relative_to(folder).with_suffix("").as_posix()
-    return unicodedata.normalize("NFC", relative)  # as `files_by_stem` does
+    return stem_of(path.relative_to(folder).as_posix())
 
 
 def _outside(roots: Sequence[Path], known: set[Path], files: Iterable[Path]) -> list[Finding]:

@@ -1,9 +1,11 @@
 """Facts of one split of one data set -> counts, histograms and quantiles."""
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
@@ -81,9 +83,17 @@ def summarize_holding(
         facts: of its files, by path.
         entries: its usable pairs.
     """
-    files = {str(path) for path in (*holding.images, *holding.masks)}
-    empty = [e for e in entries if e.foreground == 0 or e.pair.noncam_by_name]
-    shares = [e.foreground for e in entries if e.foreground > 0]
+    empty, shares, heights, widths = 0, array("d"), array("I"), array("I")
+    classes: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    for entry in entries:  # each is looked up once
+        empty += entry.foreground == 0 or entry.pair.noncam_by_name
+        if entry.foreground > 0:
+            shares.append(entry.foreground)
+        heights.append(entry.height)
+        widths.append(entry.width)
+        classes[entry.pair.super_class] += 1
+        kinds[_sub_class(entry.pair.stem)] += 1
     bins = np.searchsorted(SIZE_EDGES, shares, side="right")
     counts = np.bincount(bins, minlength=len(SIZE_EDGES) + 1)
     return AuditSummary(
@@ -94,14 +104,16 @@ def summarize_holding(
         masks=len(holding.masks),
         pairs=len(holding.pairs),
         usable=len(entries),
-        bytes=sum(facts[path].size for path in files),
-        noncam=len(empty),
-        super_classes=_tally(e.pair.super_class for e in entries),
-        sub_classes=_tally(_sub_class(e.pair.stem) for e in entries),
+        bytes=sum(facts[str(path)].size for path in chain(holding.images, holding.masks)),
+        noncam=empty,
+        super_classes=_tally(classes),
+        sub_classes=_tally(kinds),
         sizes=tuple(int(count) for count in counts),
-        heights=_quantiles([e.height for e in entries]),
-        widths=_quantiles([e.width for e in entries]),
-        megapixels=_quantiles([e.height * e.width / 1e6 for e in entries]),
+        heights=_quantiles(array("q", heights)),
+        widths=_quantiles(array("q", widths)),
+        megapixels=_quantiles(
+            array("d", (h * w / 1e6 for h, w in zip(heights, widths, strict=True)))
+        ),
     )
 
 
@@ -110,8 +122,8 @@ def _sub_class(stem: str) -> str:
     return match.group(1) if match else ""
 
 
-def _tally(names: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(name for name in names if name).most_common())
+def _tally(names: Counter[str]) -> dict[str, int]:
+    return {name: count for name, count in names.most_common() if name}
 
 
 def _quantiles(values: Sequence[float]) -> tuple[float, ...]:

@@ -4,8 +4,9 @@ import json
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -14,7 +15,7 @@ from decamo.data.waiting import LISTEN_S, NOBODY, Ear
 from decamo.errors import DataError
 from decamo.system import clean_context, ignore_stop_signals
 
-__all__ = ["Lost", "Work", "in_processes"]
+__all__ = ["Lost", "Work", "each_answer", "in_processes"]
 
 Work = Callable[..., dict[str, Any]]
 
@@ -68,18 +69,52 @@ def in_processes(
         DataError: the processes do not even start.
         StopAsked: there was a reason to stop.
     """
-    crew = _Crew(work, tasks, timeout_s)
+    answers: list[dict[str, Any] | Lost | None] = [None] * len(tasks)
+    every = ((number, *task) for number, task in enumerate(tasks))
+    found = each_answer(work, every, workers=workers, timeout_s=timeout_s, ear=ear)
+    for done, ((number, *_), answer) in enumerate(found, start=1):
+        answers[number] = answer
+        on_progress(done, len(tasks))
+    return [answer for answer in answers if answer is not None]
+
+
+Task = tuple[Any, ...]
+
+
+def each_answer(
+    work: Work,
+    tasks: Iterable[Task],
+    *,
+    workers: int,
+    timeout_s: float = 60.0,
+    ear: Ear = NOBODY,
+) -> Iterator[tuple[Task, dict[str, Any] | Lost]]:
+    """As :func:`in_processes`, each answer as it comes, so that only a few of a million are held.
+
+    Args:
+        work: called without the first of a task, which is the caller's.
+        tasks: each its number or name, and the arguments of the call; taken as there is room.
+        workers: as above.
+        timeout_s: as above.
+        ear: as above.
+
+    Yields:
+        A task and its answer.
+
+    Raises:
+        DataError: the processes do not even start.
+        StopAsked: there was a reason to stop.
+    """
+    crew = _Crew(work, tasks, max(1, workers), timeout_s)
     try:
-        crew.hire(min(max(1, workers), len(tasks)))
+        crew.hire(len(crew.again))
         while crew.answers_due:
-            before = len(crew.answers)
             crew.round()
-            for done in range(before + 1, len(crew.answers) + 1):
-                on_progress(done, len(tasks))
+            while crew.answers:
+                yield crew.answers.popleft()
             ear.heed()
     finally:
         crew.dismiss()
-    return [crew.answers[index] for index in range(len(tasks))]
 
 
 @dataclass(eq=False)
@@ -88,23 +123,28 @@ class _Hand:
     pipe: Connection
     deadline: float
     ready: bool = False
-    task: int | None = None
+    task: Task | None = None
 
 
 class _Crew:
-    def __init__(self, work: Work, tasks: Sequence[tuple[str, ...]], timeout_s: float) -> None:
-        self.work, self.tasks, self.timeout_s = work, tasks, timeout_s
-        self.answers: dict[int, dict[str, Any] | Lost] = {}
-        self.waiting = deque(range(len(tasks)))
+    def __init__(self, work: Work, tasks: Iterable[Task], most: int, timeout_s: float) -> None:
+        self.work, self.most, self.timeout_s = work, most, timeout_s
+        self.answers: deque[tuple[Task, dict[str, Any] | Lost]] = deque()
+        self.tasks, self.again = iter(tasks), deque[Task]()
+        self._fill()
         self.hands: list[_Hand] = []
-        self.killed: Counter[int] = Counter()
+        self.killed: Counter[Any] = Counter()
         self.looked = time.monotonic()
         # A fork of this process could inherit a lock that some thread of torch or rich holds
         self.context: Any = clean_context([work.__module__])
 
     @property
     def answers_due(self) -> bool:
-        return len(self.answers) < len(self.tasks)
+        return bool(self.again) or any(hand.task is not None for hand in self.hands)
+
+    def _fill(self) -> None:
+        """Have a task ready for each process, so that it is known whether there are any."""
+        self.again.extend(islice(self.tasks, max(0, self.most - len(self.again))))
 
     def hire(self, count: int) -> None:
         for _ in range(count):
@@ -128,8 +168,9 @@ class _Crew:
     def round(self) -> None:
         """Hand out work, then wait for the first thing to happen."""
         for hand in list(self.hands):
-            if hand.ready and hand.task is None and self.waiting:
-                self._give(hand, self.waiting.popleft())
+            if hand.ready and hand.task is None and self.again:
+                self._give(hand, self.again.popleft())
+                self._fill()
         busy = [hand for hand in self.hands if hand.task is not None or not hand.ready]
         now = time.monotonic()
         if (slept := now - self.looked - _BLINK) > 0:
@@ -144,10 +185,10 @@ class _Crew:
             elif time.monotonic() >= hand.deadline:
                 self._lose(hand, f"reading it took longer than {self.timeout_s:g} s", late=True)
 
-    def _give(self, hand: _Hand, task: int) -> None:
+    def _give(self, hand: _Hand, task: Task) -> None:
         hand.task, hand.deadline = task, time.monotonic() + self.timeout_s
         try:
-            hand.pipe.send_bytes(json.dumps(self.tasks[task]).encode())
+            hand.pipe.send_bytes(json.dumps(task[1:]).encode())
         except OSError:
             self._lose_or_retry(hand)
 
@@ -160,16 +201,17 @@ class _Crew:
         if not hand.ready:
             hand.ready = True
         elif hand.task is not None:
-            self.answers[hand.task] = answer if isinstance(answer, dict) else Lost(str(answer))
+            answer = answer if isinstance(answer, dict) else Lost(str(answer))
+            self.answers.append((hand.task, answer))
             hand.task = None
 
     def _lose_or_retry(self, hand: _Hand) -> None:
         """A process has died: of its task, or because somebody killed it."""
         reason, task = _death(hand), hand.task
         if task is not None and is_kill(hand.process.exitcode):
-            self.killed[task] += 1
-            if self.killed[task] < _TRIES:
-                self.waiting.appendleft(task)
+            self.killed[task[0]] += 1
+            if self.killed[task[0]] < _TRIES:
+                self.again.appendleft(task)
                 self.hands.remove(hand)
                 _end(hand)
                 self.hire(1)
@@ -179,10 +221,10 @@ class _Crew:
     def _lose(self, hand: _Hand, reason: str, late: bool = False) -> None:
         if hand.task is None:
             raise _no_start(reason)
-        self.answers[hand.task] = Lost(reason, late)
+        self.answers.append((hand.task, Lost(reason, late)))
         self.hands.remove(hand)
         _end(hand)
-        if self.waiting:
+        if self.again:
             self.hire(1)
 
     def dismiss(self) -> None:

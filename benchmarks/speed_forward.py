@@ -1,0 +1,90 @@
+"""A forward pass of an exported network beside torch's own, in turns with it."""
+
+import argparse
+import contextlib
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.forward_way import EAGER, network_of
+from benchmarks.speed_lines import Line, line_of_rounds
+from decamo.export.description import ExportTarget
+from decamo.export.writing import write_export
+from decamo.inference.loaded import Loaded
+
+__all__ = ["FORWARD_GOAL", "forward_lines"]
+
+FORWARD_GOAL = 1.8
+_THREADS = 2
+_FILES = {
+    "onnxruntime": ("net.onnx", ExportTarget.ONNX),
+    "OpenVINO": ("net.xml", ExportTarget.OPENVINO),
+}
+
+
+def forward_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
+    """How many times as fast an exported network is as eager torch, one image, two threads.
+
+    The goal is that of the best form. Each has passed the comparison that every export passes.
+    """
+    with tempfile.TemporaryDirectory() as root, contextlib.ExitStack() as stack:
+        files = {EAGER: EAGER} | _exports(args, Path(root))
+        running = {name: _start(args, file, stack) for name, file in files.items()}
+        times: dict[str, list[float]] = {name: [] for name in files}
+        for turn in range(args.rounds + 2):
+            for name, process in running.items():
+                seconds = _ask(process)
+                if turn > 1:
+                    times[name].append(seconds)
+    middle = {name: statistics.median(spent) for name, spent in times.items()}
+    best = min(_FILES, key=lambda name: middle[name])
+    lines = []
+    for name in _FILES:
+        ratios = [eager / own for eager, own in zip(times[EAGER], times[name], strict=True)]
+        what = f"{EAGER} / {name}: {args.backbone}, {args.img_size} px, {_THREADS} threads"
+        goal = FORWARD_GOAL if name == best else None
+        lines.append(line_of_rounds("forward", what, ratios, goal, at_most=False))
+    told = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in middle.items())
+    return lines, f"forward: ms an image: {told}"
+
+
+def _exports(args: argparse.Namespace, folder: Path) -> dict[str, str]:
+    network = network_of(args.backbone, args.img_size)
+    loaded = Loaded(args.img_size, "raw", 0, model=network)
+    source = folder / "weights.pth"
+    torch.save(network.state_dict(), source)
+    shape = (args.img_size, args.img_size, 3)
+    images = [np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)]
+    for file, target in _FILES.values():
+        write_export(
+            loaded, folder / file, target, source=source, images=images, images_are="noise"
+        )
+    return {name: str(folder / file) for name, (file, _) in _FILES.items()}
+
+
+def _start(
+    args: argparse.Namespace, file: str, stack: contextlib.ExitStack
+) -> subprocess.Popen[str]:
+    words = [file, args.backbone, str(args.img_size), str(_THREADS)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.forward_way", *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    stack.enter_context(process)
+    stack.callback(process.kill)
+    return process
+
+
+def _ask(process: subprocess.Popen[str]) -> float:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())

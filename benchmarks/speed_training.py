@@ -1,0 +1,109 @@
+"""The whole ``train`` command beside a plain loop over a peer, in images a second."""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.speed_lines import Line, line_of_rounds
+from decamo.data import find_pairs
+from decamo.flags import Parser
+from decamo.history import read_journal
+
+__all__ = ["TRAINING_GOAL", "add_arguments", "training_lines"]
+
+TRAINING_GOAL = 1.5
+_BACKBONE, _SIZE, _BATCH, _EPOCHS = "tf_efficientnet_lite2", 256, 4, 4
+_PEER = "smp FPN in a plain loop"
+_EPOCH = re.compile(r"Epoch (\d+): Loss")
+
+
+def add_arguments(parser: Parser) -> None:
+    """Flags of this part of ``python -m benchmarks speed``."""
+    parser.add_argument("--dataset-path", type=Path, nargs="+", default=(), metavar="PATH",
+        help="photographs that the part training trains on")  # fmt: skip
+    parser.add_argument("--backbone-weights", type=Path, metavar="PATH",
+        help=f"of {_BACKBONE}, for the part training (default: random ones)")  # fmt: skip
+
+
+def training_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
+    """Images a second from the end of the first epoch to the end of the fourth.
+
+    Ours are those of the whole command: reading, steps, validation and saving. The peer has the
+    same augmentation by albumentations, a loss of one term, torch's AdamW and nothing else.
+    """
+    if not args.dataset_path:
+        return [], "training: skipped: no photographs; name them: --dataset-path"
+    pairs = find_pairs(args.dataset_path, "train").pairs
+    whole, steps, told = [], [], []
+    for _ in range(args.rounds):
+        own, own_steps = _own(args, len(pairs))
+        peer = _peer(args.reference_python, [(str(p.image), str(p.mask)) for p in pairs])
+        if not peer:
+            return [], f"training: skipped: {args.reference_python} lacks what the peer needs"
+        whole.append(own / peer)
+        steps.append(own_steps / peer)
+        told.append(f"{own:.1f} ({own_steps:.1f} within steps) and {peer:.1f}")
+    what = f"decamo train / {_PEER}: images/s, {_BACKBONE}, {_SIZE} px"
+    return [
+        line_of_rounds("training", what, whole, TRAINING_GOAL, at_most=False),
+        line_of_rounds("training", f"{what}, without validation and saving", steps),
+    ], f"training: images/s of decamo and the peer: {'; '.join(told)}"
+
+
+def _own(args: argparse.Namespace, images: int) -> tuple[float, float]:
+    """Images a second of the command, and of its training steps with the waits for images."""
+    with tempfile.TemporaryDirectory() as root:
+        run = Path(root) / "run"
+        words = ["--backbone", _BACKBONE, "--img-size", str(_SIZE), "--epochs", str(_EPOCHS)]
+        words += ["--stage2-batch-size", str(_BATCH), "--accumulation-steps", "1"]
+        words += ["--skip-stage1", "--no-progressive-unfreeze", "--checkpoint-dir", str(run)]
+        words += ["--num-workers", str(_workers())]
+        words += ["--dataset-path", *map(str, args.dataset_path)]
+        if args.backbone_weights is None:
+            words += ["--no-pretrained"]
+        else:
+            words += ["--backbone-weights", str(args.backbone_weights)]
+        ended = _stamps([sys.executable, "-m", "decamo", "train", *words])
+        epochs = [
+            entry for entry in read_journal(run / "journal.jsonl") if entry["kind"] == "epoch"
+        ]
+    trained = images - int(epochs[-1]["val_images"])
+    spent = sum(float(entry["train_seconds"]) for entry in epochs[1:_EPOCHS])
+    count = trained * (_EPOCHS - 1)
+    return count / (ended[_EPOCHS] - ended[1]), count / spent
+
+
+def _stamps(command: Sequence[str]) -> dict[int, float]:
+    """Epoch -> when its line was printed."""
+    ended: dict[int, float] = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if found := _EPOCH.search(line):
+                ended[int(found[1])] = time.perf_counter()
+    return ended
+
+
+def _peer(python: Path, pairs: Sequence[tuple[str, str]]) -> float:
+    """Images a second of the plain loop; 0 where it cannot run."""
+    terms = {"pairs": pairs, "size": _SIZE, "backbone": _BACKBONE, "batch": _BATCH}
+    terms |= {"epochs": _EPOCHS, "workers": _workers()}
+    script = Path(__file__).with_name("training_peer.py")
+    done = subprocess.run(
+        [python, script, json.dumps(terms)], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        return 0.0
+    epochs = [json.loads(line) for line in done.stdout.splitlines()][1:]
+    return sum(images for _, images in epochs) / sum(seconds for seconds, _ in epochs)
+
+
+def _workers() -> int:
+    return min(os.cpu_count() or 1, 4)

@@ -1,0 +1,73 @@
+"""What a network computes, written as the runtimes compute it without turning its maps around.
+
+Runtimes keep maps channels-last, or in blocks of channels. A norm of groups that is written over a
+reshaped map, and a product over flattened ones, make them copy each map there and back.
+docs/decisions/0040 has the times. Results differ by rounding alone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from decamo.nn.experts import Mixture
+from decamo.nn.segmentation_network import TorchModule
+
+__all__ = ["runtime_forms"]
+
+
+@contextmanager
+def runtime_forms(network: TorchModule) -> Iterator[None]:
+    """Within the block the network's modules compute their results in these forms."""
+    changed: list[nn.Module] = []
+    try:
+        for module in network.modules():
+            form = _FORMS.get(type(module))
+            if form is not None and "forward" not in vars(module):
+                vars(module)["forward"] = partial(form, module)
+                changed.append(module)
+        yield
+    finally:
+        for module in changed:
+            vars(module).pop("forward", None)
+
+
+def _group_norm(norm: nn.GroupNorm, x: Tensor) -> Tensor:
+    """Means over height and width, then over the few channels of a group."""
+    if x.ndim != 4:
+        return nn.GroupNorm.forward(norm, x)
+    width = norm.num_channels // norm.num_groups
+    within = torch.kron(torch.eye(norm.num_groups), torch.full((width, width), 1 / width))
+
+    def mean(values: Tensor) -> Tensor:
+        return (values.mean((2, 3)) @ within)[..., None, None]
+
+    apart = x - mean(x)
+    scale = (mean(apart * apart) + norm.eps).rsqrt()
+    if not norm.affine:
+        return apart * scale
+    return apart * (scale * norm.weight[:, None, None]) + norm.bias[:, None, None]
+
+
+def _mixture(mixture: Mixture, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Gates on the maps, not on the weights, so that both projections are convolutions."""
+    gates = mixture.router(x)
+    width, _, inner = mixture.leave.shape
+    seen = []
+    for index, expert in enumerate(mixture.experts):
+        own = slice(index * inner, (index + 1) * inner)
+        bias = None if mixture.enter.bias is None else mixture.enter.bias[own]
+        entered = F.conv2d(x, mixture.enter.weight[own], bias)
+        seen.append(expert(entered) * gates[:, index, None, None, None])
+    evidence = torch.cat(seen, dim=1)
+    return x + F.conv2d(evidence, mixture.leave.reshape(width, -1, 1, 1)), gates
+
+
+_FORMS: Mapping[type[nn.Module], Callable[..., Any]] = {
+    nn.GroupNorm: _group_norm,
+    Mixture: _mixture,
+}
