@@ -54,5 +54,13 @@ def test_whoever_asks_later_finds_all(asked: str) -> None:
     python(_ALONE + _ASKED_LATER[asked])
 
 
+def test_a_module_that_comes_with_its_package_is_run_once() -> None:
+    """It registers its networks, and refuses to do so again."""
+    python(_ALONE + "from torchvision.models.resnet import ResNet; import torchvision.models as m\n"
+           "assert m.ResNet is ResNet is m.resnet.ResNet")  # fmt: skip
+    once = "import torchvision.ops.boxes as b; assert 'SourceFile' in repr(b.__spec__.loader)"
+    python(_ALONE + once)
+
+
 def test_all_of_what_may_be_asked_in_one_process() -> None:
     python(_ALONE + "\n".join(_ASKED_LATER.values()))

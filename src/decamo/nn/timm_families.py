@@ -54,12 +54,20 @@ class _Later(importlib.abc.Loader):
 
 
 class _Present(importlib.abc.Loader):
-    """A module that came to be while its package was run."""
+    """Gives a module that came to be while its package was run, once, and is gone from its spec.
+
+    Python takes that module's own spec in the place of any other, and would run it again.
+    """
+
+    def __init__(self, module: ModuleType, spec: ModuleSpec) -> None:
+        self._module, self._loader, spec.loader = module, spec.loader, self
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return sys.modules[spec.name]
+        return self._module
 
-    def exec_module(self, module: ModuleType) -> None: ...
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__.loader = self._loader
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -84,7 +92,10 @@ class _Finder(importlib.abc.MetaPathFinder):
             return None
         _run(parent)
         held = sys.modules.get(name)
-        return None if held is None else ModuleSpec(name, _Present())
+        spec = None if held is None else held.__spec__
+        if held is not None and spec is not None:
+            _Present(held, spec)
+        return spec
 
 
 _FINDER = _Finder()
@@ -125,8 +136,8 @@ def is_timm_model(name: str) -> bool:
 def create_timm_model(name: str, **options: Any) -> nn.Module:
     """A model as :func:`timm.create_model` makes it; other families are left alone."""
     if not _holds(name):
-        return timm.create_model(name, **options)  # type: ignore[no-any-return]
-    return importlib.import_module("timm.models._factory").create_model(name, **options)  # type: ignore[no-any-return]
+        return timm.create_model(name, **options)
+    return importlib.import_module("timm.models._factory").create_model(name, **options)
 
 
 def _holds(name: str) -> bool:
