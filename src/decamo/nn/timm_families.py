@@ -38,6 +38,19 @@ class _Package(ModuleType):
         return getattr(self, name)
 
 
+class _Settled(ModuleType):
+    """A package that has just been run, and calls something else like a module inside it.
+
+    Python puts that module in the place of the other once it is imported: here, once, it does not.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, ModuleType) and value.__name__ == f"{self.__name__}.{name}":
+            self.__class__ = ModuleType
+        else:
+            super().__setattr__(name, value)
+
+
 class _Later(importlib.abc.Loader):
     """Makes a package, and puts off what runs it."""
 
@@ -95,6 +108,9 @@ class _Finder(importlib.abc.MetaPathFinder):
         spec = None if held is None else held.__spec__
         if held is not None and spec is not None:
             _Present(held, spec)
+            package = sys.modules[parent]
+            if getattr(package, name.rpartition(".")[2], held) is not held:
+                package.__class__ = _Settled
         return spec
 
 
