@@ -5,9 +5,6 @@
 Everything with a learnable tensor lives here; what is minimised lives in ``losses``.
 """
 
-from decamo.nn.timm_families import create_timm_model  # noqa: F401 - before timm itself
-
-# isort: split
 from decamo.nn.backbone import STRIDES, Backbone, create_backbone
 from decamo.nn.build import (
     build_segmenter,

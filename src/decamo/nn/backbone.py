@@ -27,7 +27,6 @@ from decamo.nn.feature_maps import (
 )
 from decamo.nn.kept_tensors import KeptTensors
 from decamo.nn.pretrained import load_pretrained
-from decamo.nn.timm_families import is_timm_model
 
 __all__ = [
     "PROBE_SIZE",
@@ -234,7 +233,7 @@ def create_backbone(
         WeightsUnavailable: ``pretrained`` is asked for and cannot be had.
         ModelError: the model cannot give a pyramid of strides 4, 8, 16 and 32.
     """
-    if not is_timm_model(name):
+    if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.4)
         remedy = f"did you mean {' or '.join(near)}?" if near else "see timm.list_models()"
         raise UnknownBackbone("--backbone", f"timm knows no model {name!r}", remedy)

@@ -1,18 +1,18 @@
 """How timm is asked for a network's feature maps, and how four levels are made from any of them."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import timm
 import torch
 import torch.nn.functional as F
 from timm.layers.norm import LayerNorm2d
+from timm.models import efficientformer
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from decamo.errors import ModelError
-from decamo.nn.timm_families import create_timm_model
 
 __all__ = [
     "AS_IS",
@@ -283,7 +283,7 @@ class _WithoutValues(TorchFunctionMode):
 
 
 def _created(name: str, variant: BackboneVariant) -> nn.Module:
-    net: nn.Module = create_timm_model(name, features_only=True, **variant.options)
+    net: nn.Module = timm.create_model(name, features_only=True, **variant.options)
     if variant.built_for is not None:
         _fit_biases(net, -(-variant.built_for // STRIDES[-1]))
     return net
@@ -294,8 +294,7 @@ def _fit_biases(net: nn.Module, side: int) -> None:
 
     timm takes ``img_size`` for it, and keeps the 7 x 7 positions of 224 px all the same.
     """
-    efficientformer: Any = sys.modules.get("timm.models.efficientformer")
-    for module in net.modules() if efficientformer else ():
+    for module in net.modules():
         if isinstance(module, efficientformer.Attention):
             heads = module.num_heads
             donor = efficientformer.Attention(1, 1, num_heads=heads, attn_ratio=1, resolution=side)
