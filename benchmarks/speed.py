@@ -25,7 +25,7 @@ from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
 from decamo.training.runtime import open_runtime
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["PARTS", "add_arguments", "run"]
 
 CACHED_GOAL, UNCACHED_GOAL, METRICS_GOAL = 4.5, 1.5, 12.0
 Measured = tuple[list[Line], str]
@@ -38,7 +38,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--batch-size", type=int, default=2, metavar="N", help="images (2)")
     parser.add_argument("--rounds", type=int, default=9, metavar="N", help="of all in turn (9)")
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--only", nargs="+", choices=_PARTS, default=tuple(_PARTS), metavar="PART")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=tuple(PARTS), metavar="PART")
     parser.add_argument(
         "--short",
         action="store_true",
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     lines: list[Line] = []
     left_out = []
     for part in args.only:
-        found, skipped = _PARTS[part](args)
+        found, skipped = PARTS[part](args)
         lines += found
         left_out += [skipped] if skipped else []
     print(table(lines))
@@ -143,7 +143,7 @@ def _metrics(args: argparse.Namespace) -> Measured:
     return lines, ""
 
 
-_PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
+PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "network": _network,
     "step": lambda args: step_lines(_terms(args)),
     "forward": forward_lines,

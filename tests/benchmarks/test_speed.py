@@ -35,13 +35,15 @@ def test_every_part_is_told_or_skipped_with_a_word(
     nothing = tmp_path / "python"  # a Python that has no packages
     nothing.write_text("#!/bin/sh\nexit 1\n")
     nothing.chmod(0o755)
+    # An export takes half a minute.
+    parts = [part for part in speed.PARTS if part != "forward"]
     words = ["--rounds", "1", "--reference-python", str(nothing), "--json", str(report)]
-    assert main(["speed", *SMALL, *words]) == 0
+    assert main(["speed", *SMALL, "--only", *parts, *words]) == 0
     out = capsys.readouterr().out
-    assert "loader: skipped" in out
-    assert "scoring: skipped" in out
+    for part in ("loader", "scoring", "training", "launch", "folder"):
+        assert f"{part}: skipped" in out
     told = json.loads(report.read_text())
-    assert {line["part"] for line in told["lines"]} == {"network", "metrics"}
+    assert {line["part"] for line in told["lines"]} == {"network", "step", "metrics"}
     goals = {line["what"].split(": ")[-1]: line["goal"] for line in told["lines"][:3]}
     assert goals == {"forward": 1.25, "forward + backward": 1.25, "memory that training keeps": 1.2}
     assert all(line["goal"] == 12 for line in told["lines"] if line["part"] == "metrics")
@@ -57,7 +59,7 @@ def test_the_loader_is_held_against_the_reference(
     words = ["--only", "loader", "--reference-python", sys.executable]
     assert main(["speed", *words]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "albumentations" in line]
-    assert [">= 4  met" in lines[0], ">= 1.3  met" in lines[1]] == [True, True]
+    assert [">= 4.5  met" in lines[0], ">= 1.5  met" in lines[1]] == [True, True]
 
 
 class _Done:
