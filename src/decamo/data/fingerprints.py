@@ -10,7 +10,6 @@ most 5 bits and correlate by at least 0.900; of all others within 10 bits, none 
 """
 
 import base64
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -116,10 +115,9 @@ def alike(prints: Sequence[Print]) -> list[Likeness]:
     """
     if len(prints) < 2:
         return []
-    hashes, mirrors = array("Q"), array("Q")
-    for one in prints:
-        hashes.append(_hash(one))
-        mirrors.append(_hash(one, mirrored=True))
+    hashes, mirrors = np.empty((2, len(prints)), np.uint64)
+    for place, one in enumerate(prints):
+        hashes[place], mirrors[place] = _hash(one), _hash(one, mirrored=True)
     known = lru_cache(maxsize=_THUMBS)(lambda place: _contrasts(prints[place]))
     best: dict[tuple[int, int], Likeness] = {}
     for mirrored in (False, True):
@@ -173,9 +171,8 @@ def _hash(found: Print, *, mirrored: bool = False) -> int:
     return int.from_bytes(np.packbits(grid[:, 1:] > grid[:, :-1]).tobytes(), "big")
 
 
-def _close(lefts: "array[int]", rights: "array[int]") -> Iterator[tuple[int, int, int]]:
+def _close(ones: NDArray[np.uint64], others: NDArray[np.uint64]) -> Iterator[tuple[int, int, int]]:
     """Places of a left one and of a later right one whose bits are near, and how many differ."""
-    ones, others = (np.frombuffer(side, dtype=np.uint64) for side in (lefts, rights))
     for start in range(0, len(ones), _BLOCK):
         for first in range(start, len(others), _BLOCK):
             some = ones[start : start + _BLOCK, None] ^ others[None, first : first + _BLOCK]

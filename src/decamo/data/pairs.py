@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from decamo.data.inside import FolderEntry, entries_of
 from decamo.data.rules import BY_ITSELF, ReadingRule
@@ -116,7 +116,8 @@ def _names_in(folder: Path) -> list[str]:
 
 
 def _suffix_of(name: str) -> str:
-    return PurePath(name).suffix.lower()
+    dot = name.rfind(".")  # pathlib would keep each name in a table of its own
+    return name[dot:].lower() if 0 < dot < len(name) - 1 else ""
 
 
 def _folders(folder: Path) -> list[Path]:

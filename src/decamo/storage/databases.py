@@ -14,6 +14,7 @@ from decamo.storage.durable import make_folder
 __all__ = ["Database", "key_from", "text_from"]
 
 _SAVE_S = 1.0  # what a kill may cost
+_CACHE_KIB = 512  # of pages; SQLite's own 2 MiB fill up only where rows are many
 
 
 def key_from(text: str) -> bytes:
@@ -53,12 +54,14 @@ class Database:
             self._base.execute("BEGIN")
 
     def _prepare(self, path: Path | None, kind: str, tables: str, flag: str) -> None:
-        base = self._base
+        base, cache = self._base, f"PRAGMA cache_size = -{_CACHE_KIB}"
         if path is None:
-            base.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {tables}")
+            off = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF"
+            base.executescript(f"{cache}; {off}; {tables}")
             return
         try:
-            base.executescript("PRAGMA synchronous = NORMAL; PRAGMA locking_mode = EXCLUSIVE")
+            one = "PRAGMA synchronous = NORMAL; PRAGMA locking_mode = EXCLUSIVE"
+            base.executescript(f"{cache}; {one}")
             rows = base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             names = [name for (name,) in rows]
             held = base.execute("SELECT kind FROM made_by").fetchone() if names else None

@@ -257,9 +257,9 @@ def _same_pixels(images: Sequence[Shown]) -> list[tuple[Shown, Shown]]:
 
 
 def _groups_of_same(images: Sequence[Shown]) -> Iterator[list[Shown]]:
-    """Images of the same pixels, in groups of two or more; 8 bytes of each are held."""
-    keys = array("Q", (_short(image.facts.pixels) for image in images))
-    ordered = np.sort(np.frombuffer(keys, dtype=np.uint64))
+    """Images of the same pixels, in groups of two or more; 4 bytes of each are held."""
+    keys = array("I", (_short(image.facts.pixels) for image in images))
+    ordered = np.sort(np.frombuffer(keys, dtype=np.uint32))
     twice = {int(key) for key in ordered[1:][ordered[1:] == ordered[:-1]]}
     del ordered
     groups: dict[str, list[int]] = defaultdict(list)
@@ -272,7 +272,7 @@ def _groups_of_same(images: Sequence[Shown]) -> Iterator[list[Shown]]:
 
 
 def _short(digest: str) -> int:
-    return int.from_bytes(hashlib.blake2b(digest.encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(hashlib.blake2b(digest.encode(), digest_size=4).digest(), "little")
 
 
 def _exactly(a: Shown, b: Shown) -> str:
