@@ -38,7 +38,7 @@ _MIN_CONTRAST = 2.0  # grey levels; a flatter picture has no structure that coul
 _SIDE = 32
 _GRID = 72
 _BLOCK = 512  # hashes on either side that are compared at a time: they stay in a core's cache
-_THUMBS = 1024  # thumbnails that are held at a time
+_THUMBS = 128  # thumbnails that are held at a time, 4 KiB each
 
 
 @dataclass(frozen=True)
