@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from decamo.data.scenes import write_scenes
 
 
 def pytest_sessionstart() -> None:
-    """Nothing of what collecting makes is garbage."""
+    """Nothing of what collecting makes is garbage; nothing is reported to anybody's server."""
     gc.disable()
+    # OpenVINO does so by a process of its own at each import, where this can be imported.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 def pytest_collection_finish() -> None:

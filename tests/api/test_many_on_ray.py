@@ -85,7 +85,7 @@ def test_two_thousand_images_a_worker_killed_and_a_node_lost(
     # Two are killed; how many of the three live on the node that is lost is Ray's choice.
     assert 2 <= sum(line.startswith("a worker died") for line in said) <= 5, said
     assert job.lines == 2000
-    assert len(contents(here)) == 4000
+    assert len(contents(here)) == 2000
     assert contents(there) == contents(here)
     assert lines_of(tmp_path / "there.jsonl") == lines_of(tmp_path / "here.jsonl")
 

@@ -66,10 +66,11 @@ def test_a_killed_worker_changes_no_byte(
 ) -> None:
     model, said = decamo.load(onnx_file), list[str]()
     here, there = tmp_path / "here", tmp_path / "there"
-    plain = predicted(model, photos, here, jsonl=tmp_path / "here.jsonl", write=Notation.COCO)
+    slow: dict[str, Any] = {"write": Notation.COCO, "overlay": True}  # not done before the kill
+    plain = predicted(model, photos, here, jsonl=tmp_path / "here.jsonl", **slow)
     ray = predicted(
         model, photos, there, Ear(say=said.append), jsonl=tmp_path / "there.jsonl",
-        write=Notation.COCO, workers=two, on_done=once(lambda: kill_one(there)),
+        **slow, workers=two, on_done=once(lambda: kill_one(there)),
     )  # fmt: skip
     assert [line.partition(";")[0] for line in said] == ["a worker died"]
     assert (ray.lines, ray.bad) == (plain.lines, plain.bad) == (GOOD, 1)

@@ -93,7 +93,7 @@ def test_it_predicts_and_is_scored_where_it_is_named(
         assert run(*way) == 2
         assert "brings no code" in capsys.readouterr().err
         assert run(*way, "--network", name) == 0
-    assert len(list((tmp_path / "maps").glob("*.png"))) == 8
+    assert len(list((tmp_path / "maps").glob("*.png"))) == 4
     assert json.loads((tmp_path / "s.json").read_text())
     assert run("predict", best, scenes / "Test" / "Image", "--out", tmp_path / "maps2",
                "--network", name, "--experts") == 2  # fmt: skip

@@ -412,7 +412,7 @@ def test_a_second_signal_stops_at_once(
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Console, "on_event", twice)
-    monkeypatch.setattr("decamo.training.stops._ONE_WISH", 0.0)  # not one wish that arrives twice
+    monkeypatch.setattr("decamo.stop_signals._ONE_WISH", 0.0)  # not one wish that arrives twice
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
     assert main([*words, *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1"]) == 130
     assert capsys.readouterr().err == "decamo: stopped at once\n"
