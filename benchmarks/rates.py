@@ -2,7 +2,6 @@
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.speed_network import NetworkTerms, bare_answer
-from benchmarks.speed_step import optimizer_of, own_step
+from benchmarks.speed_step import optimizer_of, own_step, seconds_of_work
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
@@ -84,8 +83,11 @@ def rate_of(terms: NetworkTerms, way: str) -> Rate:
     try:
         step, bare = _step(terms, way), _bare(terms)
         for _ in range(2):
-            _seconds(step, device), _seconds(bare, device)
-        rounds = [(_seconds(step, device), _seconds(bare, device)) for _ in range(terms.rounds)]
+            seconds_of_work(step, device), seconds_of_work(bare, device)
+        rounds = [
+            (seconds_of_work(step, device), seconds_of_work(bare, device))
+            for _ in range(terms.rounds)
+        ]
         peak = _peak(step, device)
     except (RuntimeError, OutOfMemory) as error:
         if not isinstance(error, OutOfMemory) and not is_out_of_memory(error):
@@ -113,19 +115,6 @@ def _bare(terms: NetworkTerms) -> Callable[[], object]:
         network.zero_grad(set_to_none=True)
 
     return forward_and_back
-
-
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    _wait(device)
-    began = time.perf_counter()
-    work()
-    _wait(device)
-    return time.perf_counter() - began
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _peak(work: Callable[[], object], device: torch.device) -> int:

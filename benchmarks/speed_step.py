@@ -16,7 +16,7 @@ from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.state import GuardedScaler
 from decamo.training.step import Stepper
 
-__all__ = ["STEP_GOAL", "optimizer_of", "own_step", "step_lines"]
+__all__ = ["STEP_GOAL", "optimizer_of", "own_step", "seconds_of_work", "step_lines"]
 
 STEP_GOAL = 0.9
 _RATE = 1e-6  # a real update that hardly moves anything
@@ -91,7 +91,7 @@ def step_lines(terms: NetworkTerms) -> tuple[list[Line], str]:
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(terms.rounds + 2):
         for name, work in ways.items():
-            seconds = _seconds(work, terms.runtime.device)
+            seconds = seconds_of_work(work, terms.runtime.device)
             if turn > 1:
                 times[name].append(seconds)
     threads = torch.get_num_threads()
@@ -106,7 +106,8 @@ def step_lines(terms: NetworkTerms) -> tuple[list[Line], str]:
     return lines, f"ms a step of {terms.batch_size} images: {told}"
 
 
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
+def seconds_of_work(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds until the device is done with it."""
     _wait(device)
     began = time.perf_counter()
     work()

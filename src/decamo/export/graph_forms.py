@@ -5,9 +5,8 @@ reshaped map, and a product over flattened ones, make them copy each map there a
 docs/decisions/0040 has the times. Results differ by rounding alone.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -15,25 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from decamo.nn.experts import Mixture
+from decamo.nn.layer_forms import layers_computing
 from decamo.nn.segmentation_network import TorchModule
 
 __all__ = ["runtime_forms"]
 
 
-@contextmanager
-def runtime_forms(network: TorchModule) -> Iterator[None]:
+def runtime_forms(network: TorchModule) -> AbstractContextManager[None]:
     """Within the block the network's modules compute their results in these forms."""
-    changed: list[nn.Module] = []
-    try:
-        for module in network.modules():
-            form = _FORMS.get(type(module))
-            if form is not None and "forward" not in vars(module):
-                vars(module)["forward"] = partial(form, module)
-                changed.append(module)
-        yield
-    finally:
-        for module in changed:
-            vars(module).pop("forward", None)
+    return layers_computing(network, lambda module: _FORMS.get(type(module)))
 
 
 def _group_norm(norm: nn.GroupNorm, x: Tensor) -> Tensor:

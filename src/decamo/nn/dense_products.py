@@ -7,9 +7,8 @@ docs/decisions/0039 has the times. Products differ by rounding alone.
 
 import functools
 import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from decamo.nn.layer_forms import layers_computing
 from decamo.nn.segmentation_network import TorchModule
 
 __all__ = ["by_onednn", "onednn_is_faster"]
@@ -47,8 +47,7 @@ def _vendor() -> str:
         return platform.processor()
 
 
-@contextmanager
-def by_onednn(network: TorchModule, device: torch.device) -> Iterator[None]:
+def by_onednn(network: TorchModule, device: torch.device) -> AbstractContextManager[None]:
     """Within the block a network's products in float32 are oneDNN's where that is faster.
 
     The block must hold forward and backward pass: what gradient checkpointing computes again must
@@ -58,18 +57,9 @@ def by_onednn(network: TorchModule, device: torch.device) -> Iterator[None]:
         network: whose layers, ``nn.Linear`` and convolutions of one position, are changed.
         device: that it computes on.
     """
-    changed: list[nn.Module] = []
-    try:
-        if device.type == "cpu" and onednn_is_faster():
-            for layer in network.modules():
-                form = _form_of(layer)
-                if form is not None and "forward" not in vars(layer):
-                    vars(layer)["forward"] = partial(form, layer)
-                    changed.append(layer)
-        yield
-    finally:
-        for layer in changed:
-            vars(layer).pop("forward", None)
+    if device.type == "cpu" and onednn_is_faster():
+        return layers_computing(network, _form_of)
+    return nullcontext()
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
