@@ -1,7 +1,10 @@
 """The same images read ahead in any number give bit-equal maps, those of the written PNGs."""
 
+import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +14,7 @@ from PIL import Image
 from decamo.data.pairs import Pair
 from decamo.errors import DataError
 from decamo.evaluation import Case, ImageResult, Measurer, NonCam, Rules, sets_of_pairs
-from decamo.evaluation.network import network_jobs, network_map
+from decamo.evaluation.network import network_jobs
 from decamo.inference import write_probability
 from decamo.inference.predictor import Predictor
 from decamo.nn import build_segmenter
@@ -63,9 +66,8 @@ def test_the_map_is_that_of_the_written_file(
     assert cases[0].pair is not None
     image = np.array(Image.open(cases[0].pair.image))
     write_probability(tmp_path / "map.png", predictor.predict([image])[0])
-    assert np.array_equal(
-        np.asarray(Image.open(tmp_path / "map.png")), network_map(predictor, image)
-    )
+    (job,) = network_jobs(predictor, cases[:1], batch=1, threads=1)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "map.png")), job.map)
 
 
 @pytest.mark.parametrize("batch", [0, 1, 3, 20])
@@ -76,6 +78,36 @@ def test_jobs_come_in_order_and_the_network_is_spared_what_is_dropped(
     assert [j.case for j in jobs] == list(cases)
     assert [j.map is None for j in jobs] == [False] * 7 + [True]
     assert all(j.image is not None and j.truth is not None for j in jobs)
+
+
+class _Watched:
+    """A predictor that notes which thread calls each of its parts."""
+
+    def __init__(self, inner: Predictor) -> None:
+        self.inner = inner
+        self.callers: dict[str, set[int]] = {}
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        part = getattr(self.inner, name)
+
+        def noted(*args: Any) -> Any:
+            self.callers.setdefault(name, set()).add(threading.get_ident())
+            self.calls[name] += 1
+            return part(*args)
+
+        return noted if callable(part) else part
+
+
+def test_the_network_has_its_thread_to_itself(predictor: Predictor, cases: Sequence[Case]) -> None:
+    watched = _Watched(predictor)
+    jobs = list(network_jobs(watched, cases, batch=3, threads=2))
+    own = threading.get_ident()
+    assert watched.callers["look"] == {own}
+    assert all(own not in watched.callers[part] for part in ("prepare", "finish", "enter_thread"))
+    made = sum(job.map is not None for job in jobs)
+    assert made == 7
+    assert watched.calls == {"prepare": 7, "look": 7, "finish": 7, "enter_thread": 14}
 
 
 def test_a_case_that_cannot_be_read_is_left_to_scoring_to_name(

@@ -102,14 +102,14 @@ def prepare_scoring(options: ScoreOptions) -> Scoring:
         DecamoError: something cannot be read, or does not fit together.
     """
     rules, ear = options.rules(), options.ear(_aside)
-    names = options.names()
+    names, sets = options.names(), options.case_sets()
+    if options.elsewhere() is None and _workers(options.workers, sets) > 1:
+        warm_up(rules)  # while torch is loaded here
     loaded = [
         _network(options, n, named_path(c)[1], rules)
         for n, c in zip(names, options.checkpoint, strict=False)
     ]
-    networks, sets = [network for network, _ in loaded], options.case_sets()
-    if options.elsewhere() is None and _workers(options.workers, sets) > 1:
-        warm_up(rules)
+    networks = [network for network, _ in loaded]
     ruled = rule_sets(
         sets,
         given=options.mask_values,

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decamo.api.expert_sheets import ExpertSheets
-from decamo.api.in_threads import in_threads
+from decamo.data.in_threads import in_threads
 from decamo.data.read_ahead import ReadAhead, patient_read
 from decamo.data.reading import read_image
 from decamo.data.rules import ReadingRule

@@ -3,25 +3,27 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from decamo.data.in_threads import in_threads
 from decamo.data.read_ahead import ReadAhead
 from decamo.data.waiting import NOBODY, Ear, Patience
 from decamo.errors import DataError, UnreadableImage
 from decamo.evaluation.cases import Case, CaseSet
 from decamo.evaluation.measuring import Job, Rules
 from decamo.evaluation.truth import Truth, read_truth
-from decamo.inference.views import MapMaker
+from decamo.inference.views import MapMaker, PreparedImage
 from decamo.storage.spilled import Picked
 
-__all__ = ["NetworkMethod", "network_jobs", "network_map"]
+__all__ = ["NetworkMethod", "network_jobs"]
 
 _PLAIN = Rules()
-_Read = tuple[Truth, npt.NDArray[np.uint8]]
+_BEHIND = 2  # maps that are brought to their masks' size or wait for it
 
 
 @dataclass(frozen=True)
@@ -105,37 +107,66 @@ def network_jobs(
         DataStalled: a file is not read to its end.
     """
     ahead = ReadAhead(
-        _read, cases, threads=threads, ahead=batch, patience=Patience(ear.give_up_s), name=_name
+        partial(_read, predictor, rules, with_images),
+        cases,
+        threads=threads,
+        ahead=batch,
+        patience=Patience(ear.give_up_s),
+        name=_name,
     )
     with closing(ahead):
-        for case in cases:
-            reading = ahead.next(ear)
-            try:
-                truth, image = reading.result()
-            except UnreadableImage:
-                yield Job(case, None)  # scoring reads it again, and says why it cannot
-                continue
-            grey = None if rules.leave_out(case, truth) else network_map(predictor, image)
-            yield Job(case, grey, truth, image if with_images else None)
+        seen = _seen(predictor, ahead, ear)
+        yield from in_threads(partial(_job, predictor), seen, threads=1, behind=_BEHIND)
 
 
-def network_map(predictor: MapMaker, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The map of one RGB uint8 ``[H, W, 3]`` image as the PNG of ``decamo predict`` has it.
+@dataclass(frozen=True)
+class _Read:
+    """A case as it was read: its mask and image, and what the network takes of that.
 
-    Returns:
-        uint8 ``[H, W]``; 0 is background, 255 is object.
+    Nothing of a case that cannot be read: scoring reads it again, and says why.
     """
-    return np.rint(predictor.predict([image])[0] * 255).astype(np.uint8)
+
+    case: Case
+    truth: Truth | None = None
+    image: npt.NDArray[np.uint8] | None = None
+    prepared: PreparedImage | None = None
+
+
+def _read(predictor: MapMaker, rules: Rules, with_image: bool, case: Case) -> _Read:
+    if case.pair is None:
+        raise DataError(case.mask, "no image is known for it", "name the set by --dataset-path")
+    try:
+        truth, image = read_truth(case, with_image=True)
+    except UnreadableImage:
+        return _Read(case)
+    if image is None:
+        raise ValueError("want an image")
+    kept = image if with_image else None
+    if rules.leave_out(case, truth):
+        return _Read(case, truth, kept)
+    predictor.enter_thread()
+    return _Read(case, truth, kept, predictor.prepare(image))
+
+
+def _seen(
+    predictor: MapMaker, ahead: ReadAhead[Case, _Read], ear: Ear
+) -> Iterator[tuple[_Read, npt.NDArray[np.float32] | None]]:
+    """Each case with the network's logits, which alone are computed in this thread."""
+    while not ahead.over:
+        read = ahead.next(ear).result()
+        yield read, None if read.prepared is None else predictor.look([read.prepared])[0]
+
+
+def _job(predictor: MapMaker, seen: tuple[_Read, npt.NDArray[np.float32] | None]) -> Job:
+    """With the map as the PNG of ``decamo predict`` has it: 0 is background, 255 is object."""
+    read, logits = seen
+    if read.prepared is None or logits is None:
+        return Job(read.case, None, read.truth, read.image)
+    predictor.enter_thread()
+    probability = predictor.finish(logits, read.prepared.native)
+    grey = np.rint(probability * 255).astype(np.uint8)
+    return Job(read.case, grey, read.truth, read.image)
 
 
 def _name(case: Case) -> Path:
     return case.mask if case.pair is None else case.pair.image
-
-
-def _read(case: Case) -> _Read:
-    if case.pair is None:
-        raise DataError(case.mask, "no image is known for it", "name the set by --dataset-path")
-    truth, image = read_truth(case, with_image=True)
-    if image is None:
-        raise ValueError("want an image")
-    return truth, image

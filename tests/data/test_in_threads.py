@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from decamo.api.in_threads import in_threads
+from decamo.data.in_threads import in_threads
 
 
 def test_results_come_in_order_whoever_is_done_first() -> None:
