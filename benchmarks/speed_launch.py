@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,10 @@ class Builds:
         """This build, with the exported network."""
         return self._run(_OWN, "decamo", self.exported, images, "exported")
 
+    def imports(self) -> Command:
+        """Nothing but loading torch and timm: what no way to a checkpoint's network goes below."""
+        return self._timed([sys.executable, "-c", "import torch, timm"], _OWN)
+
     def maps(self, name: str) -> Path:
         """Where the maps of a build lie: ``old``, ``new`` or ``exported``."""
         return self.work / name
@@ -100,10 +105,12 @@ class Builds:
     ) -> Command:
         shutil.rmtree(self.maps(name), ignore_errors=True)
         words = [sys.executable, "-m", module, "predict", str(network), *map(str, images)]
-        # Both find their bytecode in a folder of this run, whose first round fills it.
+        return self._timed([*words, "--out", str(self.maps(name)), "--device", "cpu"], source)
+
+    def _timed(self, words: Sequence[str], source: Path) -> Command:
+        # All find their bytecode in a folder of this run, whose first round fills it.
         env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         env |= {"PYTHONPATH": str(source), "PYTHONPYCACHEPREFIX": str(self.work / "bytecode")}
-        words += ["--out", str(self.maps(name)), "--device", "cpu"]
         began = time.perf_counter()
         with subprocess.Popen(
             words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -127,9 +134,10 @@ def launch_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     if missing := _missing(args):
         return [], f"launch: skipped: {missing}"
     with Builds.of(args) as builds:
-        old, new, exported = _rounds(builds, builds.photos[:1])
+        old, new, exported, imports = _rounds(builds, builds.photos[:1], imports=True)
         ratios = [n.seconds / o.seconds for n, o in zip(new, old, strict=True)]
         others = [e.seconds / o.seconds for e, o in zip(exported, old, strict=True)]
+        floor = [i.seconds / o.seconds for i, o in zip(imports, old, strict=True)]
         huge = builds.work / "huge.jpg"
         _huge_photograph(huge)
         peaks = [way([huge]).mib for way in (builds.old, builds.new, builds.from_exported)]
@@ -138,6 +146,7 @@ def launch_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
         peak = f"peak memory, {_HUGE[0]:,} x {_HUGE[1]:,} px"
         return [
             line_of_rounds("launch", f"{what}, best_model.pth / before", ratios, _ONE_CHECKPOINT),
+            line_of_rounds("launch", "import torch and timm, nothing else / before", floor),
             line_of_rounds("launch", f"{what}, exported / before", others, _ONE_EXPORTED),
             line_of_rounds("launch", f"{peak}, best_model.pth / before", shares[:1], _HUGE_MEMORY),
             line_of_rounds("launch", f"{peak}, exported / before", shares[1:], _HUGE_MEMORY),
@@ -163,13 +172,24 @@ def _missing(args: argparse.Namespace) -> str:
     return f"give {', '.join(missing)}" if missing else ""
 
 
-def _rounds(builds: Builds, images: Sequence[Path]) -> list[list[Command]]:
-    """Commands of the earlier build, of this one, and of this one with the exported network."""
-    ways = (builds.old, builds.new, builds.from_exported)
+def _rounds(
+    builds: Builds, images: Sequence[Path], *, imports: bool = False
+) -> list[list[Command]]:
+    """Commands of the earlier build, of this one, and of this one with the exported network.
+
+    Args:
+        builds: the two.
+        images: to predict.
+        imports: whether loading the libraries alone is timed as well, as a fourth.
+    """
+    ways: list[Callable[[], Command]] = [
+        partial(way, images) for way in (builds.old, builds.new, builds.from_exported)
+    ]
+    ways += [builds.imports] if imports else []
     found: list[list[Command]] = [[] for _ in ways]
     for _ in range(builds.rounds + 1):
         for way, commands in zip(ways, found, strict=True):
-            commands.append(way(images))
+            commands.append(way())
     return [commands[1:] for commands in found]
 
 
