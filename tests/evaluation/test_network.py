@@ -67,6 +67,7 @@ def test_the_map_is_that_of_the_written_file(
     image = np.array(Image.open(cases[0].pair.image))
     write_probability(tmp_path / "map.png", predictor.predict([image])[0])
     (job,) = network_jobs(predictor, cases[:1], batch=1, threads=1)
+    assert isinstance(job.map, np.ndarray)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "map.png")), job.map)
 
 
