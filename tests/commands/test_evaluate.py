@@ -193,7 +193,8 @@ def test_expect_exits_with_1_where_a_score_or_the_protocol_moved(
     [
         (["--predictions", "x"], "--dataset-path"),
         (["--predictions", "x", "--masks", "x", "--dataset-path", "y"], "--dataset-path"),
-        (["a.pth", "--masks", "x"], "a.pth"),
+        (["a.pth", "--masks", "x"], "--masks: a network needs images"),
+        (["a.pth", "--dataset-path", "SCENES"], "a.pth"),
         (["--dataset-path", "SCENES"], "nothing to score"),
         (["--dataset-path", "SCENES", "--predictions", "A=x", "A=y"], "NAME=PATH"),
         (["--dataset-path", "SCENES", "--predictions", "x", "--compare", "x", "z"], "called z"),
