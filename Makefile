@@ -5,13 +5,14 @@ SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test test-all fast-tests lint style types docs pictures clean
+.PHONY: help setup demo test test-all coverage fast-tests lint style types docs pictures clean
 
 help:
 	@echo "make setup     a virtual environment in $(VENV) with everything in it"
 	@echo "make demo      get a small network stuck, diagnose it, get it off again (minutes, no GPU)"
 	@echo "make test      style, types and the fast tests"
 	@echo "make test-all  the long tests too"
+	@echo "make coverage  how much of the code the fast tests run, in all processes"
 	@echo "make docs      the documentation as a site, in site/"
 	@echo "make pictures  the README's pictures anew, from the demo (needs chromium)"
 	@echo "make clean     remove what the demo and the tests leave"
@@ -45,6 +46,12 @@ test: lint
 test-all: lint
 	$(PYTEST) -m ''
 
+# What fails is shown, and what was measured all the same.
+coverage: setup
+	rm -f .coverage .coverage.*
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n auto --dist worksteal; tests=$$?; \
+	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$tests
+
 docs: $(VENV)/.docs-ready
 	$(BIN)/mkdocs build --strict --quiet
 
@@ -57,4 +64,4 @@ pictures: setup
 	$(BIN)/python scripts/pictures.py demo --out docs/pictures
 
 clean:
-	rm -rf demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo site .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
