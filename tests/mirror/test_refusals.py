@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from decamo.api.mirroring import mirror_start
-from decamo.checkpoint.load_save import newest_of
+from decamo.checkpoint import load_save
 from decamo.errors import (
     AddressError,
     AddressUnreachable,
@@ -85,7 +85,7 @@ class TestBeginning:
 
     def test_one_of_damaged_manifests_is_refused(self, address: str, tmp_path: Path) -> None:
         publish(publisher(address), run_folder(tmp_path / "a"), 3)
-        for path in (tmp_path / "elsewhere" / "run").glob("manifest*"):
+        for path in (tmp_path / "elsewhere" / "run").glob("mirror-*.json"):
             path.write_bytes(b"{}")
         with pytest.raises(AddressError, match="no manifest is whole; name another --mirror"):
             begin(address, tmp_path / "b", [])
@@ -96,11 +96,16 @@ class TestBeginning:
         with pytest.raises(AddressError, match="no checkpoint there is whole"):
             begin(address, tmp_path / "b", [], resume=True)
 
-    def test_damaged_checkpoints_here_count_as_none(self, address: str, tmp_path: Path) -> None:
+    def test_damaged_checkpoints_here_count_as_none(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "a").mkdir()
         (tmp_path / "a" / "last.pth").write_bytes(b"half")
-        with pytest.raises(CheckpointDamaged):
-            newest_of(RunFolder(tmp_path / "a"))
+
+        def damaged(_: RunFolder) -> None:
+            raise CheckpointDamaged(tmp_path, "it ends too early", "name another")
+
+        monkeypatch.setattr(load_save, "newest_of", damaged)
         assert beginning._position_in(RunFolder(tmp_path / "a")) is None
 
     def test_a_run_that_leaves_its_mirror_says_so(self, address: str, tmp_path: Path) -> None:
@@ -168,7 +173,7 @@ class TestPublishing:
         monkeypatch.setattr(by._remote, "remove", remove)
         serials = [publish(by, root, step).serial for step in (1, 2, 3, 4)]
         assert serials == [1, 2, 3, 4]
-        there = {path.name for path in (tmp_path / "elsewhere" / "run").glob("manifest*")}
+        there = {path.name for path in (tmp_path / "elsewhere" / "run").glob("mirror-*.json")}
         assert there == {manifest_name(serial) for serial in serials}
 
     def test_a_manifest_of_other_content_is_none(self, address: str, tmp_path: Path) -> None:
