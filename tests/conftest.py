@@ -13,6 +13,10 @@ import pytest
 import torch
 
 from decamo.data.scenes import write_scenes
+from tests.killed_workers import HOOK, save_now_and_then
+
+if "COVERAGE_PROCESS_CONFIG" in os.environ:  # `make coverage`
+    os.environ[HOOK] = f"{save_now_and_then.__module__}.{save_now_and_then.__name__}"
 
 
 def pytest_sessionstart() -> None:
