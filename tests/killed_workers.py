@@ -1,4 +1,4 @@
-"""Not a test: what processes that are killed have run is saved for coverage, before or now and then.
+"""Not a test: what killed processes have run is saved for coverage, before or now and then.
 
 Ray ends its workers while they wait in C++ for a task, where Python hears of no signal. Our own are
 killed when nobody needs them any more, though they would end by themselves soon.
