@@ -13,13 +13,11 @@ import pytest
 import torch
 
 from decamo.data.scenes import write_scenes
-from tests.killed_workers import measure_killed_workers
 
 
 def pytest_sessionstart() -> None:
     """Nothing of what collecting makes is garbage; nothing is reported to anybody's server."""
     gc.disable()
-    measure_killed_workers()
     # OpenVINO does so by a process of its own at each import, where this can be imported.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
