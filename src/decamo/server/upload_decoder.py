@@ -121,11 +121,11 @@ class UploadDecoder:
         return self._pipe
 
     def _end(self) -> None:
-        if self._pipe is not None:
-            self._pipe.close()
         if self._process is not None:
             self._process.kill()
             self._process.join()
+        if self._pipe is not None:
+            self._pipe.close()
         self._process = self._pipe = None
 
 
