@@ -13,6 +13,7 @@ from decamo.api.exporting import _spread
 from decamo.api.run_place import _is_generated
 from decamo.api.sharing import _read
 from decamo.errors import DataError, SettingsError, StorageError
+from decamo.inference.items import Item
 from decamo.races import race as racing
 from decamo.races.race import Race, one_by_one
 from decamo.storage.foreign_pickle import _counts, _device, _size
@@ -151,7 +152,7 @@ class TestARace:
         race = object.__new__(Race)
         race.branches = self.branches("a", "b", "c")
         lost = [SimpleNamespace(name="a", lost="its memory ran out"), SimpleNamespace(lost=None)]
-        race.trials = lambda *_: iter([(lost[0], ""), (lost[1], "one"), (lost[1], "two")])  # type: ignore[assignment,list-item]
+        race.trials = lambda *_: iter([(lost[0], ""), (lost[1], "one"), (lost[1], "two")])  # type: ignore[assignment]
         race.say, race.course, race.on_event = said.append, None, lambda *_: None  # type: ignore[assignment]
         assert race._rung(SimpleNamespace(todo=["a"], rung=1)) == "one"  # type: ignore[arg-type]
         assert said == ["a: out of the race: its memory ran out"]
@@ -175,7 +176,7 @@ def test_a_picture_that_cannot_be_put_in_its_place_is_told(
 
     work = object.__new__(image_work.ImageWork)
     object.__setattr__(work, "staging", tmp_path)
-    item = image_work.Item(tmp_path / "a.jpg", *(tmp_path / f"{n}.png" for n in "mos"))
+    item = Item(tmp_path / "a.jpg", *(tmp_path / f"{n}.png" for n in "mos"))
     monkeypatch.setattr(image_work, "replace", fail)
 
     def place() -> None:

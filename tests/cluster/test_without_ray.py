@@ -1,6 +1,7 @@
 """What tasks, workers and the session do of themselves: a desk in this process, no cluster."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -139,7 +140,7 @@ class TestAWorker:
         crew = object.__new__(RayWorkers)
         crew._hands, crew._say, crew._idle_since = [], said.append, None
         now = [5.0]
-        monkeypatch.setattr(ray_workers.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
         for now[0] in (5.0, 60.0, 66.0, 200.0, 300.0):
             crew._grumble()
         assert said == ["no worker has begun yet: the cluster has no room; see `ray status`"]

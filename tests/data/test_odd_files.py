@@ -16,6 +16,7 @@ from decamo.data import annotations, dataset, finding
 from decamo.data.dataset import BatchReader, Errand
 from decamo.data.decoding import header_of, is_wide_file
 from decamo.data.folder_pairs import folder_pairs_among, side_by_side
+from decamo.data.inside.inner_path import entries_of as entries_of_disk
 from decamo.data.layouts import find_pairs
 from decamo.data.packed_names import PackedNames
 from decamo.data.pixel_range import WideLook, declared_range, scale_words
@@ -73,7 +74,7 @@ class TestFolders:
         pictures(tmp_path / "set" / "Imgs", "a.jpg")
         pictures(tmp_path / "set" / "GT", "a.png")
         (tmp_path / "lost+found").mkdir()
-        real = finding.entries_of
+        real = entries_of_disk
 
         def entries_of(folder: Path) -> Any:
             if folder.name == "lost+found":
@@ -180,7 +181,7 @@ class TestReadingForABatch:
 
 def test_rings_of_equal_ends_are_thinned_by_the_distance_from_there() -> None:
     """A ring that comes back through its first corner, as two squares that touch do."""
-    ring = [(0, 0), (4, 0), (4, 4), (0, 4)]
+    ring: list[tuple[float, float]] = [(0, 0), (4, 0), (4, 4), (0, 4)]
     assert thinned(ring, 0.5) == ring
     assert thinned([(0, 0), (2, 0), (4, 0), (4, 4), (0, 4)], 0.5) == ring
 

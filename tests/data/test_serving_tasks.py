@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from decamo.data import worker_process
-from decamo.data.worker_process import NO_MEMORY, Answer, framed, frames, serve_tasks
+from decamo.data.deaths import NO_MEMORY
+from decamo.data.worker_process import Answer, framed, frames, serve_tasks
 
 
 class Stubborn(Exception):
@@ -126,6 +128,6 @@ def test_without_its_parent_it_leaves_though_the_line_is_open(
 
 
 def test_where_signals_cannot_be_held_back_they_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(worker_process.signal, "pthread_sigmask")
+    monkeypatch.delattr(signal, "pthread_sigmask")
     with worker_process._signals_held():
         pass

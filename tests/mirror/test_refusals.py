@@ -195,7 +195,7 @@ class TestPublishing:
         """A file that is open there cannot be replaced by the next save."""
         root = run_folder(tmp_path / "a")
         with monkeypatch.context() as patch:
-            patch.setattr(held_files.os, "name", "nt")
+            patch.setattr("os.name", "nt")
             one = held_files._opened(root / "last.pth", "last.pth")
         (root / "last.pth").write_bytes(b"another")
         with one.file as file:

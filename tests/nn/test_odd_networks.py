@@ -2,18 +2,17 @@
 
 import json
 import platform
-from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import huggingface_hub
 import pytest
-import segmentation_models_pytorch as smp
+import segmentation_models_pytorch as smp  # type: ignore[import-untyped]
 import timm
 import torch
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-from timm.layers import resample_abs_pos_embed
+from timm.layers.pos_embed import resample_abs_pos_embed
 from timm.models import efficientformer
 from torch import Tensor, nn
 
@@ -123,7 +122,7 @@ class TestPublishedWeights:
         return held
 
     def test_that_timm_has_for_its_own_size_alone_are_taken(self, donor: dict[str, Any]) -> None:
-        options = {"img_size": 160}
+        options: dict[str, Any] = {"img_size": 160}
         net = timm.create_model(NAME, features_only=True, **options)
         load_pretrained(net, NAME, options)
         for key, value in net.state_dict().items():
@@ -238,6 +237,11 @@ class TestLibraries:
         assert library_networks._processor(str(tmp_path)) == ((0.1, 0.2, 0.3), (1, 1, 1))
 
 
+class _Answer(NamedTuple):
+    hidden: Tensor
+    logits: Tensor
+
+
 class Fails(nn.Module):
     """A network that raises in one of its modes."""
 
@@ -253,7 +257,7 @@ class Fails(nn.Module):
 
 
 def adapted(net: nn.Module) -> ForeignNetwork:
-    held = {"network": "theirs", "kind": "registered"}
+    held: Any = {"network": "theirs", "kind": "registered"}
     return ForeignNetwork(net, held, size=64, mean=(0.5,) * 3, std=(0.5,) * 3)
 
 
@@ -271,7 +275,7 @@ class TestNetworksOfOthers:
         assert caught.value is error
 
     def test_may_answer_by_a_named_tuple(self) -> None:
-        answer = namedtuple("answer", "hidden logits")(torch.zeros(1, 7), torch.ones(1, 1, 4, 4))
+        answer = _Answer(torch.zeros(1, 7), torch.ones(1, 1, 4, 4))
         assert torch.equal(read_answer(answer, "logits").logits, torch.ones(1, 1, 4, 4))
 
     def test_whose_answer_comes_from_nowhere_is_no_probability(self) -> None:

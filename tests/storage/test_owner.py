@@ -258,7 +258,7 @@ class TestWithoutHelpFromTheFileSystem:
 
 class TestWhoComesMeanwhile:
     def test_a_quicker_one_is_seen(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        real, quicker, said = owner.create_owner_file, [over()], list[str]()
+        real, quicker, said = owner_file.create_owner_file, [over()], list[str]()
 
         def create(path: Path, holder: Holder) -> Any:
             if quicker:
@@ -274,7 +274,7 @@ class TestWhoComesMeanwhile:
     def test_a_third_one_that_came_while_this_one_looked_is_seen(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real, third, clock = owner.create_owner_file, [over()], Time()
+        real, third, clock = owner_file.create_owner_file, [over()], Time()
 
         def create(path: Path, holder: Holder) -> Any:
             made = real(path, holder)
@@ -290,7 +290,7 @@ class TestWhoComesMeanwhile:
     def test_one_that_ends_before_its_file_is_read(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real, gone = owner.owner_numbers, [{5}]
+        real, gone = owner_file.owner_numbers, [{5}]
         monkeypatch.setattr(owner, "owner_numbers", lambda at: gone.pop() if gone else real(at))
         with own(tmp_path, say=quiet):
             assert [p.name for p in tmp_path.iterdir()] == [".owner-0001"]
@@ -299,7 +299,7 @@ class TestWhoComesMeanwhile:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         parent, said = replace(Holder.this(), process=os.getppid(), started=""), list[str]()
-        path, real = left_by(tmp_path, replace(parent, locked=True)), owner.holder_in
+        path, real = left_by(tmp_path, replace(parent, locked=True)), owner_file.holder_in
 
         def holder_in(path: Path) -> Holder | None:
             found = real(path)

@@ -145,7 +145,8 @@ class TestDatabases:
         assert held(path, "scores 2").all("SELECT x FROM t") == []
 
     def test_in_use_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        path, real = tmp_path / "a.db", sqlite3.connect
+        path: Path = tmp_path / "a.db"
+        real: Any = sqlite3.connect
         held(path, "scores 1")._base.close()
         monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: real(*a, timeout=0.01, **k))
         other = real(path, isolation_level=None)

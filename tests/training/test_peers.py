@@ -219,7 +219,7 @@ def test_a_broken_collective_says_what_another_one_ended_of(
     first, second = _pair()
     first.keeps = True
     with monkeypatch.context() as patch:
-        patch.setattr(module.time, "sleep", lingered.append)
+        patch.setattr(time, "sleep", lingered.append)
         first.leave(ZeroDivisionError("division by zero"))
     assert lingered == [module._LINGER_S]
     assert "ended in the start: ZeroDivisionError: division by zero" in str(_broken(second))

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from decamo.data.inside import coco, located, tables, zipped
+from decamo.data.inside import located, tables, zipped
 from decamo.data.inside.coco import open_coco
 from decamo.data.inside.inner_path import same_content
 from decamo.data.inside.labelme import open_labelme, read_labelme, seems_labelme
+from decamo.data.inside.mask_bytes import EXTENSION
 from decamo.data.inside.tables import open_shard, read_cell
 from decamo.data.inside.yolo import image_of_labels, read_yolo, seems_yolo
 from decamo.data.inside.zipped import bytes_at, entries_at, open_archive, stat_at
@@ -112,15 +113,15 @@ class TestCoco:
     def test_run_lengths_and_names_that_cannot_be(self, tmp_path: Path) -> None:
         path = tmp_path / "a.json"
         path.write_text(json.dumps(held_coco()))
-        plain = open_coco(path).read(f"a{coco.EXTENSION}")
+        plain = open_coco(path).read(f"a{EXTENSION}")
         assert np.asarray(Image.open(io.BytesIO(plain))).tolist() == [[0, 255, 255], [0, 255, 255]]
         with pytest.raises(FileNotFoundError, match="no such image in the annotations"):
-            open_coco(path).read(f"b{coco.EXTENSION}")
+            open_coco(path).read(f"b{EXTENSION}")
         segment = {"size": [2, 3], "counts": [2, 4.0]}
         part = {"id": 1, "image_id": 1, "segmentation": segment}
         path.write_text(json.dumps(held_coco(annotations=[part])))
         with pytest.raises(UnreadableImage, match="run lengths that are no whole numbers"):
-            open_coco(path).read(f"a{coco.EXTENSION}")
+            open_coco(path).read(f"a{EXTENSION}")
 
 
 def labelme(folder: Path, *shapes: Any, **changes: Any) -> Path:
