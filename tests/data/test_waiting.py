@@ -183,10 +183,11 @@ def test_want_of_threads_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 _STUCK = """
-import sys
+import signal, sys
 from pathlib import Path
 from decamo.data.read_ahead import patient_read
 from decamo.data.waiting import Ear
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job with & ignores it
 print("reading", flush=True)
 patient_read(Path.read_bytes, Path(sys.argv[1]), Ear())
 """
