@@ -5,7 +5,7 @@ SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test test-all fast-tests lint style types docs pictures clean
+.PHONY: help setup demo test test-all lint style types docs pictures clean
 
 help:
 	@echo "make setup     a virtual environment in $(VENV) with everything in it"
@@ -31,19 +31,29 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	@DECAMO=$(BIN)/decamo SEED=$(SEED) sh scripts/demo.sh
 
-lint: setup
+lint: style types
+
+style: setup
 	$(BIN)/ruff format --check src tests benchmarks scripts notebooks train_ultimate.py
 	$(BIN)/ruff check src tests benchmarks scripts notebooks train_ultimate.py
+
+types: setup
 	$(BIN)/mypy
 
 # A process a core, each with one thread: more would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-test: lint
-	$(PYTEST)
+# mypy has one thread, and tests wait now and then: it runs beside them and is heard after them.
+BESIDE_TYPES = @$(BIN)/mypy >$(VENV)/types 2>&1 & types=$$!; \
+  trap 'kill $$types; exit 130' INT TERM; \
+  echo "$(1)"; $(1); tests=$$?; \
+  wait $$types; types=$$?; echo mypy; cat $(VENV)/types; exit $$((tests | types))
 
-test-all: lint
-	$(PYTEST) -m ''
+test: style
+	$(call BESIDE_TYPES,$(PYTEST))
+
+test-all: style
+	$(call BESIDE_TYPES,$(PYTEST) -m '')
 
 docs: $(VENV)/.docs-ready
 	$(BIN)/mkdocs build --strict --quiet
