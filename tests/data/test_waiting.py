@@ -26,6 +26,12 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a wait is, these tests' clock says, or nobody asks."""
+    monkeypatch.setattr("decamo.data.read_ahead.LISTEN_S", 0.01)
+
+
 @pytest.fixture
 def fifo(tmp_path: Path) -> Iterator[Path]:
     """A file that nobody writes: whoever opens it to read waits without end."""
