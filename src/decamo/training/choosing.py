@@ -279,7 +279,8 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(path, str(error), "give --config a readable TOML file") from error
+        got = getattr(error, "strerror", None) or str(error)
+        raise SettingsError(path, got, "give --config a readable TOML file") from error
     except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         raise SettingsError(path, f"not TOML: {error}", "mend that line") from error
 
