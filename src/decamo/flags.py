@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, fields
 from itertools import chain
@@ -36,6 +37,10 @@ __all__ = [
 ]
 
 
+_VERB = "VERB"  # metavar of the second word of a command
+_CHOICE = re.compile(r"invalid choice: (?P<got>.*?) \(choose from (?P<choices>.*)\)", re.DOTALL)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are one line, with the nearest flag as remedy."""
 
@@ -64,7 +69,15 @@ class Parser(argparse.ArgumentParser):
         what, _, got = message.removeprefix("argument ").partition(": ")
         if not message.startswith("argument "):  # it speaks of the whole line, not of one flag
             what, got = self.prog, message
-        raise SettingsError(what.split("/")[0], got, f"see {self.prog} --help")
+        if what == _VERB:
+            what = self.prog
+        remedy = f"see {self.prog} --help"
+        if choice := _CHOICE.fullmatch(got):
+            got = f"got {choice['got']}"
+            choices = [word.strip("'\"") for word in choice["choices"].split(", ")]
+            close = difflib.get_close_matches(choice["got"].strip("'\""), choices, n=1)
+            remedy = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}"
+        raise SettingsError(what.split("/")[0], got, remedy)
 
 
 def actions_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -12,7 +12,7 @@ import pytest
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 
-from decamo.cluster import OnRay, ray_desk, ray_session, ray_tasks, ray_workers
+from decamo.cluster import OnRay, ray_desk, ray_session, ray_tasks
 from decamo.cluster.nodes import Node
 from decamo.cluster.ray_desk import DeskLine, _Desk
 from decamo.cluster.ray_session import check_software, connected

@@ -1,6 +1,7 @@
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -177,11 +178,12 @@ def _some(settings: TrainSettings, steps: int) -> None:
     list(prepared.trainer.run())
 
 
-def _worker(rank: int, port: int, plain: dict[str, dict[str, Any]]) -> None:
+def _worker(rank: int, runs: list[tuple[int, dict[str, dict[str, Any]]]]) -> None:
     torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
-                   "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # fmt: skip
-    _train(from_plain(plain))
+    for port, plain in runs:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
+                       "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # fmt: skip
+        _train(from_plain(plain))
 
 
 def _free_port() -> int:
@@ -190,9 +192,19 @@ def _free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def test_two_processes_train_what_one_trains_with_twice_the_micro_batch(
-    scenes: Path, tmp_path: Path
-) -> None:
+@dataclass(frozen=True)
+class Both:
+    """The same run by one process and, all of it or its end, by two."""
+
+    one: TrainSettings
+    two: TrainSettings
+
+    def ends(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        one, two = (load_sealed(s.run.checkpoint_dir / "last.pth") for s in (self.one, self.two))
+        return one, two
+
+
+def _halves(scenes: Path, root: Path) -> Both:
     """11 images in global micro-batches of 2: the last share of one process is empty."""
     # Adam's first steps divide tiny gradients by themselves; plain rates keep rounding small.
     short = {
@@ -202,17 +214,49 @@ def test_two_processes_train_what_one_trains_with_twice_the_micro_batch(
         "lr": 1e-5,
         "stage2_lr": 1e-5,
     }
-    two = tiny_settings(scenes, tmp_path / "two",
-                        schedule=short | {"batch_size": 1, "stage2_batch_size": 1})  # fmt: skip
-    one = tiny_settings(scenes, tmp_path / "one",
-                        schedule=short | {"batch_size": 2, "stage2_batch_size": 2})  # fmt: skip
-    for settings in (two, one):
-        settings.run.checkpoint_dir.mkdir()
-    _train(one)
-    mp.spawn(  # type: ignore[attr-defined]
-        _worker, args=(_free_port(), to_plain(two)), nprocs=2
+    one, two = (
+        tiny_settings(scenes, root / f"of-{images}",
+                      schedule=short | {"batch_size": images, "stage2_batch_size": images})
+        for images in (2, 1)
+    )  # fmt: skip
+    return Both(one, two)
+
+
+def _moved(scenes: Path, root: Path) -> Both:
+    """Begun alone, stopped in the middle of an epoch, and to go on with two processes."""
+    schedule = {
+        "epochs": 2, "stage1_epochs": 1, "batch_size": 3, "stage2_batch_size": 3,
+        "accumulation_steps": 2, "lr": 1e-5, "stage2_lr": 1e-5,
+    }  # fmt: skip
+    alone, moved = (
+        tiny_settings(scenes, root / name, schedule=schedule) for name in ("alone", "moved")
     )
-    a, b = (load_sealed(tmp_path / name / "last.pth") for name in ("one", "two"))
+    moved.run.checkpoint_dir.mkdir()
+    _some(moved, 1)
+    last = moved.run.checkpoint_dir / "last.pth"
+    assert load_checkpoint(last).position.micro == 2  # of the four of its first epoch
+    onward = from_plain(merged(to_plain(moved), {"run": {"resume_from": str(last)}}))
+    return Both(alone, onward)
+
+
+@pytest.fixture(scope="module")
+def trained(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Both, Both]:
+    """Two processes, which take long to start, train one run after the other."""
+    root = tmp_path_factory.mktemp("processes")
+    halves, moved = _halves(scenes, root), _moved(scenes, root)
+    halves.two.run.checkpoint_dir.mkdir()
+    for both in (halves, moved):
+        both.one.run.checkpoint_dir.mkdir()
+        _train(both.one)
+    runs = [(_free_port(), to_plain(both.two)) for both in (halves, moved)]
+    mp.spawn(_worker, args=(runs,), nprocs=2)  # type: ignore[attr-defined]
+    return halves, moved
+
+
+def test_two_processes_train_what_one_trains_with_twice_the_micro_batch(
+    trained: tuple[Both, Both],
+) -> None:
+    a, b = trained[0].ends()
     assert a["position"] == b["position"]
     assert a["history"][-1]["loss"] == pytest.approx(b["history"][-1]["loss"], rel=1e-3)
     assert a["history"][-1]["iou"] == pytest.approx(b["history"][-1]["iou"], abs=1e-3)
@@ -223,26 +267,9 @@ def test_two_processes_train_what_one_trains_with_twice_the_micro_batch(
 
 
 def test_other_device_counts_keep_the_plan_and_the_images_of_each_step(
-    scenes: Path, tmp_path: Path
+    trained: tuple[Both, Both],
 ) -> None:
-    """Begun alone, stopped in the middle of an epoch, and gone on with two processes."""
-    schedule = {
-        "epochs": 2, "stage1_epochs": 1, "batch_size": 3, "stage2_batch_size": 3,
-        "accumulation_steps": 2, "lr": 1e-5, "stage2_lr": 1e-5,
-    }  # fmt: skip
-    alone = tiny_settings(scenes, tmp_path / "alone", schedule=schedule)
-    moved = tiny_settings(scenes, tmp_path / "moved", schedule=schedule)
-    for settings in (alone, moved):
-        settings.run.checkpoint_dir.mkdir()
-    _train(alone)
-    _some(moved, 1)
-    last = tmp_path / "moved" / "last.pth"
-    assert load_checkpoint(last).position.micro == 2  # of the four of its first epoch
-    onward = merged(to_plain(moved), {"run": {"resume_from": str(last)}})
-    mp.spawn(  # type: ignore[attr-defined]
-        _worker, args=(_free_port(), onward), nprocs=2
-    )
-    a, b = (load_sealed(tmp_path / name / "last.pth") for name in ("alone", "moved"))
+    a, b = trained[1].ends()
     assert a["position"] == b["position"]
     assert len(a["ledger"]) == len(b["ledger"]) == 1  # no branch
     for name, weight in a["model"].items():
