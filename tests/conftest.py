@@ -3,9 +3,14 @@
 import gc
 import multiprocessing
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that needs the network is wrong
 
@@ -41,6 +46,21 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_power_cut() -> Iterator[None]:
+    """Files stay in memory a while: no test pulls the plug, and waits for disks take minutes."""
+    to_disk = os.fsync
+
+    def fsync(fd: "FileDescriptorLike") -> None:
+        mode = os.fstat(fd if isinstance(fd, int) else fd.fileno()).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            to_disk(fd)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        yield
 
 
 @pytest.fixture(autouse=True)

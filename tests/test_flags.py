@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 import decamo
 from decamo.errors import CheckpointMissing, SettingsError, StorageError
-from decamo.flags import Parser, add_settings, write_json
+from decamo.flags import _WORDS_ELSEWHERE, Parser, _flags_of, add_settings, write_json
 from decamo.recipes import RECIPES
 from decamo.settings import TrainSettings, flag_of
 from decamo.settings.plain import SECTIONS, section_of, to_plain
@@ -196,6 +196,10 @@ class TestMistakes:
             ("--deep-supervison", "--deep-supervision"),
             ("--resume-form", "--resume-from"),
             ("--min_lr", "--min-lr"),
+            ("--wd", "--weight-decay"),
+            ("--output_dir", "--checkpoint-dir"),
+            ("--model", "--network or --backbone"),
+            ("--batch=8", "--batch-size"),
         ],
     )
     def test_unknown_flag_suggests_the_nearest(self, typed: str, meant: str) -> None:
@@ -207,6 +211,10 @@ class TestMistakes:
 
     def test_unknown_flag_without_a_near_one_points_to_help(self) -> None:
         assert refusal(lambda: parse("--zzz")).remedy == "see decamo train --help"
+
+    def test_each_word_of_other_programs_leads_to_flags_that_there_are(self) -> None:
+        elsewhere = {"--out"}  # of predict, export, adopt: train calls it --checkpoint-dir
+        assert set(_WORDS_ELSEWHERE) == elsewhere | set(_WORDS_ELSEWHERE) & set(_flags_of(parser()))
 
     def test_flags_are_never_abbreviated(self) -> None:
         # Else a flag that is added later could change what an old command means.

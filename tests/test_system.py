@@ -1,11 +1,13 @@
 import ctypes
 import errno
 import fcntl
+import json
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -269,6 +271,111 @@ def test_windows_asks_its_kernel_and_never_sends_ctrl_c(
     assert process(12) is None
     monkeypatch.setattr(ctypes, "get_last_error", lambda: 5)
     assert process(12) == Process(12)
+
+
+def test_the_kernels_handles_are_as_wide_as_a_pointer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        def __init__(self, name: str, *, use_last_error: bool) -> None:
+            assert (name, use_last_error) == ("kernel32", True)
+            self.OpenProcess, self.GetCurrentProcess = SimpleNamespace(), SimpleNamespace()
+
+    monkeypatch.setattr(ctypes, "WinDLL", Library, raising=False)
+    kernel = system._kernel()
+    kinds = [kernel.OpenProcess.restype, kernel.GetCurrentProcess.restype]
+    assert kinds == [ctypes.c_void_p] * 2
+
+
+class TestSystemsWithoutProc:
+    """As macOS: what a process and a boot are is asked of programs."""
+
+    @pytest.fixture(autouse=True)
+    def darwin(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(system, "_SYSTEM", "darwin")
+
+        def missing(*_: object, **__: object) -> None:
+            raise FileNotFoundError(2, "no /proc")
+
+        monkeypatch.setattr(Path, "read_text", missing)
+        monkeypatch.setattr(Path, "readlink", missing)
+
+    def test_a_start_is_asked_of_ps(self, child: subprocess.Popen[bytes]) -> None:
+        found = process(child.pid)
+        assert found == process(child.pid)
+        assert found is not None
+        assert len(found.started.split()) == 5  # Sun Nov 29 12:51:43 2026
+        child.kill()
+        child.wait()
+        assert process(child.pid) is None
+
+    @pytest.mark.parametrize("error", [FileNotFoundError(), subprocess.TimeoutExpired("ps", 10)])
+    def test_without_an_answer_nothing_is_known(
+        self, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(subprocess, "run", fail)
+        assert process(os.getpid()) == Process(os.getpid())
+        assert (system.boot_id(), system.pid_space()) == ("", "")
+
+    def test_a_boot_is_asked_of_sysctl(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[list[str]] = []
+
+        def run(words: list[str], **_: object) -> SimpleNamespace:
+            asked.append(words)
+            return SimpleNamespace(stdout=b"7B2C-11\n")
+
+        monkeypatch.setattr(subprocess, "run", run)
+        assert system.boot_id() == "7B2C-11"
+        assert asked == [["sysctl", "-n", "kern.bootsessionuuid"]]
+        monkeypatch.setattr(system, "_SYSTEM", "linux")
+        assert system.boot_id() == ""
+        assert len(asked) == 1
+
+
+def test_a_process_of_another_user_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "kill", refuse)
+    assert process(os.getpid()) is not None
+
+
+@pytest.mark.parametrize("text", ["", "1 (a) S 1", "4 (x) y) Z " + "0 " * 30])
+def test_what_the_kernel_says_may_be_short(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+    assert process(os.getpid()) == (None if " Z " in text else Process(os.getpid()))
+
+
+def test_where_nobody_says_which_cores_are_ours_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert system.cores() == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert system.cores() == 1
+
+
+def test_a_thread_leaves_signals_alone() -> None:
+    before = [signal.getsignal(number) for number in stop_signals()]
+    one = threading.Thread(target=ignore_stop_signals)
+    one.start()
+    one.join()
+    assert [signal.getsignal(number) for number in stop_signals()] == before
+
+
+def test_a_folder_that_is_gone_cannot_be_synced(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "none")
+
+
+def test_torchrun_is_told_in_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "error.json"))
+    system.tell_torchrun("the budget is spent")
+    told = json.loads((tmp_path / "error.json").read_text())
+    assert told["message"]["message"] == "the budget is spent"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "none" / "error.json"))
+    system.tell_torchrun("the budget is spent")  # torchrun then says less
+    assert [path.name for path in tmp_path.iterdir()] == ["error.json"]
 
 
 def test_peak_memory_is_in_bytes(windows: None, monkeypatch: pytest.MonkeyPatch) -> None:

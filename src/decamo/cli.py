@@ -7,6 +7,7 @@ standard output ends no run (see ``streams``).
 """
 
 import argparse
+import difflib
 import importlib
 import signal
 import sys
@@ -110,7 +111,11 @@ class Program:
             return 0
         name, *rest = words
         if name not in self.commands:
-            raise SettingsError(name, "no such command", f"choose from {', '.join(self.commands)}")
+            close = difflib.get_close_matches(name, self.commands, n=1)
+            remedy = (
+                f"did you mean {close[0]}?" if close else f"choose from {', '.join(self.commands)}"
+            )
+            raise SettingsError(name, "no such command", remedy)
         # Imported when asked for: `decamo --help` should not wait for torch.
         command = importlib.import_module(f"{self.package}.{name}")
         flags = importlib.import_module("decamo.flags")

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, fields
 from itertools import chain
@@ -36,6 +37,10 @@ __all__ = [
 ]
 
 
+_VERB = "VERB"  # metavar of the second word of a command
+_CHOICE = re.compile(r"invalid choice: (?P<got>.*?) \(choose from (?P<choices>.*)\)", re.DOTALL)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are one line, with the nearest flag as remedy."""
 
@@ -54,7 +59,7 @@ class Parser(argparse.ArgumentParser):
         read = self.parse_known_intermixed_args if loose else self.parse_known_args
         known, unknown = read(argv)
         if unknown:
-            close = difflib.get_close_matches(unknown[0].partition("=")[0], _flags_of(self), n=2)
+            close = _nearest(unknown[0].partition("=")[0], _flags_of(self))
             remedy = f"did you mean {' or '.join(close)}?" if close else f"see {self.prog} --help"
             raise SettingsError(unknown[0], f"unknown to {self.prog}", remedy)
         return known
@@ -64,7 +69,15 @@ class Parser(argparse.ArgumentParser):
         what, _, got = message.removeprefix("argument ").partition(": ")
         if not message.startswith("argument "):  # it speaks of the whole line, not of one flag
             what, got = self.prog, message
-        raise SettingsError(what.split("/")[0], got, f"see {self.prog} --help")
+        if what == _VERB:
+            what = self.prog
+        remedy = f"see {self.prog} --help"
+        if choice := _CHOICE.fullmatch(got):
+            got = f"got {choice['got']}"
+            choices = [word.strip("'\"") for word in choice["choices"].split(", ")]
+            close = difflib.get_close_matches(choice["got"].strip("'\""), choices, n=1)
+            remedy = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}"
+        raise SettingsError(what.split("/")[0], got, remedy)
 
 
 def actions_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
@@ -78,6 +91,41 @@ def actions_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 def _flags_of(parser: argparse.ArgumentParser) -> list[str]:
     return [flag for action in actions_of(parser) for flag in action.option_strings]
+
+
+# What other programs of the field call their flags; by spelling alone `--wd` would be `--seed`.
+_WORDS_ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+    "--checkpoint-dir": ("out", "output-dir", "save-dir", "work-dir", "run-dir", "log-dir"),
+    "--out": ("output-dir", "save-dir", "work-dir", "dest", "target"),
+    "--dataset-path": ("data", "data-dir", "data-path", "data-root", "dataset", "root", "dataroot"),
+    "--img-size": ("image-size", "size", "input-size", "imgsz", "trainsize", "resolution"),
+    "--num-workers": ("workers", "nworkers", "j"),
+    "--batch-size": ("batch", "bs", "batchsize"),
+    "--accumulation-steps": ("accumulate", "grad-accum", "gradient-accumulation-steps"),
+    "--epochs": ("num-epochs", "max-epochs", "epoch", "n-epochs"),
+    "--lr": ("learning-rate", "base-lr", "lrate"),
+    "--weight-decay": ("wd", "decay"),
+    "--precision": ("amp", "fp16", "bf16", "half", "mixed-precision", "autocast"),
+    "--device": ("gpu", "gpus", "cuda", "gpu-id"),
+    "--network": ("model", "arch", "net", "model-name"),
+    "--backbone": ("encoder", "model", "arch", "backbone-name"),
+    "--backbone-weights": ("pretrained-weights", "pretrain", "encoder-weights"),
+    "--resume-from": ("load", "ckpt", "checkpoint", "resume-path", "weights"),
+    "--val-fraction": ("val-split", "validation-split", "val-ratio"),
+    "--tracker": ("logger", "report-to", "wandb", "tensorboard"),
+    "--use-ema": ("ema", "model-ema"),
+    "--clip-grad": ("grad-clip", "clip-norm", "max-grad-norm", "gradient-clip-val", "clip"),
+}  # fmt: skip
+
+
+def _nearest(given: str, flags: Sequence[str]) -> list[str]:
+    """At most two of ``flags`` that ``given`` may have meant: by meaning, else by spelling."""
+    word = given.lstrip("-").replace("_", "-").lower()
+    meant = [f for f, words in _WORDS_ELSEWHERE.items() if word in words and f in flags]
+    if meant:
+        return meant[:2]
+    names = {flag.lstrip("-"): flag for flag in flags}
+    return [names[name] for name in difflib.get_close_matches(word, names, n=2)]
 
 
 def add_views(add: Callable[..., Any]) -> None:

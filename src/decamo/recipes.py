@@ -1,4 +1,4 @@
-"""Named settings: the seed's options 1 to 3, and the demo. Plain values, as in a config file.
+"""Named settings, plain values as in a config file: the action plan's options 1 to 3, the demo.
 
 Options 1 to 3 keep the numbers of the action plan that this project grew from; a recipe holds
 all of an option's flags but its paths. The demo's numbers are measured: see ``make demo``.

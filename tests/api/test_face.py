@@ -24,7 +24,7 @@ TINY = {
     "num_experts": 2,
     "pretrained": False,
     "device": "cpu",
-    "img_size": 32,
+    "img_size": 64,  # from which on what is exported takes every size
     "stage1_epochs": 1,
     "batch_size": 4,
     "num_workers": 0,

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -12,10 +15,12 @@ import pytest
 
 from decamo.api.predict_request import PredictRequest
 from decamo.api.predicting import PredictionJob
-from decamo.errors import DataError, MissingExtra, SettingsError
-from decamo.inference.inputs import camera_found, find_images
+from decamo.errors import DataError, MissingExtra, SettingsError, StorageError, UnreadableImage
+from decamo.inference import video_reader, video_writer
+from decamo.inference.inputs import VideoItem, camera_found, find_images
 from decamo.inference.smoothing import Smoothing
 from decamo.inference.video_reader import VideoReader
+from decamo.inference.video_writer import VideoWriter
 from tests.api.test_predicting import lines_of, model_at
 from tests.clips import broken_at, frame_at, times_of, turned, write_clip
 
@@ -247,3 +252,97 @@ def test_resident_memory_is_constant_in_the_number_of_frames(tmp_path: Path) -> 
         assert done.returncode == 0, done.stderr
         peaks.append(1024 * int(done.stdout))
     assert peaks[1] < peaks[0] + 450 * 64 * 48 * 3  # less than the further frames would take
+
+
+class TestVideosThatBreak:
+    def test_off_in_the_middle(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        said: list[str] = []
+        item = VideoItem(write_clip(tmp_path / "a.mp4", 5), tmp_path / "out.mp4")
+        with VideoReader(item, said.append) as reader:
+            real = reader._container.demux
+
+            class Breaking:
+                def demux(self, stream: object) -> Iterator[Any]:
+                    yield next(iter(real(stream)))
+                    raise av.error.InvalidDataError(1, "Invalid data found")
+
+            reader._container = Breaking()
+            frames = list(reader)
+            assert reader.broken == 1
+        assert len(frames) < 5
+        assert said == [f"{item.source}: it breaks off (Invalid data found)"]
+
+    def test_frames_without_a_time_follow_at_the_rate(self, tmp_path: Path) -> None:
+        item = VideoItem(write_clip(tmp_path / "a.mp4", 2), tmp_path / "out.mp4")
+        with VideoReader(item, print) as reader:
+            frame = SimpleNamespace(pts=None, time_base=None)
+            assert reader._pts(frame, 50) * reader.time_base == 2  # seconds, at 25 a second
+
+    def test_sound_alone_is_no_video(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.mp4"
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream("aac", rate=8000)
+            samples = np.zeros((1, 1024), np.float32)
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            frame.sample_rate = 8000
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+        with pytest.raises(UnreadableImage, match=r"a\.mp4: no pictures in it"):
+            VideoReader(VideoItem(path, tmp_path / "out.mp4"), print)
+
+    @pytest.mark.parametrize(
+        ("platform", "name"),
+        [
+            ("linux", ("/dev/video1", "v4l2")),
+            ("darwin", ("1", "avfoundation")),
+            ("win32", ("video=Moth Cam", "dshow")),
+        ],
+    )
+    def test_a_camera_has_another_name_on_each_system(
+        self, monkeypatch: pytest.MonkeyPatch, platform: str, name: tuple[str, str]
+    ) -> None:
+        devices = [SimpleNamespace(name=one) for one in ("Frog Cam", "Moth Cam")]
+        monkeypatch.setattr(sys, "platform", platform)
+        monkeypatch.setattr(video_reader, "enumerate_input_devices", lambda _: devices)
+        assert video_reader._camera_of(1) == name
+        if platform == "win32":
+            with pytest.raises(OSError, match="2 devices"):
+                video_reader._camera_of(2)
+
+    def test_an_encoder_that_is_missing_and_a_disk_that_is_full_are_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def writer() -> VideoWriter:
+            return VideoWriter(tmp_path / "a.mp4", (64, 48), Fraction(25), Fraction(1, 12800))
+
+        def write_onto_a_full_disk() -> None:
+            with writer() as one:
+                encode = one._stream.encode
+
+                class Full:
+                    def encode(self, frame: object) -> list[object]:
+                        if frame is None:
+                            raise av.error.OSError(28, "No space left on device")
+                        return list(encode(frame))
+
+                one._stream = Full()
+                one.add(frame_at(0), 0, duration=512)
+
+        with pytest.raises(StorageError, match="No space left"):
+            write_onto_a_full_disk()
+        monkeypatch.setattr(video_writer, "av", SimpleNamespace(open=lambda *_, **__: _NoEncoder()))
+        with pytest.raises(StorageError, match=r"no encoder of H\.264 \(unknown codec\); install"):
+            writer()
+        assert [*tmp_path.iterdir()] == []
+
+
+class _NoEncoder:
+    """A container of a PyAV that was built without x264."""
+
+    def __enter__(self) -> "_NoEncoder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add_stream(self, *_: object, **__: object) -> None:
+        raise ValueError("unknown codec")

@@ -277,7 +277,7 @@ class TestTheSameCommandInEverySession:
     def test_a_budget_ends_a_session_with_75_and_the_last_one_with_0(
         self, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], short: None
     ) -> None:
-        plan = ["--epochs", "4", "--stage1-epochs", "1"]
+        plan = ["--epochs", "2", "--stage1-epochs", "1"]
         whole = tmp_path / "whole"
         assert main(self.words(scenes, whole, *plan)) == 0
         words = self.words(scenes, tmp_path / "run", *plan, "--budget", "1h")

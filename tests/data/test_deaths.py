@@ -66,8 +66,9 @@ def test_a_process_that_cannot_die_is_left_behind(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(deaths, "LEAVE_S", 0.01)
     process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
     process.start()
-    monkeypatch.setattr(type(process), "kill", lambda self: None)
-    assert not kill(process)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(process), "kill", lambda self: None)
+        assert not kill(process)
     assert multiprocessing.active_children() == [], "or the interpreter would wait for it"
-    process.terminate()
+    process.kill()  # SIGTERM it may ignore, as it was forked from what may do so
     process.join()

@@ -26,6 +26,12 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a wait is, these tests' clock says, or nobody asks."""
+    monkeypatch.setattr("decamo.data.read_ahead.LISTEN_S", 0.01)
+
+
 @pytest.fixture
 def fifo(tmp_path: Path) -> Iterator[Path]:
     """A file that nobody writes: whoever opens it to read waits without end."""
@@ -183,10 +189,11 @@ def test_want_of_threads_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 _STUCK = """
-import sys
+import signal, sys
 from pathlib import Path
 from decamo.data.read_ahead import patient_read
 from decamo.data.waiting import Ear
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job with & ignores it
 print("reading", flush=True)
 patient_read(Path.read_bytes, Path(sys.argv[1]), Ear())
 """

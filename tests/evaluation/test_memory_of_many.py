@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,8 @@ from decamo.evaluation.convention import NonCam
 from decamo.evaluation.predictions import match_maps
 from decamo.storage.spilled import Picked
 
-FEW, MANY = 1500, 4500
+_NAMES = 400_000
+FEW, MANY = 1500, 3000  # as many as all that is kept of some is full of
 _IN_A_FOLDER = 250  # a folder's names are held while it is listed
 
 
@@ -42,7 +44,9 @@ def many_files(root: Path, count: int) -> Path:
 
 def held_of_each(work: Callable[[int], object]) -> float:
     """Bytes at the peak of some work for each of the images that are more."""
-    work(MANY)  # what is loaded once, and the interpreter's table of names, which grows by leaps
+    names = [sys.intern(f"name-{n}") for n in range(_NAMES)]
+    del names  # the interpreter's table of names stays that large; else it grows by leaps
+    work(FEW)  # what is loaded once
     peaks = []
     for count in (FEW, MANY):
         gc.collect()

@@ -1,10 +1,13 @@
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from decamo.errors import ModelError
 from decamo.nn import STRIDES
 from decamo.nn.experts import (
     KINDS,
@@ -17,6 +20,7 @@ from decamo.nn.experts import (
     local_mean,
     make_expert,
 )
+from decamo.settings import expert_names
 from decamo.settings.expert_names import expert_name, expert_turns
 from decamo.settings.words import level_name
 
@@ -158,3 +162,30 @@ def test_every_kind_has_a_name_that_fits() -> None:
 
 def test_levels_are_named_by_the_strides_of_the_pyramid() -> None:
     assert [level_name(n) for n in range(len(STRIDES))] == [f"stride {s}" for s in STRIDES]
+
+
+@pytest.mark.parametrize(
+    ("build", "got"),
+    [
+        (lambda d: nn.Conv2d(d, d // 2, 1), r"\(1, 4, 8, 8\)"),
+        (lambda d: nn.AvgPool2d(2), r"\(1, 8, 4, 4\)"),
+        (lambda d: lambda x: x, "function"),
+    ],
+)
+def test_a_registered_expert_that_changes_the_shape_is_refused_at_once(
+    build: Callable[[int], Any], got: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expert_names, "_REGISTERED", {"odd": build})
+    with pytest.raises(ModelError, match=f"expert 'odd': gives {got} for a map of"):
+        make_expert("odd", 0, 8)
+
+
+def test_trying_a_registered_expert_draws_no_random_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(expert_names, "_REGISTERED", {"noisy": lambda d: nn.Dropout()})
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    make_expert("noisy", 0, 8)
+    assert torch.equal(torch.rand(3), expected)

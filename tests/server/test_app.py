@@ -1,12 +1,17 @@
 """The endpoint: maps for images, a clear status for whatever else is sent."""
 
+import asyncio
 import base64
 import io
+import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +22,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from decamo.errors import UnreadableImage
-from decamo.server import FoundMap, Limits, Undecodable, UploadDecoder, create_app
+from decamo.server import FoundMap, Limits, Undecodable, UploadDecoder, create_app, upload_decoder
 from decamo.server.answers import run_lengths
 
 LOCAL = "http://127.0.0.1:8000"
@@ -268,3 +273,92 @@ def test_a_decoder_that_dies_or_hangs_is_replaced() -> None:
             decoder.decode(upload)
         assert np.array_equal(decoder.decode(b"four"), np.full((2, 3, 3), 4))
     decoder.close()
+
+
+def test_a_decoding_process_answers_until_nobody_is_there(tmp_path: Path) -> None:
+    """In a thread of this process, by the pipe alone."""
+    ours, theirs = Pipe()
+    serving = threading.Thread(
+        target=upload_decoder._serve, args=(theirs, upload_decoder.decode_upload, tmp_path, 10_000)
+    )
+    serving.start()
+    assert ours.recv_bytes() == b"ready"
+    ours.send_bytes(encoded(picture()))
+    assert json.loads(ours.recv_bytes()) == {"size": [30, 40]}
+    pixels = np.frombuffer(ours.recv_bytes(), np.uint8).reshape(30, 40, 3)
+    assert np.array_equal(pixels, picture())
+    for upload, why in ((b"hello", "image"), (encoded(picture(200, 300)), "over 10000 in all")):
+        ours.send_bytes(upload)
+        assert why in json.loads(ours.recv_bytes())["error"]
+    assert [*tmp_path.iterdir()] == []
+    ours.close()
+    serving.join(5)
+    assert not serving.is_alive()
+
+
+def test_a_decoder_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_decoder, "_START_S", 0.0)
+    decoder = UploadDecoder(1000, 1.0)
+    with pytest.raises(Undecodable, match="does not start"):
+        decoder.decode(encoded(picture()))
+    assert decoder._process is None
+    decoder.close()
+
+
+def test_what_the_page_is_asked_beside_images(client: TestClient) -> None:
+    healthy = client.get("/v1/model")
+    assert (healthy.status_code, healthy.json()) == (200, {"model": "toy.pth", "sees": "32 px"})
+    reply = client.post("/v1/predict?threshold=half", content=encoded(picture()))
+    assert reply.status_code == 400
+    assert "threshold" in reply.json()["error"]
+
+
+def test_more_than_is_allowed_is_refused_in_whatever_form(client: TestClient) -> None:
+    large = bytes(LIMITS.bytes + 1)
+
+    def parts() -> Iterator[bytes]:  # of no length that is said
+        yield large[: LIMITS.bytes]
+        yield large[LIMITS.bytes :]
+
+    for reply in (
+        client.post("/v1/predict", content=parts()),
+        client.post("/v1/predict", files={"image": ("x.png", large, "image/png")}),
+    ):
+        assert (reply.status_code, "200000" in reply.json()["error"]) == (413, True)
+
+
+@pytest.mark.parametrize(
+    ("ends", "status", "why"),
+    [(True, 400, "the connection ended within the upload"), (False, 408, "did not end in time")],
+)
+def test_an_upload_that_breaks_off_or_stands_still(ends: bool, status: int, why: str) -> None:
+    limits = replace(LIMITS, seconds=0.1)
+    app = create_app(red_is_object, name="toy.pth", details={}, limits=limits)
+    sent: list[Any] = []
+    begun = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal begun
+        if not begun:
+            begun = True
+            return {"type": "http.request", "body": b"\x89PNG", "more_body": True}
+        if ends:
+            return {"type": "http.disconnect"}
+        await asyncio.sleep(60)
+        raise AssertionError("nobody waits so long")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def ask() -> None:
+        scope = {
+            "type": "http", "method": "POST", "path": "/v1/predict", "raw_path": b"/v1/predict",
+            "query_string": b"", "headers": [(b"host", b"127.0.0.1:8000")], "scheme": "http",
+            "server": ("127.0.0.1", 8000), "client": ("127.0.0.1", 1), "http_version": "1.1",
+        }  # fmt: skip
+        async with app.router.lifespan_context(app):
+            await app(scope, receive, send)
+
+    asyncio.run(ask())
+    assert sent[0]["status"] == status
+    assert why in b"".join(message.get("body", b"") for message in sent).decode()

@@ -1,7 +1,7 @@
 import pytest
 
 from decamo.errors import SettingsError
-from decamo.schedule import Lineage, Position, Segment, SegmentKind, resume
+from decamo.schedule import Lineage, Position, Segment, SegmentKind, resume, review
 from decamo.settings import ScheduleSettings
 from decamo.settings import schedule as lr_schedules
 from decamo.settings.schedule import height_of, lr_schedule_names, register_lr_schedule
@@ -44,11 +44,31 @@ def test_a_resume_goes_on_and_an_extension_stretches_it() -> None:
     assert went.lineage.plan.lr(35) == 0.00001
 
 
-def test_who_resumes_without_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_reads_a_run_without_it_is_told_where_a_rate_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     plain = lineage().to_plain()
     monkeypatch.setattr(lr_schedules, "_REGISTERED", {})
-    with pytest.raises(SettingsError, match=r"got 'poly'; register it"):
-        Lineage.from_plain(plain)
+    held = Lineage.from_plain(plain)
+    assert not held.plan.stages[0].curve.known
+    with pytest.raises(SettingsError, match=r"got 'poly'.*register_lr_schedule\('poly', \.\.\.\)"):
+        held.plan.lr(0)
+
+
+def test_such_a_run_goes_on_with_a_schedule_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = lineage().to_plain()
+    monkeypatch.setattr(lr_schedules, "_REGISTERED", {})
+    held = Lineage.from_plain(plain)
+    cosine = ScheduleSettings(**{**vars(held.last.schedule), "scheduler": "cosine", "epochs": 9})
+    went = resume(held, cosine, Position(2, 8), images=4)
+    assert went.kind == "branch"
+    assert not review(went.lineage, Position(2, 8))
+    assert went.lineage.plan.lr(35) == 0.00001
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(SettingsError, match=r"got 'pley'.*did you mean poly\?"):
+        height_of("pley")
 
 
 @pytest.mark.parametrize(

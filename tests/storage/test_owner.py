@@ -256,6 +256,129 @@ class TestWithoutHelpFromTheFileSystem:
         assert not replace(Holder.this(), host="far-away").is_here()
 
 
+class TestWhoComesMeanwhile:
+    def test_a_quicker_one_is_seen(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        real, quicker, said = owner_file.create_owner_file, [over()], list[str]()
+
+        def create(path: Path, holder: Holder) -> Any:
+            if quicker:
+                left_by(tmp_path, quicker.pop())
+            return real(path, holder)
+
+        monkeypatch.setattr(owner, "create_owner_file", create)
+        with own(tmp_path, say=said.append):
+            assert [p.name for p in tmp_path.iterdir()] == [".owner-0002"]
+        assert len(said) == 1
+        assert said[0].endswith(f"is over: this run takes {tmp_path} over")
+
+    def test_a_third_one_that_came_while_this_one_looked_is_seen(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real, third, clock = owner_file.create_owner_file, [over()], Time()
+
+        def create(path: Path, holder: Holder) -> Any:
+            made = real(path, holder)
+            if third:
+                left_by(tmp_path, third.pop(), number=2)
+            return made
+
+        monkeypatch.setattr(owner, "create_owner_file", create)
+        with own(tmp_path, say=quiet, sleep=clock.sleep):
+            assert [p.name for p in tmp_path.iterdir()] == [".owner-0003"]
+        assert clock.now > 0
+
+    def test_one_that_ends_before_its_file_is_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real, gone = owner_file.owner_numbers, [{5}]
+        monkeypatch.setattr(owner, "owner_numbers", lambda at: gone.pop() if gone else real(at))
+        with own(tmp_path, say=quiet):
+            assert [p.name for p in tmp_path.iterdir()] == [".owner-0001"]
+
+    def test_one_that_ends_before_its_lock_is_tried(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parent, said = replace(Holder.this(), process=os.getppid(), started=""), list[str]()
+        path, real = left_by(tmp_path, replace(parent, locked=True)), owner_file.holder_in
+
+        def holder_in(path: Path) -> Holder | None:
+            found = real(path)
+            path.unlink(missing_ok=True)
+            return found
+
+        monkeypatch.setattr(owner, "holder_in", holder_in)
+        with own(tmp_path, say=said.append) as mine:
+            assert mine.path == path
+        assert said == []
+
+    def test_one_that_ends_while_it_is_watched(self, tmp_path: Path) -> None:
+        path = left_by(tmp_path, ELSEWHERE, age=30)
+        clock = Time(lambda now: path.unlink(missing_ok=True) if now >= 9 else None)
+        with own(tmp_path, say=quiet, clock=clock, sleep=clock.sleep) as mine:
+            assert mine.path == path
+        assert 9 <= clock.now < 10
+
+    def test_one_of_no_name_whose_heart_beats_has_the_folder(self, tmp_path: Path) -> None:
+        path = left_by(tmp_path, None, age=30)
+        clock = Time(lambda now: os.utime(path) if now >= 9 else None)
+        with (
+            pytest.raises(SettingsError, match="is in use by another process; wait for its end"),
+            own(tmp_path, say=quiet, clock=clock, sleep=clock.sleep),
+        ):
+            pass
+
+    def test_one_that_was_suspended_may_go_on(self, tmp_path: Path) -> None:
+        words = [sys.executable, "-c", "import time; time.sleep(60)"]
+        with subprocess.Popen(words) as child:
+            child.send_signal(signal.SIGSTOP)
+            os.waitpid(child.pid, os.WUNTRACED)
+            left_by(tmp_path, replace(Holder.this(), process=child.pid, started=""))
+            with (
+                pytest.raises(SettingsError, match=rf"\(suspended\); .*kill -CONT {child.pid}"),
+                own(tmp_path, say=quiet),
+            ):
+                pass
+            child.kill()
+
+    def test_a_drive_without_room_for_a_probe_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left_by(tmp_path, ELSEWHERE)
+
+        def refuse(*_: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(Path, "write_bytes", refuse)
+        with pytest.raises(StorageError, match="No space left"), own(tmp_path, say=quiet):
+            pass
+
+    def test_a_lock_that_this_machine_does_not_see_says_nothing_of_another(
+        self, tmp_path: Path
+    ) -> None:
+        left_by(tmp_path, replace(ELSEWHERE, locked=True), age=500)
+        said = list[str]()
+        with own(tmp_path, say=said.append):
+            pass
+        assert "process 12 on far-away" in said[0]
+        assert "has been silent for 500 s" in said[0]
+
+
+class TestAnotherUsersFile:
+    @pytest.fixture(autouse=True)
+    def unreadable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        monkeypatch.setattr(Path, "open", refuse)
+
+    def test_says_nothing_of_its_lock(self, tmp_path: Path) -> None:
+        assert owner_file.is_unlocked(tmp_path / ".owner-0001") is None
+
+    def test_has_a_heartbeat_all_the_same(self, tmp_path: Path) -> None:
+        assert owner_file.touched_at(tmp_path) == tmp_path.stat().st_mtime
+        assert owner_file.touched_at(tmp_path / ".owner-0001") is None
+
+
 class TestWhileItIsOwned:
     def test_one_that_wakes_up_too_late_ends_without_a_save(self, tmp_path: Path) -> None:
         clock = Time()
@@ -287,6 +410,21 @@ class TestWhileItIsOwned:
                         break
                 time.sleep(0.001)
             assert mine.path.exists()
+
+    def test_a_heart_beats_on_where_the_disk_is_away_for_a_moment(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried: list[Path] = []
+
+        def fail(path: Path) -> None:
+            tried.append(path)
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+        with own(tmp_path, say=quiet) as mine:
+            monkeypatch.setattr(os, "utime", fail)
+            mine.beat()
+            assert tried == [mine.path]
+            assert mine.path.read_bytes() == mine.holder.to_bytes()
 
     def test_a_block_within_a_block_shares_it(self, tmp_path: Path) -> None:
         """As ``escape --continue`` does, which trains the winner in a folder that it owns."""

@@ -17,7 +17,7 @@ import pytest
 
 from decamo.history.journal import read_journal
 from decamo.settings.sections import TRACKERS
-from decamo.trackers.feeding import _OPENERS
+from decamo.trackers.feeding import _SERVICES
 from decamo.trackers.tracking import TrackedRun
 from tests.commands.conftest import STUCK_FLAGS
 
@@ -72,8 +72,8 @@ def histories(kind: str, folder: Path, id: str) -> dict[str, list[tuple[int, flo
 
 
 def test_each_word_of_the_flag_has_its_tracker() -> None:
-    assert {*TRACKERS} == {"none", "tensorboard", *_OPENERS}
-    assert {*KINDS} == {*_OPENERS}
+    assert {*TRACKERS} == {"none", "tensorboard", *_SERVICES}
+    assert {*KINDS} == {*_SERVICES}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,5 +1,6 @@
 """Processes that know each other, as threads over one store."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -10,11 +11,12 @@ import torch
 from torch._C._distributed_c10d import HashStore, PrefixStore
 
 from decamo.data.waiting import StopAsked
-from decamo.errors import DataError, PeerLost
+from decamo.errors import DataError, PeerLost, SettingsError
 from decamo.training import peers as module
 from decamo.training import roll_call
+from decamo.training import runtime as runtime_module
 from decamo.training.peers import Beat, Peers
-from decamo.training.runtime import Runtime
+from decamo.training.runtime import Runtime, first_process_first, open_runtime
 
 
 @pytest.fixture(autouse=True)
@@ -164,3 +166,155 @@ def test_those_that_do_not_come_are_counted() -> None:
     command = HashStore()
     lost = _raised(lambda: roll_call._convene(command, Beat(0, "new"), 3, time.monotonic()))
     assert "1 of 3 processes have come" in str(lost)
+
+
+class _Gone:
+    """A store whose keeper has ended."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def fail(*_: object) -> None:
+            raise RuntimeError("Connection reset by peer")
+
+        return fail
+
+
+def test_where_the_store_is_gone_so_is_the_first_process() -> None:
+    _, second = _pair()
+    second.store = _Gone()
+    second.say("epoch 3")
+    lost = _raised(second.wait_for_first)
+    assert "process 0, which keeps the list of all, is gone; this one is in epoch 3" in str(lost)
+
+
+def test_a_wait_for_a_store_that_is_gone_is_ended_by_the_thread(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "_GRACE_S", 0.1)
+    _, second = _pair()
+    ended: list[int] = []
+    over = threading.Event()
+    second.end = lambda code: (ended.append(code), over.set())  # type: ignore[assignment,func-returns-value]
+    second.store = _Gone()
+    second.start()
+    with second.collective():
+        assert over.wait(5)
+    second.leave()
+    assert set(ended) == {75}
+    assert "process 0, which keeps the list of all, is gone" in capsys.readouterr().err
+
+
+def _broken(peers: Peers) -> PeerLost:
+    def break_it() -> None:
+        with peers.collective():
+            raise RuntimeError("Connection reset by peer")
+
+    return _raised(break_it)
+
+
+def test_a_broken_collective_says_what_another_one_ended_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The keeper of the store lingers, so that the others can read its last word."""
+    lingered: list[float] = []
+    first, second = _pair()
+    first.keeps = True
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", lingered.append)
+        first.leave(ZeroDivisionError("division by zero"))
+    assert lingered == [module._LINGER_S]
+    assert "ended in the start: ZeroDivisionError: division by zero" in str(_broken(second))
+
+
+def test_a_broken_collective_of_one_that_only_followed_names_that() -> None:
+    first, second = _pair()
+    first.leave(PeerLost("torchrun", "process 7 is gone", "go on"))
+    assert "process 0 (node0): ended in the start: torchrun: process 7" in str(_broken(second))
+
+
+def test_a_broken_collective_of_processes_that_live_says_what_they_do() -> None:
+    first, second = _pair()
+    first.say("a validation")
+    second.say("epoch 7")
+    first.start()
+    lost = _broken(second)
+    first.leave()
+    assert "no answer in epoch 7 (Connection reset by peer); process 0 (node0) in a val" in str(
+        lost
+    )
+
+
+@pytest.fixture
+def joined(monkeypatch: pytest.MonkeyPatch) -> list[Peers]:
+    """Two that have found each other; ``RANK`` says which of them this process is."""
+    group = _pair()
+    monkeypatch.setattr(runtime_module, "join_group", lambda rank, _world: group[rank])
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    return group
+
+
+@pytest.mark.usefixtures("joined")
+def test_work_before_all_others_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def work() -> int:
+        done.append("done")
+        return 7
+
+    monkeypatch.setenv("RANK", "0")
+    assert first_process_first(work) == 7
+    monkeypatch.setenv("RANK", "1")
+    assert first_process_first(work) is None
+    assert done == ["done"]
+
+
+@pytest.mark.usefixtures("joined")
+def test_work_that_fails_before_all_others_ends_them_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def work() -> None:
+        raise DataError("--mirror", "no such bucket", "name another")
+
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(DataError, match="no such bucket"):
+        first_process_first(work)
+    monkeypatch.setenv("RANK", "1")
+    assert "--mirror: no such bucket; name another" in str(
+        _raised(lambda: first_process_first(work))
+    )
+
+
+def test_the_one_that_is_left_under_torchrun_still_knows_its_command(
+    joined: list[Peers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined[0].remember("saved")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "a command")
+    runtime = open_runtime("cpu", "fp32")
+    assert (runtime.world, runtime.is_main) == (1, True)
+    assert runtime.remembers("saved")
+
+
+def test_several_processes_without_an_address_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SettingsError, match=r"WORLD_SIZE: got 2, but MASTER_ADDR .* torchrun, or"):
+        roll_call.join_group(1, 2)
+
+
+def test_a_first_process_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:  # bound, but nobody listens
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+        monkeypatch.setenv("MASTER_PORT", str(port))
+        monkeypatch.setattr(roll_call, "JOIN_S", 0.3)
+        lost = _raised(lambda: roll_call.join_group(1, 2))
+    assert f"process 0 does not answer at 127.0.0.1:{port} (" in str(lost)
+
+
+def test_a_group_is_joined_once(joined: list[Peers], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roll_call, "_joined", [joined[1]])
+    assert roll_call.join_group(1, 2) is joined[1]
+    roll_call.leave(joined[1])
+    assert roll_call._joined == []

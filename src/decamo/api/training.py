@@ -77,6 +77,14 @@ class TrainResult:
     outcome: Mapping[str, Any] = field(default_factory=dict)
     rehearsal: DryRun | None = None
 
+    def __str__(self) -> str:
+        """A line: the folder, where its training stands, its best score."""
+        told = [f"epoch {self.outcome['epoch']}"] if "epoch" in self.outcome else []
+        if self.best_iou is not None:
+            told.append(f"best IoU {self.best_iou:.4f} at epoch {self.best_epoch}")
+        told += [self.stopped] if self.stop else []
+        return f"{self.folder.root}: {', '.join(told) or 'nothing trained'}"
+
     @property
     def stopped(self) -> str:
         """Why before the end of the plan, for people; empty for at its end."""

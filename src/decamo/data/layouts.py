@@ -172,8 +172,8 @@ def no_data_set(root: Path) -> tuple[str, str]:
     got = f"no data set in {root}: {lone} holds {glimpse(lone, 3)}, but no mask among them or in a"
     return (
         f"{got} folder beside {lone.name}; looked for {LOOKED_FOR}",
-        "name a folder that holds images and masks, or say with --mask-suffix what the names of"
-        " masks end in",
+        "name a folder that holds images and masks, call their folders images and masks, or say"
+        " with --mask-suffix what the names of masks beside the images end in",
     )
 
 

@@ -137,7 +137,7 @@ def _expected(case: RunView, epochs: Array) -> Array | None:
         cycles=_whole(case.setting("schedule", "cycles"), 1),
         t_mult=_factor(case.setting("schedule", "t_mult")),
     )
-    return np.array([curve.at(int(e) - first) for e in epochs])
+    return np.array([curve.at(int(e) - first) for e in epochs]) if curve.known else None
 
 
 def _whole(value: Any, default: int) -> int:

@@ -53,14 +53,17 @@ def plan_ahead(past: TrainingLog) -> Plan | None:
     if now is None or (now.lineage is None and "schedule" not in now.settings):
         return None
     try:
-        if now.lineage is not None:
-            return now.lineage.plan
-        schedule = ScheduleSettings(**now.settings["schedule"])
-        origin = _origin(past.stretches)
-        images = now.train_images or schedule.fine_tune_batch * schedule.accumulation_steps
-        return plan_of(Segment(SegmentKind.START, origin, 0, origin, 0, schedule, max(images, 1)))
+        plan = now.lineage.plan if now.lineage is not None else _laid_anew(past, now)
     except (DecamoError, TypeError, ValueError, ArithmeticError):
         return None  # of another version, damaged, or at its end
+    return plan if all(stage.curve.known for stage in plan.stages) else None
+
+
+def _laid_anew(past: TrainingLog, now: LogSegment) -> Plan:
+    schedule = ScheduleSettings(**now.settings["schedule"])
+    origin = _origin(past.stretches)
+    images = now.train_images or schedule.fine_tune_batch * schedule.accumulation_steps
+    return plan_of(Segment(SegmentKind.START, origin, 0, origin, 0, schedule, max(images, 1)))
 
 
 def rates_of(

@@ -7,7 +7,7 @@ one, from a network (`network.network_jobs`, by `inference.predictor`) or from f
 `measuring.measure_job` reads the mask and calls `metrics.measure`; `set_scores.score_set` makes
 means and intervals of the images' measures.
 
-What needs torch (`network`, `scoring`) or scipy (`atlas`, `contrast`) is taken from its own module.
+What needs torch (`network`, `scoring`) or scipy (`error_analysis`) is taken from its own module.
 """
 
 from decamo.evaluation.bootstrap import (

@@ -27,7 +27,7 @@ class Loss:
     """Where the IoU of an image, or the mean over images, was lost.
 
     Attributes:
-        missed: share of the union, in [0, 1], lost to each kind of error; see ``atlas``.
+        missed: share of the union, in [0, 1], lost to each kind of error; see ``error_analysis``.
         false: as above.
         boundary: as above.
         hole: as above.

@@ -99,7 +99,11 @@ class SetMeasures:
 
 
 def summarize_measures(images: Sequence[ImageMeasures]) -> SetMeasures:
-    """The measures of a set; see :class:`SetMeasures`."""
+    """The measures of a set; see :class:`SetMeasures`.
+
+    Their intervals come from ``evaluation.bootstrap.resampled``, the same means under weights, and
+    validation while training has ``metrics.suite.mean_scores``.
+    """
     count = len(images)
     numbers, curves = _summed(images) if count else ({}, {})
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from decamo.errors import ModelError
 from decamo.settings.expert_names import EXPERT_KINDS, expert_name, expert_turns, registered_expert
 
 __all__ = [
@@ -193,11 +194,26 @@ def make_expert(kind: str, turn: int, width: int) -> nn.Module:
 
     Raises:
         SettingsError: no such kind.
+        ModelError: a registered one is no module, or changes the shape.
     """
     if kind in KINDS:
         return KINDS[kind](width, turn)
-    expert: nn.Module = registered_expert(kind)(width)
-    return expert
+    expert = registered_expert(kind)(width)
+    wanted = (1, width, 8, 8)
+    got = type(expert).__name__
+    if isinstance(expert, nn.Module):
+        mode = expert.training
+        with torch.no_grad(), torch.random.fork_rng(devices=()):
+            seen = expert.eval()(torch.zeros(wanted))  # eval: running statistics stay as they are
+        expert.train(mode)
+        got = str(tuple(seen.shape)) if isinstance(seen, Tensor) else type(seen).__name__
+        if got == str(wanted):
+            return expert
+    raise ModelError(
+        f"expert {kind!r}",
+        f"gives {got} for a map of {wanted}",
+        "return a torch.nn.Module that keeps the shape [B,d,h,w]",
+    )
 
 
 # Share of the gates dealt out evenly, so that an expert nobody chose still learns, and can return.

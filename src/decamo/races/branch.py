@@ -1,4 +1,4 @@
-"""Ways off a plateau: the seed's three options, probes that tell causes apart, a user's own."""
+"""Ways off a plateau: the action plan's three options, probes for causes, a user's own."""
 
 import re
 from collections.abc import Mapping, Sequence

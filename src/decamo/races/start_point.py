@@ -66,7 +66,7 @@ class StartPoint:
             plan.lr(step)
             for plan, begin, end in self.lineage.lived()
             for step in range(begin, min(end, self.position.step))
-            if plan.stage_at(step).number > 1
+            if (stage := plan.stage_at(step)).number > 1 and stage.curve.known
         )
         return max(max(rates, default=self.rate), self.logged)
 

@@ -105,6 +105,8 @@ def _line(
         epochs: list[float] = []
         rates: list[float] = []
         for stage, plan, steps, _ in run:
+            if not stage.curve.known:  # registered where it was trained, not here: a gap
+                continue
             for step in (*steps[:: max(len(steps) // _POINTS, 1)], steps[-1]):
                 epochs.append(_epoch(stage, step))
                 rates.append(max(plan.lr(step, g) for g in groups) or float("nan"))

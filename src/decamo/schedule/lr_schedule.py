@@ -9,7 +9,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 
-from decamo.settings.schedule import height_of
+from decamo.settings.schedule import height_of, lr_schedule_names
 
 __all__ = ["LRSchedule", "mix"]
 
@@ -59,6 +59,11 @@ class LRSchedule:
             raise ValueError(f"no shape is known for {self.kind!r}")
         first, last = self._cycle_around(step)
         return mix(self.floor, self.peak, half_cosine(step - first, last - first))
+
+    @property
+    def known(self) -> bool:
+        """Whether its shape is known here; a checkpoint keeps the name of a registered one."""
+        return self.kind in lr_schedule_names()
 
     @property
     def rise(self) -> int:

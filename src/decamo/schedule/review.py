@@ -135,6 +135,8 @@ def _rises_at_the_resume(lineage: Lineage) -> list[str]:
     ):
         return []
     plan, step = lineage.plan_at(segment.at_step - 1), segment.at_step
+    if not plan.stage_at(step - 1).curve.known:
+        return []
     before, now = plan.lr(step - 1), lineage.plan.lr(step)
     stage = lineage.plan.stage_at(step).number
     earlier = lineage.segments[-2].schedule

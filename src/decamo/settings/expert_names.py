@@ -31,7 +31,7 @@ _REGISTERED: dict[str, Callable[[int], Any]] = {}
 
 
 def register_expert(name: str, build: Callable[[int], Any]) -> None:
-    """Make a kind of expert known by a name that ``experts`` settings may then have.
+    """Register a kind of expert of your own, for ``experts=[..., NAME]`` in Python.
 
     A checkpoint keeps the name alone: whoever loads it registers the kind first. Kinds are found by
     name, so that another one moves none of those that are there.

@@ -1,10 +1,11 @@
 """What a user may choose about stages, learning rates and batches; LR schedules by name."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from decamo.errors import SettingsError
-from decamo.settings.option import at_least, flag_of, one_of, option, within
+from decamo.settings.option import at_least, one_of, option, within
 
 __all__ = [
     "BUILT_IN",
@@ -26,14 +27,16 @@ _LOOKS = 101  # places at which a height is looked at
 
 
 def register_lr_schedule(name: str, height: Height) -> None:
-    """Make a schedule known by a name that the setting ``scheduler`` may then have, in Python.
+    """Register a learning-rate schedule of your own, for ``scheduler=NAME`` in Python.
 
     It is a pure function, so that a resumed run has the rates of one that was never stopped. The
-    warm-up comes before it. A checkpoint keeps the name alone: whoever resumes registers it again.
+    warm-up comes before it. A checkpoint keeps the name alone: whoever resumes registers it again;
+    predicting, scoring and exporting need no schedule.
 
     Args:
         name: not a built-in one.
-        height: of the share of steps that are done; 0 is ``--min-lr`` and 1 is the peak.
+        height: maps the share of the steps that are done, 0 to 1, to the height of the rate
+            between ``min_lr`` (0) and the peak (1).
 
     Raises:
         SettingsError: the name is a built-in one, or a height is outside of [0, 1].
@@ -74,8 +77,15 @@ def height_of(name: str, flag: str = "--scheduler") -> Height | None:
     if name in BUILT_IN:
         return None
     if name not in _REGISTERED:
+        close = difflib.get_close_matches(name, lr_schedule_names(), n=1)
+        meant = f"did you mean {close[0]}? else " if close else ""
         known = ", ".join(lr_schedule_names())
-        raise SettingsError(flag, f"got {name!r}", f"register it, or choose from {known}")
+        raise SettingsError(
+            flag,
+            f"got {name!r}, which is no schedule here",
+            f"{meant}choose from {known}, or in Python call"
+            f" decamo.register_lr_schedule({name!r}, ...) first",
+        )
     return _REGISTERED[name]
 
 
@@ -84,7 +94,7 @@ ORIGINS = ("resume", "stage")
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """Stages, learning-rate curves, image sizes and batches. Defaults are the seed's Option 1.
+    """Stages, LR curves, image sizes and batches. Defaults are those of the action plan's option 1.
 
     Epochs count from 1. Stage 1 is epochs 1 to ``stage1_epochs``, stage 2 follows up to
     ``epochs``, stage 3 (off by default) takes ``stage3_epochs`` more.
@@ -163,8 +173,6 @@ class ScheduleSettings:
         at_least("cycles", self.cycles, 1)
         at_least("t_mult", self.t_mult, 1)
         one_of("schedule_origin", self.schedule_origin, ORIGINS)
-        for name in ("scheduler", "stage1_scheduler"):
-            height_of(getattr(self, name), flag_of(name))
         if self.stage1_epochs >= self.epochs and not self.skip_stage1:
             raise SettingsError(
                 "--stage1-epochs",

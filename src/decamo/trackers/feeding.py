@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from typing import NamedTuple
 
 from decamo.errors import SettingsError
 from decamo.history import Event
@@ -17,10 +18,18 @@ from decamo.trackers.wandb import open_wandb
 
 __all__ = ["check_trackers", "complete_trackers", "open_trackers"]
 
-_OPENERS: Mapping[str, Callable[[TrackedRun], Tracker]] = {
-    "wandb": open_wandb,
-    "mlflow": open_mlflow,
-    "trackio": open_trackio,
+
+class _Service(NamedTuple):
+    """How a tracker is opened, and the package that must be there; it is an extra's name too."""
+
+    open: Callable[[TrackedRun], Tracker]
+    package: str | None
+
+
+_SERVICES: Mapping[str, _Service] = {
+    "wandb": _Service(open_wandb, "wandb"),
+    "mlflow": _Service(open_mlflow, "mlflow"),
+    "trackio": _Service(open_trackio, "trackio"),
 }
 
 
@@ -31,9 +40,10 @@ def check_trackers(settings: TrainSettings) -> None:
         SettingsError: it is not installed.
     """
     for kind in settings.run.tracker:
-        if kind in _OPENERS and importlib.util.find_spec(kind) is None:
+        package = _SERVICES[kind].package if kind in _SERVICES else None
+        if package is not None and importlib.util.find_spec(package) is None:
             raise SettingsError(
-                "--tracker", f"{kind} is not installed", f"pip install 'decamo[{kind}]'"
+                "--tracker", f"{package} is not installed", f"pip install 'decamo[{package}]'"
             )
 
 
@@ -88,5 +98,5 @@ def _trackings(
 ) -> Iterator[Tracking]:
     run = TrackedRun(folder.root, to_plain(settings))
     for kind in settings.run.tracker:
-        if kind in _OPENERS:
-            yield Tracking(kind, _OPENERS[kind], run, folder.journal, begin, same, say)
+        if kind in _SERVICES:
+            yield Tracking(kind, _SERVICES[kind].open, run, folder.journal, begin, same, say)

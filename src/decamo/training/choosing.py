@@ -12,9 +12,11 @@ from decamo.recipes import RECIPES
 from decamo.schedule import SegmentKind
 from decamo.settings import RunSettings, TrainSettings, flag_of
 from decamo.settings.addresses import address_in
+from decamo.settings.expert_names import check_experts
 from decamo.settings.network_names import is_code
 from decamo.settings.option import one_of
 from decamo.settings.plain import SECTIONS, by_section, from_plain, kinds, merged, to_plain
+from decamo.settings.schedule import height_of
 from decamo.storage import RunFolder
 from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training.resumption import resumption_of
@@ -180,6 +182,15 @@ def choose_settings(given: Given) -> "tuple[TrainSettings, Checkpoint | None]":
         SettingsError: a source says what cannot be meant.
         CheckpointError: the checkpoint cannot be used.
     """
+    settings, checkpoint = _chosen(given)
+    # Here and not where settings are read: who predicts, scores or diagnoses needs none of them.
+    height_of(settings.schedule.scheduler)
+    height_of(settings.schedule.stage1_scheduler, "--stage1-scheduler")
+    check_experts(settings.model.experts)
+    return settings, checkpoint
+
+
+def _chosen(given: Given) -> "tuple[TrainSettings, Checkpoint | None]":
     upper = merged(given)
     run = upper.get("run", {})
     resume_from = _RESUME_FROM.convert("resume_from", run.get("resume_from"))
@@ -268,7 +279,8 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(path, str(error), "give --config a readable TOML file") from error
+        got = getattr(error, "strerror", None) or str(error)
+        raise SettingsError(path, got, "give --config a readable TOML file") from error
     except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         raise SettingsError(path, f"not TOML: {error}", "mend that line") from error
 

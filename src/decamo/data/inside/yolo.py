@@ -25,7 +25,8 @@ def read_yolo(labels: Path, name: str) -> bytes:
     """The mask file of an image's labels, which need not exist.
 
     Raises:
-        UnreadableImage: a line is no polygon, or the image is not there.
+        UnreadableImage: a line is no polygon.
+        FileNotFoundError: the image is not there.
     """
     image = image_of_labels(labels)
     if image is None:
