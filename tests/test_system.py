@@ -389,28 +389,6 @@ def test_there_is_a_boot_and_a_core() -> None:
     assert system.boot_id() == system.boot_id()
 
 
-@pytest.mark.parametrize("command", ["evaluate", "predict"])
-def test_threads_wait_asleep_before_torch_is_loaded_unless_told_otherwise(command: str) -> None:
-    code = (
-        "import argparse, importlib, os, sys\n"
-        "class Watched(argparse.Namespace):\n"
-        "    def __getattr__(self, name):\n"
-        "        if 'OMP_WAIT_POLICY' in os.environ:\n"
-        "            print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])\n"
-        "            sys.exit()\n"
-        "        raise AttributeError(name)\n"
-        f"importlib.import_module('decamo.commands.{command}').run(Watched())\n"
-    )
-    plain = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    for given, kept in ({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active"):
-        environment = plain | {"PYTHONPATH": SOURCE} | given
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=environment, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        assert done.stdout.split() == ["False", kept], done.stderr
-
-
 @pytest.mark.long
 def test_a_whole_run_where_windows_differs(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONPATH": SOURCE}

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -41,7 +41,6 @@ __all__ = [
     "stop_signals",
     "sync_folder",
     "tell_torchrun",
-    "wait_asleep",
 ]
 
 
@@ -101,18 +100,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def wait_asleep(environment: MutableMapping[str, str]) -> None:
-    """Let threads that compute together sleep until all are done, unless the user says otherwise.
-
-    OpenMP's turn idly meanwhile, which takes the cores from readers, scoring processes and whatever
-    else runs there. It is read when torch is loaded: to be called before. No result depends on it.
-
-    Args:
-        environment: of this process.
-    """
-    environment.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def peak_memory() -> int:

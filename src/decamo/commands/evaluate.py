@@ -1,7 +1,6 @@
 """``decamo evaluate``: score networks or anyone's maps, and say how the scores came about."""
 
 import argparse
-import os
 import re
 import sys
 from collections import Counter
@@ -40,7 +39,6 @@ from decamo.flags import (
 )
 from decamo.report.score_files import scores_csv, scores_latex, scores_markdown
 from decamo.storage.outputs import Read, Written, check_outputs, write_output
-from decamo.system import wait_asleep
 
 __all__ = ["add_arguments", "run"]
 
@@ -106,7 +104,6 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score; returns 0, or 1 if ``--expect`` is not met."""
-    wait_asleep(os.environ)
     _check_outputs(args)
     expected = read_report(args.expect) if args.expect else None
     scoring = prepare_scoring(_options(args, expected))

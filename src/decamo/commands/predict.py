@@ -1,7 +1,6 @@
 """``decamo predict``: images in, probability maps out, at native size."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +29,6 @@ from decamo.inference.sources import read_sources
 from decamo.inference.views import Views
 from decamo.report.rate import progress_of
 from decamo.settings.words import counted, seconds_of
-from decamo.system import wait_asleep
 
 __all__ = ["add_arguments", "run"]
 
@@ -114,7 +112,6 @@ def _add_lines(add: Callable[..., Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict; returns 0, or 2 if an image could not be read."""
-    wait_asleep(os.environ)
     workers = workers_of(
         args.on, count=args.workers, cpus=args.cpus_per_worker, gpus=args.gpus_per_worker,
         device=args.device, precision=args.precision,
