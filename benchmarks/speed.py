@@ -14,7 +14,7 @@ from benchmarks.speed_forward import forward_lines
 from benchmarks.speed_launch import add_arguments as add_launch_arguments
 from benchmarks.speed_launch import folder_lines, launch_lines
 from benchmarks.speed_limits import check_limits
-from benchmarks.speed_lines import Line, plain, table
+from benchmarks.speed_lines import Line, markdown, plain, read_lines, table
 from benchmarks.speed_network import NetworkTerms, network_lines
 from benchmarks.speed_scoring import add_scoring, scoring_lines
 from benchmarks.speed_step import step_lines
@@ -50,6 +50,10 @@ def add_arguments(parser: Parser) -> None:
     add_training_arguments(parser)
     add_scoring(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
+    parser.add_argument(
+        "--results", type=Path, nargs="+", metavar="FILE",
+        help="measure nothing: print what these JSON files hold as the table of docs/speed.md",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,6 +62,9 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) < 1:
             flag = f"--{name.replace('_', '-')}"
             raise SettingsError(flag, str(getattr(args, name)), "give 1 or more")
+    if args.results:
+        print(markdown(read_lines(args.results)))
+        return 0
     if args.short:
         return _short(args)
     lines: list[Line] = []

@@ -1,13 +1,16 @@
 """A ratio with its spread and its goal: a line of ``python -m benchmarks speed``."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import quantiles
 from typing import Any, Literal
 
+from decamo.errors import SettingsError
 from decamo.report import epoch_rows
 
-__all__ = ["Line", "Part", "line_of_rounds", "plain", "table"]
+__all__ = ["Line", "Part", "line_of_rounds", "markdown", "plain", "read_lines", "table"]
 
 Part = Literal[
     "network", "loader", "metrics", "scoring", "step", "forward", "training", "launch", "folder"
@@ -79,6 +82,38 @@ def table(lines: Sequence[Line]) -> str:
     for row in rows:
         row[1] = row[1].ljust(widest)
     return epoch_rows(["part", "what".ljust(widest), "ratio", "quartiles", "goal", ""], rows)
+
+
+def markdown(lines: Sequence[Line]) -> str:
+    """The table of ``docs/speed.md``: each line with its goal and whether it is met."""
+    rows = ["| part | | ratio | goal | |", "|---|---|---|---|---|"]
+    for line in lines:
+        number = f"{line.ratio:.3g}" if line.ratio >= 10 else f"{line.ratio:.2f}"
+        spread = f" ({line.low:.2f} to {line.high:.2f})" if line.low != line.high else ""
+        goal = (
+            "" if line.goal is None else f"at {'most' if line.at_most else 'least'} {line.goal:.3g}"
+        )
+        met = {True: "met", False: "not met", None: ""}[line.met]
+        rows.append(f"| {line.part} | {line.what} | {number}{spread} | {goal} | {met} |")
+    return "\n".join(rows)
+
+
+def read_lines(files: Sequence[Path]) -> list[Line]:
+    """The lines of several ``--json`` files; of one that stands in two the later file's.
+
+    Raises:
+        SettingsError: a file is none of these.
+    """
+    found: dict[tuple[Part, str], Line] = {}
+    for file in files:
+        try:
+            for words in json.loads(file.read_text("utf-8"))["lines"]:
+                line = Line(**{name: words[name] for name in Line.__dataclass_fields__})
+                found[line.part, line.what] = line
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            remedy = "name files that python -m benchmarks speed --json wrote"
+            raise SettingsError(file, f"holds no lines: {error}", remedy) from error
+    return list(found.values())
 
 
 def plain(lines: Sequence[Line]) -> list[dict[str, Any]]:
