@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 from decamo import __version__
 from decamo.cluster import OnRay, Share, where_of
 from decamo.errors import SettingsError
-from decamo.history.log_reader import STANDARD_INPUT
 from decamo.recipes import RECIPES
 from decamo.settings import Option, flag_of, shown
 from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merged
 from decamo.storage.json_text import json_pieces
 from decamo.storage.outputs import Read, write_streamed
+from decamo.streams import STANDARD_INPUT
 from decamo.training.choosing import Given, insist_on_named_code, read_config
 
 __all__ = [

@@ -18,7 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-__all__ = ["Streams", "lasting_streams", "printable"]
+__all__ = ["STANDARD_INPUT", "Streams", "lasting_streams", "printable"]
+
+STANDARD_INPUT = "-"
+"""What names it where the path of a file may stand."""
+
 
 # Letters that we or our libraries print for their looks, and what says the same in ASCII.
 _PLAIN = {

@@ -13,10 +13,10 @@ from decamo.history.logs import LogReader
 from decamo.history.run_log import join, log_of_journal
 from decamo.history.training_log import TrainingLog
 from decamo.storage.run_folder import RunFolder
+from decamo.streams import STANDARD_INPUT
 
-__all__ = ["STANDARD_INPUT", "read_training_log"]
+__all__ = ["read_training_log"]
 
-STANDARD_INPUT = "-"
 _LOGS = (
     "metrics.csv",
     "summary.csv",

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from decamo.data.inside import located
 from decamo.errors import DataError, SettingsError
+from decamo.streams import STANDARD_INPUT
 
 __all__ = ["Sources", "read_sources"]
 
-_STANDARD_INPUT, _LIST, _CAMERA = "-", "@", "camera:"
+_LIST, _CAMERA = "@", "camera:"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _BOM = b"\xef\xbb\xbf"
 
@@ -49,7 +50,7 @@ def read_sources(words: Sequence[str], standard_input: Callable[[], bytes]) -> S
     paths: list[Path] = []
     for word in words:
         path = located(word)
-        if word == _STANDARD_INPUT:
+        if word == STANDARD_INPUT:
             paths += _listed(standard_input(), "standard input")
         elif path.exists():
             paths.append(path)

@@ -5,18 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from rich.console import Console as RichConsole
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
 __all__ = ["RateLines", "progress_of"]
 
 _EACH_S = 30.0  # between two lines of a log
@@ -70,19 +58,7 @@ def progress_of(
         lines = RateLines(lambda line: stream.write(f"{line}\n"), verb, total)
         yield lines.advance
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=RichConsole(file=stream), transient=True) as bar:
-        task = bar.add_task(verb, total=total, completed=done)
-        yield lambda: bar.advance(task)
+    from decamo.report.rate_bar import rate_bar  # rich, on a terminal alone: decisions/0007
 
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        """How many a second."""
-        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+    with rate_bar(stream, verb, total, done) as advance:
+        yield advance
