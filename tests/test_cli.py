@@ -67,7 +67,7 @@ def test_nothing_shows_the_usage_and_is_a_mistake(capsys: pytest.CaptureFixture[
         ([*PLAN, "--config", "nowhere.toml"], "nowhere.toml"),
         (["plan"], "--dataset-path"),
         (["train"], "--dataset-path"),
-        (["evaluate", "nowhere.pth", "--dataset-path", "x"], "nowhere.pth"),
+        (["evaluate", "nowhere.pth", "--dataset-path", "x"], "--dataset-path"),
         (["evaluate"], "decamo evaluate"),
         (["bench"], "bench"),
         (["completion"], "decamo completion"),

@@ -2,13 +2,15 @@
 
 import multiprocessing
 import os
+import select
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
-from decamo.data.worker_process import Hand, Task, start_hand
+from decamo.data.worker_process import CHUNK, Hand, Task, frames, start_hand
 
 # Python 3.12 warns of every fork beside threads, which is how processes start on Linux by default
 pytestmark = pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
@@ -23,6 +25,18 @@ def heard(hand: Hand[bytes], count: int) -> list[bytes]:
         assert time.monotonic() < until
         time.sleep(0.001)
     return messages
+
+
+def wait_until_there_are(hand: Hand[bytes], count: int) -> None:
+    """Until so many messages lie in the socket, which are left there."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        select.select([hand.pipe], [], [], 1)
+        there = bytearray(hand.pipe.recv(CHUNK, socket.MSG_PEEK))
+        if len(list(frames(there))) >= count:
+            return
+        time.sleep(0.01)
+    raise TimeoutError
 
 
 def test_a_stopped_process_holds_up_nobody() -> None:
@@ -42,7 +56,7 @@ def test_a_stopped_process_holds_up_nobody() -> None:
 def test_the_end_of_a_process_is_heard_after_its_last_answer() -> None:
     hand: Hand[bytes] = start_hand(multiprocessing.get_context("fork"), len)
     hand.give(Task(1, b"abc", b""))
-    time.sleep(0.3)
+    wait_until_there_are(hand, 2)
     hand.process.kill()
     hand.process.join()
     hand.give(Task(2, bytes(5_000_000), b""))

@@ -284,8 +284,8 @@ def test_a_file_that_is_never_read_to_its_end_is_named(
         assert next(stream).size == 3
         with pytest.raises(DataStalled, match=r"stalled\.png"):
             next(stream)
-    (line,) = patience.take_notes()
-    assert "stalled.png" in line
+    # a busy machine lets another image wait for seconds as well, which are minutes to this clock
+    (line,) = [note for note in patience.take_notes() if "stalled.png" in note]
     assert ("another process tries" in line) == (workers > 0)
     with os.fdopen(os.open(fifo, os.O_RDWR | os.O_NONBLOCK), "wb"):
         time.sleep(0.05)  # a thread that waits for it is let go
