@@ -1,7 +1,7 @@
 """File -> a decoded picture with its orientation, or one line that says why not.
 
-Pillow decodes, by content and from a fixed list of formats; arrays that NumPy saved count too. Where
-an array will do, quicker decoders may take its place, with the same pixels.
+Pillow decodes, by content and from a fixed list of formats; arrays that NumPy saved count too.
+Where an array will do, quicker decoders may take Pillow's place, with the same pixels.
 """
 
 import contextlib
