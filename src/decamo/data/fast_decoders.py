@@ -15,13 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["decode_grey_png", "decode_rgb_jpeg"]
+__all__ = ["decode_grey_png", "decode_rgb_jpeg", "has_fast_decoders"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY = bytes((8, 0, 0, 0, 0))  # eight bits, no colour, the one method of each kind, not interlaced
 # None of these changes a pixel, holds an orientation or makes Pillow see more than grey.
 _PLAIN = {b"IHDR", b"IDAT", b"IEND", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"pHYs", b"tIME", b"bKGD"}
 _SMALL = 16  # px; of smaller sides two scales may come to one size
+
+
+def has_fast_decoders() -> bool:
+    """Whether both are there, and the one for JPEGs gives Pillow's pixels."""
+    return _module("kornia_rs") is not None and _jpeg_agrees()
 
 
 def decode_rgb_jpeg(file: IO[bytes], size: tuple[int, int]) -> NDArray[np.uint8] | None:
