@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 from decamo.data import fast_decoders
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.pairs import Pair
-from decamo.data.reading import read_image, read_labels, read_mask
+from decamo.data.reading import read_image, read_labels, read_mask, see_mask
 from decamo.data.rules import VOID, MaskMeaning, Plane, ReadingRule, Rest
 from decamo.errors import UnreadableImage
 
@@ -256,6 +256,18 @@ def test_whatever_is_odd_is_pillows(
     ours = answer()
     assert given() == {}
     assert ours == by_pillow(monkeypatch, answer)
+
+
+def test_a_wrong_sum_within_the_stream_is_for_the_audit_to_find(tmp_path: Path) -> None:
+    """The one thing that goes unnoticed: docs/decisions/0043 says so."""
+    whole = png_of(drawing(), 0)
+    stream = zlib.compress(b"".join(b"\0" + line.tobytes() for line in drawing()))
+    wrong = stream[:-1] + bytes([stream[-1] ^ 1])
+    kept = whole[: whole.index(b"IDAT") - 4] + chunk(b"IDAT", wrong) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(kept)
+    assert np.array_equal(read_labels(tmp_path / "a.png", ReadingRule()).object, drawing() >= 128)
+    with pytest.raises(UnreadableImage, match="broken data stream"):
+        see_mask(tmp_path / "a.png")
 
 
 def test_a_damaged_jpeg_is_reported_as_ever(
