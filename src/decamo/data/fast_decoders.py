@@ -49,8 +49,8 @@ def decode_rgb_jpeg(file: IO[bytes], size: tuple[int, int]) -> NDArray[np.uint8]
 def decode_grey_png(file: IO[bytes], max_pixels: int) -> NDArray[np.uint8] | None:
     """A plain grey PNG of eight bits, as most masks are.
 
-    The sum of each chunk is checked, so that damage is Pillow's to report. The sum within the
-    compressed stream is not: a program that writes it wrong, under right ones, goes unnoticed here.
+    The sum of each chunk is checked, so that damage is Pillow's to report. A compressed stream that
+    was malformed when it was written, under right sums, may be read here where zlib refuses it.
 
     Args:
         file: open at any place.
