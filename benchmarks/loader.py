@@ -22,6 +22,8 @@ from decamo.data.augment import Augmentation
 from decamo.data.cache import side_of
 from decamo.data.cache.sample_sources import open_in_memory
 from decamo.data.dataset import CamouflageDataset
+from decamo.data.fast_decoders import has_fast_decoders
+from decamo.data.kept_memory import keep_freed_memory
 from decamo.data.reading import read_pair
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
@@ -88,6 +90,7 @@ def loader_rounds(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as a process that reads for training does
     try:
         with tempfile.TemporaryDirectory() as root:
             if args.dataset_path:
@@ -247,9 +250,10 @@ def _text(results: dict[str, Any], args: argparse.Namespace, count: int) -> str:
     missing = "" if REFERENCE in results else (
         f"\n{REFERENCE}: not found; name a Python that has them: --reference-python"
     )  # fmt: skip
+    decoders = "simplejpeg and kornia-rs" if has_fast_decoders() else "Pillow (no extra `fast`)"
     return (
         f"{epoch_rows(header, rows)}\n"
         f"{count} images at {args.size} px, CPU time, in turn, median of"
-        f" {args.repeats} rounds (and quartiles); the others also normalize, which decamo does on"
-        f" the device{missing}"
+        f" {args.repeats} rounds (and quartiles); decamo decodes by {decoders}; the others also"
+        f" normalize, which decamo does on the device{missing}"
     )

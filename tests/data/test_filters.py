@@ -3,15 +3,16 @@
 import pytest
 import torch
 import torchvision.transforms.v2.functional as TF
+from torch.nn.functional import interpolate
 
 from decamo.data.augment import (
     blurred,
     colour_matrix,
     mirror_filled,
     mixed,
-    share_of,
     squashed_bytes,
 )
+from decamo.data.mask_shares import share_of
 from decamo.geometry import Squash
 
 
@@ -51,6 +52,45 @@ def test_shares_are_within_one_255th_of_what_is_covered(height: int, width: int)
     assert shares.dtype == torch.uint8
     assert (shares - exact).abs().max() <= 1.001
     assert torch.equal(share_of(mask.to(torch.uint8), 48), shares)
+
+
+@pytest.mark.parametrize("part", ["none", "all", "pixel", "corner", "stripe", "two", "scattered"])
+@pytest.mark.parametrize(("height", "width"), [(50, 71), (20, 30), (48, 90), (90, 48), (1, 3)])
+def test_shares_are_those_of_the_whole_mask_resized(part: str, height: int, width: int) -> None:
+    mask = torch.zeros(1, height, width, dtype=torch.bool)
+    ys, xs = slice(height // 3, height // 3 + 2), slice(width // 2, width // 2 + 3)
+    if part == "all":
+        mask[:] = True
+    elif part == "pixel":
+        mask[0, height // 2, width // 3] = True
+    elif part == "corner":
+        mask[0, -2:, -2:] = True
+    elif part == "stripe":
+        mask[0, ys] = True
+    elif part == "two":
+        mask[0, ys, xs] = mask[0, :1, :2] = True
+    elif part == "scattered":
+        mask = noise(1, height, width) > 250
+    tall = mask.to(torch.uint8) * 255
+    if height != 48:
+        tall = interpolate(tall[None], (48, width), mode="bilinear", antialias=True)[0]
+    if width != 48:
+        tall = interpolate(tall[None], (48, 48), mode="bilinear", antialias=True)[0]
+    window = torch.zeros(1, height + 3, width + 5, dtype=torch.bool)
+    window[:, 1:-2, 2:-3] = mask
+    assert share_of(mask, 48).equal(tall)
+    assert share_of(window[:, 1:-2, 2:-3], 48).equal(tall)
+
+
+@pytest.mark.parametrize("window", [(slice(0, 50), slice(0, 70)), (slice(7, 41), slice(11, 60))])
+def test_a_window_of_interleaved_colours_is_squashed_as_a_picture_of_its_own(
+    window: tuple[slice, slice],
+) -> None:
+    interleaved = noise(50, 70, 3).permute(2, 0, 1)
+    part = interleaved[:, window[0], window[1]]
+    height, width = part.shape[1:]
+    alone = part.clone(memory_format=torch.contiguous_format)
+    assert squashed_bytes(part, 32).equal(Squash((height, width), 32).apply(alone))
 
 
 def test_squashing_is_the_geometrys() -> None:

@@ -14,6 +14,7 @@ from decamo.data.arena import Arena
 from decamo.data.augment import Augmentation, apply, apply_stored, draw_augmentation
 from decamo.data.cache.sample_sources import SampleSource
 from decamo.data.draws import ORDER, words
+from decamo.data.kept_memory import keep_freed_memory
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_labelled
 from decamo.data.rules import VOID
@@ -269,7 +270,7 @@ class BatchReader:
     Attributes:
         dataset: what to read.
         arena: to put batches into; None sends them.
-        alone: whether this is another process, which computes on one thread.
+        alone: whether this is another process, which computes on one thread and keeps its memory.
         under_way: index of the pair that is being read.
     """
 
@@ -282,6 +283,7 @@ class BatchReader:
         """A batch, or where it lies, or why it cannot be read."""
         if self.alone:
             torch.set_num_threads(1)
+            keep_freed_memory()
         try:
             samples = []
             for number, at in enumerate(errand.ats):

@@ -1,6 +1,7 @@
 """File -> a decoded picture with its orientation, or one line that says why not.
 
 Pillow decodes, by content and from a fixed list of formats; arrays that NumPy saved count too.
+Where an array will do, quicker decoders may take Pillow's place, with the same pixels.
 """
 
 import contextlib
@@ -8,12 +9,15 @@ import importlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from decamo.data.fast_decoders import decode_grey_png, decode_rgb_jpeg
 from decamo.data.normalize import is_wide
 from decamo.data.pixel_range import declared_range
 from decamo.data.rules import ReadingRule
@@ -96,7 +100,7 @@ class DecodedFile:
     """A decoded file.
 
     Attributes:
-        picture: its pixels.
+        pixels: a picture, or an array of bytes: grey ``[H, W]`` or RGB ``[H, W, 3]``.
         stored: height and width before any orientation and before any scaled decoding, in px.
         orientation: the tag's value, 1 to 8.
         upright: whether Pillow has already applied the orientation, as it does for TIFF.
@@ -105,7 +109,7 @@ class DecodedFile:
         low_bytes: of colours of 16 bits, the picture of their lower halves.
     """
 
-    picture: Image.Image
+    pixels: Image.Image | NDArray[np.uint8]
     stored: tuple[int, int]
     orientation: int
     upright: bool
@@ -113,28 +117,42 @@ class DecodedFile:
     declared: tuple[float, float] = (0, 0)
     low_bytes: Image.Image | None = None
 
+    @cached_property
+    def picture(self) -> Image.Image:
+        """The pixels as Pillow has them."""
+        return Image.fromarray(self.pixels) if isinstance(self.pixels, np.ndarray) else self.pixels
+
     def size_after(self, turn: int) -> tuple[int, int]:
         """Height and width once the orientation is applied."""
         return self.stored[::-1] if turn >= 5 else self.stored
 
 
-def decode_file(path: Path, rule: ReadingRule, at_least: int | None = None) -> DecodedFile:
+def decode_file(
+    path: Path, rule: ReadingRule, at_least: int | None = None, *, as_array: bool = False
+) -> DecodedFile:
     """The file's picture as it is stored.
 
     Args:
         path: the file.
         rule: bounds the number of pixels.
         at_least: as in :func:`~decamo.data.reading.read_image`.
+        as_array: whether the pixels alone are asked for, so that a quicker decoder may give them as
+            an array; Pillow's picture also has what else the file says.
     """
     # By a file object: given a path, Pillow (13.0 at least) maps an uncompressed grey TIFF into
     # memory with height and width the wrong way round if its orientation swaps them.
     with path.open("rb") as file:
         if file.read(len(_ARRAY)) == _ARRAY:
             return _decode_array(file, rule)
-        return _decode_picture(file, rule, at_least)
+        grey = decode_grey_png(file, min(rule.max_pixels, _BIG)) if as_array else None
+        if grey is not None:
+            return DecodedFile(grey, (grey.shape[0], grey.shape[1]), 1, False, lossy=False)
+        return _decode_picture(file, rule, at_least, as_array)
 
 
-def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) -> DecodedFile:
+def _decode_picture(
+    file: IO[bytes], rule: ReadingRule, at_least: int | None, as_array: bool
+) -> DecodedFile:
     grey_alpha = grey_alpha_as_colours(file)
     file.seek(0)
     with opened(grey_alpha or file) as picture:
@@ -145,6 +163,11 @@ def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) ->
             picture.draft(None, (at_least, at_least))
         _refuse_huge(picture.size, rule)
         orientation = _orientation(picture)  # decodes a PNG, in search of an EXIF block
+        if as_array and picture.format == "JPEG" and picture.mode == "RGB":
+            pixels = decode_rgb_jpeg(file, picture.size) if _is_moderate(picture) else None
+            if pixels is not None:
+                return DecodedFile(pixels, (height, width), orientation, False, lossy=True)
+            file.seek(0)
         tiff = picture.format == "TIFF"
         if tiff and orientation >= 5:  # Pillow tells the upright size of a TIFF at once
             width, height = height, width
@@ -163,10 +186,14 @@ def _decode_picture(file: IO[bytes], rule: ReadingRule, at_least: int | None) ->
         wide = low is not None or is_wide(decoded)
         declared = declared_range(picture, file) if wide else (0, 0)
     lossy = picture.format in ("JPEG", "MPO")
-    if at_least is not None and decoded.width * decoded.height > _BIG:
+    if at_least is not None and not _is_moderate(decoded):
         decoded, low = _reduced(decoded, low, at_least)
     upright = tiff and orientation > 1
     return DecodedFile(decoded, (height, width), orientation, upright, lossy, declared, low)
+
+
+def _is_moderate(picture: Image.Image) -> bool:
+    return picture.width * picture.height <= _BIG
 
 
 def header_of(file: IO[bytes]) -> tuple[tuple[int, int], int]:

@@ -6,7 +6,16 @@ from PIL import Image
 
 from decamo.data.rules import PixelScale, Plane
 
-__all__ = ["codes_of", "is_wide", "one_colour", "plane_of", "to_mask", "to_rgb", "wide_values"]
+__all__ = [
+    "codes_of",
+    "grey_to_mask",
+    "is_wide",
+    "one_colour",
+    "plane_of",
+    "to_mask",
+    "to_rgb",
+    "wide_values",
+]
 
 _ALPHA = ("LA", "PA", "RGBA")
 _PHOTO = 64  # colours, in a picture that has more of them it is no drawing of labels
@@ -68,18 +77,18 @@ def to_mask(picture: Image.Image, *, lossy: bool) -> NDArray[np.bool_]:
     if picture.mode in _ALPHA:
         alpha = np.asarray(picture.convert("RGBA"))[..., 3]
         if one_colour(picture) and alpha.min() != alpha.max():
-            return _on(alpha, lossy)
-        return _on(np.asarray(picture.convert("RGBA").convert("RGB").convert("L")), lossy)
+            return grey_to_mask(alpha, lossy)
+        return grey_to_mask(np.asarray(picture.convert("RGBA").convert("RGB").convert("L")), lossy)
     if picture.mode == "F":
         values = np.nan_to_num(np.asarray(picture), nan=0, posinf=0, neginf=0)
         return np.asarray(values >= (0.5 if values.max(initial=0) <= 1 else 128))
     if picture.mode.startswith("I"):
         wide = np.asarray(picture, dtype=np.int64)
-        return wide >= 32768 if wide.max(initial=0) > 255 else _on(wide, lossy)
+        return wide >= 32768 if wide.max(initial=0) > 255 else grey_to_mask(wide, lossy)
     if picture.mode == "1":
         return np.array(picture, dtype=np.bool_)
     grey = picture if picture.mode == "L" else picture.convert("RGB").convert("L")
-    return _on(np.asarray(grey), lossy)
+    return grey_to_mask(np.asarray(grey), lossy)
 
 
 def plane_of(picture: Image.Image, *, lossy: bool) -> Plane:
@@ -175,11 +184,14 @@ def _palette_mask(picture: Image.Image) -> NDArray[np.bool_]:
     colours = _palette(picture).max(axis=1)
     if colours.max() <= 1:
         return index > 0
-    return _on(colours[index], lossy=False)
+    return grey_to_mask(colours[index], lossy=False)
 
 
-def _on(grey: NDArray[np.integer], lossy: bool) -> NDArray[np.bool_]:
-    """0/1 values by > 0, 0..255 values by >= 128; a codec's ringing is never a 0/1 mask."""
+def grey_to_mask(grey: NDArray[np.integer], lossy: bool) -> NDArray[np.bool_]:
+    """Grey levels ``[H, W]`` as a mask: 0/1 by > 0, 0..255 by >= 128.
+
+    A codec's ringing is never a 0/1 mask.
+    """
     if not lossy and grey.max(initial=0) <= 1:
         return np.asarray(grey > 0)
     return np.asarray(grey >= 128)

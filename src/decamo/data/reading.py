@@ -1,7 +1,7 @@
 """Images and masks as pixels, by the rule of their data set; before one, what their files hold."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,17 @@ from PIL import Image
 from decamo.data.decoding import DecodedFile, as_unreadable, decode_file, turned_upright
 from decamo.data.mask_look import MaskLook, look_at_mask
 from decamo.data.mask_values import meaning_alone
-from decamo.data.normalize import codes_of, is_wide, to_mask, to_rgb, wide_values
+from decamo.data.normalize import (
+    codes_of,
+    grey_to_mask,
+    is_wide,
+    to_mask,
+    to_rgb,
+    wide_values,
+)
 from decamo.data.pairs import Pair
 from decamo.data.pixel_range import WideLook, look_at_numbers
-from decamo.data.rules import BY_ITSELF, VOID, Plane, ReadingRule, label_codes
+from decamo.data.rules import BY_ITSELF, VOID, MaskMeaning, Plane, ReadingRule, label_codes
 from decamo.data.wide_files import (
     join_halves,
 )
@@ -98,7 +105,7 @@ def read_image(
         UnreadableImage: missing, empty, truncated, no image, or more pixels than may be.
     """
     with as_unreadable(path):
-        file = decode_file(path, rule, at_least)
+        file = decode_file(path, rule, at_least, as_array=True)
         return _rgb(file, file.orientation, rule)
 
 
@@ -144,7 +151,7 @@ def read_labels(path: Path, rule: ReadingRule | None = None) -> Labels:
         UnreadableImage: as :func:`read_mask`.
     """
     with as_unreadable(path):
-        file = decode_file(path, rule or BY_ITSELF)
+        file = decode_file(path, rule or BY_ITSELF, as_array=rule is not None)
         if rule is None:
             look = look_at_mask(file.picture, lossy=file.lossy)
             rule = ReadingRule(meaning_alone(look))
@@ -178,7 +185,7 @@ def read_labelled(pair: Pair, at_least: int | None = None) -> tuple[NDArray[np.u
     Raises:
         UnreadableImage: either file cannot be decoded, or their sizes do not agree.
     """
-    photo, drawing, turn = _decode_pair(pair, at_least)
+    photo, drawing, turn = _decode_pair(pair, at_least, as_array=True)
     with as_unreadable(pair.image):
         image = _rgb(photo, photo.orientation, pair.rule)
     with as_unreadable(pair.mask):
@@ -234,12 +241,14 @@ def see_mask_file(path: Path, rule: ReadingRule = BY_ITSELF) -> SeenMask:
         return SeenMask(file.size_after(file.orientation), share, values, file.picture.mode)
 
 
-def _decode_pair(pair: Pair, at_least: int | None) -> tuple[DecodedFile, DecodedFile, int]:
+def _decode_pair(
+    pair: Pair, at_least: int | None, *, as_array: bool = False
+) -> tuple[DecodedFile, DecodedFile, int]:
     """Both files of a pair, and the orientation that the mask is to get."""
     with as_unreadable(pair.image):
-        photo = decode_file(pair.image, pair.rule, at_least)
+        photo = decode_file(pair.image, pair.rule, at_least, as_array=as_array)
     with as_unreadable(pair.mask):
-        drawing = decode_file(pair.mask, pair.rule)
+        drawing = decode_file(pair.mask, pair.rule, as_array=as_array)
         turn = drawing.orientation
         if turn == 1 and drawing.stored == photo.stored:
             turn = photo.orientation
@@ -250,6 +259,8 @@ def _decode_pair(pair: Pair, at_least: int | None) -> tuple[DecodedFile, Decoded
 def _rgb(file: DecodedFile, turn: int, rule: ReadingRule) -> NDArray[np.uint8]:
     if file.low_bytes is not None and rule.scale is not None:
         return rule.scale.to_bytes(_sixteen(file, turn))
+    if isinstance(file.pixels, np.ndarray) and file.pixels.ndim == 3 and turn == 1:
+        return file.pixels
     return to_rgb(turned_upright(file, file.picture, turn), rule.scale)
 
 
@@ -270,10 +281,20 @@ def _numbers(file: DecodedFile) -> WideLook | None:
 
 
 def _labels(file: DecodedFile, turn: int, rule: ReadingRule) -> Labels:
-    picture, meaning = turned_upright(file, file.picture, turn), rule.mask
+    meaning = rule.mask
+    if isinstance(file.pixels, np.ndarray) and file.pixels.ndim == 2 and turn == 1:
+        if meaning.plane is Plane.EACH:
+            return Labels(grey_to_mask(file.pixels, lossy=file.lossy), None)
+        if meaning.plane is Plane.LEVELS:
+            return _labels_of(file.pixels, meaning)
+    picture = turned_upright(file, file.picture, turn)
     if meaning.plane is Plane.EACH:
         return Labels(to_mask(picture, lossy=file.lossy), None)
-    labels = label_codes(codes_of(picture, meaning.plane), meaning)
+    return _labels_of(codes_of(picture, meaning.plane), meaning)
+
+
+def _labels_of(codes: NDArray[Any], meaning: MaskMeaning) -> Labels:
+    labels = label_codes(codes, meaning)
     return Labels(labels == 1, labels == VOID if meaning.has_void else None)
 
 

@@ -17,6 +17,7 @@ from decamo.data.arena import nameless
 from decamo.data.audit.workers import Lost, in_processes
 from decamo.data.cache.identity import CHANNELS, channels_of, square_of
 from decamo.data.inside import located
+from decamo.data.kept_memory import keep_freed_memory
 from decamo.data.pairs import Pair
 from decamo.data.read_ahead import ReadAhead
 from decamo.data.rules import ReadingRule
@@ -124,6 +125,7 @@ def _fill_here(
 
 def _task(image: str, mask: str, rule: str, path: str, *numbers: str) -> dict[str, object]:
     torch.set_num_threads(1)  # the processes share the cores as it is
+    keep_freed_memory()
     read = ReadingRule.from_plain(json.loads(rule))
     pair = Pair(located(image), located(mask), Path(image).stem, "", "train", read)
     side, channels, start, index = (int(number) for number in numbers)
