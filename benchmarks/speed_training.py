@@ -96,9 +96,9 @@ def _peer(python: Path, pairs: Sequence[tuple[str, str]]) -> float:
     terms = {"pairs": pairs, "size": _SIZE, "backbone": _BACKBONE, "batch": _BATCH}
     terms |= {"epochs": _EPOCHS, "workers": _workers()}
     script = Path(__file__).with_name("training_peer.py")
-    done = subprocess.run(
-        [python, script, json.dumps(terms)], stdout=subprocess.PIPE, text=True, check=False
-    )
+    # -P: beside the script lies a profile.py, which is not the standard library's
+    words = [python, "-P", script, json.dumps(terms)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         return 0.0
     epochs = [json.loads(line) for line in done.stdout.splitlines()][1:]
