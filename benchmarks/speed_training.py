@@ -97,7 +97,7 @@ def _peer(python: Path, pairs: Sequence[tuple[str, str]]) -> float:
     terms |= {"epochs": _EPOCHS, "workers": _workers()}
     script = Path(__file__).with_name("training_peer.py")
     # -P: beside the script lies a profile.py, which is not the standard library's
-    words = [python, "-P", script, json.dumps(terms)]
+    words = [str(python), "-P", str(script), json.dumps(terms)]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         return 0.0
