@@ -43,8 +43,9 @@ style: setup
 types: setup
 	$(BIN)/mypy
 
-# A process a core, each with one thread: more would wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+# A process a core, each with one thread: more would wait for one another. Hundreds of processes are
+# started, and none is to compile again what another has compiled, whatever the caller's shell says.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 # mypy has one thread, and tests wait now and then: it runs beside them and is heard after them.
 BESIDE_TYPES = @$(BIN)/mypy >$(VENV)/types 2>&1 & types=$$!; \
@@ -61,7 +62,7 @@ test-all: style
 # What fails is shown, and what was measured all the same.
 coverage: setup
 	rm -f .coverage .coverage.*
-	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n auto --dist worksteal; tests=$$?; \
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n auto --dist worksteal; tests=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$tests
 
 docs: $(VENV)/.docs-ready

@@ -1,1 +1,0 @@
-from tests.ray_cluster import three_nodes as three_nodes
