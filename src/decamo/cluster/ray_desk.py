@@ -1,12 +1,13 @@
 """The actor through which tasks on a cluster and the process that started them talk.
 
-What a task tells goes one way, the reason to stop the other. No task waits for the desk, and one
-that dies is started again by Ray: progress lines may be lost with it, but no work.
+What a task tells goes one way, the reason to stop the other. The desk passes on bytes: what they mean
+may need torch, which it is to do without. No task waits for the desk, and one that dies is started
+again by Ray: progress lines may be lost with it, but no work.
 """
 
+import pickle
 import time
 import uuid
-from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,14 +40,14 @@ class _Desk:
     """Events of tasks that nobody has fetched yet, and the reason to stop."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[str, str, Sequence[object]]] = []
+        self.events: list[tuple[str, str, bytes]] = []
         self.why = ""
 
-    def report(self, key: str, attempt: str, events: Sequence[object]) -> str:
+    def report(self, key: str, attempt: str, events: bytes) -> str:
         self.events.append((key, attempt, events))
         return self.why
 
-    def collect(self, why: str) -> list[tuple[str, str, Sequence[object]]]:
+    def collect(self, why: str) -> list[tuple[str, str, bytes]]:
         self.why = why
         events, self.events = self.events, []
         return events
@@ -90,7 +91,7 @@ class DeskLine:
 
     def _ask(self) -> None:
         self._asked = time.monotonic()
-        events, self.events = self.events, []
+        events, self.events = pickle.dumps(self.events), []
         self._answer = self.desk.report.remote(self.key, self.attempt, events).future()
 
     def _hear(self, seconds: float) -> None:

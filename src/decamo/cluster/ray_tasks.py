@@ -1,5 +1,6 @@
 """Tasks on a Ray cluster: many at once, begun again where a worker or a node dies."""
 
+import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -212,8 +213,9 @@ class _Round(Generic[Found]):
         first = not self.why
         self.why = self.why or self.stop() or ("another task failed" if self.error else "")
         with suppress(RayError):  # it has died, or is slow: what it holds is heard the next time
-            for news in ray.get(self.desk.collect.remote(self.why), timeout=DESK_S):
-                self._hear(*news)
+            news = ray.get(self.desk.collect.remote(self.why), timeout=DESK_S)
+            for key, attempt, events in news:
+                self._hear(key, attempt, pickle.loads(events))
         if self.why:
             self._let_go(first)
 
