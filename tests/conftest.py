@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
+    from tests.ray_cluster import Nodes
+
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that needs the network is wrong
 
 import pytest
@@ -25,6 +27,15 @@ def pytest_sessionstart() -> None:
     gc.disable()
     # OpenVINO does so by a process of its own at each import, where this can be imported.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests on a cluster come first: one process has them all, and they mostly wait."""
+    items.sort(key=lambda item: not _on_a_cluster(item))
+
+
+def _on_a_cluster(item: pytest.Item | None) -> bool:
+    return isinstance(item, pytest.Function) and "three_nodes" in item.fixturenames
 
 
 def pytest_collection_finish() -> None:
@@ -72,6 +83,25 @@ def _no_process_is_left() -> Iterator[None]:
         child.kill()
         child.join()
     assert left == []
+
+
+@pytest.fixture(scope="session")
+def three_nodes() -> "Iterator[Nodes]":
+    """A cluster for all tests that ask for it."""
+    from tests.ray_cluster import NODES
+
+    yield NODES
+    NODES.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Behind the last test on a cluster it ends: others are not to share the cores with it."""
+    yield
+    if _on_a_cluster(item) and not _on_a_cluster(nextitem):
+        from tests.ray_cluster import NODES
+
+        NODES.close()
 
 
 @pytest.fixture(scope="session")

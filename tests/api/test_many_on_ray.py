@@ -29,7 +29,6 @@ from tests.api.on_ray import (
     predicted,
 )
 from tests.ray_cluster import Nodes
-from tests.ray_cluster import three_nodes as three_nodes
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 

@@ -30,7 +30,6 @@ from tests.api.on_ray import (
 from tests.export.conftest import onnx_file as onnx_file
 from tests.export.conftest import tiny as tiny
 from tests.ray_cluster import Nodes
-from tests.ray_cluster import three_nodes as three_nodes
 
 BROKEN = 11
 GOOD = 29
@@ -130,13 +129,14 @@ def test_predictions_in_python_come_in_order(
 ) -> None:
     some = [photos / f"{n:04d}.png" for n in (20, 3, 3, 14)]
     on: dict[str, Any] = {"on": str(three_nodes.on), "workers": 2, "cpus_per_worker": 1}
-    plain, ray = decamo.predict(onnx_file, some), decamo.predict(onnx_file, some, **on)
-    assert not isinstance(plain, decamo.Prediction)
-    assert not isinstance(ray, decamo.Prediction)
-    for one, other in zip(plain, ray, strict=True):
-        assert one.source == other.source
-        assert np.array_equal(one.image, other.image)
-        assert np.array_equal(one.probability, other.probability)
+    with three_nodes.apart():
+        plain, ray = decamo.predict(onnx_file, some), decamo.predict(onnx_file, some, **on)
+        assert not isinstance(plain, decamo.Prediction)
+        assert not isinstance(ray, decamo.Prediction)
+        for one, other in zip(plain, ray, strict=True):
+            assert one.source == other.source
+            assert np.array_equal(one.image, other.image)
+            assert np.array_equal(one.probability, other.probability)
     alone = decamo.predict(onnx_file, one.image, **on)
     assert isinstance(alone, decamo.Prediction)
     assert np.array_equal(alone.probability, one.probability)

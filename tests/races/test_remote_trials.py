@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +14,6 @@ import pytest
 
 from decamo.cluster import Share
 from decamo.cluster.place import place_of
-from decamo.cluster.ray_session import connected
 from decamo.history import EpochDone, Event, Saved, read_journal
 from decamo.races.branch import CONTROL, TWIN, Branch
 from decamo.races.outcome_table import outcome_text
@@ -23,15 +22,6 @@ from decamo.races.remote_trials import RemoteTrials
 from decamo.races.trial_files import Result, read_result, write_result
 from tests.races.build import BRANCHES, course, race
 from tests.ray_cluster import Nodes, owner_of
-from tests.ray_cluster import three_nodes as three_nodes
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm(three_nodes: Nodes) -> Iterator[None]:
-    """One connection for all: what has loaded torch once serves the tests that follow."""
-    with connected(three_nodes.on):
-        yield
-
 
 EPOCHS = 3  # of which two are the first rung
 MANY = (
