@@ -1,8 +1,8 @@
 """The actor through which tasks on a cluster and the process that started them talk.
 
-What a task tells goes one way, the reason to stop the other. The desk passes on bytes: what they mean
-may need torch, which it is to do without. No task waits for the desk, and one that dies is started
-again by Ray: progress lines may be lost with it, but no work.
+What a task tells goes one way, the reason to stop the other. The desk passes on bytes: what they
+mean may need torch, which it is to do without. No task waits for the desk, and one that dies is
+started again by Ray: progress lines may be lost with it, but no work.
 """
 
 import pickle
