@@ -1,5 +1,6 @@
 """What a worker could not read is read here, before it is believed; by a stand-in of workers."""
 
+import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,24 @@ def test_pictures_are_put_in_their_place_whole(frog: Path, tmp_path: Path) -> No
     plain = replace(item_of(tmp_path / "plain" / "x.png"), image=frog)
     list(whole.each([plain]))
     assert plain.map.read_bytes() == item.map.read_bytes()
+
+
+def test_what_a_worker_writes_as_it_ends_goes_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file comes after the folder was looked through, and before the folder itself goes."""
+    late, rmdir = ["b", "a"], os.rmdir
+
+    def write_and_remove(path: str, **how: Any) -> None:
+        if late:
+            (staging / late.pop()).touch()
+        rmdir(path, **how)
+
+    with staging_in(tmp_path) as staging:
+        (staging / "made").touch()
+        monkeypatch.setattr(os, "rmdir", write_and_remove)
+    assert late == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_network_at_that_path_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ from decamo.storage import make_folder
 
 __all__ = ["CrewImages", "RemoteImages", "staging_in"]
 
+# A worker that was told to end may add a file while its folder is emptied; each is one try more.
+_REMOVALS = 100
+
 
 @dataclass(frozen=True)
 class RemoteImages(BlockWork[Item, MadeImage]):
@@ -124,4 +127,7 @@ def staging_in(out: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(_REMOVALS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
