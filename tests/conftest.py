@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that needs the network is wrong
 
 import pytest
-import torch
-
-from decamo.data.scenes import write_scenes
 
 
 def pytest_sessionstart() -> None:
@@ -53,6 +50,8 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
     """Tiny tensors: threads cost more than they bring."""
+    import torch  # the process that hands out the tests does without
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -107,6 +106,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """15 training and 4 test scenes of 64 px in COD10K-v3 layout; one training scene is empty."""
+    from decamo.data.scenes import write_scenes
+
     root = tmp_path_factory.mktemp("data") / "scenes"
     write_scenes(
         root,

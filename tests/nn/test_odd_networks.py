@@ -212,10 +212,8 @@ class TestLibraries:
     def test_what_transformers_cannot_make_is_told(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        import transformers
-
-        kind = transformers.SegformerForSemanticSegmentation
-        monkeypatch.setattr(kind, "__init__", self.refuse)
+        made = "transformers.SegformerForSemanticSegmentation.__init__"
+        monkeypatch.setattr(made, self.refuse)
         name = "transformers:SegformerForSemanticSegmentation"
         with pytest.raises(ModelError, match=r"cannot make Segformer\w+ \(no such depth\); name"):
             build_network(ModelSettings(network=name, pretrained=False), sizes=[64], seed=0)
