@@ -1,11 +1,13 @@
 """``import decamo`` is the product: what it offers, and that its examples run as they stand."""
 
+import copy
 import doctest
 import importlib
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from PIL import Image
 import decamo
 from decamo.cli import main
 from decamo.errors import DataError, SettingsError
+from decamo.export.graph import Traced, trace
+from decamo.nn import SegmentationNetwork
 from tests.foreign_files import forms, network, network_file
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +70,22 @@ def names(
     tiny = TINY | {"dataset_path": scenes}
     own = {"decamo": decamo, "checkpoint": checkpoint, "photo": photo, "log": log}
     return own | {"tiny": tiny, "scenes": scenes}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _traced_once() -> Iterator[None]:
+    """Two pages export that checkpoint; to trace it takes longer than all else that they do."""
+    known: dict[tuple[float, ...], Traced] = {}
+
+    def traced(network: SegmentationNetwork, size: int) -> Traced:
+        key = (float(size), *(float(p.detach().sum()) for p in network.parameters()))
+        if key not in known:
+            known[key] = trace(network, size)
+        return copy.deepcopy(known[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("decamo.export.writing.trace", traced)
+        yield
 
 
 OBJECTS = [name for name in decamo.__all__ if name not in ("__version__", "metrics")]
