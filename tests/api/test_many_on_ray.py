@@ -98,7 +98,12 @@ def test_a_command_that_is_stopped_goes_on(three_nodes: Nodes, tmp_path: Path) -
         "--on", str(three_nodes.on), "--workers", "2", "--cpus-per-worker", "1",
     ]  # fmt: skip
     first = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    until(lambda: lines.is_file() and len(lines.read_text().splitlines()) > 40)
+    until(
+        lambda: (
+            first.poll() is not None
+            or (lines.is_file() and len(lines.read_text().splitlines()) > 40)
+        )
+    )
     first.send_signal(signal.SIGTERM)
     _, told = first.communicate(timeout=120)
     assert first.returncode == 128 + signal.SIGTERM, told
