@@ -95,21 +95,19 @@ def test_a_plain_run_is_resumed_on_ray(
 
 
 def test_a_request_to_stop_leaves_what_is_done_and_resume_goes_on(
-    three_nodes: Nodes, two: Workers, onnx_file: Path, photos: Path, tmp_path: Path
+    two: Workers, onnx_file: Path, photos: Path, tmp_path: Path
 ) -> None:
-    """As of a command: workers end when it leaves the cluster, and write nothing any more."""
     model, done = decamo.load(onnx_file), list[int]()
     whole, out, lines = tmp_path / "whole", tmp_path / "out", tmp_path / "l.jsonl"
     predicted(model, photos, whole)
     ear = Ear(listen=lambda: "on SIGTERM" if done else "")
-    with three_nodes.apart(), pytest.raises(StopAsked, match="on SIGTERM"):
+    with pytest.raises(StopAsked, match="on SIGTERM"):
         predicted(model, photos, out, ear, jsonl=lines, workers=two, on_done=lambda: done.append(1))
     assert 0 < len(done) < GOOD
     made = contents(out)
     assert not [name for name in made if name.startswith(".")]
     assert made.items() <= contents(whole).items()
-    with three_nodes.apart():
-        again = predicted(model, photos, out, jsonl=lines, resume=True, workers=two)
+    again = predicted(model, photos, out, jsonl=lines, resume=True, workers=two)
     assert (again.before, again.lines) == (len(done), GOOD - len(done))
     assert contents(out) == contents(whole)
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -16,12 +17,12 @@ from decamo.data.rules import ReadingRule
 from decamo.data.waiting import Ear
 from decamo.errors import DataStalled, SettingsError
 from decamo.inference.inputs import Item
-from decamo.storage import make_folder
+from decamo.storage import make_folder, storage_error
 
 __all__ = ["CrewImages", "RemoteImages", "staging_in"]
 
-# A worker that was told to end may add a file while its folder is emptied; each is one try more.
-_REMOVALS = 100
+# A worker that was told to end may add a file while its folder is emptied, which then stays.
+_REMOVAL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,10 @@ class RemoteImages(BlockWork[Item, MadeImage]):
         if sheets:
             sheets.watch.__enter__()  # for as long as the worker lives
         own = self.staging / f"{os.getpid()}-{uuid.uuid4().hex}"  # a number may come back
-        make_folder(own)
+        try:
+            own.mkdir()  # not its parents, which whoever ends this worker removes
+        except OSError as error:
+            raise storage_error(own, error) from error
 
         def made(block: Sequence[Item], say: Callable[[str], None]) -> list[MadeImage]:
             ear = Ear(say=say, give_up_s=self.give_up_s)
@@ -127,7 +131,7 @@ def staging_in(out: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        for _ in range(_REMOVALS):
+        until = time.monotonic() + _REMOVAL_S
+        while folder.exists() and time.monotonic() < until:
             shutil.rmtree(folder, ignore_errors=True)
-            if not folder.exists():
-                break
+            time.sleep(0.01)
