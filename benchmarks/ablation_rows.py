@@ -63,8 +63,8 @@ def _recipe(name: str, group: str, **settings: Mapping[str, Any]) -> Row:
     return Row(group, Entry(name, changed, experts=7))
 
 
-def _loss(name: str, **weights: float) -> Row:
-    return Row("loss", Entry(name, replace(_RECIPE, loss_weights=weights), experts=7))
+def _loss(name: str, *weights: str) -> Row:
+    return _recipe(name, "loss", optimise={"loss_weights": weights})
 
 
 def _experts(number: int) -> Row:
@@ -88,8 +88,8 @@ def _rows() -> list[Row]:
             for entry in [Entry(name, _RECIPE, experts=7, change=name)]
         ),
         _recipe("without deep supervision", "loss", optimise={"deep_supervision": False}),
-        *(_loss(f"without {term}", **{term: 0.0}) for term in _TERMS),
-        _loss("without bce and boundary", bce=0.0, boundary=0.0),
+        *(_loss(f"without {term}", f"{term}=0") for term in _TERMS),
+        _loss("without bce and boundary", "bce=0", "boundary=0"),
         _recipe("without the average", "recipe", optimise={"use_ema": False}),
         _recipe("without mixed scales", "recipe", optimise={"multi_scale": [1.0]}),
         _recipe(
@@ -110,9 +110,9 @@ def _rows() -> list[Row]:
         *(
             Row("seen by", row.entry, views=both, decision="iou", name=f"all three, {row.name}")
             for row in (
-                _loss("without bce", bce=0.0),
-                _loss("without boundary", boundary=0.0),
-                _loss("without bce and boundary", bce=0.0, boundary=0.0),
+                _loss("without bce", "bce=0"),
+                _loss("without boundary", "boundary=0"),
+                _loss("without bce and boundary", "bce=0", "boundary=0"),
             )
         ),
     ]

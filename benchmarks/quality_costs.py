@@ -12,6 +12,7 @@ from benchmarks.quality_terms import Terms
 from decamo.errors import SettingsError
 from decamo.nn import SegmentationNetwork
 from decamo.nn.cost import measure_cost
+from decamo.settings.loss_weights import loss_weights_of
 from decamo.storage import write_whole
 from decamo.training.dry_run import Probe
 from decamo.training.runtime import Runtime
@@ -145,7 +146,8 @@ def _probe(entry: Entry, terms: Terms, runtime: Runtime) -> Probe:
     teacher = None
     if entry.teacher is not None:
         teacher = Teacher(_untrained(entry.teacher, terms, runtime).eval(), terms.img_size)
-    return Probe(model, side_outputs, runtime, entry.recipe.loss_weights, teacher)
+    weights = loss_weights_of(settings.optimise.loss_weights)
+    return Probe(model, side_outputs, runtime, weights, teacher)
 
 
 def _untrained(entry: Entry, terms: Terms, runtime: Runtime) -> SegmentationNetwork:

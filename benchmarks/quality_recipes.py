@@ -52,20 +52,20 @@ class Recipe:
     Attributes:
         name: for people.
         draw: how images are augmented.
-        loss_weights: of the criterion's terms, where they are not its own.
         settings: sections of :class:`decamo.settings.TrainSettings` with other values than the
             comparison's.
     """
 
     name: str
     draw: Draw
-    loss_weights: Mapping[str, float] | None = None
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 # Weighted cross-entropy and IoU alone, with the augmentation that every toolbox of the field has.
 PROTOCOL = Recipe(
-    "protocol", protocol_draw, loss_weights={"boundary": 0.0, "side": 0.0, "balance": 0.0}
+    "protocol",
+    protocol_draw,
+    settings={"optimise": {"loss_weights": ["boundary=0", "side=0", "balance=0"]}},
 )
 
 # All of this project's own loss, on the same data for the same epochs. Nothing in our network
@@ -117,7 +117,7 @@ class Entry:
     @property
     def parts(self) -> Parts:
         """What its run is put together from."""
-        return Parts(self.build, self.recipe.loss_weights, self.recipe.draw)
+        return Parts(self.build, self.recipe.draw)
 
     @property
     def scales(self) -> Sequence[float]:

@@ -110,7 +110,6 @@ class Terms:
             "seed": seed,
             "recipe": entry.recipe.name,
             "augmentation": entry.recipe.draw.__name__,
-            "loss_weights": dict(entry.recipe.loss_weights or {}),
             "teacher": None if teacher is None else self.told(teacher, seed, epochs, splits),
             "weights_sha256": weights,
             "train_images": len(splits.train),

@@ -135,6 +135,7 @@ class TestFurtherFlags:
             (("--device", "cuda:1"), "device", "cuda:1"),
             (("--seed", 3), "seed", 3),
             (("--multi-scale", 0.8, 1, 1.2), "multi_scale", (0.8, 1.0, 1.2)),
+            (("--loss-weights", "bce=0", "side=1"), "loss_weights", ("bce=0", "side=1")),
             (("--weight-decay", 0.05), "weight_decay", 0.05),
             (("--clip-grad", 0), "clip_grad", 0.0),
             (("--no-pretrained",), "pretrained", False),

@@ -17,6 +17,7 @@ from decamo.data.augment import Augmentation, draw_augmentation
 from decamo.errors import SettingsError
 from decamo.losses import Criterion
 from decamo.nn import build_segmenter
+from decamo.settings.loss_weights import loss_weights_of
 
 
 def test_the_protocol_flips_crops_and_brightens_as_our_own_draws_do_and_nothing_else() -> None:
@@ -46,15 +47,17 @@ def test_gentle_draws_change_half_as_much_of_the_geometry_and_all_of_the_colour(
 
 
 def test_the_protocols_loss_is_cross_entropy_and_iou_alone() -> None:
-    weights = Criterion(False, PROTOCOL.loss_weights).weights
+    ((section, given),) = PROTOCOL.settings.items()
+    assert section == "optimise"
+    assert given.keys() == {"loss_weights"}
+    weights = Criterion(False, loss_weights_of(given["loss_weights"])).weights
     assert {name: weight for name, weight in weights.items() if weight} == {"bce": 1.0, "iou": 1.0}
-    assert PROTOCOL.settings == {}
 
 
 def test_ours_takes_part_by_both_recipes() -> None:
     assert {entry.recipe.name for entry in OURS.values()} == {"protocol", "own"}
     assert [entry_of(name).experts for name in ("decamo-7", "decamo-1")] == [7, 1]
-    assert entry_of("decamo-own").parts.loss_weights is OWN.loss_weights
+    assert entry_of("decamo-own").parts.draw is OWN.draw
     assert all(entry.build is build_segmenter for entry in OURS.values())
 
 

@@ -3,7 +3,6 @@ import torch
 from torch import Tensor
 
 from decamo.losses import (
-    DEFAULT_WEIGHTS,
     Criterion,
     balance_loss,
     boundary_loss,
@@ -13,6 +12,7 @@ from decamo.losses import (
     teaching_loss,
 )
 from decamo.nn import NetworkOutput
+from decamo.settings.loss_weights import DEFAULT_LOSS_WEIGHTS
 
 VOID = 255
 NAMES = {"bce", "iou", "boundary", "side", "balance"}
@@ -73,11 +73,11 @@ def test_parts_are_the_weighted_means_over_images_of_the_terms() -> None:
 
 
 def test_weights_left_out_keep_their_default() -> None:
-    usual = {name: DEFAULT_WEIGHTS[name] for name in NAMES}
+    usual = {name: DEFAULT_LOSS_WEIGHTS[name] for name in NAMES}
     assert Criterion(False, {"iou": 4.0}).weights == {**usual, "iou": 4.0}
     every = Criterion(False, {"iou": 4.0}, True, auxiliary=True).weights
-    assert every == {**DEFAULT_WEIGHTS, "iou": 4.0}
-    assert set(DEFAULT_WEIGHTS) == {*NAMES, "teacher", "auxiliary"}
+    assert every == {**DEFAULT_LOSS_WEIGHTS, "iou": 4.0}
+    assert set(DEFAULT_LOSS_WEIGHTS) == {*NAMES, "teacher", "auxiliary"}
 
 
 def test_a_teacher_adds_one_term_and_moves_no_other() -> None:

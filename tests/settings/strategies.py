@@ -97,6 +97,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
         schedule=draw(schedules()),
         optimise=OptimizerSettings(
             deep_supervision=draw(st.booleans()),
+            loss_weights=draw(st.sampled_from(((), ("bce=0", "boundary=0"), ("side=0.25",)))),
             multi_scale=draw(st.lists(_unit(0.25, 4), min_size=1, max_size=3).map(tuple)),
             teacher=draw(st.none() | _PATHS),
             teacher_network="",  # code is never taken from a config alone

@@ -88,8 +88,8 @@ def test_network_loss_and_augmentation_can_be_others(make: Make) -> None:
         made.append(build_segmenter(*how, **also))
         return made[-1]
 
-    parts = Parts(build, {"boundary": 0.0, "bce": 2.0}, _mirror)
-    trainer = make("run", parts=parts)
+    weights = {"loss_weights": ["boundary=0", "bce=2"]}
+    trainer = make("run", parts=Parts(build, _mirror), optimise=weights)
     assert trainer.state.model is made[0]
     usual = make("usual").stepper.criterion.weights
     assert trainer.stepper.criterion.weights == {**usual, "boundary": 0.0, "bce": 2.0}

@@ -1,6 +1,6 @@
 """What training minimises: one file a term, and ``Criterion``, which joins and weighs them."""
 
-from decamo.losses.criterion import DEFAULT_WEIGHTS, Criterion, Losses
+from decamo.losses.criterion import Criterion, Losses
 from decamo.losses.terms import (
     balance_loss,
     boundary_loss,
@@ -11,7 +11,6 @@ from decamo.losses.terms import (
 )
 
 __all__ = [
-    "DEFAULT_WEIGHTS",
     "Criterion",
     "Losses",
     "balance_loss",

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -17,24 +16,9 @@ from decamo.losses.terms import (
     teaching_loss,
 )
 from decamo.nn import NetworkOutput
+from decamo.settings.loss_weights import DEFAULT_LOSS_WEIGHTS
 
-__all__ = ["DEFAULT_WEIGHTS", "Criterion", "Losses"]
-
-# bce and iou: 1 each, as in F3Net. boundary: half of either, since an outline says nothing of
-# which side is inside. side: below the main output, on which alone a user relies. balance: small
-# enough to break ties only, 0.01 as in Switch Transformers. teacher: as much as bce. auxiliary: a
-# loss that the network returns, weighed by whoever wrote it.
-DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {
-        "bce": 1.0,
-        "iou": 1.0,
-        "boundary": 0.5,
-        "side": 0.4,
-        "balance": 0.01,
-        "teacher": 1.0,
-        "auxiliary": 1.0,
-    }
-)
+__all__ = ["Criterion", "Losses"]
 
 
 @dataclass(frozen=True)
@@ -78,9 +62,11 @@ class Criterion:
     ) -> None:
         self.void = void
         self.deep_supervision = deep_supervision
-        self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
-        if unknown := self.weights.keys() - DEFAULT_WEIGHTS.keys():
-            raise ValueError(f"no loss term {sorted(unknown)}; there are {list(DEFAULT_WEIGHTS)}")
+        self.weights = {**DEFAULT_LOSS_WEIGHTS, **(weights or {})}
+        if unknown := self.weights.keys() - DEFAULT_LOSS_WEIGHTS.keys():
+            raise ValueError(
+                f"no loss term {sorted(unknown)}; there are {list(DEFAULT_LOSS_WEIGHTS)}"
+            )
         if min(self.weights.values()) < 0:
             raise ValueError(f"a loss term has a negative weight: {self.weights}")
         if not teacher:

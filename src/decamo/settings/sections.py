@@ -5,6 +5,7 @@ from pathlib import Path
 
 from decamo.errors import SettingsError
 from decamo.settings.addresses import check_address
+from decamo.settings.loss_weights import loss_weights_of
 from decamo.settings.network_names import network_spec
 from decamo.settings.option import at_least, one_of, option, within
 from decamo.settings.schedule import ScheduleSettings
@@ -144,6 +145,11 @@ class OptimizerSettings:
     """Loss, optimizer, scales and weight averaging."""
 
     deep_supervision: bool = option(False, "also train a prediction at every pyramid level")
+    loss_weights: tuple[str, ...] = option(
+        (),
+        "weights of terms of the loss, such as bce=0 boundary=0, which leaves the IoU: less shy of"
+        " large objects at a threshold of 0.5, with probabilities that say less",
+    )
     multi_scale: tuple[float, ...] = option(
         (1.0,), "magnifications of the images, one drawn for each optimizer step: 0.8 1 1.2"
     )
@@ -160,6 +166,7 @@ class OptimizerSettings:
     reset_moments: bool = option(False, "forget Adam's moments at a resume")
 
     def __post_init__(self) -> None:
+        loss_weights_of(self.loss_weights)
         if not self.multi_scale:
             raise SettingsError("--multi-scale", "got no scale", "1 is the image as it is")
         for scale in self.multi_scale:

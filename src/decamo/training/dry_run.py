@@ -24,6 +24,7 @@ from decamo.nn import SegmentationNetwork, build_network
 from decamo.nn.segmentation_network import TorchModule
 from decamo.schedule import DryRun, RehearsedStage, Spending, Stage
 from decamo.settings import TrainSettings
+from decamo.settings.loss_weights import loss_weights_of
 from decamo.storage import check_space, run_bytes
 from decamo.system import peak_memory
 from decamo.training.runtime import OutOfMemory, Runtime, open_runtime, release
@@ -65,7 +66,8 @@ def _measured(
     named = settings.optimise.teacher_network
     teacher = None if path is None else load_teacher(path, runtime.device, named)
     sides = settings.optimise.deep_supervision and model.gives_sides
-    probe = Probe(model, sides, runtime, teacher=teacher)
+    weights = loss_weights_of(settings.optimise.loss_weights)
+    probe = Probe(model, sides, runtime, weights, teacher)
     shape, scales = (stage.micro_batch, stage.img_size), settings.optimise.multi_scale
     kept = probe.kept_bytes(*shape, max(scales))
     seconds = statistics.fmean(
@@ -91,7 +93,7 @@ class Probe:
         model: put into the mode, and with the groups learning, that are to be measured.
         side_outputs: whether every pyramid level's prediction is trained.
         runtime: device and number format.
-        loss_weights: of the criterion's terms, where they are not its own.
+        loss_weights: of the criterion's terms that have not their usual ones.
         teacher: followed beside the masks, or None.
     """
 

@@ -27,6 +27,7 @@ from decamo.nn.networks import differences_in
 from decamo.nn.segmenter import completed
 from decamo.schedule import Resumption, SegmentKind, unfrozen_before
 from decamo.settings import TrainSettings, flag_of, shown
+from decamo.settings.loss_weights import loss_weights_of
 from decamo.settings.network_names import OWN_NETWORK
 from decamo.settings.words import seconds_of
 from decamo.storage import RunFolder
@@ -55,12 +56,10 @@ class Parts:
 
     Attributes:
         build: called as :func:`decamo.nn.build_network` is.
-        loss_weights: of the criterion's terms, where they are not its own.
         draw: how training images are augmented.
     """
 
     build: Callable[..., SegmentationNetwork] = build_network
-    loss_weights: Mapping[str, float] | None = None
     draw: Draw = draw_augmentation
 
 
@@ -99,7 +98,7 @@ def prepare(
         stop: asked between steps; a reason saves and ends the run.
         clock: seconds from any fixed moment, only ever rising.
         waiting: asked while files are awaited; a reason ends the wait.
-        parts: network, loss and augmentation, where they are not the usual ones.
+        parts: network and augmentation, where they are not the usual ones.
         pool: of training images that other runs of this process have read, or will.
         say: told in a line where training images are kept.
         on_squares: called with (images squashed and kept, images in all).
@@ -131,7 +130,7 @@ def prepare(
         model=model,
         criterion=Criterion(
             sides,
-            parts.loss_weights,
+            loss_weights_of(settings.optimise.loss_weights),
             teacher=teacher is not None,
             void=VOID if any(pair.rule.mask.has_void for pair in splits.train) else None,
             auxiliary=model.gives_auxiliary,
