@@ -141,6 +141,7 @@ class TestFurtherFlags:
             (("--no-pretrained",), "pretrained", False),
             (("--no-pretrained", "--pretrained"), "pretrained", True),
             (("--zoom", 1.5), "zoom", 1.5),
+            (("--fovea", 0.5), "fovea", 0.5),
             (("--backbone-weights", "w.pth"), "backbone_weights", Path("w.pth")),
             (("--input-mean", 0.5, 0.5, 0.5), "input_mean", (0.5, 0.5, 0.5)),
             (("--input-std", 0.1, 0.2, 0.3), "input_std", (0.1, 0.2, 0.3)),

@@ -7,6 +7,7 @@ import torch
 from decamo.errors import CheckpointMismatch, ModelError
 from decamo.nn import Segmenter, build_segmenter, from_architecture
 from decamo.nn.build import check_sizes, refuse_unbuildable
+from decamo.nn.foveated import FoveatedSegmenter
 from decamo.settings import ModelSettings
 from tests.nn.conftest import Make
 
@@ -62,6 +63,17 @@ def test_a_zoom_is_part_of_the_architecture_only_where_there_is_one(make: Make) 
     assert first.architecture["zoom"] == 1.5
     assert from_architecture(first.architecture).zoom == 1.5
     assert from_architecture(make().architecture).zoom == 1
+
+
+def test_a_fovea_is_part_of_the_architecture_only_where_there_is_one(make: Make) -> None:
+    assert "fovea" not in make().architecture
+    first = make(fovea=0.5)
+    assert isinstance(first, FoveatedSegmenter)
+    second = from_architecture(first.architecture)
+    assert isinstance(second, FoveatedSegmenter)
+    assert second.architecture == first.architecture
+    second.load_state_dict(first.state_dict())
+    assert equal(first, second)
 
 
 def test_a_weights_file_wins_over_pretrained(tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def test_a_missing_field_is_named(place: tuple[str]) -> None:
         (("settings", "schedule", "lr"), -1.0, "--lr"),
         (("architecture", "width"), 10**7, "architecture.width"),
         (("architecture", "zoom"), 10**7, "architecture.zoom"),
+        (("architecture", "fovea"), 1e-9, "architecture.fovea"),
+        (("architecture", "fovea"), "half", "architecture.fovea"),
         (("architecture", "zoom"), math.nan, "architecture.zoom"),
         (("architecture", "input_mean"), [0.5], "input_mean"),
         (("generators", "cpu"), torch.zeros(4), "generators.cpu"),

@@ -42,6 +42,7 @@ def test_an_untrained_backbones_batchnorm_is_estimated_from_images(make: Make) -
         ({"backbone": "edgenext_xx_small"}, "give --backbone test_efficientnet"),
         ({"input_mean": [0.1, 0.2, 0.3]}, "give --input-mean"),
         ({"zoom": 1.5}, "give --zoom 1,"),
+        ({"fovea": 0.5}, "give --fovea 1,"),
     ],
 )
 def test_another_network_is_refused_by_its_flags(

@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from decamo.errors import CheckpointMismatch, ModelError
-from decamo.nn.backbone import STRIDES, create_backbone
-from decamo.nn.decoder import magnified, magnified_side
+from decamo.nn.backbone import STRIDES, Backbone, create_backbone
+from decamo.nn.decoder import magnified_side
+from decamo.nn.foveated import FoveatedSegmenter
 from decamo.nn.segmentation_network import Architecture, SegmentationNetwork
 from decamo.nn.segmenter import Segmenter, completed
 from decamo.nn.weights import load_weights_file
@@ -82,7 +83,7 @@ def calibrate_batchnorm(network: SegmentationNetwork, batches: Iterable[Tensor])
 
 def _through_backbone(network: SegmentationNetwork, image: Tensor) -> None:
     if isinstance(network, Segmenter):  # spares the rest
-        network.backbone(magnified(image, network.zoom))
+        network.backbone(network.enlarged(image))
     else:
         network(image)
 
@@ -104,6 +105,7 @@ _OWN = {
     "input_mean",
     "input_std",
     "zoom",
+    "fovea",
     "img_size",
 }
 
@@ -129,13 +131,14 @@ def build_segmenter(
         _check_size(size)
     with drawing_from(seed):
         from_hub = initialize and settings.pretrained and settings.backbone_weights is None
-        largest = magnified_side(max(wanted), settings.zoom)
+        largest = magnified_side(max(wanted), settings.zoom * settings.fovea)
         backbone = create_backbone(settings.backbone, pretrained=from_hub, size=largest)
         if initialize and settings.backbone_weights is not None:
             options = backbone.variant.options
             load_weights_file(backbone.net, settings.backbone_weights, settings.backbone, options)
-        segmenter = Segmenter(
+        segmenter = _segmenter(
             backbone,
+            settings.fovea,
             num_experts=len(settings.experts) or settings.num_experts,
             kinds=settings.experts,
             width=WIDTH,
@@ -146,6 +149,13 @@ def build_segmenter(
     check_sizes(segmenter, wanted)
     segmenter.gradient_checkpointing = settings.gradient_checkpointing
     return segmenter
+
+
+def _segmenter(backbone: Backbone, fovea: float, **how: Any) -> Segmenter:
+    """The network that looks once, or the one that looks twice."""
+    if fovea == 1:
+        return Segmenter(backbone, **how)
+    return FoveatedSegmenter(backbone, fovea=fovea, **how)
 
 
 def check_sizes(
@@ -215,12 +225,13 @@ def from_architecture(architecture: Architecture, what: object = "checkpoint") -
         raise CheckpointMismatch(what, "it holds a foreign network", "use network_of")
     architecture = completed(architecture)
     with drawing_from(0):
-        return Segmenter(
+        return _segmenter(
             create_backbone(
                 str(architecture["backbone"]),
                 pretrained=False,
                 built_for=cast(int | None, architecture.get("img_size")),
             ),
+            cast(float, architecture["fovea"]),
             num_experts=cast(int, architecture["num_experts"]),
             kinds=cast(list[str], architecture.get("experts", [])),
             width=cast(int, architecture["width"]),

@@ -22,7 +22,7 @@ EXPERT_WIDTHS = (16, 16, 24, 24)
 
 def completed(architecture: Architecture) -> Architecture:
     """With the entries that a network leaves out where they change nothing, as older ones did."""
-    return {"zoom": 1.0, **architecture}
+    return {"zoom": 1.0, "fovea": 1.0, **architecture}
 
 
 class Segmenter(nn.Module):
@@ -94,21 +94,39 @@ class Segmenter(nn.Module):
             side_outputs: also give the logits of strides 8, 16 and 32.
             scale: on top of the network's own zoom.
         """
-        features = self.backbone(magnified(image, self.zoom * scale))
-        pyramid, gates = [], []
-        for feature, lateral, mixture in zip(features, self.laterals, self.mixtures, strict=True):
-            mixed, gate = mixture(lateral(feature))
-            pyramid.append(mixed)
-            gates.append(gate)
-        finest, *deeper = self.decoder(pyramid)
+        (finest, *deeper), gates = self._look(self.enlarged(image, scale))
         logits = F.interpolate(self.head(finest), size=image.shape[-2:], mode="bilinear")
-        pairs = zip(self.sides, deeper, strict=True) if side_outputs else ()
         return NetworkOutput(
             logits=logits,
-            side=tuple(side(level) for side, level in pairs),
-            gates=torch.stack(gates),
+            side=self._side_logits(deeper) if side_outputs else (),
+            gates=gates,
             usage=self.usage(),
         )
+
+    def enlarged(self, image: Tensor, scale: float = 1.0) -> Tensor:
+        """What the backbone sees of an image first, ``[B,3,H,W]`` -> ``[B,3,h,w]``."""
+        return magnified(image, self.zoom * scale)
+
+    def _look(self, image: Tensor, prior: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
+        """Features of each level behind the decoder, finest first, and gates ``[levels,B,E]``.
+
+        Args:
+            image: as the backbone is to see it.
+            prior: added to what the finest level enters its mixture with.
+        """
+        pyramid, gates = [], []
+        levels = zip(self.backbone(image), self.laterals, self.mixtures, strict=True)
+        for level, (feature, lateral, mixture) in enumerate(levels):
+            entering = lateral(feature)
+            if prior is not None and level == 0:
+                entering = entering + prior
+            mixed, gate = mixture(entering)
+            pyramid.append(mixed)
+            gates.append(gate)
+        return self.decoder(pyramid), torch.stack(gates)
+
+    def _side_logits(self, deeper: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(side(level) for side, level in zip(self.sides, deeper, strict=True))
 
     def check_size(self, size: int, scale: float = 1.0) -> None:
         """Look whether the backbone takes square images of ``size`` px at ``scale``.

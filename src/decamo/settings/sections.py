@@ -101,6 +101,11 @@ class ModelSettings:
     zoom: float = option(
         1.0, "enlarge the image before the backbone: finer features of the same pixels, for time"
     )
+    fovea: float = option(
+        1.0,
+        "look twice: the backbone sees the image at this share of its side, such as 0.5, then a"
+        " window around what was found at as many pixels; 1 looks once",
+    )
     pretrained: bool = option(True, "start the backbone from ImageNet weights")
     backbone_weights: Path | None = option(
         None, "start the backbone from this file instead (a state dict; loaded safely)"
@@ -134,6 +139,7 @@ class ModelSettings:
         within("num_experts", self.num_experts, 1, 28)
         within("experts", len(self.experts), 0, 28)
         within("zoom", self.zoom, 1, 4)
+        within("fovea", self.fovea, 0.5, 1)
         for name, triple in (("input_mean", self.input_mean), ("input_std", self.input_std)):
             if triple is not None:
                 for value in triple:

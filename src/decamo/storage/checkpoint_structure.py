@@ -176,6 +176,11 @@ def _zoom(field: str, value: Any) -> None:
         raise _WrongFieldError(field, "a number from 1 to 4")
 
 
+def _fovea(field: str, value: Any) -> None:
+    if type(value) is not float or not 0.5 <= value < 1:
+        raise _WrongFieldError(field, "a number from 0.5, below 1")
+
+
 _number = _of_type("a number", int, float)
 _text = _of_type("text", str)
 _leaf = _of_type("a plain value", int, float, bool, str, type(None))
@@ -243,7 +248,12 @@ _OWN_NETWORK = _fields(
         "input_mean": _list_of(_number, 3),
         "input_std": _list_of(_number, 3),
     },
-    {"zoom": _zoom, "img_size": _whole(1, _LARGEST_BUILT), "experts": _list_of(_text, 1)},
+    {
+        "zoom": _zoom,
+        "fovea": _fovea,
+        "img_size": _whole(1, _LARGEST_BUILT),
+        "experts": _list_of(_text, 1),
+    },
     others=_leaf_or_list,
 )
 
