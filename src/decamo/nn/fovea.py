@@ -34,6 +34,12 @@ class Window(NamedTuple):
     centre: Tensor
     half: Tensor
 
+    @classmethod
+    def whole(cls, image: Tensor) -> "Window":
+        """All of each image of ``[B,C,H,W]``."""
+        zeros = image.new_zeros((image.shape[0], 2), dtype=torch.float32)
+        return cls(zeros, zeros[:, 0] + 1)
+
 
 @torch.no_grad()
 def window_around(logits: Tensor) -> Window:
@@ -54,9 +60,10 @@ def window_around(logits: Tensor) -> Window:
         (share * (at - mean).square()).sum(1)
         for share, at, mean in zip(shares, places, means, strict=True)
     ]
-    half = (torch.maximum(*variances).sqrt() * (SPREAD / 2)).clamp(LEAST, 1)
+    half = (torch.maximum(*variances).sqrt() * (SPREAD / 2)).clamp(LEAST, 1.0)
     room = (1 - half)[:, None]  # the window stays within the image
-    return Window(torch.cat(means, dim=1).clamp(-room, room), half)
+    centre = torch.cat(means, dim=1)
+    return Window(torch.minimum(torch.maximum(centre, -room), room), half)
 
 
 def seen_through(window: Window, x: Tensor, size: Sequence[int]) -> Tensor:
@@ -95,7 +102,7 @@ def put_back(window: Window, whole: Tensor, part: Tensor) -> Tensor:
     same_side = grid.sign() == window.centre.sign()[:, None, None]
     whole_image = half > 1 - 1e-4
     inner = torch.where((at_border & same_side) | whole_image, torch.ones_like(inner), inner)
-    share = (inner.amin(3) / (2 * RIM)).clamp(0, 1)[:, None]
+    share = (inner.amin(3) / (2 * RIM)).clamp(0.0, 1.0)[:, None]
     return whole + share * (placed - whole)
 
 

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from decamo.nn.backbone import Backbone
-from decamo.nn.decoder import magnified, magnified_side
-from decamo.nn.fovea import put_back, seen_through, window_around
+from decamo.nn.decoder import magnified_side
+from decamo.nn.fovea import Window, put_back, seen_through, window_around
 from decamo.nn.segmentation_network import NetworkOutput
 from decamo.nn.segmenter import Segmenter
 
@@ -70,8 +70,13 @@ class FoveatedSegmenter(Segmenter):
         )
 
     def enlarged(self, image: Tensor, scale: float = 1.0) -> Tensor:
-        """What the backbone sees at the first look, ``[B,3,H,W]`` -> ``[B,3,h,w]``."""
-        return magnified(image, self.zoom * self.fovea * scale)
+        """What the backbone sees at the first look, ``[B,3,H,W]`` -> ``[B,3,h,w]``.
+
+        Bilinearly, as the window is: at half the size each pixel is the mean of four. Shrinking by
+        cubics with antialiasing is another thing in OpenVINO.
+        """
+        size = [magnified_side(side, self.zoom * self.fovea * scale) for side in image.shape[-2:]]
+        return seen_through(Window.whole(image), image, size)
 
     def check_size(self, size: int, scale: float = 1.0) -> None:
         """Look whether the backbone takes square images of ``size`` px at ``scale``.
