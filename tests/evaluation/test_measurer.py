@@ -33,6 +33,21 @@ def _equal(a: object, b: object) -> bool:
     return curves and same
 
 
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="this system knows no such thing")
+@pytest.mark.parametrize("aside", [True, False])
+def test_scoring_leaves_the_cores_to_a_network_alone(jobs: list[Job], aside: bool) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    with Measurer(2, Rules(), aside=aside) as two:
+        list(two.results(jobs * 4))
+        levels = {
+            os.getpriority(os.PRIO_PROCESS, child.pid)
+            for child in multiprocessing.active_children()
+            if child.pid
+        }
+    assert min(19, own + 10) in levels if aside else levels == {own}
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
+
+
 def test_an_error_in_a_process_reaches_the_caller(jobs: list[Job]) -> None:
     bad = replace(jobs[0], map=np.zeros((6, 6), np.uint8))
     with Measurer(2, Rules()) as two, pytest.raises(DataError, match="--resize"):

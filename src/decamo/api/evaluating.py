@@ -151,7 +151,8 @@ def _measurer(scoring: Scoring) -> Iterator[tuple[AnyMeasurer, Sequence[Method]]
     options = scoring.options
     ear, wanted = options.ear(_aside), options.elsewhere()
     if wanted is None:
-        with Measurer(_workers(options.workers, scoring.sets), scoring.rules, ear) as here:
+        workers, networks = _workers(options.workers, scoring.sets), bool(scoring.models)
+        with Measurer(workers, scoring.rules, ear, aside=networks) as here:
             yield here, scoring.methods
         return
     work = RemoteScoring(scoring.rules, options.classifies, options.num_workers, ear.give_up_s)

@@ -1,8 +1,10 @@
 """Maps against masks in several processes; the results do not depend on how many."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import forkserver
 from types import TracebackType
 from typing import Protocol
@@ -21,19 +23,37 @@ __all__ = ["AnyMeasurer", "Measurer", "warm_up"]
 _FOR_ATLAS = ("decamo.evaluation.error_analysis",)
 _START_S = 120.0  # a cold start imports the whole package from what may be a slow disk
 _HELD = 4  # jobs of each process that are held at a time
+# A network's threads wait for each other after every layer, turning: whoever takes the core of one
+# takes those of all. At a tenth of their weight scoring has the cores when they have no image.
+_NICE = 10
 
 _Result = ImageResult | Dropped | BadFile
 
 
 @dataclass(frozen=True)
 class _Scoring:
-    """What a scoring process does with a job."""
+    """What is done with a job, here or in a scoring process.
+
+    Attributes:
+        rules: how it is scored.
+        aside: whether it is a process of its own, which leaves the cores to a network.
+    """
 
     rules: Rules
+    aside: bool = False
 
     def __call__(self, job: Job) -> _Result:
         """Its result."""
+        if self.aside:
+            _step_back()
         return measure_job(job, self.rules)
+
+
+@cache
+def _step_back() -> None:
+    """Let this process have less of the cores than others; of a system that knows such a thing."""
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
 
 
 class AnyMeasurer(Protocol):
@@ -62,9 +82,12 @@ class Measurer(AbstractContextManager["Measurer"]):
         workers: processes; 1 or less scores in this one.
         rules: how each image is scored.
         ear: told in a line when a process died or a file is late.
+        aside: whether a network makes the maps meanwhile, to which the cores are left.
     """
 
-    def __init__(self, workers: int, rules: Rules, ear: Ear = NOBODY) -> None:
+    def __init__(
+        self, workers: int, rules: Rules, ear: Ear = NOBODY, *, aside: bool = False
+    ) -> None:
         self.rules = rules
         self._workers, self._ear = workers, ear
         self._patience = Patience(ear.give_up_s)
@@ -72,7 +95,7 @@ class Measurer(AbstractContextManager["Measurer"]):
         self._crew: Crew[Job, _Result] | None = None
         if workers > 1:
             self._crew = Crew(
-                _Scoring(rules),
+                _Scoring(rules, aside),
                 workers,
                 method=warm_up(rules),
                 what="scoring process",
