@@ -4,6 +4,7 @@ Of grey levels it takes one histogram a quarter, then whole numbers; of floating
 float64 and cuts in the prediction's own precision.
 """
 
+from struct import pack
 from typing import NamedTuple
 
 import numpy as np
@@ -100,7 +101,7 @@ def _tables(
     Beyond a box all is ground of the grey level ``idle``, and need not be looked at.
     """
     nothing = Box(0, 0, 0, 0)
-    box, busy = box or nothing, box_of(mask | (grey != idle)) or nothing
+    box, busy = box or nothing, _busy(grey, mask, idle) or nothing
     # Pillow counts a byte in a third of the time that NumPy's bincount takes.
     levels, objects = Image.fromarray(grey), Image.fromarray(mask.view(np.uint8))
     counts: list[int] = []
@@ -108,11 +109,21 @@ def _tables(
         every, inside = _common(quarter, busy), _common(quarter, box)
         counts += levels.crop(every).histogram() if every else 256 * [0]
         counts += levels.crop(inside).histogram(objects.crop(inside)) if inside else 256 * [0]
-    tables = np.array(counts, dtype=np.int64).reshape(4, 2, 256)
+    # Packed, a list becomes an array in a third of the time.
+    tables = np.frombuffer(pack(f"{len(counts)}q", *counts), np.int64).reshape(4, 2, 256).copy()
     tables[:, 0] -= tables[:, 1]
     for table, s in zip(tables, slices, strict=True):
         table[0, idle] += grey[s].size - int(table.sum())
     return tables
+
+
+def _busy(grey: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], idle: int) -> Box | None:
+    """The box of all but ground of the grey level ``idle``."""
+    height, width = grey.shape
+    edges = (grey[0], grey[-1], grey[:, 0], grey[:, -1])
+    if all((edge != idle).any() for edge in edges):  # as a grey ground has it
+        return Box(0, height, 0, width)
+    return box_of(mask | (grey != idle))
 
 
 def _common(window: tuple[slice, slice], box: Box) -> tuple[int, int, int, int] | None:
