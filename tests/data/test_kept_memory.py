@@ -1,5 +1,6 @@
 """What glibc is told of a reading process's memory, seen by the pages that the kernel fills."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -7,9 +8,10 @@ import sys
 import pytest
 import torch
 
-from decamo.data import dataset
+from decamo.data import dataset, kept_memory
 from decamo.data.dataset import BatchReader, Errand
 from decamo.data.kept_memory import keep_freed_memory
+from decamo.flags import Parser
 
 # Arrays as a sample has them, of less than what NumPy asks huge pages for (4 MB). Prints whether it
 # was set, and the faults of fifty rounds: where pages are huge, still one for each array.
@@ -79,6 +81,28 @@ def test_a_library_that_has_no_such_setting_is_left_alone(monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "confstr", lambda name: None, raising=False)
     assert not keep_freed_memory()
     keep_freed_memory.cache_clear()
+
+
+class _Asked(Exception):
+    pass
+
+
+@pytest.mark.parametrize("name", ["train", "escape"])
+def test_a_command_that_trains_asks_before_anything_else(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def asked(*, trains: bool) -> None:
+        assert trains
+        raise _Asked
+
+    command = importlib.import_module(f"decamo.commands.{name}")
+    monkeypatch.setattr(kept_memory, "keep_freed_memory", asked)
+    if hasattr(command, "keep_freed_memory"):
+        monkeypatch.setattr(command, "keep_freed_memory", asked)
+    parser = Parser(prog=name)
+    command.add_arguments(parser)
+    with pytest.raises(_Asked):
+        command.run(parser.parse(["none.pth"] if name == "escape" else []))
 
 
 @pytest.mark.parametrize("alone", [True, False])

@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
     from decamo.api.training import train_given
     from decamo.api.transplanting import transplanting
+    from decamo.data.kept_memory import keep_freed_memory
 
+    keep_freed_memory(trains=True)
     if args.transplant is not None:
         given = transplanting(given, args.transplant, print)
     result = train_given(
