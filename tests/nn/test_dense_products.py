@@ -1,14 +1,16 @@
 """Products by oneDNN: against the same in double precision, and only where they were asked for."""
 
 import copy
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from decamo.nn import dense_products
-from decamo.nn.dense_products import by_onednn, onednn_is_faster
+from decamo.nn import SegmentationNetwork, build_segmenter, dense_products
+from decamo.nn.dense_products import by_onednn, laid_for_onednn, onednn_is_faster
+from decamo.settings import ModelSettings
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.skipif(
@@ -164,3 +166,41 @@ def test_it_is_used_where_mkl_leaves_half_of_the_registers(
     monkeypatch.setattr(dense_products, "_vendor", lambda: vendor)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     assert onednn_is_faster.__wrapped__() is faster
+
+
+def test_an_image_is_laid_for_our_own_networks_in_single_precision_alone(
+    calls: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = drawn(2, 3, 64, 64)
+    network = build_segmenter(
+        ModelSettings("mobilenetv2_035", pretrained=False), sizes=[64], initialize=False, seed=0
+    )
+    laid = laid_for_onednn(network, image)
+    assert torch.equal(laid, image)
+    assert laid.is_contiguous(memory_format=torch.channels_last)
+    foreign = cast(SegmentationNetwork, nn.Identity())
+    assert laid_for_onednn(foreign, image) is image
+    assert laid_for_onednn(network, image.double()).is_contiguous()
+    monkeypatch.setattr(dense_products, "onednn_is_faster", lambda: False)
+    assert laid_for_onednn(network, image) is image
+
+
+def test_a_laid_image_teaches_what_it_taught_by_more_products(calls: list[tuple[int, ...]]) -> None:
+    network = build_segmenter(
+        ModelSettings("mobilenetv2_035", pretrained=False), sizes=[64], initialize=False, seed=0
+    )
+
+    def taught(image: Tensor) -> Tensor:
+        said = network(image, side_outputs=True)
+        total = said.logits.square().mean() + sum(side.square().mean() for side in said.side)
+        found = torch.autograd.grad(total, list(network.parameters()), materialize_grads=True)
+        return torch.cat([one.flatten() for one in found])
+
+    image = drawn(2, 3, 64, 64)
+    wanted = taught(image)
+    with by_onednn(network, CPU):
+        taught(image)
+        usual = len(calls)
+        found = taught(laid_for_onednn(network, image))
+    assert len(calls) - usual > 2 * usual
+    assert (found - wanted).norm() < 1e-4 * wanted.norm()

@@ -14,7 +14,7 @@ from decamo.errors import CheckpointError, CheckpointMismatch
 from decamo.inference.load_model import load_model
 from decamo.losses import Criterion, Losses
 from decamo.nn import NetworkOutput, SegmentationNetwork
-from decamo.nn.dense_products import by_onednn
+from decamo.nn.dense_products import by_onednn, laid_for_onednn
 from decamo.training.runtime import OutOfMemory, Runtime, is_out_of_memory
 from decamo.training.state import Ema, GuardedScaler, generator_states, restore_generators
 
@@ -162,6 +162,7 @@ class Stepper:
 
     def _forward(self, batch: Batch, scale: float) -> tuple[NetworkOutput, Losses]:
         image, mask = self.model.normalize(batch.image), batch.mask.float()
+        image = laid_for_onednn(self.model, image)
         with self.runtime.autocast():
             taught = None if self.teacher is None else self.teacher(batch.image)
             prediction = self.model(image, side_outputs=self.side_outputs, scale=scale)
