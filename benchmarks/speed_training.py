@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,15 +13,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.speed_lines import Line, line_of_rounds
+from benchmarks.speed_network import NetworkTerms
+from benchmarks.speed_step import optimizer_of, own_step, seconds_of_work
 from decamo.data import find_pairs
+from decamo.data.kept_memory import keep_freed_memory
 from decamo.flags import Parser
 from decamo.history import read_journal
+from decamo.training.runtime import open_runtime
 
 __all__ = ["TRAINING_GOAL", "add_arguments", "training_lines"]
 
 TRAINING_GOAL = 1.5
 _BACKBONE, _SIZE, _BATCH, _EPOCHS = "tf_efficientnet_lite2", 256, 4, 4
 _PEER = "smp FPN in a plain loop"
+_STEPS = 22  # of which two warm up
 _EPOCH = re.compile(r"Epoch (\d+): Loss")
 
 
@@ -36,24 +42,28 @@ def training_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     """Images a second from the end of the first epoch to the end of the fourth.
 
     Ours are those of the whole command: reading, steps, validation and saving. The peer has the
-    same augmentation by albumentations, a loss of one term, torch's AdamW and nothing else.
+    same augmentation by albumentations, a loss of one term, torch's AdamW and nothing else. Steps
+    alone are what the command would do if reading, validation and saving cost nothing.
     """
     if not args.dataset_path:
         return [], "training: skipped: no photographs; name them: --dataset-path"
     pairs = find_pairs(args.dataset_path, "train").pairs
-    whole, steps, told = [], [], []
+    whole, steps, alone, told = [], [], [], []
     for _ in range(args.rounds):
+        bare = _steps_alone(args.device)
         own, own_steps = _own(args, len(pairs))
         peer = _peer(args.reference_python, [(str(p.image), str(p.mask)) for p in pairs])
         if not peer:
             return [], f"training: skipped: {args.reference_python} lacks what the peer needs"
         whole.append(own / peer)
         steps.append(own_steps / peer)
-        told.append(f"{own:.1f} ({own_steps:.1f} within steps) and {peer:.1f}")
+        alone.append(bare / peer)
+        told.append(f"{own:.1f} ({own_steps:.1f} within steps, {bare:.1f} alone) and {peer:.1f}")
     what = f"decamo train / {_PEER}: images/s, {_BACKBONE}, {_SIZE} px"
     return [
         line_of_rounds("training", what, whole, TRAINING_GOAL, at_most=False),
         line_of_rounds("training", f"{what}, without validation and saving", steps),
+        line_of_rounds("training", f"{what}, steps alone, which is the most", alone),
     ], f"training: images/s of decamo and the peer: {'; '.join(told)}"
 
 
@@ -78,6 +88,16 @@ def _own(args: argparse.Namespace, images: int) -> tuple[float, float]:
     spent = sum(float(entry["train_seconds"]) for entry in epochs[1:_EPOCHS])
     count = trained * (_EPOCHS - 1)
     return count / (ended[_EPOCHS] - ended[1]), count / spent
+
+
+def _steps_alone(device: str) -> float:
+    """Images a second of steps on one batch that lies there: nothing is read beside them."""
+    keep_freed_memory(trains=True)
+    terms = NetworkTerms(_BACKBONE, _SIZE, _BATCH, 1, open_runtime(device, "auto"))
+    network = terms.build()
+    step = own_step(terms, network, optimizer_of(network, fused=True))
+    seconds = [seconds_of_work(step, terms.runtime.device) for _ in range(_STEPS)]
+    return _BATCH / statistics.median(seconds[2:])
 
 
 def _stamps(command: Sequence[str]) -> dict[int, float]:
