@@ -60,7 +60,7 @@ def measure_costs(
     """
     every = {entry.name: entry for entry in (reference, *entries)}
     probes = {name: _probe(entry, terms, runtime) for name, entry in every.items()}
-    shapes = {name: (_batch(entry, terms), terms.img_size) for name, entry in every.items()}
+    shapes = {n: (_batch(entry, terms), terms.size_of(entry)) for n, entry in every.items()}
     spent: dict[str, list[float]] = {name: [] for name in probes}
     for _ in range(rounds + 1):
         for name, probe in probes.items():
@@ -70,13 +70,14 @@ def measure_costs(
     costs = {}
     for name, probe in probes.items():
         pairs = zip(spent[name][1:], spent[reference.name][1:], strict=True)
-        cost = measure_cost(probe.model, terms.img_size)
+        size = terms.size_of(every[name])
+        cost = measure_cost(probe.model, size)
         costs[name] = NetworkCost(
             cost.parameters,
             cost.flops,
             statistics.median(spent[name][1:]),
             statistics.median(own / other for own, other in pairs),
-            probe.kept_bytes(terms.batch_size, terms.img_size, max(every[name].scales)),
+            probe.kept_bytes(terms.batch_size, size, max(every[name].scales)),
         )
     return costs
 
@@ -145,12 +146,13 @@ def _probe(entry: Entry, terms: Terms, runtime: Runtime) -> Probe:
     side_outputs = settings.optimise.deep_supervision
     teacher = None
     if entry.teacher is not None:
-        teacher = Teacher(_untrained(entry.teacher, terms, runtime).eval(), terms.img_size)
+        taught = _untrained(entry.teacher, terms, runtime).eval()
+        teacher = Teacher(taught, terms.size_of(entry.teacher))
     weights = loss_weights_of(settings.optimise.loss_weights)
     return Probe(model, side_outputs, runtime, weights, teacher)
 
 
 def _untrained(entry: Entry, terms: Terms, runtime: Runtime) -> SegmentationNetwork:
     settings = terms.settings(entry, 0, terms.epochs, Path())
-    model = entry.build(settings.model, sizes=[terms.img_size], initialize=False, seed=0)
+    model = entry.build(settings.model, sizes=[terms.size_of(entry)], initialize=False, seed=0)
     return model.to(runtime.device)

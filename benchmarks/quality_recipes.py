@@ -12,6 +12,7 @@ from decamo.data.augment import Augmentation, draw_augmentation
 from decamo.data.dataset import Draw
 from decamo.errors import SettingsError
 from decamo.nn import SegmentationNetwork, build_segmenter
+from decamo.settings.plain import merged
 from decamo.training.prepare import Parts
 
 __all__ = [
@@ -54,11 +55,14 @@ class Recipe:
         draw: how images are augmented.
         settings: sections of :class:`decamo.settings.TrainSettings` with other values than the
             comparison's.
+        size: side of the square that is read of a photograph, in sides of the comparison's; above 1
+            it sees pixels of the file that the others do not.
     """
 
     name: str
     draw: Draw
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    size: float = 1.0
 
 
 # Weighted cross-entropy and IoU alone, with the augmentation that every toolbox of the field has.
@@ -84,6 +88,31 @@ OWN = Recipe(
             "multi_scale": [0.78, 1.0, 1.22],
         },
     },
+)
+
+
+# What was learned since: one expert does as well as seven, cross-entropy and outline make a network
+# shy, and a second look at the photograph's own pixels pays. A glance at the comparison's size, and
+# a window of a photograph thrice as large.
+FOVEA = replace(
+    OWN,
+    name="fovea",
+    settings=merged(
+        OWN.settings,
+        {
+            "model": {"zoom": 1.0, "fovea": 1 / 3},
+            "optimise": {"loss_weights": ["bce=0", "boundary=0"]},
+        },
+    ),
+    size=3.0,
+)
+
+# The same without a second look, at somewhat more operations: the square itself is enlarged.
+ZOOM = replace(
+    FOVEA,
+    name="zoom",
+    settings=merged(FOVEA.settings, {"model": {"zoom": 1.5, "fovea": 1.0}}),
+    size=1.0,
 )
 
 
@@ -136,9 +165,15 @@ OURS = {
         Entry("decamo-7", PROTOCOL, experts=7),
         Entry("decamo-1", PROTOCOL, experts=1),
         Entry("decamo-own", OWN, experts=7),
+        Entry("decamo-fovea", FOVEA, experts=1),
+        Entry("decamo-zoom", ZOOM, experts=1),
+        Entry("decamo-dense", ZOOM, experts=1, change="dense block"),
     )
 }
-"""Our own network: with 7 experts and with 1 by the common recipe, and by its own."""
+"""Our own network: by the common recipe, by its own of before, by that of now, which looks twice.
+
+By the latter also with the square enlarged instead, with an expert or with a dense block.
+"""
 
 
 def entry_of(name: str) -> Entry:

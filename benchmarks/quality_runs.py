@@ -32,7 +32,7 @@ def scored(
     trained = train_entry(ground, entry, seed, epochs)
     if trained is None:
         return None
-    how = (ground.runtime, terms.img_size, terms.views, terms.decision)
+    how = (ground.runtime, terms.size_of(entry), terms.views, terms.decision)
     score = score_trained(trained, told, sets, measurer, *how)
     write_score(path, score)
     tidy(ground, entry, seed)

@@ -14,6 +14,7 @@ from decamo.training.data_splits import DataSplits, find_splits
 
 __all__ = ["Terms", "everything_trains"]
 
+_STEP = 32  # px; sides are multiples of it
 _HEAD_RATE = 0.001
 _BACKBONE_RATIO = 0.1
 # The last rate of torch.optim.lr_scheduler.OneCycleLR: a 25th of the peak, and a 10,000th of that.
@@ -31,7 +32,7 @@ class Terms:
         mean_std: mean and deviation of the input that the weights expect, of every channel, as
             shares of 255.
         epochs: over the training images.
-        img_size: side of the square that the networks see, in px.
+        img_size: side of the square that the networks see, in px, but for a recipe of another size.
         batch_size: images in an optimizer step.
         num_workers: processes that read; move no score.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -52,6 +53,10 @@ class Terms:
     precision: str = "auto"
     views: Views = field(default_factory=Views)
     decision: str = "half"
+
+    def size_of(self, entry: Entry) -> int:
+        """Side of the square that is read of a photograph for this network, in px."""
+        return max(_STEP * round(self.img_size * entry.recipe.size / _STEP), _STEP)
 
     def settings(self, entry: Entry, seed: int, epochs: int, place: Path) -> TrainSettings:
         """The run of a network: the common settings, and its recipe's over them.
@@ -86,7 +91,7 @@ class Terms:
                 "stage2_lr": _HEAD_RATE,
                 "backbone_lr_ratio": _BACKBONE_RATIO,
                 "min_lr": _FLOOR,
-                "img_size": self.img_size,
+                "img_size": self.size_of(entry),
                 "batch_size": self.batch_size,
                 "accumulation_steps": 1,
             },

@@ -1,5 +1,6 @@
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,15 +9,18 @@ from benchmarks.quality_recipes import (
     OURS,
     OWN,
     PROTOCOL,
+    Entry,
     entries_of,
     entry_of,
     gentle_draw,
     protocol_draw,
 )
+from benchmarks.quality_terms import Terms
 from decamo.data.augment import Augmentation, draw_augmentation
 from decamo.errors import SettingsError
 from decamo.losses import Criterion
 from decamo.nn import build_segmenter
+from decamo.nn.cost import measure_cost
 from decamo.settings.loss_weights import loss_weights_of
 
 
@@ -54,11 +58,28 @@ def test_the_protocols_loss_is_cross_entropy_and_iou_alone() -> None:
     assert {name: weight for name, weight in weights.items() if weight} == {"bce": 1.0, "iou": 1.0}
 
 
-def test_ours_takes_part_by_both_recipes() -> None:
-    assert {entry.recipe.name for entry in OURS.values()} == {"protocol", "own"}
+def test_ours_takes_part_by_its_own_recipes() -> None:
+    assert {entry.recipe.name for entry in OURS.values()} == {"protocol", "own", "fovea", "zoom"}
     assert [entry_of(name).experts for name in ("decamo-7", "decamo-1")] == [7, 1]
     assert entry_of("decamo-own").parts.draw is OWN.draw
-    assert all(entry.build is build_segmenter for entry in OURS.values())
+    others = {name for name, entry in OURS.items() if entry.build is not build_segmenter}
+    assert others == {"decamo-dense"}
+
+
+def test_the_fovea_has_no_more_operations_than_the_zoom_that_it_is_compared_with() -> None:
+    terms = Terms((), "test_efficientnet", epochs=1)
+    cost = {
+        name: _flops(terms, entry_of(name))
+        for name in ("decamo-fovea", "decamo-zoom", "decamo-dense")
+    }
+    assert 0.8 < cost["decamo-fovea"] / cost["decamo-zoom"] < 1
+    assert 0.8 < cost["decamo-fovea"] / cost["decamo-dense"] < 1
+
+
+def _flops(terms: Terms, entry: Entry) -> int:
+    size = terms.size_of(entry)
+    settings = terms.settings(entry, 0, 1, Path("run"))
+    return measure_cost(entry.build(settings.model, sizes=[size], seed=0), size).flops
 
 
 def test_peers_are_trained_by_the_protocol() -> None:

@@ -9,7 +9,7 @@ import torch
 from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
-from decamo.nn.fovea import Window, put_back, seen_through, window_around
+from decamo.nn.fovea import Fovea, fovea_around, put_back, seen_at
 
 SIZES = ((16, 24), (32, 48))  # of the first map and of the image
 
@@ -19,9 +19,9 @@ class TwoLooks(nn.Module):
 
     def forward(self, logits: Tensor, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``[B,1,h,w]`` and ``[B,3,H,W]`` -> the glance, the detail and the map with it."""
-        window = window_around(logits)
-        glance = seen_through(Window.whole(image), image, SIZES[0])
-        detail = seen_through(window, image, SIZES[0])
+        window = fovea_around(logits)
+        glance = seen_at(Fovea.whole(image), image, SIZES[0])
+        detail = seen_at(window, image, SIZES[0])
         return glance, detail, put_back(window, logits, detail[:, :1])
 
 

@@ -88,7 +88,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
             experts=draw(st.lists(st.sampled_from(EXPERT_KINDS), max_size=9).map(tuple)),
             num_experts=draw(st.integers(1, 28)),
             zoom=draw(_unit(1, 4)),
-            fovea=draw(_unit(0.5, 1)),
+            fovea=draw(_unit(0.125, 1)),
             pretrained=draw(st.booleans()),
             backbone_weights=draw(st.none() | _PATHS),
             input_mean=draw(_triples(0)),

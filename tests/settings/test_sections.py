@@ -28,7 +28,7 @@ GROUPS = [DataSettings, ModelSettings, ScheduleSettings, OptimizerSettings, RunS
         (DataSettings, "num_workers", -1),
         (ModelSettings, "num_experts", 0),
         (ModelSettings, "num_experts", 29),
-        (ModelSettings, "fovea", 0.4),
+        (ModelSettings, "fovea", 0.1),
         (ModelSettings, "fovea", 1.5),
         (ModelSettings, "fovea", math.nan),
         (ModelSettings, "zoom", 0.5),

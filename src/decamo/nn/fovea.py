@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Window", "put_back", "seen_through", "window_around"]
+__all__ = ["Fovea", "fovea_around", "put_back", "seen_at"]
 
 # A filled square has a side of 3.5 standard deviations: 5.5 leave a margin of a good half of it.
 SPREAD = 5.5
@@ -23,7 +23,7 @@ LEAST = 0.35
 RIM = 0.05
 
 
-class Window(NamedTuple):
+class Fovea(NamedTuple):
     """A square window of each image, in units of half the image, its centre being 0.
 
     Attributes:
@@ -35,14 +35,14 @@ class Window(NamedTuple):
     half: Tensor
 
     @classmethod
-    def whole(cls, image: Tensor) -> "Window":
+    def whole(cls, image: Tensor) -> "Fovea":
         """All of each image of ``[B,C,H,W]``."""
         zeros = image.new_zeros((image.shape[0], 2), dtype=torch.float32)
         return cls(zeros, zeros[:, 0] + 1)
 
 
 @torch.no_grad()
-def window_around(logits: Tensor) -> Window:
+def fovea_around(logits: Tensor) -> Fovea:
     """The window around what was found; the whole image where that lies all over it.
 
     Centre and side are mean and deviation of the positions, weighted by the square of their
@@ -63,11 +63,15 @@ def window_around(logits: Tensor) -> Window:
     half = (torch.maximum(*variances).sqrt() * (SPREAD / 2)).clamp(LEAST, 1.0)
     room = (1 - half)[:, None]  # the window stays within the image
     centre = torch.cat(means, dim=1)
-    return Window(torch.minimum(torch.maximum(centre, -room), room), half)
+    return Fovea(torch.minimum(torch.maximum(centre, -room), room), half)
 
 
-def seen_through(window: Window, x: Tensor, size: Sequence[int]) -> Tensor:
-    """What lies in the window, resampled bilinearly.
+def seen_at(window: Fovea, x: Tensor, size: Sequence[int]) -> Tensor:
+    """What lies in the window, resampled bilinearly and, where a whole image shrinks, smoothed.
+
+    Bilinear sampling takes up to two pixels in a row into account: where the image has ``2 k`` for
+    each of the result, ``k`` samples are averaged. Each window is treated alike, so that a small
+    one is a little softer than it need be, and no shape depends on what is seen.
 
     Args:
         window: of each image.
@@ -77,11 +81,14 @@ def seen_through(window: Window, x: Tensor, size: Sequence[int]) -> Tensor:
     Returns:
         ``[B,C,*size]``.
     """
-    grid = _grid(size, x.device) * window.half[:, None, None, None] + window.centre[:, None, None]
-    return _sampled(x, grid)
+    several = max(-(-x.shape[-2] // (2 * size[0])), 1)
+    fine = [several * side for side in size]
+    grid = _grid(fine, x.device) * window.half[:, None, None, None] + window.centre[:, None, None]
+    sampled = _sampled(x, grid)
+    return sampled if several == 1 else F.avg_pool2d(sampled, several)
 
 
-def put_back(window: Window, whole: Tensor, part: Tensor) -> Tensor:
+def put_back(window: Fovea, whole: Tensor, part: Tensor) -> Tensor:
     """A map of the whole image with that of the window in its place.
 
     Args:

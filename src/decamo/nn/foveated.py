@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from decamo.nn.backbone import Backbone
 from decamo.nn.decoder import magnified_side
-from decamo.nn.fovea import Window, put_back, seen_through, window_around
+from decamo.nn.fovea import Fovea, fovea_around, put_back, seen_at
 from decamo.nn.segmentation_network import NetworkOutput
 from decamo.nn.segmenter import Segmenter
 
@@ -52,10 +52,10 @@ class FoveatedSegmenter(Segmenter):
         glance = self.enlarged(image, scale)
         (finest, *deeper), gates = self._look(glance)
         first = self.head(finest)
-        window = window_around(first)
+        window = fovea_around(first)
         both = torch.cat((finest, first.to(finest)), dim=1)
-        known = seen_through(window, both, finest.shape[-2:])
-        detail = seen_through(window, image, glance.shape[-2:])
+        known = seen_at(window, both, finest.shape[-2:])
+        detail = seen_at(window, image, glance.shape[-2:])
         (fine, *_), fine_gates = self._look(detail, self.prior(known[:, :-1]))
         second = known[:, -1:] + self.correction(fine).float()
         # a fine map's positions lie at most half as far apart as those of the image's pixels
@@ -76,7 +76,7 @@ class FoveatedSegmenter(Segmenter):
         cubics with antialiasing is another thing in OpenVINO.
         """
         size = [magnified_side(side, self.zoom * self.fovea * scale) for side in image.shape[-2:]]
-        return seen_through(Window.whole(image), image, size)
+        return seen_at(Fovea.whole(image), image, size)
 
     def check_size(self, size: int, scale: float = 1.0) -> None:
         """Look whether the backbone takes square images of ``size`` px at ``scale``.

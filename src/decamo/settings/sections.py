@@ -139,7 +139,7 @@ class ModelSettings:
         within("num_experts", self.num_experts, 1, 28)
         within("experts", len(self.experts), 0, 28)
         within("zoom", self.zoom, 1, 4)
-        within("fovea", self.fovea, 0.5, 1)
+        within("fovea", self.fovea, 0.125, 1)
         for name, triple in (("input_mean", self.input_mean), ("input_std", self.input_std)):
             if triple is not None:
                 for value in triple:

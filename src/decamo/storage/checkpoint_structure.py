@@ -177,8 +177,8 @@ def _zoom(field: str, value: Any) -> None:
 
 
 def _fovea(field: str, value: Any) -> None:
-    if type(value) is not float or not 0.5 <= value < 1:
-        raise _WrongFieldError(field, "a number from 0.5, below 1")
+    if type(value) is not float or not 0.125 <= value < 1:
+        raise _WrongFieldError(field, "a number from 0.125, below 1")
 
 
 _number = _of_type("a number", int, float)
