@@ -20,7 +20,7 @@ from benchmarks.speed_lines import Line, Part, line_of_rounds
 from decamo.errors import DecamoError
 from decamo.flags import Parser
 
-__all__ = ["Builds", "Command", "add_arguments", "folder_lines", "launch_lines"]
+__all__ = ["PASSES", "Builds", "Command", "add_arguments", "folder_lines", "launch_lines"]
 
 _ONE_CHECKPOINT, _ONE_EXPORTED, _HUGE_MEMORY = 0.55, 1 / 12, 0.5
 _MANY_CHECKPOINT, _MANY_EXPORTED = 3.0, 5.0
@@ -96,6 +96,11 @@ class Builds:
         """Nothing but loading torch and timm: what no way to a checkpoint's network goes below."""
         return self._timed([sys.executable, "-c", "import torch, timm"], _OWN)
 
+    def passes(self) -> Command:
+        """Loading the checkpoint and a pass a photograph: what no way to their maps goes below."""
+        words = [sys.executable, "-c", PASSES, str(self.checkpoint), str(len(self.photos))]
+        return self._timed(words, _OWN)
+
     def maps(self, name: str) -> Path:
         """Where the maps of a build lie: ``old``, ``new`` or ``exported``."""
         return self.work / name
@@ -128,13 +133,29 @@ class Builds:
 
 _OWN = Path(__file__).parents[1] / "src"
 
+PASSES = """
+import sys
+from pathlib import Path
+
+import torch
+
+from decamo.inference.load_model import load_model
+
+loaded = load_model(Path(sys.argv[1]))
+image = torch.zeros(1, 3, loaded.img_size, loaded.img_size, dtype=torch.uint8)
+with torch.inference_mode():
+    for _ in range(int(sys.argv[2])):
+        loaded.model(loaded.model.normalize(image))
+"""
+"""Loads a checkpoint and passes so many images through its network; reads and writes none."""
+
 
 def launch_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     """One photograph from launch to written map, and the memory that a huge one takes."""
     if missing := _missing(args):
         return [], f"launch: skipped: {missing}"
     with Builds.of(args) as builds:
-        old, new, exported, imports = _rounds(builds, builds.photos[:1], imports=True)
+        old, new, exported, imports = _rounds(builds, builds.photos[:1], builds.imports)
         ratios = [n.seconds / o.seconds for n, o in zip(new, old, strict=True)]
         others = [e.seconds / o.seconds for e, o in zip(exported, old, strict=True)]
         floor = [i.seconds / o.seconds for i, o in zip(imports, old, strict=True)]
@@ -158,10 +179,12 @@ def folder_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     if missing := _missing(args):
         return [], f"folder: skipped: {missing}"
     with Builds.of(args) as builds:
-        old, new, exported = _rounds(builds, builds.photos)
+        old, new, exported, passes = _rounds(builds, builds.photos, builds.passes)
+        floor = [o.seconds / p.seconds for o, p in zip(old, passes, strict=True)]
         what = f"{len(builds.photos)} photographs to maps, images/s"
         return [
             _at_least("folder", f"{what}, best_model.pth / before", old, new, _MANY_CHECKPOINT),
+            line_of_rounds("folder", f"{what}, loading and passes of the network alone", floor),
             _at_least("folder", f"{what}, exported / before", old, exported, _MANY_EXPORTED),
         ], _differing(builds, "folder")
 
@@ -173,19 +196,19 @@ def _missing(args: argparse.Namespace) -> str:
 
 
 def _rounds(
-    builds: Builds, images: Sequence[Path], *, imports: bool = False
+    builds: Builds, images: Sequence[Path], least: Callable[[], Command]
 ) -> list[list[Command]]:
     """Commands of the earlier build, of this one, and of this one with the exported network.
 
     Args:
         builds: the two.
         images: to predict.
-        imports: whether loading the libraries alone is timed as well, as a fourth.
+        least: timed as well, as a fourth: what the second cannot go below.
     """
     ways: list[Callable[[], Command]] = [
         partial(way, images) for way in (builds.old, builds.new, builds.from_exported)
     ]
-    ways += [builds.imports] if imports else []
+    ways.append(least)
     found: list[list[Command]] = [[] for _ in ways]
     for _ in range(builds.rounds + 1):
         for way, commands in zip(ways, found, strict=True):

@@ -19,7 +19,9 @@ from statistics import quantiles
 import numpy as np
 from PIL import Image, ImageFilter
 
+from benchmarks.speed_launch import PASSES
 from benchmarks.speed_lines import Line
+from decamo.data import find_pairs
 from decamo.errors import SettingsError
 from decamo.flags import Parser
 
@@ -77,8 +79,8 @@ def scoring_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
         wanted = "--scoring-data, --scoring-checkpoint and --before"
         left_out.append(f"a network beside an older build: give {wanted}")
     else:
-        lines.append(
-            _network_line(args.scoring_data, args.scoring_checkpoint, args.before, args.rounds)
+        lines += _network_lines(
+            args.scoring_data, args.scoring_checkpoint, args.before, args.rounds
         )
     return lines, f"scoring: skipped: {'; '.join(left_out)}" if left_out else ""
 
@@ -99,14 +101,26 @@ def _maps_line(masks: Path, rounds: int) -> Line:
             )  # fmt: skip
 
 
-def _network_line(data: Path, checkpoint: Path, before: Path, rounds: int) -> Line:
+def _network_lines(data: Path, checkpoint: Path, before: Path, rounds: int) -> list[Line]:
     command = [sys.executable, "-c", _OURS, "evaluate", str(checkpoint.absolute()),
                "--dataset-path", str(data.absolute())]  # fmt: skip
+    images = len(find_pairs([data], "test").pairs)
+    passes = [sys.executable, "-c", PASSES, str(checkpoint.absolute()), str(images)]
     with _fresh_bytecode() as environment:
         older = environment | {"PYTHONPATH": str(before.absolute() / "src")}
-        both = [lambda: _seconds(command, older), lambda: _seconds(command, environment)]
-        what = "evaluate CHECKPOINT by the older build / decamo"
-        return _line(what, _ratios(both, rounds), _NETWORK_GOAL)
+        ways = [
+            lambda: _seconds(command, older),
+            lambda: _seconds(command, environment),
+            lambda: _seconds(passes, environment),
+        ]
+        spent = [[one() for one in ways] for _ in range(rounds + 1)][1:]
+    what = "evaluate CHECKPOINT by the older build / "
+    return [
+        _line(f"{what}decamo", [old / new for old, new, _ in spent], _NETWORK_GOAL),
+        _line(
+            f"{what}loading it and its passes alone", [old / least for old, _, least in spent], None
+        ),
+    ]
 
 
 def write_maps(masks: Path, folder: Path) -> int:
@@ -159,7 +173,7 @@ def _ratios(both: Sequence[Callable[[], float]], rounds: int) -> list[float]:
     return [theirs / ours for theirs, ours in spent[1:]]
 
 
-def _line(what: str, ratios: Sequence[float], goal: float) -> Line:
+def _line(what: str, ratios: Sequence[float], goal: float | None) -> Line:
     low, middle, high = (
         quantiles(ratios, method="inclusive") if len(ratios) > 1 else 3 * [ratios[0]]
     )
