@@ -7,12 +7,13 @@ from typing import Any
 
 from benchmarks.quality_recipes import Entry
 from decamo.data.holdout import fingerprint
+from decamo.data.pairs import Pair
 from decamo.inference.views import Views
 from decamo.settings import DataSettings, TrainSettings
 from decamo.settings.plain import from_plain, merged, to_plain
 from decamo.training.data_splits import DataSplits, find_splits
 
-__all__ = ["Terms", "everything_trains"]
+__all__ = ["Terms", "everything_trains", "part_trains"]
 
 _STEP = 32  # px; sides are multiples of it
 _HEAD_RATE = 0.001
@@ -143,6 +144,27 @@ def everything_trains(terms: Terms, cache: Path) -> DataSplits:
     splits = find_splits(settings, cache, lambda _done, _of: None)
     every = tuple(sorted((*splits.train, *splits.val), key=lambda pair: pair.key))
     return replace(splits, train=every, val=every[:1])
+
+
+def part_trains(terms: Terms, share: float, cache: Path) -> tuple[DataSplits, tuple[Pair, ...]]:
+    """Some training images are held out, to choose by; no test image is read.
+
+    They are those of ``decamo train --val-fraction``: stratified, and near-duplicates never parted.
+
+    Args:
+        terms: whose data sets.
+        share: of the training images, in (0,1).
+        cache: as for :func:`everything_trains`.
+
+    Returns:
+        The images that train, one other being validated while they do; and those held out.
+
+    Raises:
+        DataError: nothing there, or too much of it broken.
+    """
+    settings = DataSettings(terms.dataset_path, num_workers=terms.num_workers, val_fraction=share)
+    splits = find_splits(settings, cache, lambda _done, _of: None)
+    return replace(splits, val=splits.val[:1]), tuple(splits.val)
 
 
 def _digest(path: Path) -> str:

@@ -68,6 +68,27 @@ def test_the_same_command_trains_nothing_again(
     assert "nothing is chosen on test images" in out
 
 
+def test_what_is_held_out_of_the_training_images_scores_and_does_not_train(
+    flags: list[str], done: Any, tmp_path: Path
+) -> None:
+    more = ["--work", str(tmp_path / "held"), "--json", str(tmp_path / "held.json")]
+    one = [*flags, *more, "--hold-out", "0.3", "--peers", "--seeds", "1"]
+    assert main(["quality", *one]) == 0
+    (run,) = json.loads((tmp_path / "held.json").read_text())["runs"]
+    ((name, found),) = run["sets"].items()
+    assert run["told"]["train_images"] + len(found["images"]) == 14
+    assert len(found["images"]) == 4
+    assert not set(found["images"]) & set(done["runs"][0]["sets"][name]["images"])
+
+
+@pytest.mark.parametrize("share", ["0", "1", "nan"])
+def test_a_share_that_leaves_nothing_is_refused(
+    flags: list[str], share: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(flags, "--hold-out", share) == 2
+    assert "--hold-out: got" in capsys.readouterr().err
+
+
 def test_a_run_that_was_lost_alone_is_made_again_and_comes_to_the_same(
     flags: list[str], done: Any
 ) -> None:
