@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import multiprocessing
 import os
 import socket
 import tempfile
@@ -23,7 +22,7 @@ from decamo.data.dataset import Batch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter
 from decamo.settings import ModelSettings
-from decamo.system import peak_memory
+from decamo.system import clean_context, peak_memory
 from decamo.training.optimizer_groups import build_optimizer
 from decamo.training.runtime import Runtime, close_runtime, open_runtime
 from decamo.training.state import GuardedScaler
@@ -222,7 +221,7 @@ def _launched(target: Any, work: Work, processes: int, told: Path, *more: Any) -
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
+    context: Any = clean_context([__name__])
     started = [
         context.Process(target=_process, args=(target, rank, processes, port, told, work, *more))
         for rank in range(processes)

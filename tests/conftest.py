@@ -35,11 +35,20 @@ def _on_a_cluster(item: pytest.Item | None) -> bool:
     return isinstance(item, pytest.Function) and "three_nodes" in item.fixturenames
 
 
+_MANY = 50  # modules; a library has hundreds
+_frozen_at = [0]  # modules that were loaded then
+
+
 def pytest_collection_finish() -> None:
     """8,000 tests and all libraries stay: nobody's `gc.collect()` goes through them again."""
+    _freeze()
+    gc.enable()
+
+
+def _freeze() -> None:
     gc.collect()
     gc.freeze()
-    gc.enable()
+    _frozen_at[0] = len(sys.modules)
 
 
 def pytest_unconfigure() -> None:
@@ -95,8 +104,14 @@ def three_nodes() -> "Iterator[Nodes]":
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Behind the last test on a cluster it ends: others are not to share the cores with it."""
+    """Between files: libraries that tests have loaded stay too, as those of the collection do.
+
+    Behind the last test on a cluster it ends: others are not to share the cores with it.
+    """
     yield
+    another = nextitem is None or nextitem.path != item.path  # what a file's tests share has gone
+    if another and len(sys.modules) > _frozen_at[0] + _MANY:
+        _freeze()
     if _on_a_cluster(item) and not _on_a_cluster(nextitem):
         from tests.ray_cluster import NODES
 

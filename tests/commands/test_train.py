@@ -386,7 +386,7 @@ def test_a_signal_in_any_phase_is_saved_within_a_step(
 
     monkeypatch.setattr(Console, "on_event", on_event_and_signal)
     words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path),
-             *STUCK_FLAGS, "--epochs", "6", "--stage1-epochs", "1", "--warmup-epochs", "2",
+             *STUCK_FLAGS, "--epochs", "4", "--stage1-epochs", "1", "--warmup-epochs", "2",
              "--resume", "auto"]  # fmt: skip
     assert main(words) == 128 + number
     assert sent
@@ -397,7 +397,7 @@ def test_a_signal_in_any_phase_is_saved_within_a_step(
     assert stopped == sum(k == "step" for k in kinds)
     monkeypatch.undo()
     assert main(words) == 0
-    assert load_sealed(tmp_path / "last.pth")["position"]["epoch"] == 6
+    assert load_sealed(tmp_path / "last.pth")["position"]["epoch"] == 4
 
 
 def test_a_second_signal_stops_at_once(

@@ -10,12 +10,12 @@ from decamo.errors import CheckpointMismatch
 from decamo.nn import SegmentationNetwork, build_segmenter
 from decamo.training.prepare import Parts
 from decamo.training.trainer import Trainer
-from tests.training.conftest import Make, ours
+from tests.training.conftest import Make, build, ours
 
 
-@pytest.fixture
-def first(make: Make) -> Trainer:
-    trainer = make("run", schedule={"epochs": 2})
+@pytest.fixture(scope="module")
+def first(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    trainer = build(scenes, tmp_path_factory.mktemp("first"), "run", schedule={"epochs": 2})
     list(trainer.run())
     return trainer
 

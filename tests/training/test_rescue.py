@@ -1,6 +1,7 @@
 """Injected lack of memory: in forward, backward, optimizer, validation, in both stages."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ from decamo.errors import MemoryExhausted
 from decamo.history import EpochDone, MemoryRanOut, RolledBack, StepDone
 from decamo.losses import Losses
 from decamo.training.trainer import Trainer
-from tests.training.conftest import Make, everything
+from tests.training.conftest import Make, build, everything
 
 # Few, small steps: Adam turns differences of rounding in tiny gradients into visible ones.
-BATCHES = {"epochs": 3, "batch_size": 4, "stage2_batch_size": 4, "accumulation_steps": 2,
+BATCHES = {"epochs": 2, "batch_size": 4, "stage2_batch_size": 4, "accumulation_steps": 2,
            "lr": 1e-5, "stage2_lr": 1e-5, "progressive_unfreeze": False}  # fmt: skip
 
 
@@ -57,9 +58,9 @@ def assert_as_good_as(trainer: Trainer, whole: Trainer) -> None:
         torch.testing.assert_close(value, b["model"][name], rtol=1e-3, atol=3e-6)
 
 
-@pytest.fixture
-def whole(make: Make) -> Trainer:
-    trainer = make("whole", schedule=BATCHES)
+@pytest.fixture(scope="module")
+def whole(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    trainer = build(scenes, tmp_path_factory.mktemp("rescue"), "whole", schedule=BATCHES)
     list(trainer.run())
     return trainer
 

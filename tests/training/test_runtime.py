@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 
 from decamo.checkpoint.load_save import load_checkpoint
 from decamo.errors import SettingsError
@@ -20,6 +19,7 @@ from decamo.training.data_splits import find_splits
 from decamo.training.prepare import prepare
 from decamo.training.runtime import Runtime, close_runtime, open_runtime, release
 from tests.training.conftest import tiny_settings
+from tests.two_processes import in_two_processes
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def trained(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bot
         both.one.run.checkpoint_dir.mkdir()
         _train(both.one)
     runs = [(_free_port(), to_plain(both.two)) for both in (halves, moved)]
-    mp.spawn(_worker, args=(runs,), nprocs=2)  # type: ignore[attr-defined]
+    in_two_processes(_worker, runs)
     return halves, moved
 
 

@@ -16,7 +16,7 @@ from decamo.training.stability import MOST_BAD_STEPS, MOST_ROLLBACKS
 from decamo.training.trainer import Trainer
 from tests.training.conftest import Make, assert_equal, everything, ours
 
-LONG = {"epochs": 14, "stage1_epochs": 1}  # 2 + 13 x 4 = 54 steps
+LONG = {"epochs": 6, "stage1_epochs": 1, "accumulation_steps": 2}  # 3 + 5 x 6 = 33 steps
 Inject = Callable[[Trainer, Callable[[], bool]], None]
 
 
@@ -122,7 +122,7 @@ def test_twenty_bad_steps_send_the_run_back_with_half_the_rates(make: Make, inje
     (back,) = [e for e in events if isinstance(e, RolledBack)]
     assert back.from_step == 26  # bad since step 7
     assert back.position.step <= 26
-    assert trainer.state.position.step == 54
+    assert trainer.state.position.step == 33
     assert trainer.state.lineage.last.kind == "rollback"
     assert trainer.state.lineage.last.scale == 0.5
     asked = trainer.settings.schedule.stage2_lr
@@ -136,7 +136,7 @@ def test_twenty_bad_steps_send_the_run_back_with_half_the_rates(make: Make, inje
 def test_what_stays_bad_ends_the_run_and_the_last_healthy_checkpoint_stays(
     make: Make, inject: Inject
 ) -> None:
-    trainer = make("run", schedule=LONG | {"epochs": 25})
+    trainer = make("run", schedule=LONG | {"epochs": 17})
     inject(trainer, faults(trainer, 3, 200))
     with pytest.raises(TrainingDiverged, match=r"no finite loss and gradient in 20 steps") as end:
         list(trainer.run())
@@ -195,7 +195,7 @@ def test_a_spoilt_state_is_never_saved_and_the_run_recovers(
         if isinstance(event, RolledBack):
             backs.append(event)
     assert len(backs) == 1
-    assert trainer.state.position.step == 54
+    assert trainer.state.position.step == 33
     assert finite(trainer)
     for path in trainer.folder.root.glob("*.pth"):
         held = load_sealed(path)

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from decamo.cli import main
 from decamo.storage.sealed import load_sealed
 from scripts.soak import differences, end_all, end_of
 from tests.training.dying import PLACES
+from tests.two_processes import in_two_processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="torchrun with gloo, on Linux")
 DYING = Path(__file__).parent / "dying.py"
@@ -22,8 +25,20 @@ DYING = Path(__file__).parent / "dying.py"
 def _command(scenes: Path, folder: Path, *words: str, restarts: int = 1) -> list[str]:
     return [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
-        *(f"--max-restarts={restarts}", str(DYING), *words, "train"),
-        *("--dataset-path", str(scenes), "--checkpoint-dir", str(folder), "--no-pretrained"),
+        *(f"--max-restarts={restarts}", str(DYING), *words, *_train(scenes, folder)),
+    ]
+
+
+def _train(scenes: Path, folder: Path) -> list[str]:
+    return [
+        *(
+            "train",
+            "--dataset-path",
+            str(scenes),
+            "--checkpoint-dir",
+            str(folder),
+            "--no-pretrained",
+        ),
         *("--backbone", "test_efficientnet", "--num-experts", "3", "--img-size", "32"),
         *("--batch-size", "1", "--stage2-batch-size", "1", "--accumulation-steps", "2"),
         *("--epochs", "3", "--stage1-epochs", "1", "--use-ema", "--num-workers", "0"),
@@ -46,10 +61,23 @@ def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def peace(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of two processes that nobody watches over."""
     folder = tmp_path_factory.mktemp("peace") / "run"
-    done = _run(_command(scenes, folder, "step", "none"))
-    assert done.returncode == 0, done.stderr
+    in_two_processes(_in_peace, _free_port(), _train(scenes, folder))
     return folder
+
+
+def _in_peace(rank: int, port: int, words: list[str]) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
+                   "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # fmt: skip
+    assert main(words) == 0
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _assert_same_end(a: Path, b: Path) -> None:
@@ -90,10 +118,7 @@ def test_wherever_it_is_killed(
 @pytest.mark.long
 def test_a_machine_that_goes_leaves_the_other_one(scenes: Path, tmp_path: Path) -> None:
     """Two agents, as on two machines; one is killed with its process, and the other goes on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path / "run"
+    port, folder = _free_port(), tmp_path / "run"
     words = _command(scenes, folder, "step", "none", restarts=3)
     words[3:4] = ["--nproc-per-node=1", "--nnodes=1:2", "--rdzv-backend=c10d", "--rdzv-id=1",
                   f"--rdzv-endpoint=localhost:{port}"]  # fmt: skip
