@@ -5,9 +5,10 @@ import multiprocessing
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -80,6 +81,32 @@ def _no_power_cut() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _plans_are_not_painted() -> None:
+    """Each run draws its plan as it begins: all but the pixels, which take it as long as an epoch.
+
+    ``tests/report`` has a look at these. Whoever never trains in this process has no such module.
+    """
+    place = sys.modules.get("decamo.api.run_place")
+    if place is not None and not isinstance(place.draw_plan, partial):
+        place.draw_plan = partial(_unpainted, place.draw_plan)  # type: ignore[attr-defined]
+
+
+def _unpainted(draw: Callable[..., None], *what: Any) -> None:
+    from matplotlib.figure import Figure
+    from PIL import Image, PngImagePlugin
+
+    def save(_: Figure, out: BinaryIO, *, format: str, metadata: dict[str, str]) -> None:
+        held = PngImagePlugin.PngInfo()
+        for name, text in metadata.items():
+            held.add_text(name, text)
+        Image.new("L", (1, 1)).save(out, format, pnginfo=held)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", save)
+        draw(*what)
 
 
 @pytest.fixture(autouse=True)

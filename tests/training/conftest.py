@@ -12,6 +12,7 @@ from decamo.nn import SegmentationNetwork, Segmenter
 from decamo.settings import TrainSettings
 from decamo.settings.plain import from_plain, merged
 from decamo.storage import RunFolder
+from decamo.storage.sealed import load_sealed
 from decamo.training.data_splits import find_splits
 from decamo.training.prepare import Parts, prepare
 from decamo.training.runtime import Runtime, open_runtime
@@ -119,10 +120,26 @@ def make(scenes: Path, tmp_path: Path) -> Make:
     return here
 
 
+@pytest.fixture(scope="session")
+def two_epochs(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    """A run of two epochs that has come to its end; to be read alone."""
+    place = tmp_path_factory.mktemp("two-epochs")
+    trainer = build(scenes, place, "run", schedule={"epochs": 2})
+    list(trainer.run())
+    return trainer
+
+
 def everything(trainer: Trainer) -> dict[str, Any]:
     """All that a run is, as plain values, without what is allowed to differ."""
     plain = trainer.state.checkpoint(trainer.settings).to_plain()
     del plain["settings"]  # the run folder's path
+    return plain
+
+
+def ended(trainer: Trainer) -> dict[str, Any]:
+    """As :func:`everything`, of what the run has left: generators as they were when it saved."""
+    plain = load_sealed(trainer.folder.last)
+    del plain["settings"]
     return plain
 
 

@@ -5,6 +5,7 @@ from decamo.history import Saved
 from decamo.schedule import Position
 from decamo.storage.sealed import load_sealed, save_sealed
 from decamo.training.checkpoint_manager import keep_former_best
+from decamo.training.trainer import Trainer
 from tests.training.conftest import Make
 
 
@@ -87,9 +88,7 @@ def test_a_best_of_other_images_is_kept_under_its_epoch(make: Make) -> None:
     assert load_sealed(again.folder.best)["position"]["epoch"] == 4
 
 
-def test_a_best_of_the_same_images_needs_no_copy(make: Make) -> None:
-    first = make("run", schedule={"epochs": 2})
-    list(first.run())
-    again = make("run", schedule={"epochs": 3}, resume_from=first.folder.last)
-    assert again.state.best == first.state.best
+def test_a_best_of_the_same_images_needs_no_copy(make: Make, two_epochs: Trainer) -> None:
+    again = make("run", schedule={"epochs": 3}, resume_from=two_epochs.folder.last)
+    assert again.state.best == two_epochs.state.best
     assert keep_former_best(again.folder, again.state) is None

@@ -10,14 +10,7 @@ from decamo.errors import CheckpointMismatch
 from decamo.nn import SegmentationNetwork, build_segmenter
 from decamo.training.prepare import Parts
 from decamo.training.trainer import Trainer
-from tests.training.conftest import Make, build, ours
-
-
-@pytest.fixture(scope="module")
-def first(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
-    trainer = build(scenes, tmp_path_factory.mktemp("first"), "run", schedule={"epochs": 2})
-    list(trainer.run())
-    return trainer
+from tests.training.conftest import Make, ours
 
 
 def test_the_same_seed_gives_the_same_network_and_another_another(make: Make) -> None:
@@ -46,10 +39,10 @@ def test_an_untrained_backbones_batchnorm_is_estimated_from_images(make: Make) -
     ],
 )
 def test_another_network_is_refused_by_its_flags(
-    first: Trainer, make: Make, model: dict[str, Any], named: str
+    two_epochs: Trainer, make: Make, model: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(CheckpointMismatch, match=named):
-        make("run", resume_from=first.folder.last, model=model, schedule={"epochs": 3})
+        make("run", resume_from=two_epochs.folder.last, model=model, schedule={"epochs": 3})
 
 
 @pytest.mark.parametrize(
@@ -61,10 +54,10 @@ def test_another_network_is_refused_by_its_flags(
     ],
 )
 def test_changes_that_branch_are_named(
-    first: Trainer, make: Make, section: str, change: dict[str, Any], named: str
+    two_epochs: Trainer, make: Make, section: str, change: dict[str, Any], named: str
 ) -> None:
     sections = {"schedule": {"epochs": 3}} | {section: change}
-    segment = make("run", resume_from=first.folder.last, **sections).state.lineage.last
+    segment = make("run", resume_from=two_epochs.folder.last, **sections).state.lineage.last
     assert segment.kind == "branch"
     assert named in segment.reason
 
@@ -76,9 +69,9 @@ def test_more_workers_alone_continue(make: Make) -> None:
     assert [s.kind for s in rest.state.lineage.segments] == ["start"]
 
 
-def test_a_resume_needs_no_pretrained_weights(first: Trainer, make: Make) -> None:
+def test_a_resume_needs_no_pretrained_weights(two_epochs: Trainer, make: Make) -> None:
     wanted = {"pretrained": True, "backbone_weights": str(Path("/nowhere/gone.pth"))}
-    again = make("run", resume_from=first.folder.last, model=wanted, schedule={"epochs": 3})
+    again = make("run", resume_from=two_epochs.folder.last, model=wanted, schedule={"epochs": 3})
     assert again.state.position.epoch == 2
 
 

@@ -9,6 +9,7 @@ from decamo.errors import CheckpointMismatch
 from decamo.schedule import Segment
 from decamo.storage.formats import FORMAT, upgraded
 from decamo.storage.sealed import load_sealed, save_sealed
+from decamo.training.trainer import Trainer
 from tests.storage.format_1 import sealed_1, state_of_format_1
 from tests.training.conftest import Make
 
@@ -19,10 +20,8 @@ def test_sums_are_means_over_images() -> None:
     assert (sums.images, sums.seconds) == (4, 3.0)
 
 
-def test_a_checkpoint_holds_what_the_contract_names(make: Make) -> None:
-    trainer = make("run", schedule={"epochs": 2})
-    list(trainer.run())
-    plain = torch.load(trainer.folder.last, weights_only=True)
+def test_a_checkpoint_holds_what_the_contract_names(two_epochs: Trainer) -> None:
+    plain = torch.load(two_epochs.folder.last, weights_only=True)
     for part in (
         "model",
         "ema",
@@ -42,9 +41,8 @@ def test_a_checkpoint_holds_what_the_contract_names(make: Make) -> None:
     assert plain["position"] == {"epoch": 2, "step": 6, "micro": 0}
 
 
-def test_the_best_score_counts_only_on_the_same_images(make: Make) -> None:
-    first = make("run", schedule={"epochs": 2})
-    list(first.run())
+def test_the_best_score_counts_only_on_the_same_images(two_epochs: Trainer, make: Make) -> None:
+    first = two_epochs
     held = load_sealed(first.folder.last)["best"]["images"]
     assert held
     later = make("run", resume_from=first.folder.last, schedule={"epochs": 3})
@@ -92,10 +90,10 @@ def test_a_run_of_format_1_goes_on(make: Make, tmp_path: Path) -> None:
     assert plain["history"][0]["iou"] == 0.21
 
 
-def test_what_is_checked_on_reading_is_what_is_written(make: Make, tmp_path: Path) -> None:
-    trainer = make("run", schedule={"epochs": 2})
-    list(trainer.run())
-    plain = load_sealed(trainer.folder.last)
+def test_what_is_checked_on_reading_is_what_is_written(
+    two_epochs: Trainer, make: Make, tmp_path: Path
+) -> None:
+    plain = load_sealed(two_epochs.folder.last)
     assert set(plain) == set(upgraded(tmp_path, state_of_format_1()))
     written = {"kind": "word", "micro_batch_splits": "pieces"}
     assert set(plain["ledger"][0]) == {written.get(f.name, f.name) for f in fields(Segment)}

@@ -8,16 +8,15 @@ from decamo.errors import CheckpointError
 from decamo.inference.load_model import load_model
 from decamo.storage.sealed import load_sealed
 from decamo.training.step import load_teacher
+from decamo.training.trainer import Trainer
 from tests.training.conftest import TINY, Make
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def taught_by(make: Make) -> Path:
-    trainer = make("teacher", schedule={"epochs": 2})
-    list(trainer.run())
-    return trainer.folder.last
+def taught_by(two_epochs: Trainer) -> Path:
+    return two_epochs.folder.last
 
 
 def pixels(size: int) -> torch.Tensor:

@@ -29,7 +29,7 @@ from decamo.storage.sealed import load_sealed
 from decamo.training.runtime import open_runtime
 from decamo.training.step import StepOutcome, Stepper
 from decamo.training.trainer import Trainer
-from tests.training.conftest import Make, assert_equal, build, everything, ours
+from tests.training.conftest import Make, assert_equal, build, ended, everything, ours
 
 
 def test_a_run_tells_its_story_in_order(make: Make) -> None:
@@ -58,16 +58,22 @@ def test_a_run_tells_its_story_in_order(make: Make) -> None:
     assert {e.path.name for e in events if isinstance(e, Saved)} == {"best_model.pth", "last.pth"}
 
 
+@pytest.fixture(scope="module")
+def whole(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The run of 14 steps, never stopped."""
+    trainer = build(scenes, tmp_path_factory.mktemp("whole"), "whole")
+    list(trainer.run())
+    return everything(trainer)
+
+
 # Steps: 0-1 in stage 1, 2-13 in stage 2, whose levels open at 2, 6 and 10.
 @pytest.mark.parametrize(
     "stops",
     [[2, 4], [7, 1, 1], *(pytest.param([n], marks=pytest.mark.long) for n in (1, 3, 6, 11))],
 )
 def test_stopped_anywhere_and_continued_the_run_ends_bit_equal(
-    make: Make, stops: list[int]
+    make: Make, whole: dict[str, Any], stops: list[int]
 ) -> None:
-    whole = make("whole")
-    list(whole.run())
     resume_from: Path | None = None
     for stop in stops:
         part = make("parts", resume_from=resume_from, stop_after=stop)
@@ -77,7 +83,7 @@ def test_stopped_anywhere_and_continued_the_run_ends_bit_equal(
     torch.manual_seed(999)  # nothing may lean on the generator of the process
     rest = make("parts", resume_from=resume_from)
     list(rest.run())
-    assert_equal(everything(rest), everything(whole))
+    assert_equal(everything(rest), whole)
 
 
 def with_dropout(trainer: Trainer) -> Trainer:
@@ -148,18 +154,16 @@ def forty(tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> dict[str, A
 
 @pytest.mark.parametrize("asked", [1, 2, 5])
 def test_a_stop_in_validation_leaves_the_epoch_open_and_loses_nothing(
-    make: Make, asked: int
+    make: Make, two_epochs: Trainer, asked: int
 ) -> None:
     # asked: before training in the baseline, after the first step, and in the first epoch's end
-    whole = make("whole", schedule={"epochs": 2})
-    list(whole.run())
     part = make("parts", stop_after=asked, stop_in_validation=True, schedule={"epochs": 2})
     part.validator.batch = 1
     events = list(part.run())
     assert isinstance(events[-1], Interrupted)
     rest = make("parts", resume_from=part.folder.last, schedule={"epochs": 2})
     list(rest.run())
-    assert_equal(everything(rest), everything(whole))
+    assert_equal(ended(rest), ended(two_epochs))
 
 
 def test_the_last_epoch_may_be_stopped_between_training_and_validation(make: Make) -> None:
@@ -214,12 +218,10 @@ def test_a_branch_takes_weights_and_moments_and_a_new_schedule(make: Make) -> No
     assert [r.epoch for r in branch.state.history] == [1, 2, 3, 4, 5]
 
 
-def test_moments_are_forgotten_on_request(make: Make) -> None:
-    first = make("run", schedule={"epochs": 2})
-    list(first.run())
+def test_moments_are_forgotten_on_request(make: Make, two_epochs: Trainer) -> None:
     fresh = make(
         "run",
-        resume_from=first.folder.last,
+        resume_from=two_epochs.folder.last,
         schedule={"epochs": 3},
         optimise={"reset_moments": True},
     )
@@ -261,12 +263,10 @@ def test_stage_3_polishes_at_its_own_size_and_rate(make: Make) -> None:
     assert records[3].lr["backbone.0"] == pytest.approx(0.000002)
 
 
-def test_half_precision_trains_and_keeps_float32_weights(make: Make) -> None:
+def test_half_precision_trains_and_keeps_float32_weights(make: Make, two_epochs: Trainer) -> None:
     trainer = make("run", runtime=open_runtime("cpu", "bf16"), schedule={"epochs": 2})
     records = [e.record for e in trainer.run() if isinstance(e, EpochDone)]
-    full = make("full", schedule={"epochs": 2})
-    for half, plain in zip(records, (e.record for e in full.run() if isinstance(e, EpochDone)),
-                           strict=True):  # fmt: skip
+    for half, plain in zip(records, two_epochs.state.history, strict=True):
         assert half.loss == pytest.approx(plain.loss, rel=0.02)
         assert half.loss != plain.loss
     assert all(p.dtype == torch.float32 for p in trainer.state.model.parameters())
