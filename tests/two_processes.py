@@ -5,7 +5,7 @@ from typing import Any
 
 import torch.multiprocessing as mp
 
-__all__ = ["in_two_processes"]
+__all__ = ["fork_two", "in_one_process", "in_two_processes"]
 
 
 def in_two_processes(work: Callable[..., None], *args: Any) -> None:
@@ -17,8 +17,18 @@ def in_two_processes(work: Callable[..., None], *args: Any) -> None:
         work: a function of a module.
         args: can be pickled.
     """
-    mp.spawn(_forked, args=(work, args), nprocs=1)  # type: ignore[attr-defined]
+    in_one_process(fork_two, work, *args)
 
 
-def _forked(_: int, work: Callable[..., None], args: tuple[Any, ...]) -> None:
+def in_one_process(work: Callable[..., None], *args: Any) -> None:
+    """Run ``work(*args)`` in a process of its own, which has done nothing yet: it may fork."""
+    mp.spawn(_called, args=(work, args), nprocs=1)  # type: ignore[attr-defined]
+
+
+def fork_two(work: Callable[..., None], *args: Any) -> None:
+    """Run ``work(rank, *args)`` with ranks 0 and 1 in copies of this process."""
     mp.start_processes(work, args, nprocs=2, start_method="fork")  # type: ignore[attr-defined]
+
+
+def _called(_: int, work: Callable[..., None], args: tuple[Any, ...]) -> None:
+    work(*args)

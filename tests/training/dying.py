@@ -42,10 +42,15 @@ def dying(before: Callable[..., Any], at: int) -> Callable[..., Any]:
     return call
 
 
-if __name__ == "__main__":
-    place, rank, *words = sys.argv[1:]
+def die_once(place: str, rank: str) -> None:
+    """Let the process of this rank be killed there, unless torchrun has started it before."""
     first = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
     if first and rank == os.environ["RANK"]:
         owner, name, at = PLACES[place]
         setattr(owner, name, dying(getattr(owner, name), at))
+
+
+if __name__ == "__main__":
+    place, rank, *words = sys.argv[1:]
+    die_once(place, rank)
     sys.exit(main(words))

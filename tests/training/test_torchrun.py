@@ -1,6 +1,7 @@
 """Runs of two processes under torchrun, of which one is killed: the end is that of one in peace."""
 
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -11,12 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from decamo.cli import main
 from decamo.storage.sealed import load_sealed
 from scripts.soak import differences, end_all, end_of
-from tests.training.dying import PLACES
-from tests.two_processes import in_two_processes
+from tests.training.dying import PLACES, die_once
+from tests.two_processes import fork_two, in_one_process, in_two_processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="torchrun with gloo, on Linux")
 DYING = Path(__file__).parent / "dying.py"
@@ -90,17 +92,40 @@ def _journal(folder: Path, word: str) -> list[dict[str, Any]]:
     return [line for line in map(json.loads, lines) if line.get("kind") == word]
 
 
-def test_a_killed_process_costs_nothing(scenes: Path, peace: Path, tmp_path: Path) -> None:
-    """It is killed in a step; the other one says so in a line, and both go on by themselves."""
-    done = _run(_command(scenes, tmp_path / "run", "step", "1"))
-    assert done.returncode == 0, done.stderr
-    assert "goes on from its newest checkpoint by itself" in done.stdout
-    said = [line for line in done.stderr.splitlines() if line.startswith("decamo: torchrun: ")]
+def test_a_killed_process_costs_nothing(
+    scenes: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is killed in a step; the other one says so in a line, and both go on by themselves.
+
+    torchrun's agent forks its processes here, and all of the test imports what they need once.
+    """
+    peace, run = tmp_path / "peace", tmp_path / "run"
+    in_one_process(_peace_and_a_kill, _free_port(), _train(scenes, peace), _train(scenes, run))
+    out, err = capfd.readouterr()
+    assert "goes on from its newest checkpoint by itself" in out
+    said = [line for line in err.splitlines() if line.startswith("decamo: torchrun: ")]
     assert len(said) == 1
     assert "process 1 (" in said[0]
     assert "is gone; it was last heard of in epoch 1" in said[0]
-    assert "Traceback" not in done.stderr
-    _assert_same_end(peace, tmp_path / "run")
+    assert "Traceback" not in err
+    _assert_same_end(peace, run)
+
+
+def _peace_and_a_kill(port: int, peace: list[str], run: list[str]) -> None:
+    fork_two(_in_peace, port, peace)
+    # it logs a traceback of its own where a function, not a program, has been killed
+    logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
+    once = LaunchConfig(
+        min_nodes=1, max_nodes=1, nproc_per_node=2, max_restarts=1, start_method="fork",
+        run_id="kill", rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", monitor_interval=0.1,
+    )  # fmt: skip
+    elastic_launch(once, _dying)(run)
+
+
+def _dying(words: list[str]) -> None:
+    torch.set_num_threads(1)
+    die_once("step", "1")
+    assert main(words) == 0
 
 
 @pytest.mark.long
