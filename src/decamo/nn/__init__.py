@@ -5,7 +5,6 @@
 Everything with a learnable tensor lives here; what is minimised lives in ``losses``.
 """
 
-from decamo.nn import timm_alone  # noqa: F401  # before whatever imports timm
 from decamo.nn.backbone import STRIDES, Backbone, create_backbone
 from decamo.nn.build import (
     build_segmenter,
