@@ -63,6 +63,7 @@ def rows() -> Iterator[Row]:
 def _rows(root: Path, before: str, option: str, checkpoint: State) -> Iterator[Row]:
     schedule = ScheduleSettings(**RECIPES[option]["schedule"])
     run = command(schedule, root, images=IMAGES, checkpoint=checkpoint)
+    run.shelf.forgets = True
     lines = [e.record for e in run.events() if isinstance(e, EpochDone)]
     entries = [json.loads(line) for line in run.journal.read_text().splitlines()]
     steps = {e["step"]: e["lr"][HEAD] for e in entries if e["kind"] == "step"}

@@ -157,6 +157,7 @@ class Shelf:
 
     Attributes:
         worn: whether the newest is found damaged when the run goes back to it.
+        forgets: whether nothing is kept, as nobody goes back to it.
     """
 
     folder: RunFolder
@@ -164,6 +165,7 @@ class Shelf:
     pickled: bytes = b""
     previous: bytes = b""
     worn: bool = False
+    forgets: bool = False
 
     @property
     def held(self) -> State:
@@ -172,10 +174,9 @@ class Shelf:
 
     def save(self, state: TrainState, *, best: bool = False, epoch: int = 0) -> Iterator[Event]:
         """As the keeper's."""
-        self.previous, self.pickled = (
-            self.pickled,
-            pickled(state.checkpoint(self.settings).to_plain()),
-        )
+        if not self.forgets:
+            plain = state.checkpoint(self.settings).to_plain()
+            self.previous, self.pickled = self.pickled, pickled(plain)
         yield Saved(self.folder.last, state.position, 0.0)
 
     def load_last(self) -> Recovered:

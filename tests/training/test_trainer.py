@@ -131,7 +131,9 @@ class Watched(Stepper):
 
 def test_a_step_s_scale_is_drawn_from_seed_and_number(make: Make) -> None:
     def scales(name: str, seed: int, asked: list[float]) -> list[float]:
-        trainer = make(name, optimise={"multi_scale": asked}, run={"seed": seed})
+        trainer = make(
+            name, schedule={"epochs": 2}, optimise={"multi_scale": asked}, run={"seed": seed}
+        )
         seen: list[float] = []
         trainer.stepper = Watched(**vars(trainer.stepper), scales=seen)
         list(trainer.run())
