@@ -91,9 +91,9 @@ OWN = Recipe(
 )
 
 
-# What was learned since: one expert does as well as seven, cross-entropy and outline make a network
-# shy, and a second look at the photograph's own pixels pays. A glance at the comparison's size, and
-# a window of a photograph thrice as large.
+# What was learned since: one expert does as well as seven, and cross-entropy and outline make a
+# network shy. Whether a second look pays is the question: a glance at the comparison's size, and a
+# window of a photograph thrice as large.
 FOVEA = replace(
     OWN,
     name="fovea",

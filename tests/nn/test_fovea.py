@@ -165,9 +165,6 @@ def test_the_second_look_sees_pixels_that_the_first_does_not(make: Make) -> None
     """A chequerboard of single pixels is an even grey at half the size, and not in the window."""
     network = make(fovea=0.5)
     assert isinstance(network, FoveatedSegmenter)
-    network.eval()
-    torch.nn.init.normal_(network.correction.weight)
-    torch.nn.init.constant_(network.head.conv.bias, -40.0)  # type: ignore[arg-type]
     even = torch.zeros(1, 3, 128, 128)
     rows = torch.arange(128)
     fine = even + 4 * (2 * ((rows[:, None] + rows[None]) % 2) - 1)

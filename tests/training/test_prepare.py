@@ -50,6 +50,7 @@ def test_another_network_is_refused_by_its_flags(
     [
         ("optimise", {"deep_supervision": False}, "--deep-supervision on -> off"),
         ("optimise", {"weight_decay": 0.3}, "--weight-decay 0.01 -> 0.3"),
+        ("optimise", {"loss_weights": ["bce=0"]}, "--loss-weights default -> bce=0"),
         ("run", {"seed": 7}, "--seed 0 -> 7"),
     ],
 )

@@ -153,8 +153,8 @@ class OptimizerSettings:
     deep_supervision: bool = option(False, "also train a prediction at every pyramid level")
     loss_weights: tuple[str, ...] = option(
         (),
-        "weights of terms of the loss, such as bce=0 boundary=0, which leaves the IoU: less shy of"
-        " large objects at a threshold of 0.5, with probabilities that say less",
+        "weights of terms of the loss that are not to have their usual ones, such as bce=0"
+        " boundary=0, which leaves the IoU and finds more of large objects at a threshold of 0.5",
     )
     multi_scale: tuple[float, ...] = option(
         (1.0,), "magnifications of the images, one drawn for each optimizer step: 0.8 1 1.2"

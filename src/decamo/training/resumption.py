@@ -80,7 +80,7 @@ def _other_changes(
     ]
     pairs += [("seed", old.run, new.run), ("val_fraction", old.data, new.data)]
     changes = {
-        flag_of(name): f"{shown(getattr(before, name))} -> {shown(getattr(after, name))}"
+        flag_of(name): " -> ".join(shown(getattr(at, name)) or "default" for at in (before, after))
         for name, before, after in pairs
         if name != "reset_moments" and getattr(before, name) != getattr(after, name)
     }
