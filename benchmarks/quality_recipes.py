@@ -115,6 +115,15 @@ ZOOM = replace(
     size=1.0,
 )
 
+# And with the file's own pixels in place of the enlargement: what FPN's decoder costs at the
+# comparison's size pays for a square this large of a lighter one.
+NATIVE = replace(
+    ZOOM,
+    name="native",
+    settings=merged(ZOOM.settings, {"model": {"zoom": 1.0}}),
+    size=5 / 3,
+)
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -167,12 +176,14 @@ OURS = {
         Entry("decamo-own", OWN, experts=7),
         Entry("decamo-fovea", FOVEA, experts=1),
         Entry("decamo-zoom", ZOOM, experts=1),
+        Entry("decamo-native", NATIVE, experts=1),
         Entry("decamo-dense", ZOOM, experts=1, change="dense block"),
     )
 }
 """Our own network: by the common recipe, by its own of before, by that of now, which looks twice.
 
-By the latter also with the square enlarged instead, with an expert or with a dense block.
+By the latter also with one look: at the square enlarged, with an expert or with a dense block, and
+at a larger square of the file's own pixels.
 """
 
 
