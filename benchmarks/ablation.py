@@ -23,6 +23,7 @@ from benchmarks.quality_train import Ground
 from decamo import __version__
 from decamo.cluster.place import place_of
 from decamo.cluster.tasks import Place
+from decamo.data.kept_memory import keep_freed_memory
 from decamo.evaluation import Measurer, Rules
 from decamo.flags import Parser, add_place, place_given, write_json
 from decamo.stop_signals import stop_requests
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
     128 + the number of the signal that stopped it; the same command goes on.
     """
+    keep_freed_memory(trains=True)  # as `decamo train` does
     rows, common = [BASE, *(ROWS[name] for name in dict.fromkeys(args.rows))], terms_of(args)
     make_folder(args.work)
     runtime = open_runtime(common.device, common.precision)

@@ -21,6 +21,7 @@ from benchmarks.quality_table import costs_markdown, gaps_markdown, scores_markd
 from benchmarks.quality_terms import everything_trains, part_trains
 from benchmarks.quality_train import Ground
 from decamo import __version__
+from decamo.data.kept_memory import keep_freed_memory
 from decamo.errors import SettingsError
 from decamo.evaluation import Measurer, Rules, sets_of_pairs
 from decamo.flags import Parser, write_json
@@ -68,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.hold_out is not None and not 0 < args.hold_out < 1:
         raise SettingsError("--hold-out", f"got {args.hold_out}", "give a share, such as 0.25")
+    keep_freed_memory(trains=True)  # as `decamo train` does: peers and ours alike
     entries, terms = entries_of([*args.peers, *args.ours]), terms_of(args)
     make_folder(args.work)
     runtime = open_runtime(terms.device, terms.precision)

@@ -115,13 +115,12 @@ ZOOM = replace(
     size=1.0,
 )
 
-# And with the file's own pixels in place of the enlargement: what FPN's decoder costs at the
-# comparison's size pays for a square this large of a lighter one.
+# And with as many of the file's own pixels in place of the enlargement.
 NATIVE = replace(
     ZOOM,
     name="native",
     settings=merged(ZOOM.settings, {"model": {"zoom": 1.0}}),
-    size=5 / 3,
+    size=1.5,
 )
 
 
@@ -183,7 +182,7 @@ OURS = {
 """Our own network: by the common recipe, by its own of before, by that of now, which looks twice.
 
 By the latter also with one look: at the square enlarged, with an expert or with a dense block, and
-at a larger square of the file's own pixels.
+at as large a square of the file's own pixels.
 """
 
 
