@@ -59,7 +59,13 @@ def test_the_protocols_loss_is_cross_entropy_and_iou_alone() -> None:
 
 
 def test_ours_takes_part_by_its_own_recipes() -> None:
-    assert {entry.recipe.name for entry in OURS.values()} == {"protocol", "own", "fovea", "zoom"}
+    assert {entry.recipe.name for entry in OURS.values()} == {
+        "protocol",
+        "own",
+        "fovea",
+        "zoom",
+        "native",
+    }
     assert [entry_of(name).experts for name in ("decamo-7", "decamo-1")] == [7, 1]
     assert entry_of("decamo-own").parts.draw is OWN.draw
     others = {name for name, entry in OURS.items() if entry.build is not build_segmenter}
