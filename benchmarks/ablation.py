@@ -41,6 +41,8 @@ def add_arguments(parser: Parser) -> None:
     add = parser.add_argument_group("what is taken apart").add_argument
     add("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="NAME",
         help=f"of {', '.join(ROWS)} (all)")  # fmt: skip
+    add("--base", default=BASE.name, choices=[BASE.name, *ROWS], metavar="NAME",
+        help="row that the others are compared with (base)")  # fmt: skip
     add_terms(parser, work="runs/ablation")
     add_place(parser, "run")
 
@@ -51,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     128 + the number of the signal that stopped it; the same command goes on.
     """
     keep_freed_memory(trains=True)  # as `decamo train` does
-    rows, common = [BASE, *(ROWS[name] for name in dict.fromkeys(args.rows))], terms_of(args)
+    base, common = {BASE.name: BASE, **ROWS}[args.base], terms_of(args)
+    rows = [base, *(ROWS[name] for name in dict.fromkeys(args.rows) if name != base.name)]
     make_folder(args.work)
     runtime = open_runtime(common.device, common.precision)
     sets = sets_under(common.dataset_path)
@@ -60,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
         row.name: known_costs(
             args.work / f"costs-{row.terms(common).img_size}.json",
             [row.entry],
-            BASE.entry,
+            base.entry,
             row.terms(common),
             lambda some, row=row: measure_costs(  # type: ignore[misc]
-                some, BASE.entry, row.terms(common), runtime, args.rounds
+                some, base.entry, row.terms(common), runtime, args.rounds
             ),
         )[row.entry.name]
         for row in rows
@@ -99,10 +102,10 @@ def _place(args: argparse.Namespace) -> AbstractContextManager[Place]:
 
 
 def _gaps(rows: Sequence[Row], scores: Scores) -> list[Gap]:
-    """IoU of each row less the base's, paired by seed and image."""
-    base = scores[BASE.name]
+    """IoU of each row less that of the first, the base, paired by seed and image."""
+    base = scores[rows[0].name]
     return [
-        gap_of(dataset, "iou", (row.name, BASE.name), [(one, base[s]) for s, one in own.items()])
+        gap_of(dataset, "iou", (row.name, rows[0].name), [(one, base[s]) for s, one in own.items()])
         for row in rows[1:]
         for own in [scores[row.name]]
         for dataset in base[0].sets
@@ -116,7 +119,7 @@ def _text(
     scores: Scores,
     gaps: Sequence[Gap],
 ) -> str:
-    datasets = list(scores[BASE.name][0].sets)
+    datasets = list(scores[rows[0].name][0].sets)
     header = ["changed", "", "M param.", "GFLOP", "x time", *(f"IoU {name}" for name in datasets)]
     by_row = {(gap.ours, gap.dataset): gap for gap in gaps}
     lines = []

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.ablation_designs import ChosenPlaces, SharedScales, with_raw_pixels
 from decamo.nn import Segmenter, build_segmenter
 from decamo.nn.experts import Mixture, Router, make_expert
 from decamo.settings import ModelSettings
@@ -86,11 +87,11 @@ class _Dense(nn.Module):
         return x + self.leave(F.gelu(self.conv(self.enter(x)))), self.router(x)
 
 
-def _dense_for(mixture: Mixture) -> _Dense:
-    """The dense block whose operations come nearest to the mixture's."""
+def _block_for(make: Callable[[int, int], nn.Module], mixture: Mixture) -> nn.Module:
+    """The block, by channels and hidden ones, whose operations come nearest to the mixture's."""
     width = mixture.enter.in_channels
     goal = _operations(mixture, width)
-    every = (_Dense(width, hidden) for hidden in range(4, 129, 4))
+    every = (make(width, hidden) for hidden in range(4, 129, 4))
     return min(every, key=lambda block: abs(_operations(block, width) - goal))
 
 
@@ -117,18 +118,37 @@ def _routed_by(router: type[Router], mixture: Mixture) -> Mixture:
     return mixture
 
 
+def _shared_scales(mixture: Mixture) -> Mixture:
+    """As many experts at two scales as cost what the mixture's do at one: 5 for 7."""
+    width, experts, inner = mixture.leave.shape
+    return SharedScales(width, max(4 * experts // 5, 1), inner)
+
+
 def _by_place(mixture: Mixture) -> Mixture:
     return _PlaceMixture(*mixture.leave.shape)
 
 
-CHANGES: dict[str, Callable[[Mixture], nn.Module]] = {
-    "dense block": _dense_for,
+def _each(change: Callable[[Mixture], nn.Module], segmenter: Segmenter) -> Segmenter:
+    """The segmenter with the mixture of every level changed."""
+    changed = [change(cast(Mixture, mixture)) for mixture in segmenter.mixtures]
+    segmenter.mixtures = nn.ModuleList(changed)
+    return segmenter
+
+
+_OF_MIXTURES: dict[str, Callable[[Mixture], nn.Module]] = {
+    "dense block": partial(_block_for, _Dense),
     "equal gates": partial(_routed_by, _EvenGates),
     "best two experts": partial(_routed_by, _BestGates),
     "router per place": _by_place,
+    "chosen places": partial(_block_for, ChosenPlaces),
+    "shared scales": _shared_scales,
     **{f"without {name}": partial(_without, kind) for kind, name in enumerate(EXPERT_KINDS)},
 }
-"""Name -> what becomes of the mixture of each level."""
+CHANGES: dict[str, Callable[[Segmenter], Segmenter]] = {
+    **{name: partial(_each, change) for name, change in _OF_MIXTURES.items()},
+    "raw pixels": with_raw_pixels,
+}
+"""Name -> what becomes of the network."""
 
 
 def build_changed(
@@ -139,7 +159,7 @@ def build_changed(
     initialize: bool = True,
     seed: int,
 ) -> Segmenter:
-    """Build our network with its mixtures changed.
+    """Build our network, changed.
 
     Args:
         change: of :data:`CHANGES`.
@@ -151,7 +171,6 @@ def build_changed(
     segmenter = build_segmenter(settings, sizes=sizes, initialize=initialize, seed=seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        changed = [CHANGES[change](cast(Mixture, mixture)) for mixture in segmenter.mixtures]
-    segmenter.mixtures = nn.ModuleList(changed)
-    segmenter.architecture["network"] = change
-    return segmenter
+        changed = CHANGES[change](segmenter)
+    changed.architecture["network"] = change
+    return changed

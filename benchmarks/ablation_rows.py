@@ -67,6 +67,37 @@ def _loss(name: str, *weights: str) -> Row:
     return _recipe(name, "loss", optimise={"loss_weights": weights})
 
 
+# Without the two terms that make a network shy. Designs of experts are compared by it.
+_BOLD = replace(
+    _RECIPE,
+    name="ablation, IoU loss",
+    settings=merged(_RECIPE.settings, {"optimise": {"loss_weights": ["bce=0", "boundary=0"]}}),
+)
+
+
+def _design(name: str, experts: int = 7, change: str = "", **model: float) -> Row:
+    recipe = replace(_BOLD, settings=merged(_BOLD.settings, {"model": model}))
+    return Row("design", Entry(f"{name}, IoU loss", recipe, experts=experts, change=change))
+
+
+def _second_look() -> Row:
+    """A glance at the base's size, at an image twice as large."""
+    row = _design("second look", experts=1, fovea=0.5)
+    return replace(row, entry=replace(row.entry, recipe=replace(row.entry.recipe, size=2.0)))
+
+
+def _designs() -> list[Row]:
+    """By which experts could earn their keep, beside a dense block; seven are a row of the loss."""
+    of_mixtures = ("best two experts", "router per place", "chosen places", "shared scales")
+    return [
+        _design("dense block", change="dense block"),
+        *(_design(name, change=name) for name in of_mixtures),
+        _design("raw pixels", experts=1, change="raw pixels"),
+        _second_look(),
+        _design("zoom 1.5", experts=1, zoom=1.5),
+    ]
+
+
 def _experts(number: int) -> Row:
     name = "1 expert" if number == 1 else f"{number} experts"
     return Row("experts", Entry(name, _RECIPE, experts=number))
@@ -101,6 +132,7 @@ def _rows() -> list[Row]:
         _drawn("full augmentation", replace(_RECIPE, draw=draw_augmentation)),
         Row("recipe", replace(BASE.entry, name="taught by zoom 1.5", teacher=zoomed.entry)),
         zoomed,
+        *_designs(),
         Row("image", Entry("image of 3/4", _RECIPE, experts=7), size=0.75),
         Row("seen by", BASE.entry, views=flips, name="flips"),
         Row("seen by", BASE.entry, views=both, name="flips and three scales"),
