@@ -14,6 +14,7 @@ from decamo.metrics.distances import REACH, SQUARES, Box, box_of, distances, fil
 __all__ = [
     "boundary_iou",
     "inner_boundary",
+    "spared",
     "weighted_f",
 ]
 
@@ -127,14 +128,19 @@ def weighted_f(
     false = 2 * on_ground
     ground = (prediction - prediction.dtype.type(zero)) * ~mask
     for window, offsets in distances(mask, box, ground):
-        false -= unit * _spared(ground[window], offsets)
+        false -= unit * spared(ground[window], offsets)
     recall = 1 - missed / n
     precision = (n - missed) / (n - missed + false + EPS)
     return 2 * recall * precision / (recall + precision + EPS)
 
 
-def _spared(ground: npt.NDArray[Any], offsets: npt.NDArray[np.intp]) -> float:
-    """Sum of the ground's errors times the part of the weight that falls with the distance."""
+def spared(ground: npt.NDArray[Any], offsets: npt.NDArray[np.intp]) -> float:
+    """Sum of the ground's errors times the part of the weight that falls with the distance.
+
+    Args:
+        ground: ``[h, w]`` of any type, 0 on the object.
+        offsets: intp ``[h, w]``, from :func:`decamo.metrics.distances.distances`.
+    """
     total, rows = 0.0, max(1, ALONE // ground.shape[1])
     for top in range(0, len(ground), rows):
         fall = _FALL.take(offsets[top : top + rows], mode="clip")
