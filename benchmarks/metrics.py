@@ -67,6 +67,7 @@ def _told(name: str, found: Compiled) -> str:
     return (
         f"{name}, faint ground, offsets and weights of the weighted F: NumPy"
         f" {found.numpy_ms:.2f} ms an image, numba {found.numba_ms:.2f}{opencv}."
-        f" A process pays {found.import_s:.1f} s to import numba and {found.load_s:.1f} s at its first call, and is ahead after"
+        f" A process pays {found.import_s:.1f} s to import numba and"
+        f" {found.load_s:.1f} s at its first call, and is ahead after"
         f" {found.images:,.0f} images."
     )
