@@ -101,6 +101,11 @@ class Builds:
         words = [sys.executable, "-c", PASSES, str(self.checkpoint), str(len(self.photos))]
         return self._timed(words, _OWN)
 
+    def exported_passes(self) -> Command:
+        """The same of the exported network."""
+        words = [sys.executable, "-c", _EXPORTED_PASSES, str(self.exported), str(len(self.photos))]
+        return self._timed(words, _OWN)
+
     def maps(self, name: str) -> Path:
         """Where the maps of a build lie: ``old``, ``new`` or ``exported``."""
         return self.work / name
@@ -149,13 +154,27 @@ with torch.inference_mode():
 """
 """Loads a checkpoint and passes so many images through its network; reads and writes none."""
 
+_EXPORTED_PASSES = """
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from decamo.export.exported_predictor import open_exported
+
+_, predictor = open_exported(Path(sys.argv[1]))
+seen = [predictor.prepare(np.zeros((predictor.size, predictor.size, 3), np.uint8))]
+for _ in range(int(sys.argv[2])):
+    predictor.look(seen)
+"""
+
 
 def launch_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     """One photograph from launch to written map, and the memory that a huge one takes."""
     if missing := _missing(args):
         return [], f"launch: skipped: {missing}"
     with Builds.of(args) as builds:
-        old, new, exported, imports = _rounds(builds, builds.photos[:1], builds.imports)
+        old, new, exported, imports = _rounds(builds, builds.photos[:1], [builds.imports])
         ratios = [n.seconds / o.seconds for n, o in zip(new, old, strict=True)]
         others = [e.seconds / o.seconds for e, o in zip(exported, old, strict=True)]
         floor = [i.seconds / o.seconds for i, o in zip(imports, old, strict=True)]
@@ -179,13 +198,16 @@ def folder_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     if missing := _missing(args):
         return [], f"folder: skipped: {missing}"
     with Builds.of(args) as builds:
-        old, new, exported, passes = _rounds(builds, builds.photos, builds.passes)
-        floor = [o.seconds / p.seconds for o, p in zip(old, passes, strict=True)]
+        least = [builds.passes, builds.exported_passes]
+        old, new, exported, *floors = _rounds(builds, builds.photos, least)
         what = f"{len(builds.photos)} photographs to maps, images/s"
+        alone = f"{what}, loading and passes of the network alone"
+        own, its = ([o.seconds / p.seconds for o, p in zip(old, f, strict=True)] for f in floors)
         return [
             _at_least("folder", f"{what}, best_model.pth / before", old, new, _MANY_CHECKPOINT),
-            line_of_rounds("folder", f"{what}, loading and passes of the network alone", floor),
+            line_of_rounds("folder", alone, own),
             _at_least("folder", f"{what}, exported / before", old, exported, _MANY_EXPORTED),
+            line_of_rounds("folder", f"{alone}, exported", its),
         ], _differing(builds, "folder")
 
 
@@ -196,19 +218,19 @@ def _missing(args: argparse.Namespace) -> str:
 
 
 def _rounds(
-    builds: Builds, images: Sequence[Path], least: Callable[[], Command]
+    builds: Builds, images: Sequence[Path], least: Sequence[Callable[[], Command]]
 ) -> list[list[Command]]:
     """Commands of the earlier build, of this one, and of this one with the exported network.
 
     Args:
         builds: the two.
         images: to predict.
-        least: timed as well, as a fourth: what the second cannot go below.
+        least: timed as well: what the second and the third cannot go below.
     """
     ways: list[Callable[[], Command]] = [
         partial(way, images) for way in (builds.old, builds.new, builds.from_exported)
     ]
-    ways.append(least)
+    ways += least
     found: list[list[Command]] = [[] for _ in ways]
     for _ in range(builds.rounds + 1):
         for way, commands in zip(ways, found, strict=True):
