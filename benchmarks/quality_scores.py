@@ -14,13 +14,16 @@ from decamo.data.layouts import find_pairs
 from decamo.errors import SettingsError
 from decamo.evaluation import CaseSet, Measurer, run_method, sets_of_pairs
 from decamo.evaluation.network import NetworkMethod
+from decamo.evaluation.set_scores import measures_of
 from decamo.inference.predictor import Predictor
 from decamo.inference.views import Views
+from decamo.metrics import summarize_measures
 from decamo.storage import write_whole
 from decamo.training.runtime import Runtime
 
 __all__ = [
     "SCORES",
+    "SHARES",
     "Score",
     "SetScores",
     "read_score",
@@ -31,6 +34,8 @@ __all__ = [
 
 SCORES = ("iou", "dice", "mae", "s", "weighted_f")
 """Fields of :class:`decamo.metrics.ImageMeasures` that are kept of each image."""
+SHARES = ("found_share", "object_share")
+"""As well, but missing in files of before they were measured."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,13 @@ class SetScores:
 
     Attributes:
         images: their stems, in order.
-        scores: each of :data:`SCORES` of each image, in that order.
+        scores: each of :data:`SCORES` of each image, in that order; of :data:`SHARES` if known.
+        ece: calibration error of the set, which is no mean over images; None where not measured.
     """
 
     images: tuple[str, ...]
     scores: Mapping[str, tuple[float, ...]]
+    ece: float | None = None
 
     def array(self, name: str) -> npt.NDArray[np.float64]:
         """A score of each image, float64 ``[images]``."""
@@ -91,9 +98,10 @@ class Score:
             "weights": self.weights,
             "sets": {
                 name: {
-                    "means": {score: found.mean(score) for score in SCORES},
+                    "means": {score: found.mean(score) for score in found.scores},
+                    "ece": found.ece,
                     "images": list(found.images),
-                    "scores": {score: list(found.scores[score]) for score in SCORES},
+                    "scores": {score: list(values) for score, values in found.scores.items()},
                 }
                 for name, found in self.sets.items()
             },
@@ -144,12 +152,13 @@ def score_trained(
         "precision": "float32",
     }
     method = NetworkMethod(str(told["network"]), predictor, facts)
-    found = {}
+    found, kept = {}, (*SCORES, *SHARES)
     for cases in sets:
         results = run_method(method, cases, measurer, split="test").results
         found[cases.name] = SetScores(
             tuple(result.stem for result in results),
-            {name: tuple(getattr(r.measures, name) for r in results) for name in SCORES},
+            {name: tuple(getattr(r.measures, name) for r in results) for name in kept},
+            summarize_measures(measures_of(results)).ece,
         )
     return Score(told, trained.epochs, trained.seconds, trained.weights, found)
 
@@ -180,7 +189,11 @@ def read_score(path: Path, told: Mapping[str, Any]) -> Score | None:
         sets = {
             name: SetScores(
                 tuple(held["images"]),
-                {score: tuple(held["scores"][score]) for score in SCORES},
+                {
+                    score: tuple(held["scores"][score])
+                    for score in (*SCORES, *(share for share in SHARES if share in held["scores"]))
+                },
+                held.get("ece"),
             )
             for name, held in plain["sets"].items()
         }

@@ -3,13 +3,17 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from benchmarks.quality_costs import NetworkCost
 from benchmarks.quality_gaps import Gap
-from benchmarks.quality_scores import SCORES, Score
+from benchmarks.quality_scores import SCORES, SHARES, Score, SetScores
 
 __all__ = ["costs_markdown", "gaps_markdown", "scores_markdown", "table"]
 
 _WORDS = {"iou": "IoU", "dice": "Dice", "mae": "MAE", "s": "S", "weighted_f": "wF"}
+_LARGE = 0.2  # of the image: the largest group of `decamo evaluate --by size`
+_CALIBRATION = ("ECE", "found of object", "where 20 % and more are object")
 
 
 def costs_markdown(
@@ -49,17 +53,36 @@ def costs_markdown(
 def scores_markdown(scores: Sequence[Score]) -> str:
     """A table for each test set: means over seeds, with their deviation where there are several."""
     networks = list(dict.fromkeys(score.network for score in scores))
-    header = ["network", *(_WORDS[name] for name in SCORES), "seeds"]
+    header = ["network", *(_WORDS[name] for name in SCORES), *_CALIBRATION, "seeds"]
     tables = []
     for dataset in dict.fromkeys(name for score in scores for name in score.sets):
         rows = []
         for network in networks:
             runs = [s.sets[dataset] for s in scores if s.network == network]
             cells = [_spread([run.mean(name) for run in runs]) for name in SCORES]
-            rows.append([network, *cells, str(len(runs))])
+            rows.append([network, *cells, *_calibration(runs), str(len(runs))])
         images = len(next(s.sets[dataset].images for s in scores if dataset in s.sets))
         tables.append(f"**{dataset}**, {images} images\n\n{table(header, rows)}")
     return "\n\n".join(tables)
+
+
+def _calibration(runs: Sequence[SetScores]) -> list[str]:
+    """The cells of :data:`_CALIBRATION`; empty where a run is from before they were measured."""
+    errors = [run.ece for run in runs if run.ece is not None and set(SHARES) <= set(run.scores)]
+    if len(errors) < len(runs):
+        return [""] * len(_CALIBRATION)
+    return [_spread(errors), _found(runs, 0.0), _found(runs, _LARGE)]
+
+
+def _found(runs: Sequence[SetScores], least: float) -> str:
+    """Shares of pixels found and of the object, over images whose object is not too small."""
+    chosen = [(run, run.array("object_share") >= least) for run in runs]
+    if not all(some.any() for _, some in chosen):
+        return ""
+    return " of ".join(
+        f"{np.mean([run.array(share)[some].mean() for run, some in chosen]):.3f}"
+        for share in SHARES
+    )
 
 
 def gaps_markdown(gaps: Sequence[Gap]) -> str:

@@ -6,6 +6,7 @@ import pytest
 from benchmarks.quality_recipes import entry_of
 from benchmarks.quality_scores import (
     SCORES,
+    SHARES,
     Score,
     SetScores,
     read_score,
@@ -21,9 +22,8 @@ from decamo.inference.views import Views
 from tests.benchmarks.conftest import MakeGround
 
 TOLD = {"network": "FPN", "seed": 3, "schedule": {"epochs": 10, "lr": 0.1}}
-SCORE = Score(
-    TOLD, 10, 2.5, "raw", {"CAMO": SetScores(("a", "b"), dict.fromkeys(SCORES, (0.25, 0.5)))}
-)
+FOUND = SetScores(("a", "b"), dict.fromkeys((*SCORES, *SHARES), (0.25, 0.5)), 0.125)
+SCORE = Score(TOLD, 10, 2.5, "raw", {"CAMO": FOUND})
 
 
 def test_scores_are_what_decamo_evaluate_says(
@@ -46,6 +46,9 @@ def test_scores_are_what_decamo_evaluate_says(
         assert found.mean(name) == pytest.approx(said["mean"][name], abs=1e-12)
         assert list(found.scores[name]) == [image[name] for image in said["images"]]
     assert found.mean("mae") > 0
+    for name in SHARES:
+        assert list(found.scores[name]) == [image[name] for image in said["images"]]
+    assert found.ece == said["mean"]["ece"]
 
 
 def test_a_score_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -55,6 +58,22 @@ def test_a_score_comes_back_from_its_file(tmp_path: Path) -> None:
     assert read_score(path, TOLD) == SCORE
     assert (SCORE.network, SCORE.seed) == ("FPN", 3)
     assert json.loads(path.read_text())["sets"]["CAMO"]["means"]["iou"] == 0.375
+
+
+def test_a_file_of_before_the_calibration_error_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "fpn-seed3.json"
+    write_score(path, SCORE)
+    plain = json.loads(path.read_text())
+    held = plain["sets"]["CAMO"]
+    del held["ece"]
+    for name in SHARES:
+        del held["scores"][name], held["means"][name]
+    path.write_text(json.dumps(plain))
+    score = read_score(path, TOLD)
+    assert score is not None
+    assert score.sets == {"CAMO": SetScores(("a", "b"), dict.fromkeys(SCORES, (0.25, 0.5)))}
+    write_score(path, score)
+    assert read_score(path, TOLD) == score
 
 
 def test_a_score_under_other_settings_is_refused_by_their_name(tmp_path: Path) -> None:

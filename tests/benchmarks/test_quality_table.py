@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from benchmarks.quality_costs import NetworkCost
 from benchmarks.quality_gaps import Gap
 from benchmarks.quality_scores import SCORES, Score, SetScores
@@ -29,8 +31,30 @@ def test_scores_are_means_over_seeds_with_their_deviation() -> None:
     text = scores_markdown(scores)
     assert text.startswith("**CAMO**, 2 images")
     rows = cells(text)[2:]
-    assert rows[0] == ["FPN", *["0.2500 ± 0.1414"] * len(SCORES), "2"]
-    assert rows[1] == ["Unet", *["0.5500"] * len(SCORES), "1"]
+    assert rows[0] == ["FPN", *["0.2500 ± 0.1414"] * len(SCORES), "", "", "", "2"]
+    assert rows[1] == ["Unet", *["0.5500"] * len(SCORES), "", "", "", "1"]
+
+
+def test_calibration_is_told_where_all_runs_of_a_network_have_it() -> None:
+    def calibrated(network: str, seed: int, ece: float, objects: tuple[float, ...]) -> Score:
+        score = score_of(network, seed, 0.1)
+        old = score.sets["CAMO"]
+        shares = {"found_share": (0.1, 0.2), "object_share": objects}
+        return replace(score, sets={"CAMO": replace(old, scores=old.scores | shares, ece=ece)})
+
+    scores = [
+        calibrated("FPN", 0, 0.1, (0.1, 0.4)),
+        calibrated("FPN", 1, 0.3, (0.1, 0.4)),
+        calibrated("Unet", 0, 0.1, (0.1, 0.4)),
+        score_of("Unet", 1, 0.1),
+        calibrated("MAnet", 0, 0.1, (0.1, 0.19)),
+    ]
+    _, *rows = (row[-4:-1] for row in cells(scores_markdown(scores))[1:])
+    assert rows == [
+        ["0.2000 ± 0.1414", "0.150 of 0.250", "0.200 of 0.400"],
+        ["", "", ""],
+        ["0.1000", "0.150 of 0.145", ""],  # no large object
+    ]
 
 
 def test_gaps_carry_their_sign() -> None:

@@ -66,6 +66,17 @@ def test_what_is_gone_and_what_is_new_is_named() -> None:
     assert differences(REPORT, fewer, 1e-6)[0] == ["A on X: mae: was 0.1, is None"]
 
 
+def test_what_was_not_measured_before_is_only_remarked() -> None:
+    later = changed(ece=0.04, found_share=0.1, object_share=0.2)
+    remark = "A on X: ece, found_share, object_share: not measured before"
+    assert differences(REPORT, later, 1e-6) == ([], [remark])
+    assert differences(later, changed(ece=0.05, found_share=0.1, object_share=0.2), 1e-6) == (
+        ["A on X: ece moved by +0.01: was 0.04000000, is 0.05000000"],
+        [],
+    )
+    assert differences(later, REPORT, 1e-6)[0][0] == "A on X: ece: was 0.04, is None"
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"datasets": []}', '{"datasets": [{}]}'])
 def test_what_is_no_report_is_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / "old.json"

@@ -11,20 +11,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from decamo import __version__
 from decamo.api.evaluating import evaluate
 from decamo.errors import SettingsError
 from decamo.evaluation.bootstrap import CURVES
 from decamo.evaluation.breakdown import Loss
 from decamo.evaluation.measuring import Dropped, ImageResult, measure_job
 from decamo.evaluation.result_journal import packed_result, result_from
-from decamo.metrics import ImageMeasures
+from decamo.metrics import BIN_CURVES, BINS, ImageMeasures
+from decamo.storage.databases import Database
 
 COUNT = 12
+SIZES = dict.fromkeys(CURVES, 256) | dict.fromkeys(BIN_CURVES, BINS)
 
 
 def measures(random: np.random.Generator) -> ImageMeasures:
     values: dict[str, Any] = {
-        f.name: random.normal(size=256) if f.name in CURVES else float(random.normal())
+        f.name: random.normal(size=SIZES[f.name]) if f.name in SIZES else float(random.normal())
         for f in fields(ImageMeasures)
     }
     return ImageMeasures(**values)
@@ -120,6 +123,16 @@ def test_a_killed_evaluation_goes_on_and_tells_the_same(
     scored.clear()
     assert report(maps, resume=kept, protocol="plain") == report(maps, protocol="plain")
     assert len(scored) == 2 * COUNT
+
+
+def test_rows_of_before_the_calibration_error_begin_anew(maps: tuple[Path, Path]) -> None:
+    kept = maps[0].parent / "kept.db"
+    table = "CREATE TABLE result (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID;"
+    old = Database(kept, f"decamo evaluate {__version__}", table, flag="--resume")
+    old.write("INSERT INTO result VALUES (?, ?)", b"k" * 16, b"of six curves")
+    old.settle()
+    assert report(maps, resume=kept) == report(maps)
+    kept.unlink()
 
 
 def test_another_file_is_never_written_into(maps: tuple[Path, Path]) -> None:

@@ -33,3 +33,22 @@ def test_plain_values_survive_json(results: list[ImageResult]) -> None:
     assert plain["images"][0]["image"].startswith("SET/COD10K-CAM-")
     assert len(plain["curves"]["precision"]) == 256
     assert {g["group"] for g in plain["groups"]} == {"Aquatic", "Flying"}
+    shares = {f"SET/{r.stem}": r.foreground for r in results}  # to the bit that of the measures
+    assert {image["image"]: image["object_share"] for image in plain["images"]} == shares
+
+
+def test_the_reliability_diagram_has_the_calibration_error(results: list[ImageResult]) -> None:
+    score = score_set("M", "SET", protocol_of(results), results)
+    diagram = plain_score(score)["reliability"]
+    assert [len(values) for values in diagram.values()] == [15] * 3
+    gaps = [
+        pixels * abs(probability - share)
+        for pixels, probability, share in zip(*diagram.values(), strict=True)
+        if pixels
+    ]
+    assert sum(gaps) == pytest.approx(score.whole.scores.ece)
+    for place, (pixels, probability) in enumerate(
+        zip(diagram["pixels"], diagram["probability"], strict=True)
+    ):
+        assert (probability is None) == (pixels == 0)
+        assert probability is None or place / 15 <= probability <= (place + 1) / 15

@@ -6,6 +6,7 @@ from decamo.evaluation import Comparison
 from decamo.report.score_files import scores_latex, scores_markdown
 from decamo.report.score_tables import (
     both_text,
+    calibration_text,
     comparison_text,
     group_text,
     head_text,
@@ -22,7 +23,7 @@ def test_one_score_tells_every_measure_with_its_interval() -> None:
         "plain protocol: maps as they are; object is mask >= 128"
     )
     assert text.splitlines()[1] == "M on SET, 6 images"
-    assert len(text.splitlines()) == 3 + 18
+    assert len(text.splitlines()) == 3 + 21
     low, high = score.whole.intervals["weighted_f"]
     assert f"{score.whole.scores.weighted_f:.4f}  {low:.4f} to {high:.4f}" in text
 
@@ -39,6 +40,21 @@ def test_groups_have_their_rows() -> None:
     assert text.splitlines()[0] == "by size, plain protocol"
     assert "20 % and more" in text
     assert group_text([replace(made("M", "SET"), groups=())]) == ""
+
+
+def test_calibration_has_a_row_for_each_score_and_group() -> None:
+    score = made("M", "SET")
+    header, whole, *groups = calibration_text([score]).splitlines()[:-2]
+    assert header.split()[-6:] == ["images", "ECE", "found", "object", "ECE", "95", "%"][1:]
+    low, high = score.whole.intervals["ece"]
+    shares = f"{score.whole.scores.found_share:.4f}  {score.whole.scores.object_share:.4f}"
+    assert whole.split()[:4] == ["SET", "M", "all", "6"]
+    assert f"{score.whole.scores.ece:.4f}  {shares}  {low:.4f} to {high:.4f}" in whole
+    assert len(groups) == len(score.groups)
+    assert any("size: 20 % and more" in line for line in groups)
+    alone = replace(score, groups=())
+    assert calibration_text([alone]) == ""  # the table of its measures has it
+    assert len(calibration_text([alone, made("N", "SET", 120)]).splitlines()) > 4
 
 
 def test_a_comparison_in_words() -> None:

@@ -12,6 +12,7 @@ from decamo.report.page import escaped
 from decamo.report.score_tables import (
     atlas_text,
     both_text,
+    calibration_text,
     comparison_text,
     group_text,
     head_text,
@@ -67,6 +68,7 @@ class EvaluateResult:
             score_text(self.scores),
             both_text(self.scores),
             group_text(self.scores),
+            calibration_text(self.scores),
             atlas_text(self.scores),
             comparison_text(self.comparisons, self.scores[0].protocol.convention),
             protocol_text(self.scores),

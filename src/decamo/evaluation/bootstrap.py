@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures
+from decamo.metrics import BIN_CURVES, BINS, ImageMeasures, SetMeasures, summarize_measures
+from decamo.metrics.calibration import calibration_error
 from decamo.storage.spilled import explained_temporaries, unnamed_file
 
 __all__ = [
+    "COMPARED",
     "CURVES",
     "MEASURES",
     "RESAMPLES",
@@ -23,7 +26,12 @@ __all__ = [
 
 RESAMPLES = 2000  # the 2.5 % point then rests on 50 resamples
 CURVES = ("precision", "recall", "f", "e", "iou_curve", "dice_curve")
-MEASURES = tuple(f.name for f in fields(SetMeasures) if f.name not in ("count", *CURVES))
+MEASURES = tuple(
+    f.name for f in fields(SetMeasures) if f.name not in ("count", *CURVES, *BIN_CURVES)
+)
+COMPARED = tuple(name for name in MEASURES if name not in ("found_share", "object_share"))
+"""Of these one method can be better; shares of pixels only say what was found."""
+_ERRORS = ("mae", "ece")  # the lower, the better
 _CHUNK = 1 << 22  # draws at a time, to bound memory
 _BLOCK = 8192  # images at a time, likewise; more than the field's test sets have
 _ROWS = 64  # resamples that are read at a time
@@ -109,7 +117,7 @@ def resampled(
     """Each measure of the set in each resample.
 
     Measures over thresholds follow their definition: the maximum is that of the mean curve, taken
-    anew in each resample.
+    anew in each resample, and so are the gaps of a calibration error.
 
     Args:
         images: the measures of each image.
@@ -129,9 +137,14 @@ def resampled(
             value = np.asarray(some @ _column(name, columns))
             found[name] = found[name] + value if name in found else value
         del columns, some  # before the next ones are there
-    return {
-        name: values.max(axis=1) if values.ndim == 2 else values for name, values in found.items()
-    }
+    return {name: _of_set(name, values) for name, values in found.items()}
+
+
+def _of_set(name: str, values: _Floats) -> _Floats:
+    """A measure in each resample from what was weighed."""
+    if name == "ece":
+        return calibration_error(values, np.zeros(()))
+    return values.max(axis=1) if values.ndim == 2 else values
 
 
 def interval(values: _Floats, level: float = 0.95) -> tuple[float, float]:
@@ -142,18 +155,21 @@ def interval(values: _Floats, level: float = 0.95) -> tuple[float, float]:
 
 def _columns(images: Sequence[ImageMeasures], names: Sequence[str]) -> dict[str, _Floats]:
     """Fields of the images ``[images]``, and curves ``[images, 256]``; each image is asked once."""
-    wanted = dict.fromkeys(map(_field_of, names))
-    columns = {
-        name: np.empty((len(images), 256) if name in CURVES else len(images)) for name in wanted
-    }
+    wanted = dict.fromkeys(chain.from_iterable(map(_fields_of, names)))
+    sizes = dict.fromkeys(CURVES, (256,)) | dict.fromkeys(BIN_CURVES, (BINS,))
+    columns = {name: np.empty((len(images), *sizes.get(name, ()))) for name in wanted}
     for row, image in enumerate(images):
         for name, column in columns.items():
             column[row] = getattr(image, name)
     return columns
 
 
-def _field_of(name: str) -> str:
+def _fields_of(name: str) -> tuple[str, ...]:
     """What of an image a measure of the set is made of."""
+    return ("bin_probability", "bin_object") if name == "ece" else (_field_of(name),)
+
+
+def _field_of(name: str) -> str:
     stem, _, kind = name.rpartition("_")
     if kind not in ("mean", "max"):
         return name
@@ -161,7 +177,9 @@ def _field_of(name: str) -> str:
 
 
 def _column(name: str, columns: dict[str, _Floats]) -> _Floats:
-    """What is weighed: a number an image, or a curve where its maximum is taken afterwards."""
+    """What is weighed: a number an image, or a curve of which one is made afterwards."""
+    if name == "ece":
+        return columns["bin_probability"] - columns["bin_object"]
     values = columns[_field_of(name)]
     return values.mean(axis=1) if name.endswith("_mean") else values
 
@@ -174,8 +192,8 @@ class Comparison:
         dataset: name of the set.
         first: name of method A.
         second: name of method B.
-        measure: a field of ``SetMeasures``.
-        difference: how much better B is; for MAE, how much lower.
+        measure: of ``COMPARED``.
+        difference: how much better B is; for errors, such as MAE, how much lower.
         low: lower end of the 95 % interval of the difference.
         high: its upper end.
         images: how many were compared.
@@ -191,11 +209,20 @@ class Comparison:
     images: int
 
     @property
+    def sign(self) -> int:
+        """-1 where the lower value is the better one, else 1."""
+        return _sign(self.measure)
+
+    @property
     def verdict(self) -> str:
         """``first``, ``second``, or empty where the interval holds 0."""
         if self.low > 0:
             return self.second
         return self.first if self.high < 0 else ""
+
+
+def _sign(measure: str) -> int:
+    return -1 if measure in _ERRORS else 1
 
 
 def compare(
@@ -225,8 +252,8 @@ def compare(
     was, now = summarize_measures(ones), summarize_measures(others)
     before, after = resampled(ones, weights), resampled(others, weights)
     made = []
-    for name in MEASURES:
-        sign = -1 if name == "mae" else 1
+    for name in COMPARED:
+        sign = _sign(name)
         low, high = interval(sign * (after[name] - before[name]))
         gain = sign * (getattr(now, name) - getattr(was, name))
         made.append(Comparison(dataset, a, b, name, gain, low, high, len(ones)))

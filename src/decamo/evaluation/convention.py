@@ -101,6 +101,8 @@ class Convention(StrEnum):
 _FREE = ("decamo",)
 # What reports said by silence before there was a word for it.
 _UNSAID = {"convention": "plain", "reading": "", "meaning": ""}
+# What was not measured when the older reports were written.
+_LATER = ("ece", "found_share", "object_share")
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -161,10 +163,11 @@ def differences(
         told = _protocol_moves(before[key].get("protocol", {}), now[key].get("protocol", {}))
         for name, line in told:
             (remarks if name in _FREE else moved).append(f"{_title(key)}: {line}")
-        moved += [
-            f"{_title(key)}: {line}"
-            for line in _score_moves(before[key]["mean"], now[key]["mean"], tolerance)
-        ]
+        was, new = before[key]["mean"], dict(now[key]["mean"])
+        if unmeasured := [name for name in _LATER if name in new and name not in was]:
+            remarks.append(f"{_title(key)}: {', '.join(unmeasured)}: not measured before")
+            new = {name: value for name, value in new.items() if name not in unmeasured}
+        moved += [f"{_title(key)}: {line}" for line in _score_moves(was, new, tolerance)]
     return moved, remarks
 
 

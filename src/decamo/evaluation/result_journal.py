@@ -14,22 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from decamo import __version__
 from decamo.evaluation.breakdown import Loss
 from decamo.evaluation.cases import Case
 from decamo.evaluation.measuring import Dropped, ImageResult, Rules
 from decamo.inference.prediction_log import stamp_of
-from decamo.metrics import ImageMeasures
+from decamo.metrics import BIN_CURVES, BINS, ImageMeasures
 from decamo.storage.databases import Database
 
 __all__ = ["ResultJournal", "packed_result", "result_from"]
 
-_KIND = f"decamo evaluate {__version__}"
+_LAYOUT = 2  # of a row; a file with rows of another one begins anew
+_KIND = f"decamo evaluate {__version__}+{_LAYOUT}"
 _TABLES = "CREATE TABLE IF NOT EXISTS result (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID"
 _KEY = 16  # bytes of a digest: among a million images two are equal by chance with 1e-27
 _CURVES = ("precision", "recall", "f", "e", "iou_curve", "dice_curve")
-_NUMBERS = tuple(f.name for f in fields(ImageMeasures) if f.name not in _CURVES)
+_NUMBERS = tuple(f.name for f in fields(ImageMeasures) if f.name not in (*_CURVES, *BIN_CURVES))
 _LENGTH = struct.Struct("<I")
 _LEVELS = 256
 
@@ -110,16 +112,17 @@ def _identity(path: Path) -> list[Any]:
 def packed_result(result: ImageResult | Dropped) -> bytes:
     """A result as JSON and the numbers of its curves; exact."""
     plain: dict[str, Any] = {f.name: getattr(result, f.name) for f in fields(result)}
-    curves = []
+    curves: list[npt.NDArray[np.float64]] = []
     for name in ("measures", "other"):
         measures = plain.get(name)
         if isinstance(measures, ImageMeasures):
             plain[name] = {number: getattr(measures, number) for number in _NUMBERS}
-            curves += [getattr(measures, curve) for curve in _CURVES]
+            curves += [getattr(measures, curve) for curve in (*_CURVES, *BIN_CURVES)]
     if isinstance(plain.get("loss"), Loss):
         plain["loss"] = asdict(plain["loss"])
     head = json.dumps(plain).encode()
-    return _LENGTH.pack(len(head)) + head + np.array(curves, dtype="<f8").tobytes()
+    numbers = b"".join(curve.astype("<f8").tobytes() for curve in curves)
+    return _LENGTH.pack(len(head)) + head + numbers
 
 
 def result_from(data: bytes) -> ImageResult | Dropped:
@@ -127,10 +130,13 @@ def result_from(data: bytes) -> ImageResult | Dropped:
     (length,) = _LENGTH.unpack_from(data)
     start = _LENGTH.size + length
     plain: dict[str, Any] = json.loads(data[_LENGTH.size : start])
-    curves = iter(np.frombuffer(data, "<f8", offset=start).reshape(-1, _LEVELS))
+    sizes = dict.fromkeys(_CURVES, _LEVELS) | dict.fromkeys(BIN_CURVES, BINS)
     for name in ("measures", "other"):
         if plain.get(name) is not None:
-            own = {curve: next(curves).astype(np.float64) for curve in _CURVES}
+            own = {}
+            for curve, size in sizes.items():
+                own[curve] = np.frombuffer(data, "<f8", size, start).astype(np.float64)
+                start += own[curve].nbytes
             plain[name] = ImageMeasures(**plain[name], **own)
     if plain.get("loss") is not None:
         plain["loss"] = Loss(**plain["loss"])

@@ -13,7 +13,8 @@ from decamo.evaluation.breakdown import Loss, mean_loss
 from decamo.evaluation.convention import Convention
 from decamo.evaluation.measuring import ImageResult
 from decamo.evaluation.score_protocol import Protocol, in_order_of_stems
-from decamo.metrics import ImageMeasures, SetMeasures, summarize_measures
+from decamo.metrics import BIN_CURVES, ImageMeasures, SetMeasures, summarize_measures
+from decamo.metrics.tally import Curve
 from decamo.storage.spilled import Picked
 
 __all__ = [
@@ -154,6 +155,10 @@ def score_set(
 def plain_score(score: SetScore, *, later: bool = False) -> dict[str, Any]:
     """A score as plain values, for JSON: protocol, means, intervals, curves, groups, images.
 
+    ``reliability`` is the diagram of that name: for each of 15 bins of probability, from 0 on, the
+    share of pixels in it, their mean probability, and which share of them is object; these two are
+    None where the bin has no pixel.
+
     Args:
         score: of a set.
         later: the images are no list, but looked up when they are written.
@@ -172,7 +177,20 @@ def plain_score(score: SetScore, *, later: bool = False) -> dict[str, Any]:
             {"by": group.by, "group": group.name, **_plain_group(group)} for group in score.groups
         ],
         "curves": curves,
+        "reliability": _plain_reliability(score.whole.scores),
         "images": images if later else list(images),
+    }
+
+
+def _plain_reliability(scores: SetMeasures) -> dict[str, list[float | None]]:
+    def within(sums: Curve) -> list[float | None]:
+        whole = zip(sums.tolist(), scores.bin_pixels.tolist(), strict=True)
+        return [part / pixels if pixels else None for part, pixels in whole]
+
+    return {
+        "pixels": scores.bin_pixels.tolist(),
+        "probability": within(scores.bin_probability),
+        "object": within(scores.bin_object),
     }
 
 
@@ -216,10 +234,10 @@ def _plain_group(group: Group) -> dict[str, Any]:
 
 
 def _plain_image(dataset: str, result: ImageResult) -> dict[str, Any]:
-    names = [f.name for f in fields(result.measures) if f.name not in CURVES]
+    names = [f.name for f in fields(result.measures) if f.name not in (*CURVES, *BIN_CURVES)]
     plain = {
         "image": f"{dataset}/{result.stem}",
-        "object_share": result.foreground,
+        "object_share": result.foreground,  # once more, and the same, among the measures
         "missing": result.missing,
         **{name: getattr(result.measures, name) for name in names},
     }

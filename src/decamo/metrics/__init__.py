@@ -1,5 +1,6 @@
 """Scalars to publish: one file a measure, ``suite`` joins them."""
 
+from decamo.metrics.calibration import BIN_CURVES, BINS
 from decamo.metrics.measures import (
     ImageMeasures,
     SetMeasures,
@@ -25,6 +26,8 @@ from decamo.metrics.suite import (
 from decamo.metrics.tallying import short_tally
 
 __all__ = [
+    "BINS",
+    "BIN_CURVES",
     "THRESHOLD",
     "ImageMeasures",
     "Scores",

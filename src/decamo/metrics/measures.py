@@ -4,7 +4,7 @@ MAE: Perazzi et al., CVPR 2012. IoU (Jaccard 1912) = TP / (TP + FP + FN); Dice (
 2 TP / (2 TP + FP + FN). F-measure: Achanta et al., "Frequency-tuned salient region detection", CVPR
 2009. E-measure: Fan et al., "Enhanced-alignment measure for binary foreground map evaluation",
 IJCAI 2018, pages 698 to 704. S-measure: Fan et al., "Structure-measure: a new way to evaluate
-foreground maps", ICCV 2017.
+foreground maps", ICCV 2017. The calibration error is in :mod:`~decamo.metrics.calibration`.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from decamo.metrics.calibration import BINS, calibration_error
 from decamo.metrics.tally import Curve, Part, Quarter, Tally, ratio
 from decamo.metrics.tallying import short_tally
 
@@ -42,6 +43,11 @@ class ImageMeasures:
     On an empty mask ``weighted_f``, ``f_*``, the recall and the curves of IoU and Dice are 0, as
     in the field; ``iou``, ``dice`` and ``boundary_iou`` are 1 where the prediction is empty
     too, or the field's 0 where :func:`~decamo.metrics.measure` is asked for published ones.
+
+    ``found_share`` is the share of pixels of 0.5 and above, ``object_share`` that of the object's,
+    and ``bin_*``, float64 ``[15]``, are by bins of probability (see
+    :class:`~decamo.metrics.calibration.Reliability`). All five are of the prediction as it is, also
+    where the others are of the stretched one.
     """
 
     s: float
@@ -54,12 +60,17 @@ class ImageMeasures:
     iou_adaptive: float
     dice_adaptive: float
     boundary_iou: float
+    found_share: float
+    object_share: float
     precision: Curve
     recall: Curve
     f: Curve
     e: Curve
     iou_curve: Curve
     dice_curve: Curve
+    bin_pixels: Curve
+    bin_probability: Curve
+    bin_object: Curve
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,11 @@ class SetMeasures:
     Curves are averaged over the images first; ``mean`` and ``max`` are then taken over the 256
     thresholds of that one curve, as the field does. The largest value of a set is therefore at one
     threshold for all images. NaN where there is no image.
+
+    ``ece`` is the expected calibration error of the set: over 15 bins of probability, the mean gap
+    between probability and share of object, weighted with the share of pixels in the bin. The bins
+    are averaged over the images first, so that gaps of single images to either side cancel: it is
+    no mean of the images' own errors.
     """
 
     s: float
@@ -89,6 +105,9 @@ class SetMeasures:
     dice_mean: float
     dice_max: float
     boundary_iou: float
+    ece: float
+    found_share: float
+    object_share: float
     count: int
     precision: Curve
     recall: Curve
@@ -96,6 +115,9 @@ class SetMeasures:
     e: Curve
     iou_curve: Curve
     dice_curve: Curve
+    bin_pixels: Curve
+    bin_probability: Curve
+    bin_object: Curve
 
 
 def summarize_measures(images: Sequence[ImageMeasures]) -> SetMeasures:
@@ -110,10 +132,11 @@ def summarize_measures(images: Sequence[ImageMeasures]) -> SetMeasures:
     def mean(name: str) -> float:
         return float(np.mean(numbers[name])) if count else float("nan")
 
-    def curve(name: str) -> Curve:
-        return curves[name] / count if count else np.full(256, np.nan)
+    def curve(name: str, size: int = 256) -> Curve:
+        return curves[name] / count if count else np.full(size, np.nan)
 
     f, e, iou, dice = curve("f"), curve("e"), curve("iou_curve"), curve("dice_curve")
+    probability, objects = curve("bin_probability", BINS), curve("bin_object", BINS)
     return SetMeasures(
         s=mean("s"),
         weighted_f=mean("weighted_f"),
@@ -133,6 +156,9 @@ def summarize_measures(images: Sequence[ImageMeasures]) -> SetMeasures:
         dice_mean=float(dice.mean()),
         dice_max=float(dice.max()),
         boundary_iou=mean("boundary_iou"),
+        ece=float(calibration_error(probability, objects)),
+        found_share=mean("found_share"),
+        object_share=mean("object_share"),
         count=count,
         precision=curve("precision"),
         recall=curve("recall"),
@@ -140,6 +166,9 @@ def summarize_measures(images: Sequence[ImageMeasures]) -> SetMeasures:
         e=e,
         iou_curve=iou,
         dice_curve=dice,
+        bin_pixels=curve("bin_pixels", BINS),
+        bin_probability=probability,
+        bin_object=objects,
     )
 
 

@@ -158,7 +158,8 @@ def measure(
         half = _cut(grey, scale, published=published)
     else:
         floats = _unit(prediction, stretch=stretch)
-        tally = tally_floats(floats, truth, known, above_half=published)
+        raw = cast(Floats, prediction) if stretch else None
+        tally = tally_floats(floats, truth, known, above_half=published, raw=raw)
         prediction = floats
         half = binarise(floats, published=published)
     counts = tally.counts
@@ -177,6 +178,8 @@ def measure(
         dice=short.dice,
         iou_adaptive=iou_adaptive,
         dice_adaptive=dice_adaptive,
+        found_share=tally.reliability.found,
+        object_share=counts.n_object / counts.n,
         boundary_iou=(
             0.0
             if published and not both
@@ -188,6 +191,9 @@ def measure(
         e=e[:-1],
         iou_curve=counts.iou(),
         dice_curve=counts.dice(),
+        bin_pixels=tally.reliability.pixels,
+        bin_probability=tally.reliability.probability,
+        bin_object=tally.reliability.object,
     )
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from decamo.metrics.calibration import Reliability
 from decamo.metrics.distances import Box, box_of
 
 __all__ = [
@@ -139,7 +140,7 @@ class Tally:
     ``adaptive`` cuts at twice the mean of the prediction (at most 1), ``half`` at 0.5; a pixel on
     the threshold is object in both, unless ``half`` was asked to lie above it. ``quarters`` are
     top left, top right, bottom left, bottom right. ``error`` is the sum over pixels of
-    ``|prediction - mask|``.
+    ``|prediction - mask|``. ``reliability`` is of the prediction as it was before any stretch.
     """
 
     counts: Counts
@@ -149,6 +150,7 @@ class Tally:
     outside: Part
     quarters: tuple[Quarter, Quarter, Quarter, Quarter]
     error: float
+    reliability: Reliability
 
     @property
     def short(self) -> ShortTally:

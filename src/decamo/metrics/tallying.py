@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from decamo.metrics.calibration import of_floats, of_levels
 from decamo.metrics.distances import Box, box_of
 from decamo.metrics.tally import Counts, Cut, Part, Quarter, ShortTally, Tally, quarters_of
 
@@ -86,6 +87,7 @@ def tally_bytes(
         outside=_part(outside, steps, scale.span),
         quarters=(first, second, third, fourth),
         error=error / scale.span,
+        reliability=of_levels(inside, outside),
     )
 
 
@@ -216,11 +218,13 @@ def tally_floats(
     known: npt.NDArray[np.bool_] | None = None,
     *,
     above_half: bool = False,
+    raw: Floats | None = None,
 ) -> Tally:
     """The tally of a float prediction ``[H, W]`` in [0, 1] and a bool mask ``[H, W]``.
 
     Where ``known``, bool ``[H, W]``, is False, the mask is too, and the pixel counts nowhere. With
-    ``above_half`` a pixel of exactly 0.5 is no object in ``half``.
+    ``above_half`` a pixel of exactly 0.5 is no object in ``half``. ``raw`` is the prediction before
+    it was stretched, where it was.
     """
     slices = quarters_of(mask)
     if known is None:
@@ -241,6 +245,7 @@ def tally_floats(
         outside=_float_part(outside),
         quarters=(first, second, third, fourth),
         error=short.error,
+        reliability=of_floats(value if raw is None else raw, mask, known),
     )
 
 

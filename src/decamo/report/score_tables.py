@@ -21,6 +21,7 @@ from decamo.settings.words import counted, verb
 __all__ = [
     "atlas_text",
     "both_text",
+    "calibration_text",
     "comparison_text",
     "group_text",
     "head_text",
@@ -48,6 +49,9 @@ _NAMES = {
     "dice_max": "Dice max",
     "dice_adaptive": "Dice adaptive",
     "boundary_iou": "boundary IoU",
+    "ece": "calibration error (ECE)",
+    "found_share": "share found at 0.5",
+    "object_share": "share of object",
 }
 _SHORT = {
     "s": "S",
@@ -60,6 +64,7 @@ _SHORT = {
     "boundary_iou": "bIoU",
 }
 _BOTH = ("s", "weighted_f", "f_max", "f_mean", "f_adaptive", "e_mean", "mae", "iou", "dice")
+_CALIBRATION = {"ece": "ECE", "found_share": "found", "object_share": "object"}
 _SAME = 0.001
 _TOLD = ("iou", "s", "weighted_f", "e_mean", "mae")  # compared in words; JSON has all
 
@@ -92,6 +97,29 @@ def group_text(scores: Sequence[SetScore]) -> str:
         name = scores[0].protocol.convention
         parts.append(f"by {by}, {name} protocol\n{epoch_rows(header, rows)}")
     return "\n\n".join(parts)
+
+
+def calibration_text(scores: Sequence[SetScore]) -> str:
+    """A table of what probabilities are worth, for each score and its groups.
+
+    Empty for a single score without groups: its own table has it.
+    """
+    both = [(score, group) for score in scores for group in (score.whole, *score.groups)]
+    if len(both) == 1:
+        return ""
+    rows = [
+        [
+            score.dataset,
+            score.method,
+            _title(group),
+            str(group.scores.count),
+            *(f"{getattr(group.scores, name):.4f}" for name in _CALIBRATION),
+            _interval(group, "ece"),
+        ]
+        for score, group in both
+    ]
+    header = ["data set", "method", "group", "images", *_CALIBRATION.values(), "ECE 95 %"]
+    return f"{epoch_rows(header, rows)}\n{_CALIBRATION_LEGEND}"
 
 
 def both_text(scores: Sequence[SetScore]) -> str:
@@ -174,8 +202,8 @@ def _compared(c: Comparison) -> str:
         return (
             f"{c.dataset}, {name}: no difference can be told between {c.first} and {c.second}: "
             f"{c.second} - {c.first} is {_signed(c, c.difference)}, 95 % interval "
-            f"{_signed(c, min(c.low, c.high, key=lambda v: _sign(c) * v))} to "
-            f"{_signed(c, max(c.low, c.high, key=lambda v: _sign(c) * v))}, on {c.images} images"
+            f"{_signed(c, min(c.low, c.high, key=lambda v: c.sign * v))} to "
+            f"{_signed(c, max(c.low, c.high, key=lambda v: c.sign * v))}, on {c.images} images"
         )
     ends = (c.low, c.high) if better == c.second else (-c.high, -c.low)
     return (
@@ -184,12 +212,8 @@ def _compared(c: Comparison) -> str:
     )
 
 
-def _sign(c: Comparison) -> int:
-    return -1 if c.measure == "mae" else 1
-
-
 def _signed(c: Comparison, gain: float) -> str:
-    return f"{_sign(c) * gain:+.4f}"
+    return f"{c.sign * gain:+.4f}"
 
 
 def _facts(plain: dict[str, object]) -> list[str]:
@@ -230,6 +254,10 @@ _WORDS = {
     "part": "lost parts",
     "spill": "spill",
 }
+_CALIBRATION_LEGEND = (
+    "ECE: expected calibration error in 15 bins, of maps as they are, by either protocol;\n"
+    "found: share of pixels of 0.5 and above; object: share that is object. Less found: shy maps."
+)
 _LEGEND = (
     "missed: objects not touched; false: where nothing is; boundary: within the band along the "
     "true outline;\nholes: gaps that the prediction encloses; lost parts: other truth not found; "
@@ -257,11 +285,14 @@ def _row(score: SetScore, group: Group) -> list[str]:
     if loss is None:
         raise ValueError("want a group with a loss")
     parts = [f"{getattr(loss, kind):.4f}" for kind in ERROR_KINDS]
-    name = f"{group.by}: {group.name}" if group.by else "all"
     return [
-        score.dataset, score.method, name, str(group.scores.count), f"{loss.iou:.4f}",
+        score.dataset, score.method, _title(group), str(group.scores.count), f"{loss.iou:.4f}",
         f"{1 - loss.iou:.4f}", *parts, f"{loss.iou_perfect_boundary:.4f}",
     ]  # fmt: skip
+
+
+def _title(group: Group) -> str:
+    return f"{group.by}: {group.name}" if group.by else "all"
 
 
 _NAMED = 5  # of each kind; the rest is counted
