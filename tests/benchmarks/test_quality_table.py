@@ -40,7 +40,7 @@ def test_calibration_is_told_where_all_runs_of_a_network_have_it() -> None:
         score = score_of(network, seed, 0.1)
         old = score.sets["CAMO"]
         shares = {"found_share": (0.1, 0.2), "object_share": objects}
-        return replace(score, sets={"CAMO": replace(old, scores=old.scores | shares, ece=ece)})
+        return replace(score, sets={"CAMO": replace(old, scores={**old.scores, **shares}, ece=ece)})
 
     scores = [
         calibrated("FPN", 0, 0.1, (0.1, 0.4)),

@@ -99,9 +99,7 @@ def test_a_constant_map_errs_by_its_distance_to_the_share(
     dtype: type, grey: int, share: float
 ) -> None:
     mask = np.arange(400).reshape(20, 20) < 400 * share
-    value = np.full((20, 20), grey, np.uint8) if dtype is np.uint8 else np.full(
-        (20, 20), grey / 255, dtype
-    )  # fmt: skip
+    value: Any = np.full((20, 20), grey if dtype is np.uint8 else grey / 255, dtype)
     found = summarize_measures([measure(value, mask, stretch=True)])
     assert found.ece == pytest.approx(abs(grey / 255 - share), abs=1e-7)
     assert (found.found_share, found.object_share) == (float(grey > 127), share)

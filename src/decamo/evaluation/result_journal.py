@@ -133,7 +133,7 @@ def result_from(data: bytes) -> ImageResult | Dropped:
     sizes = dict.fromkeys(_CURVES, _LEVELS) | dict.fromkeys(BIN_CURVES, BINS)
     for name in ("measures", "other"):
         if plain.get(name) is not None:
-            own = {}
+            own: dict[str, Any] = {}
             for curve, size in sizes.items():
                 own[curve] = np.frombuffer(data, "<f8", size, start).astype(np.float64)
                 start += own[curve].nbytes

@@ -49,8 +49,8 @@ _NAMES = {
     "dice_max": "Dice max",
     "dice_adaptive": "Dice adaptive",
     "boundary_iou": "boundary IoU",
-    "ece": "calibration error (ECE)",
-    "found_share": "share found at 0.5",
+    "ece": "ECE, map as it is",
+    "found_share": "share found, as it is",
     "object_share": "share of object",
 }
 _SHORT = {
