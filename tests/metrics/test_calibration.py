@@ -87,7 +87,7 @@ def test_no_protocol_and_no_pixel_in_void_matters(image: Image) -> None:
 def test_grey_levels_and_their_values_are_alike(image: Image) -> None:
     grey, mask, void = image
     for dtype in (np.float32, np.float64):
-        value = np.asarray(grey / 255, dtype)
+        value: Any = np.asarray(grey / 255, dtype)
         one, two = (measure(p, mask, void=void) for p in (grey, value))
         for name in RELIABILITY:
             np.testing.assert_allclose(getattr(one, name), getattr(two, name), atol=1e-15)
