@@ -67,6 +67,8 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
     return TrainSettings(
         data=DataSettings(
             dataset_path=tuple(draw(st.lists(_PATHS, max_size=3))),
+            unlabelled=tuple(draw(st.lists(_PATHS, max_size=3))),
+            unlabelled_confidence=draw(_unit()),
             noncam=draw(st.sampled_from(["drop", "negatives"])),
             val_fraction=draw(_unit(0.001, 0.9)),
             cache=draw(st.sampled_from(["auto", "ram", "disk", "off"])),

@@ -12,6 +12,7 @@ from decamo.report import plan_text, rates_by_epoch, spending_text
 from decamo.schedule import Resumption, SegmentKind, Spending, review
 from decamo.settings import TrainSettings
 from decamo.settings.sections import DataSettings
+from decamo.settings.words import counted
 from decamo.storage.outputs import Read, Written, check_outputs
 from decamo.training import expected_spending, is_complete, resumption_of
 from decamo.training.choosing import (
@@ -39,6 +40,8 @@ class PlanResult:
         warnings: what looks like a mistake.
         spending: expected time and memory of each stage, where they are known.
         complete: the checkpoint, where a run that goes on by itself stands at the end of its plan.
+        photographs: unlabelled ones that would be looked at; those that are labelled surely enough
+            train as well, which is known when training begins.
     """
 
     resumption: Resumption
@@ -46,6 +49,7 @@ class PlanResult:
     warnings: tuple[str, ...]
     spending: tuple[Spending, ...]
     complete: Path | None = None
+    photographs: int = 0
 
     def lr(self, step: int, group: str = "head") -> float:
         """Learning rate of a group at an absolute optimizer step, past or to come."""
@@ -67,10 +71,15 @@ class PlanResult:
         if self.complete:
             return f"complete: {self._end}"
         kind, reason = self.resumption.told
-        parts = [f"{kind}: {reason}; {self.images} training images"]
+        parts = [f"{kind}: {reason}; {self.images} training images{self._more}"]
         parts.append(plan_text(self.resumption.lineage, self.resumption.position))
         parts += [f"warning: {warning}" for warning in self.warnings]
         return "\n\n".join([*parts, spending_text(self.spending)])
+
+    @property
+    def _more(self) -> str:
+        looked_at = counted(self.photographs, "unlabelled photograph")
+        return f", and of {looked_at} those with sure pseudo-labels" if self.photographs else ""
 
     @property
     def _end(self) -> str:
@@ -86,6 +95,7 @@ class PlanResult:
         if self.complete:
             return {"word": "complete", "reason": self._end}
         extra = {"warnings": list(self.warnings), "spending": [asdict(s) for s in self.spending]}
+        extra |= {"unlabelled_photographs": self.photographs} if self.photographs else {}
         return _report(self.resumption) | extra
 
 
@@ -155,6 +165,7 @@ def plan_given(
         images,
         tuple(review(resumption.lineage, resumption.position)),
         tuple(expected_spending(settings, resumption, checkpoint, measure=measure)),
+        photographs=_count_photographs(settings.data),
     )
 
 
@@ -162,6 +173,14 @@ def _images(settings: TrainSettings, checkpoint: "Checkpoint | None") -> int:
     if checkpoint is not None:
         return checkpoint.lineage.last.images
     return count_images(settings.data)
+
+
+def _count_photographs(data: DataSettings) -> int:
+    if not data.unlabelled:
+        return 0
+    from decamo.training.photographs import find_photographs
+
+    return len(find_photographs(data.unlabelled).files)
 
 
 def count_images(data: DataSettings) -> int:

@@ -45,8 +45,9 @@ from decamo.training.choosing import (
 )
 from decamo.training.data_splits import DataSplits, find_splits
 from decamo.training.prepare import ear_of
-from decamo.training.runtime import open_runtime, world_size
+from decamo.training.runtime import Runtime, open_runtime, world_size
 from decamo.training.stops import Budget, Stop, StopEars, StopKind
+from decamo.training.unlabelled import join_unlabelled
 
 __all__ = ["EscapeResult", "escape", "escape_checkpoint", "train_winner"]
 
@@ -233,7 +234,7 @@ def _raced(
         def waiting() -> str:
             return ears.ask({StopKind.SIGNAL: asked.why, **over})
 
-        splits = _looked_at(settings, held, folder, con, waiting)
+        splits = _looked_at(settings, held, folder, runtime, con, waiting)
         course = course_of(
             folder.races,
             settings.run.resume_from or checkpoint,
@@ -266,12 +267,17 @@ def _looked_at(
     settings: TrainSettings,
     held: Checkpoint,
     folder: RunFolder,
+    runtime: Runtime,
     con: Console,
     waiting: Callable[[], str],
 ) -> DataSplits:
     ear, looking = ear_of(settings, waiting, con.say), con.progress("looking at the images")
     try:
         splits = find_splits(settings.data, folder.census, looking, checkpoint=held, ear=ear)
+        splits = join_unlabelled(
+            splits, settings, folder, runtime, held,
+            ear=ear, on_progress=con.progress("labelling the photographs"),
+        )  # fmt: skip
     except StopAsked as stopped:
         raise SettingsError(
             "--budget", f"{stopped.why} before the race began", "give more time"

@@ -53,6 +53,7 @@ from decamo.training.resumption import is_complete
 from decamo.training.run_summary import startup_summary
 from decamo.training.runtime import Runtime, is_first_process
 from decamo.training.stops import Budget, Stop, StopKind
+from decamo.training.unlabelled import join_unlabelled
 
 __all__ = ["Callback", "TrainResult", "train", "train_given"]
 
@@ -253,13 +254,23 @@ def _splits(
 
     def look() -> DataSplits:
         with runtime.main_first():
-            return find_splits(
+            ear = ear_of(settings, lambda: budget.over() if budget else "", con.say)
+            labelled = find_splits(
                 settings.data,
                 folder.census,
                 con.progress("looking at the images"),
                 keep=runtime.is_main,
                 checkpoint=checkpoint,
-                ear=ear_of(settings, lambda: budget.over() if budget else "", con.say),
+                ear=ear,
+            )
+            return join_unlabelled(
+                labelled,
+                settings,
+                folder,
+                runtime,
+                checkpoint,
+                ear=ear,
+                on_progress=con.progress("labelling the photographs"),
             )
 
     return runtime.all_or_none(look)

@@ -135,12 +135,13 @@ def take_census(
     return Census(tuple(entries), tuple(bad), known | fresh)
 
 
-def refuse_if_bad(census: Census, limit: float = 0.01) -> None:
+def refuse_if_bad(census: Census, limit: float = 0.01, *, flag: str = "--dataset-path") -> None:
     """Stop before training where too much is broken.
 
     Args:
         census: of the pairs that are to train.
         limit: largest share of pairs, in [0, 1], that may be unreadable and are then left out.
+        flag: that names them.
 
     Raises:
         TooManyBadImages: the share is larger; names the count and the first three files.
@@ -149,10 +150,11 @@ def refuse_if_bad(census: Census, limit: float = 0.01) -> None:
     if count <= limit * total:
         return
     first = "; ".join(f"{bad.path}: {bad.reason}" for bad in census.bad[:3])
+    what = "pairs" if flag == "--dataset-path" else "photographs"
     raise TooManyBadImages(
-        "--dataset-path",
-        f"{count} of {total} pairs ({count / total:.1%}) cannot be read, such as {first}",
-        "unpack or download the data set again, or remove these pairs",
+        flag,
+        f"{count} of {total} {what} ({count / total:.1%}) cannot be read, such as {first}",
+        "unpack or download the data set again, or remove these files",
     )
 
 

@@ -17,6 +17,7 @@ from decamo.inference.views import Views
 __all__ = [
     "FINER",
     "Window",
+    "best_expected_iou",
     "blended",
     "decided",
     "finer",
@@ -75,12 +76,33 @@ def decided(logits: Tensor) -> Tensor:
     Returns:
         the same shape; each map is its own, less the logit of its threshold.
     """
+    likeliest, expected = _expectations(logits)
+    threshold = likeliest.gather(1, expected.argmax(1, keepdim=True)).clamp(-_SUREST, _SUREST)
+    return logits - threshold[:, :, None, None]
+
+
+def best_expected_iou(logits: Tensor) -> Tensor:
+    """The IoU that each map's region by :func:`decided` is expected to have with the object.
+
+    The maximum that decides there, under the map's own probabilities: as good as they are
+    calibrated, so that it ranks maps rather than measures them.
+
+    Args:
+        logits: float ``[B,1,H,W]``, as the network gives them.
+
+    Returns:
+        float64 ``[B]`` in [0,1]; 0 for a map that is not finite.
+    """
+    _, expected = _expectations(logits)
+    return expected.amax(1).nan_to_num(0.0)
+
+
+def _expectations(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """``[B, H W]`` each: logits, the likeliest first, and the expected IoU of so many pixels."""
     likeliest = logits.flatten(1).sort(dim=1, descending=True).values
     met = likeliest.double().sigmoid().cumsum(1)
     count = torch.arange(1, met.shape[1] + 1, device=met.device)
-    expected = met / (count + met[:, -1:] - met)
-    threshold = likeliest.gather(1, expected.argmax(1, keepdim=True)).clamp(-_SUREST, _SUREST)
-    return logits - threshold[:, :, None, None]
+    return likeliest, met / (count + met[:, -1:] - met)
 
 
 FINER = 2

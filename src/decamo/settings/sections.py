@@ -55,6 +55,14 @@ class DataSettings:
         "images that stay on one side of the hold-out: auto (frames of a video, near copies), none,"
         " or those in whose DATASET/NAME this regular expression finds the same text",
     )
+    unlabelled: tuple[Path, ...] = option(
+        (),
+        "also train on the photographs of these folders, which have no masks: before the first step"
+        " the network of --teacher, or of the checkpoint that the run goes on from, labels them",
+    )
+    unlabelled_confidence: float = option(
+        0.7, "expected IoU from which on a pseudo-label trains; others are left out"
+    )
     cache: str = option(
         "off",
         "decode and squash the images once, and keep them in shared memory or in --cache-dir:"
@@ -81,6 +89,7 @@ class DataSettings:
     def __post_init__(self) -> None:
         one_of("noncam", self.noncam, NONCAM)
         within("val_fraction", self.val_fraction, 0.001, 0.9)
+        within("unlabelled_confidence", self.unlabelled_confidence, 0, 1)
         one_of("cache", self.cache, CACHES)
         at_least("num_workers", self.num_workers, 0)
         at_least("max_pixels", self.max_pixels, 1)

@@ -50,6 +50,11 @@ class RunFolder:
         return self.root / "census.json"
 
     @property
+    def pseudo_labels(self) -> Path:
+        """Masks that a network gave to unlabelled photographs, and ``index.json`` of them."""
+        return self.root / "pseudo-labels"
+
+    @property
     def mirror(self) -> Path:
         """Which run this is in its mirror, and where that was."""
         return self.root / "mirror.json"
@@ -235,6 +240,7 @@ def _roles(folder: RunFolder) -> dict[Path, str]:
         folder.tensorboard: "event files for TensorBoard",
         folder.root / "trackers": "what other trackers know of the run",
         folder.census: "what was seen of the data",
+        folder.pseudo_labels: "masks that a network gave to unlabelled photographs",
         folder.mirror: "where the run is copied to",
         folder.races: "races of branches, and what each trial found",
         folder.escaped: "the checkpoint that a race's winner set out from",

@@ -46,6 +46,7 @@ def reads_of(settings: TrainSettings) -> list[Read]:
         "--teacher": settings.optimise.teacher,
     }
     files = [Read(flag, path) for flag, path in named.items() if path is not None]
+    files += [Read("--unlabelled", path) for path in settings.data.unlabelled]
     return files + [Read("--dataset-path", path) for path in settings.data.dataset_path]
 
 
@@ -147,8 +148,10 @@ def with_local_files(given: Given) -> Given:
             "--checkpoint-dir", f"got the address {place}",
             f"name a folder of this machine, and give --mirror {address_in(place)}",
         )  # fmt: skip
-    data = given.get("data", {}).get("dataset_path") or ()
-    named = [("dataset_path", one) for one in ([data] if isinstance(data, str | Path) else data)]
+    named: list[tuple[str, Any]] = []
+    for name in ("dataset_path", "unlabelled"):
+        data = given.get("data", {}).get(name) or ()
+        named += [(name, one) for one in ([data] if isinstance(data, str | Path) else data)]
     named += [(name, given.get(section, {}).get(name) or "") for section, name in _READ_HERE]
     for name, path in named:
         if address_in(path):
@@ -187,6 +190,14 @@ def choose_settings(given: Given) -> "tuple[TrainSettings, Checkpoint | None]":
     height_of(settings.schedule.scheduler)
     height_of(settings.schedule.stage1_scheduler, "--stage1-scheduler")
     check_experts(settings.model.experts)
+    labelled_by = settings.optimise.teacher or settings.run.resume_from
+    if settings.data.unlabelled and labelled_by is None:
+        raise SettingsError(
+            "--unlabelled",
+            "there is no network that could label the photographs",
+            "give --teacher CHECKPOINT, such as the best_model.pth of a run on the labelled images,"
+            " or go on from one with --resume-from",
+        )
     return settings, checkpoint
 
 

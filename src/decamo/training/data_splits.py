@@ -20,8 +20,9 @@ from decamo.data.holdout import Split, content_fingerprint, hold_out
 from decamo.data.layouts import find_pairs
 from decamo.data.neighbours import Neighbours, find_neighbours
 from decamo.data.pairs import Pair
+from decamo.data.pseudo_pairs import labelled_record, with_pseudo_labels
 from decamo.data.rules import ReadingRule
-from decamo.data.split_record import Followed, SplitRecord, follow, former_names, record_of
+from decamo.data.split_record import Followed, Known, SplitRecord, follow, former_names, record_of
 from decamo.data.waiting import NOBODY, Ear
 from decamo.data.wanted import Wanted
 from decamo.settings import DataSettings
@@ -53,6 +54,7 @@ class DataSplits:
         known_as: all prints under which a checkpoint may know these very held-out images.
         other_masks: data sets whose masks mean something else than in the checkpoint; None where it
             does not say what they meant.
+        pseudo: how many that train do so under pseudo-labels; they are the last ones.
     """
 
     train: tuple[Pair, ...]
@@ -68,6 +70,7 @@ class DataSplits:
     val_print: str = ""
     known_as: frozenset[str] = frozenset()
     other_masks: tuple[str, ...] | None = None
+    pseudo: int = 0
 
 
 def find_splits(
@@ -79,7 +82,9 @@ def find_splits(
     checkpoint: Checkpoint | None = None,
     ear: Ear = NOBODY,
 ) -> DataSplits:
-    """Find, check and split the training images.
+    """Find, check and split the labelled training images.
+
+    Those under ``--unlabelled`` join them in :func:`decamo.training.unlabelled.join_unlabelled`.
 
     Args:
         settings: where they are and which of them train.
@@ -107,8 +112,9 @@ def find_splits(
     if keep:
         save_cache(cache, census)
     held = dict(checkpoint.rules) if checkpoint else {}
-    if held and checkpoint and checkpoint.images is not None:
-        former = former_names(census.entries, checkpoint.images)
+    past, pseudo = _past(checkpoint, census.entries)
+    if held and past is not None:
+        former = former_names(census.entries, past)
         held = {name: held[old] for name, old in former.items() if old in held} | {**held}
     ruled = apply_rules(
         census,
@@ -127,7 +133,7 @@ def find_splits(
         unasked = _unasked(split, settings.val_fraction, found)
         followed = Followed(split, record_of(split), (*lines, *unasked))
     else:
-        followed = _followed(kept, settings, checkpoint, seen, found)
+        followed = _followed(kept, settings, replace(checkpoint, images=past), seen, found)
     split = followed.split
     now = content_fingerprint(split.val)
     same = followed.same and checkpoint is not None
@@ -141,11 +147,20 @@ def find_splits(
         ruled.rules,
         (*ruled.lines, *followed.lines),
         ruled.warnings,
-        followed.record,
+        with_pseudo_labels(followed.record, len(split.train), (), pseudo),
         now,
         frozenset({now, checkpoint.best.images} if same and checkpoint else {now}),
         ruled.others if held else None,
     )
+
+
+def _past(
+    checkpoint: Checkpoint | None, entries: Sequence[Entry]
+) -> tuple[SplitRecord | None, tuple[Known, ...]]:
+    """The labelled images that a run has met, where it remembers them, and the others."""
+    if checkpoint is None or checkpoint.images is None:
+        return None, ()
+    return labelled_record(checkpoint.images, entries)
 
 
 def wanted_of(settings: DataSettings) -> Wanted:

@@ -28,7 +28,7 @@ from decamo.settings.loss_weights import loss_weights_of
 from decamo.storage import check_space, run_bytes
 from decamo.system import peak_memory
 from decamo.training.runtime import OutOfMemory, Runtime, open_runtime, release
-from decamo.training.step import Teacher, load_teacher
+from decamo.training.step import Teacher, followed_teacher, load_teacher
 from decamo.training.trainer import Trainer
 
 __all__ = [
@@ -62,7 +62,7 @@ def _measured(
     model.to(runtime.device).train()
     model.gradient_checkpointing = settings.model.gradient_checkpointing
     model.set_learning(stage.learning(stage.end_step - 1))  # the most that ever learns
-    path = settings.optimise.teacher
+    path = followed_teacher(settings)
     named = settings.optimise.teacher_network
     teacher = None if path is None else load_teacher(path, runtime.device, named)
     sides = settings.optimise.deep_supervision and model.gives_sides

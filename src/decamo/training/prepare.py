@@ -11,6 +11,7 @@ from decamo.data.augment import draw_augmentation
 from decamo.data.cache.opening import Pool
 from decamo.data.dataset import CamouflageDataset, Draw
 from decamo.data.pairs import Pair
+from decamo.data.pseudo_pairs import labels_changed
 from decamo.data.rules import VOID
 from decamo.data.stream import squashed_images
 from decamo.data.waiting import Ear
@@ -38,7 +39,7 @@ from decamo.training.resumption import resumption_of
 from decamo.training.runtime import Runtime
 from decamo.training.stability import StabilityMonitor
 from decamo.training.state import Ema, GuardedScaler, TrainState
-from decamo.training.step import Stepper, load_teacher
+from decamo.training.step import Stepper, followed_teacher, load_teacher
 from decamo.training.trainer import Trainer
 from decamo.training.training_batches import TrainingBatches, sources_of
 from decamo.training.validation import Validator
@@ -114,6 +115,7 @@ def prepare(
         images=len(splits.train),
         world=runtime.world,
         other_masks=splits.other_masks,
+        other_labels=labels_changed(checkpoint.images, splits.record) if checkpoint else None,
     )
     plan = resumption.lineage.plan
     model = _built(parts, settings, [stage.img_size for stage in plan.stages], checkpoint)
@@ -124,7 +126,7 @@ def prepare(
     state.rules = splits.rules
     if checkpoint is None and needs_calibration(model) and _is_untrained(settings, model):
         _calibrate(state, splits.train, plan.stages[0].img_size, ear)
-    teacher = settings.optimise.teacher
+    teacher = followed_teacher(settings)
     sides = settings.optimise.deep_supervision and model.gives_sides
     stepper = Stepper(
         model=model,

@@ -4,12 +4,13 @@ Another number of devices changes neither plan nor order where the flags are the
 the images that it would have had, dealt out otherwise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from decamo.schedule import Lineage, Position, Resumption, Segment, SegmentKind, plan_of, resume
 from decamo.settings import TrainSettings, flag_of, shown
+from decamo.settings.sections import DataSettings
 from decamo.settings.words import counted
 
 if TYPE_CHECKING:  # numpy and Pillow, which a plan needs not: decisions/0007
@@ -25,6 +26,7 @@ def resumption_of(
     images: int,
     world: int,
     other_masks: Sequence[str] | None = None,
+    other_labels: str | None = None,
 ) -> Resumption:
     """How the run starts or goes on.
 
@@ -35,6 +37,8 @@ def resumption_of(
         world: devices now.
         other_masks: data sets whose masks mean something else than in the checkpoint; None where
             nobody looked, so that the words of ``--mask-values`` are compared.
+        other_labels: how the pseudo-labels that train differ from the checkpoint's, in words; empty
+            where they do not; None where nobody looked, so that the flags are compared.
     """
     if checkpoint is None:
         segment = Segment(SegmentKind.START, 0, 0, 0, 0, settings.schedule, images, world)
@@ -42,6 +46,7 @@ def resumption_of(
         return Resumption(SegmentKind.START, Lineage((segment,)), Position(), "a new run")
     lineage, position = checkpoint.lineage, checkpoint.position
     changes = _other_changes(checkpoint.settings, settings, other_masks)
+    changes |= _other_labels(checkpoint.settings.data, settings.data, other_labels)
 
     def on(devices: int) -> Resumption:
         return resume(
@@ -73,7 +78,7 @@ def is_complete(settings: TrainSettings, checkpoint: "Checkpoint") -> bool:
 
 def _other_changes(
     old: TrainSettings, new: TrainSettings, other_masks: Sequence[str] | None
-) -> Mapping[str, str]:
+) -> dict[str, str]:
     """Flags outside of the schedule that make a branch, with their change in words."""
     pairs: list[tuple[str, object, object]] = [
         (f.name, old.optimise, new.optimise) for f in fields(new.optimise)
@@ -96,6 +101,18 @@ def _other_changes(
     if new.optimise.reset_moments:
         changes["--reset-moments"] = "given"
     return changes
+
+
+def _other_labels(old: DataSettings, new: DataSettings, told: str | None) -> dict[str, str]:
+    """What changed of pseudo-labels: their effect, where somebody looked, and else the flags."""
+    more = [shown(data.unlabelled_confidence) for data in (old, new)]
+    surer = {"--unlabelled-confidence": " -> ".join(more)} if more[0] != more[1] else {}
+    if told is not None:
+        return {"--unlabelled": told, **surer} if told else {}
+    if bool(old.unlabelled) != bool(new.unlabelled):
+        words = [shown(data.unlabelled) or "none" for data in (old, new)]
+        return {"--unlabelled": " -> ".join(words)}
+    return surer if new.unlabelled else {}
 
 
 def _say_otherwise(old: Sequence[str], new: Sequence[str]) -> bool:

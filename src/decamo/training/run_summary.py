@@ -29,6 +29,7 @@ def run_line(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
         "settings": to_plain(settings),
         "ledger": prepared.resumption.lineage.to_plain(),
         "train_images": len(prepared.splits.train),
+        "pseudo_labelled": prepared.splits.pseudo,
         "val_images": len(prepared.splits.val),
         "unreadable": {str(bad.path): bad.reason for bad in prepared.splits.bad},
         "orphans": [str(path) for path in prepared.splits.orphans],
@@ -82,8 +83,9 @@ def startup_summary(settings: TrainSettings, prepared: Prepared, journal: Path) 
         yield f"left out: {line}"
     if len(left_out) > _MOST_NAMED:
         yield f"left out: {len(left_out) - _MOST_NAMED} more; all are in {journal}"
+    pseudo = f", {images.pseudo} of them under pseudo-labels" if images.pseudo else ""
     yield (
-        f"{counted(len(images.train), 'image trains', 'images train')}, {len(images.val)}"
+        f"{counted(len(images.train), 'image trains', 'images train')}{pseudo}, {len(images.val)}"
         f" {verb(len(images.val))} held out of them"
         f" for validation; left out: {images.dropped} without an object, {len(images.bad)}"
         " unreadable"

@@ -12,9 +12,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from decamo.data.dataset import Batch
 from decamo.errors import CheckpointError, CheckpointMismatch
 from decamo.inference.load_model import load_model
+from decamo.inference.loaded import Loaded
 from decamo.losses import Criterion, Losses
 from decamo.nn import NetworkOutput, SegmentationNetwork
 from decamo.nn.dense_products import by_onednn, laid_for_onednn
+from decamo.settings import TrainSettings
+from decamo.settings.loss_weights import loss_weights_of
 from decamo.training.runtime import OutOfMemory, Runtime, is_out_of_memory
 from decamo.training.state import Ema, GuardedScaler, generator_states, restore_generators
 
@@ -22,6 +25,8 @@ __all__ = [
     "StepOutcome",
     "Stepper",
     "Teacher",
+    "followed_teacher",
+    "load_taught",
     "load_teacher",
 ]
 
@@ -49,6 +54,36 @@ class Teacher:
         return logits
 
 
+def load_taught(path: Path, network: str = "", flag: str = "--teacher") -> Loaded:
+    """The network of a checkpoint that a run learns from.
+
+    Args:
+        path: of the checkpoint.
+        network: ``FILE.py:FUNCTION``, where its network comes from a file.
+        flag: that names the checkpoint.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or foreign.
+    """
+    try:
+        return load_model(path, network)
+    except CheckpointError as error:
+        remedy = "name a checkpoint of decamo train"
+        if isinstance(error, CheckpointMismatch):
+            own = "--teacher-network " if flag == "--teacher" else "--network "
+            remedy = error.remedy.replace("--network ", own)
+        raise type(error)(f"{flag} {path}", error.got, remedy) from error
+
+
+def followed_teacher(settings: TrainSettings) -> Path | None:
+    """The checkpoint whose maps a run follows; None where its term of the loss weighs nothing.
+
+    A teacher that is not followed may still label photographs.
+    """
+    weighs = loss_weights_of(settings.optimise.loss_weights).get("teacher", 1.0) > 0
+    return settings.optimise.teacher if weighs else None
+
+
 def load_teacher(path: Path, device: torch.device, network: str = "") -> Teacher:
     """The network of a checkpoint, to be followed.
 
@@ -60,13 +95,7 @@ def load_teacher(path: Path, device: torch.device, network: str = "") -> Teacher
     Raises:
         CheckpointError: the file is missing, damaged or foreign.
     """
-    try:
-        loaded = load_model(path, network)
-    except CheckpointError as error:
-        remedy = "name a checkpoint of decamo train"
-        if isinstance(error, CheckpointMismatch):
-            remedy = error.remedy.replace("--network ", "--teacher-network ")
-        raise type(error)(f"--teacher {path}", error.got, remedy) from error
+    loaded = load_taught(path, network)
     model = loaded.model.to(device)
     model.requires_grad_(False)
     return Teacher(model, loaded.img_size)
