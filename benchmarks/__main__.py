@@ -24,6 +24,7 @@ BENCHMARKS = {
     "forecast": "the forecast held against recorded runs, each left out in turn",
     "quality": "networks of others and our own, trained alike on photographs and scored",
     "ablation": "what each part of our network and its recipe is worth, left out or changed alone",
+    "unlabelled": "what pseudo-labels bring, beside no photographs and beside their true masks",
     "raced": "time of a race on Ray beside plain processes that share nothing",
     "memory": "the peak of memory of audit, evaluate and predict, by the number of images",
     "house": "how the source stands: files, lengths, doubled names, what --help imports",

@@ -64,10 +64,11 @@ def schedules(draw: st.DrawFn) -> ScheduleSettings:
 @st.composite
 def train_settings(draw: st.DrawFn) -> TrainSettings:
     """Any valid settings, every option drawn."""
+    unlabelled = tuple(draw(st.lists(_PATHS, max_size=3)))
     return TrainSettings(
         data=DataSettings(
             dataset_path=tuple(draw(st.lists(_PATHS, max_size=3))),
-            unlabelled=tuple(draw(st.lists(_PATHS, max_size=3))),
+            unlabelled=unlabelled,
             unlabelled_confidence=draw(_unit()),
             noncam=draw(st.sampled_from(["drop", "negatives"])),
             val_fraction=draw(_unit(0.001, 0.9)),
@@ -102,7 +103,7 @@ def train_settings(draw: st.DrawFn) -> TrainSettings:
             deep_supervision=draw(st.booleans()),
             loss_weights=draw(st.sampled_from(((), ("bce=0", "boundary=0"), ("side=0.25",)))),
             multi_scale=draw(st.lists(_unit(0.25, 4), min_size=1, max_size=3).map(tuple)),
-            teacher=draw(st.none() | _PATHS),
+            teacher=draw(_PATHS if unlabelled else st.none() | _PATHS),  # who labels them
             teacher_network="",  # code is never taken from a config alone
             weight_decay=draw(_unit()),
             clip_grad=draw(_unit(0, 100)),
