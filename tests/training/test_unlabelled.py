@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,27 @@ from PIL import Image
 import decamo
 from decamo.cli import main
 from decamo.data.dataset import CamouflageDataset
-from decamo.data.pseudo_pairs import is_pseudo, present_labels
+from decamo.data.pseudo_pairs import is_pseudo, present_labels, pseudo_pair
 from decamo.data.reading import read_labelled
 from decamo.data.scenes import write_scenes
+from decamo.data.split_record import SplitRecord
+from decamo.data.waiting import NOBODY
 from decamo.errors import DataError, SettingsError, TooManyBadImages
+from decamo.inference.labelling import label_by
 from decamo.inference.load_model import load_model
 from decamo.inference.predictor import Predictor
 from decamo.inference.tta import best_expected_iou, decided
 from decamo.inference.writer import read_probability
 from decamo.settings import DataSettings
-from decamo.settings.plain import merged
+from decamo.settings.plain import from_plain, merged
+from decamo.storage import RunFolder
 from decamo.storage.sealed import load_sealed
+from decamo.training.data_splits import DataSplits, find_splits
+from decamo.training.label_check import HeldOut, unmet
 from decamo.training.label_index import LabelIndex
+from decamo.training.runtime import Runtime
 from decamo.training.trainer import Trainer
+from decamo.training.unlabelled import join_unlabelled
 from tests.training.conftest import TINY, assert_equal
 
 Train = Callable[..., dict[str, Any]]
@@ -89,8 +98,6 @@ def joined(state: dict[str, Any]) -> list[str]:
 
 
 def decamo_record(state: dict[str, Any]) -> Any:
-    from decamo.data.split_record import SplitRecord
-
     return SplitRecord.from_plain(state["images"])
 
 
@@ -351,8 +358,6 @@ def test_a_photograph_is_read_upright_with_its_label(
         upright.transpose(back).save(photographs / f"turned_{value}.png", exif=exif)
     train("run", data={"unlabelled_confidence": 0.0, "val_fraction": 0.2})
     index = LabelIndex.read(tmp_path / "run" / "pseudo-labels")
-    from decamo.data.pseudo_pairs import pseudo_pair
-
     labels = [
         read_labelled(pseudo_pair(Path(one.image), index.mask_of(one), None, 10**8))
         for one in index.labels.values()
@@ -384,8 +389,6 @@ def test_unreadable_photographs_are_named_and_too_many_are_refused(
 def test_samples_have_the_label_as_their_mask(train: Train, tmp_path: Path) -> None:
     train("run")
     index = LabelIndex.read(tmp_path / "run" / "pseudo-labels")
-    from decamo.data.pseudo_pairs import pseudo_pair
-
     labels = list(index.labels.values())
     pairs = [pseudo_pair(Path(one.image), index.mask_of(one), None, 10**8) for one in labels]
     data = CamouflageDataset(pairs, 64, seed=0, augment=False)
@@ -406,5 +409,62 @@ def test_a_plan_says_how_many_would_be_looked_at(
     assert laid.to_plain()["unlabelled_photographs"] == JOINED
 
 
+def test_labels_are_checked_on_images_that_the_network_has_not_met(
+    train: Train, two_epochs: Trainer, taught_by: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("run")
+    loaded = load_model(taught_by)
+    predictor = Predictor(loaded.model, loaded.img_size)
+    fits = []
+    for pair in two_epochs.validator.pairs:
+        pixels, truth = read_labelled(pair)
+        mask = label_by(predictor, predictor.prepare(pixels)).mask
+        fits.append((mask & truth.object).sum() / (mask | truth.object).sum())
+    said = capsys.readouterr().out
+    mean = f"{np.mean(fits):.2f}"
+    assert f"of 3 held-out images the network is as sure of 3, and has a mean IoU of {mean}" in said
+
+
+def test_what_a_network_has_trained_on_says_nothing_of_its_labels(two_epochs: Trainer) -> None:
+    record, val = two_epochs.state.images, two_epochs.validator.pairs
+    held = HeldOut(val, record)
+    assert unmet(held, record) == list(val)
+    trained = [replace(known, held=False) for known in record.images]
+    assert unmet(held, SplitRecord(tuple(trained))) == []
+    assert unmet(HeldOut(val), record) == []
+    many = HeldOut(list(val) * 200, record)
+    assert 100 < len(unmet(many, record)) <= 200
+
+
 def test_present_labels_of_none() -> None:
     assert present_labels(None) == {}
+
+
+def test_processes_that_train_together_find_the_labels_of_the_first(
+    scenes: Path, photographs: Path, taught_by: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    settings = from_plain(merged(TINY, {
+        "data": {"dataset_path": [scenes], "unlabelled": [photographs],
+                 "unlabelled_confidence": 0.0},
+        "optimise": {"teacher": taught_by},
+    }))  # fmt: skip
+    folder = RunFolder(tmp_path / "run")
+    folder.root.mkdir()
+    labelled = find_splits(settings.data, folder.census, lambda _done, _of: None)
+
+    def join(runtime: Runtime) -> DataSplits:
+        return join_unlabelled(
+            labelled, settings, folder, runtime, None,
+            ear=NOBODY, on_progress=lambda _done, _of: None,
+        )  # fmt: skip
+
+    first, second = Runtime(torch.device("cpu")), Runtime(torch.device("cpu"), rank=1, world=2)
+    with pytest.raises(DataError, match=r"9 labels of the first process .* all processes share"):
+        join(second)
+    whole = join(first)
+    monkeypatch.setattr("decamo.training.pseudo_labels.label_by", never)
+    written = (folder.pseudo_labels / "index.json").stat().st_mtime_ns
+    assert join(second).train == join(first).train == whole.train
+    assert join(second).record == whole.record
+    assert (folder.pseudo_labels / "index.json").stat().st_mtime_ns == written

@@ -23,6 +23,7 @@ from decamo.settings import TrainSettings
 from decamo.settings.network_names import is_code
 from decamo.settings.words import counted
 from decamo.storage import RunFolder, make_folder
+from decamo.training.label_check import HeldOut, checked_labels, unmet
 from decamo.training.label_index import LabelIndex, PseudoLabel, Sighting, sighting_of
 from decamo.training.runtime import Runtime, release
 from decamo.training.step import load_taught
@@ -42,14 +43,15 @@ class Labelling:
         index: that holds them.
         bad: the others.
         made: how many were labelled now.
-        line: how photographs of more than 8 bits are read; empty where there are none.
+        lines: how photographs of more than 8 bits are read, and how good labels are on images held
+            out; where there is anything to be said.
     """
 
     labels: tuple[tuple[Path, PseudoLabel], ...]
     index: LabelIndex
     bad: tuple[BadFile, ...]
     made: int = 0
-    line: str = ""
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def label_photographs(
     runtime: Runtime,
     checkpoint: Checkpoint | None,
     *,
+    held: HeldOut,
     ear: Ear,
     on_progress: Callable[[int, int], None],
 ) -> Labelling:
@@ -96,6 +99,7 @@ def label_photographs(
         folder: of the run, where labels are kept.
         runtime: whose first process labels; the others find what it has left.
         checkpoint: that the run goes on from.
+        held: images to check labels by, where any are made.
         ear: listened to meanwhile.
         on_progress: called with (photographs labelled, those to be labelled).
 
@@ -120,7 +124,7 @@ def label_photographs(
     seen, bad = _seen(photographs, look, threads, ear)
     todo = [one for one in seen if one.digest not in usable]
     moved = [index.move(one) for one in seen if one.digest in usable]
-    line = ""
+    lines: tuple[str, ...] = ()
     if not runtime.is_main:
         known = {one.path for one in index.bad}
         if lacking := [one for one in todo if one.path not in known]:
@@ -129,7 +133,7 @@ def label_photographs(
         bad = list(index.bad)
     elif todo:
         work = _Work(index, labeller, by or labeller.digest(), threads, ear, on_progress)
-        line = work.label(todo, settings, runtime, fresh=not usable)
+        lines = work.label(todo, settings, runtime, held, fresh=not usable)
         bad += work.bad
     failed = {one.path for one in bad}
     kept = tuple((s.path, index.labels[s.digest]) for s in seen if s.path not in failed)
@@ -138,7 +142,7 @@ def label_photographs(
         index.bad = tuple(bad)
         make_folder(index.folder)
         index.write()
-    return Labelling(kept, index, tuple(bad), made, line)
+    return Labelling(kept, index, tuple(bad), made, lines)
 
 
 def _index_of(folder: RunFolder, settings: TrainSettings, runtime: Runtime) -> LabelIndex:
@@ -192,23 +196,30 @@ class _Work:
         self.bad: list[BadFile] = []
 
     def label(
-        self, todo: Sequence[Sighting], settings: TrainSettings, runtime: Runtime, *, fresh: bool
-    ) -> str:
-        """Label them; returns how those of more than 8 bits are read, where there are any.
+        self,
+        todo: Sequence[Sighting],
+        settings: TrainSettings,
+        runtime: Runtime,
+        held: HeldOut,
+        *,
+        fresh: bool,
+    ) -> tuple[str, ...]:
+        """Label them; returns what is to be said.
 
         Args:
             todo: photographs without a label.
             settings: of the run.
             runtime: whose device computes.
+            held: images to check labels by.
             fresh: whether no label is kept, so that how photographs are read is still open.
         """
         loaded = load_taught(self.labeller.path, self.labeller.network, self.labeller.flag)
-        most, line = settings.data.max_pixels, ""
+        data, line = settings.data, ""
         if fresh:
             files = [one.path for one in todo]
-            decided = rule_for_images(files, loaded.rules, max_pixels=most, ear=self.ear)
+            decided = rule_for_images(files, loaded.rules, max_pixels=data.max_pixels, ear=self.ear)
             self.index.scale, line = decided.rule.scale, decided.line
-        rule = ReadingRule(scale=self.index.scale, max_pixels=most)
+        rule = ReadingRule(scale=self.index.scale, max_pixels=data.max_pixels)
         # In float32 and one at a time, as `decamo predict` has it by default.
         predictor = Predictor(loaded.model.to(runtime.device), loaded.img_size, runtime.device)
         make_folder(self.index.folder)
@@ -216,9 +227,11 @@ class _Work:
             self._label_each(todo, predictor, rule)
         finally:  # also where it was asked to stop: nothing is labelled twice
             self.index.write()
+        pairs, least = unmet(held, loaded.images), data.unlabelled_confidence
+        checked = checked_labels(predictor, pairs, least, self.ear)
         del loaded, predictor
         release(runtime.device)
-        return line
+        return tuple(one for one in (line, checked) if one)
 
     def _label_each(
         self, todo: Sequence[Sighting], predictor: Predictor, rule: ReadingRule

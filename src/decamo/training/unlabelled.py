@@ -30,6 +30,7 @@ from decamo.settings import DataSettings, TrainSettings
 from decamo.settings.words import counted
 from decamo.storage import RunFolder
 from decamo.training.data_splits import DataSplits, wanted_of
+from decamo.training.label_check import HeldOut
 from decamo.training.photographs import find_photographs
 from decamo.training.pseudo_labels import Labelling, label_photographs
 from decamo.training.runtime import Runtime
@@ -73,8 +74,9 @@ def join_unlabelled(
         return splits
     found = find_photographs(settings.data.unlabelled)
     made = label_photographs(
-        found.files, settings, folder, runtime, checkpoint, ear=ear, on_progress=on_progress
-    )
+        found.files, settings, folder, runtime, checkpoint,
+        held=HeldOut(splits.val, splits.record), ear=ear, on_progress=on_progress,
+    )  # fmt: skip
     sure, census, others = _looked_at(splits, made, settings, folder, runtime, ear)
     bad = (*made.bad, *census.bad)
     refuse_if_bad(replace(census, entries=made.labels, bad=bad), flag="--unlabelled")
@@ -97,7 +99,7 @@ def join_unlabelled(
         bad=(*splits.bad, *bad),
         notes=(
             *splits.notes,
-            *([made.line] if made.line else []),
+            *made.lines,
             *([f"not taken for photographs: {words}"] if (words := found.left_out()) else []),
             f"{len(joined)} of {counted(len(found.files), 'unlabelled photograph')} train under"
             f" pseudo-labels, with an expected IoU of {surely:.2f} in the median"
