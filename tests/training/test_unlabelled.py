@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from decamo.data.pseudo_pairs import is_pseudo, present_labels, pseudo_pair
 from decamo.data.reading import read_labelled
 from decamo.data.scenes import write_scenes
 from decamo.data.split_record import SplitRecord
-from decamo.data.waiting import NOBODY
+from decamo.data.waiting import NOBODY, Ear, StopAsked
 from decamo.errors import DataError, SettingsError, TooManyBadImages
 from decamo.inference.labelling import label_by
 from decamo.inference.load_model import load_model
@@ -265,7 +265,10 @@ def test_another_network_labels_anew(train: Train, taught_by: Path, tmp_path: Pa
 def test_the_checkpoint_that_a_run_goes_on_from_labels_where_there_is_no_teacher(
     train: Train, taught_by: Path, tmp_path: Path
 ) -> None:
-    alone = {"optimise": {"teacher": None, "loss_weights": []}, "schedule": {"epochs": 3}}
+    alone: Mapping[str, Mapping[str, Any]] = {
+        "optimise": {"teacher": None, "loss_weights": []},
+        "schedule": {"epochs": 3},
+    }
     start = {"run": {"resume_from": taught_by, "resume": "auto"}}
     state = train("run", **merged(alone, start))
     by = {label["checkpoint"] for label in index_of(tmp_path / "run")}
@@ -376,7 +379,7 @@ def test_unreadable_photographs_are_named_and_too_many_are_refused(
     with pytest.raises(TooManyBadImages, match=r"--unlabelled: 1 of 10 photographs"):
         train("run")
     assert len(index_of(tmp_path / "run")) == JOINED  # none of them is labelled again
-    refuse = "decamo.training.unlabelled.refuse_if_bad"
+    refuse = "decamo.training.unlabelled.refuse_many_bad"
     monkeypatch.setattr(refuse, lambda *_args, **_how: None)
     train("run")
     said = capsys.readouterr().out
@@ -468,3 +471,30 @@ def test_processes_that_train_together_find_the_labels_of_the_first(
     assert join(second).train == join(first).train == whole.train
     assert join(second).record == whole.record
     assert (folder.pseudo_labels / "index.json").stat().st_mtime_ns == written
+
+
+def test_what_was_labelled_before_a_stop_is_not_labelled_again(
+    scenes: Path, photographs: Path, taught_by: Path, tmp_path: Path
+) -> None:
+    settings = from_plain(merged(TINY, {
+        "data": {"dataset_path": [scenes], "unlabelled": [photographs],
+                 "unlabelled_confidence": 0.0},
+        "optimise": {"teacher": taught_by},
+    }))  # fmt: skip
+    folder, done = RunFolder(tmp_path / "run"), list[int]()
+    folder.root.mkdir()
+    labelled = find_splits(settings.data, folder.census, lambda _done, _of: None)
+
+    def join(listen: Callable[[], str]) -> DataSplits:
+        return join_unlabelled(
+            labelled, settings, folder, Runtime(torch.device("cpu")), None,
+            ear=Ear(listen), on_progress=lambda at, of: done.append(of),
+        )  # fmt: skip
+
+    with pytest.raises(StopAsked):
+        join(lambda: "on SIGTERM" if len(done) >= 3 else "")
+    kept = len(index_of(folder.root))
+    assert 3 <= kept < JOINED
+    done.clear()
+    assert join(lambda: "").pseudo == JOINED
+    assert set(done) == {JOINED - kept}

@@ -26,6 +26,7 @@ __all__ = [
     "kept_in_cache",
     "load_cache",
     "refuse_if_bad",
+    "refuse_many_bad",
     "save_cache",
     "take_census",
 ]
@@ -135,26 +136,47 @@ def take_census(
     return Census(tuple(entries), tuple(bad), known | fresh)
 
 
-def refuse_if_bad(census: Census, limit: float = 0.01, *, flag: str = "--dataset-path") -> None:
+def refuse_if_bad(census: Census, limit: float = 0.01) -> None:
     """Stop before training where too much is broken.
 
     Args:
         census: of the pairs that are to train.
         limit: largest share of pairs, in [0, 1], that may be unreadable and are then left out.
-        flag: that names them.
 
     Raises:
         TooManyBadImages: the share is larger; names the count and the first three files.
     """
-    count, total = len(census.bad), len(census.bad) + len(census.entries)
+    refuse_many_bad(census.bad, len(census.bad) + len(census.entries), limit=limit)
+
+
+def refuse_many_bad(
+    bad: Sequence[BadFile],
+    total: int,
+    flag: str = "--dataset-path",
+    what: str = "pairs",
+    *,
+    limit: float = 0.01,
+) -> None:
+    """The same, of any files.
+
+    Args:
+        bad: those that cannot be read.
+        total: of how many.
+        flag: that named them.
+        what: they are.
+        limit: largest share that may be unreadable, in [0, 1].
+
+    Raises:
+        TooManyBadImages: as above.
+    """
+    count = len(bad)
     if count <= limit * total:
         return
-    first = "; ".join(f"{bad.path}: {bad.reason}" for bad in census.bad[:3])
-    what = "pairs" if flag == "--dataset-path" else "photographs"
+    first = "; ".join(f"{one.path}: {one.reason}" for one in bad[:3])
     raise TooManyBadImages(
         flag,
         f"{count} of {total} {what} ({count / total:.1%}) cannot be read, such as {first}",
-        "unpack or download the data set again, or remove these files",
+        f"unpack or download the data set again, or remove these {what}",
     )
 
 

@@ -9,7 +9,7 @@ from decamo.data.census import (
     Census,
     Entry,
     load_cache,
-    refuse_if_bad,
+    refuse_many_bad,
     save_cache,
     take_census,
 )
@@ -79,7 +79,7 @@ def join_unlabelled(
     )  # fmt: skip
     sure, census, others = _looked_at(splits, made, settings, folder, runtime, ear)
     bad = (*made.bad, *census.bad)
-    refuse_if_bad(replace(census, entries=made.labels, bad=bad), flag="--unlabelled")
+    refuse_many_bad(bad, len(made.labels) + len(made.bad), "--unlabelled", "photographs")
     tested, labelled = _copies(census.entries, others, splits)
     fit = [entry for at, entry in enumerate(census.entries) if at not in tested | labelled]
     joined = in_known_order([entry for entry in fit if entry.foreground > 0], before)
