@@ -20,7 +20,7 @@ from decamo.data.reading import read_labelled
 from decamo.data.scenes import write_scenes
 from decamo.data.split_record import SplitRecord
 from decamo.data.waiting import NOBODY, Ear, StopAsked
-from decamo.errors import DataError, SettingsError, TooManyBadImages
+from decamo.errors import CheckpointError, DataError, SettingsError, TooManyBadImages
 from decamo.inference.labelling import label_by
 from decamo.inference.load_model import load_model
 from decamo.inference.predictor import Predictor
@@ -305,6 +305,22 @@ def test_without_a_network_it_is_refused(
 def test_a_confidence_is_a_share(value: float) -> None:
     with pytest.raises(SettingsError, match="--unlabelled-confidence"):
         DataSettings(unlabelled_confidence=value)
+
+
+def test_a_teacher_that_is_gone_is_a_line_before_any_photograph_is_read(
+    train: Train, taught_by: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = shutil.copy(taught_by, tmp_path / "teacher.pth")
+    state = train("run", optimise={"teacher": teacher})
+    teacher.unlink()
+    monkeypatch.setattr("decamo.training.pseudo_labels.label_by", never)
+    on = {"run": {"resume": "auto"}, "schedule": {"epochs": 3}}
+    again = train("run", **on, optimise={"teacher": teacher})  # whose labels are there
+    assert joined(again) == joined(state)
+    assert again["ledger"][-1]["word"] == "extend"
+    monkeypatch.setattr("decamo.training.pseudo_labels.sighting_of", never)
+    with pytest.raises(CheckpointError, match=r"--teacher .*teacher\.pth"):
+        train("other", optimise={"teacher": teacher})
 
 
 def test_nothing_sure_is_a_line_with_the_surest(train: Train) -> None:

@@ -73,6 +73,8 @@ class _Labeller:
         return _Labeller("--resume-from", resume_from, network if is_code(network) else "")
 
     def digest(self) -> str:
+        if not self.path.exists():
+            load_taught(self.path, self.network, self.flag)  # says so in a line
         return model_digest(self.path, self.network)
 
 
@@ -90,8 +92,9 @@ def label_photographs(
     """Label what has no label yet.
 
     With ``--teacher`` a label counts that this very network gave. Without it the checkpoint that
-    the run goes on from labels; but once a run has trained under labels they stay, and only
-    photographs that it has not met are labelled by what it is now.
+    the run goes on from labels; but once a run has trained under labels they stay, as they do where
+    the teacher's file is gone, and only photographs that it has not met are labelled by what it is
+    now.
 
     Args:
         photographs: absolute paths.
@@ -104,14 +107,16 @@ def label_photographs(
         on_progress: called with (photographs labelled, those to be labelled).
 
     Raises:
-        DataError: the labels that the run trained under are gone, or no network can be had.
+        DataError: the labels that the run trained under are gone.
+        CheckpointError: the network cannot be had.
         StopAsked: there was a reason to stop; the labels made so far are kept.
         StorageError: a mask cannot be written.
     """
     labeller = _Labeller.of(settings)
     index = _index_of(folder, settings, runtime)
     trained = present_labels(checkpoint.images if checkpoint else None)
-    by = None if trained and settings.optimise.teacher is None else labeller.digest()
+    stays = settings.optimise.teacher is None or not labeller.path.exists()
+    by = None if trained and stays else labeller.digest()
     usable = {label.digest for label in index.usable(by)}
     if trained and by is None and not usable.intersection(trained):
         raise DataError(

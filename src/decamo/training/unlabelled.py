@@ -66,6 +66,7 @@ def join_unlabelled(
     Raises:
         DataError: a folder is missing or holds no photograph, over 1 % of them cannot be read, none
             is sure enough, or labels that the run has trained under are gone.
+        CheckpointError: the network that is to label cannot be had.
         StopAsked: there was a reason to stop.
         StorageError: a mask cannot be written.
     """
