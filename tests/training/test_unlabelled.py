@@ -310,7 +310,8 @@ def test_a_confidence_is_a_share(value: float) -> None:
 def test_a_teacher_that_is_gone_is_a_line_before_any_photograph_is_read(
     train: Train, taught_by: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = shutil.copy(taught_by, tmp_path / "teacher.pth")
+    teacher = tmp_path / "teacher.pth"
+    shutil.copy(taught_by, teacher)
     state = train("run", optimise={"teacher": teacher})
     teacher.unlink()
     monkeypatch.setattr("decamo.training.pseudo_labels.label_by", never)
