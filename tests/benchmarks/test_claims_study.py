@@ -41,16 +41,24 @@ def study(scenes: Path, root: Path, told: Told, stop: Callable[[], str] = lambda
     )  # fmt: skip
 
 
-def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
-    scenes: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def here(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Told]:
+    """A study that was stopped once and then went on to its end."""
+    root = tmp_path_factory.mktemp("here") / "study"
     told: Told = []
-    asked = study(scenes, tmp_path / "study", told, stop=lambda: "enough" if told[2:] else "")
+    asked = study(scenes, root, told, stop=lambda: "enough" if told[2:] else "")
     assert asked.run() == "enough"
     assert told == [(0, "", 1), (0, "", 2), (0, CONTROL, 3)]
     assert [t.seed for t in asked.found()] == [0]
-    same = study(scenes, tmp_path / "study", told)
+    same = study(scenes, root, told)
     assert same.run() == ""
+    return same, told
+
+
+def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
+    here: tuple[Study, Told],
+) -> None:
+    same, told = here
     assert told[3:] == [(0, "high", 3), (1, "", 1), (1, "", 2), (1, CONTROL, 3), (1, "high", 3)]
     assert same.run() == ""
     assert len(told) == 8
@@ -62,7 +70,7 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
         assert len(trained.history) == 2
     # The seed is one of the stalled run, and so of all after it.
     assert found[0].history[0].loss != found[1].history[0].loss
-    assert not (tmp_path / "study" / "seed-0" / "trials" / "high").exists()
+    assert not (same.root / "seed-0" / "trials" / "high").exists()
     other = replace(same, settings=replace(same.settings, model=replace(
         same.settings.model, num_experts=4)))  # fmt: skip
     with pytest.raises(SettingsError, match="a study of other settings"):
@@ -70,19 +78,18 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
 
 
 def test_elsewhere_the_same_is_trained_and_what_is_done_is_not_trained_again(
-    scenes: Path, tmp_path: Path
+    here: tuple[Study, Told], scenes: Path, tmp_path: Path
 ) -> None:
     """All stalled runs first, which the branches set out from."""
     told: Told = []
-    here = study(scenes, tmp_path / "here", [])
     there = study(scenes, tmp_path / "there", told, stop=lambda: "enough" if told[4:] else "")
     assert study_elsewhere(there, far_away) == "enough"
     assert told == [(0, "", 1), (0, "", 2), (1, "", 1), (1, "", 2), (0, CONTROL, 3)]
     same = study(scenes, tmp_path / "there", told)
     assert study_elsewhere(same, far_away) == ""
     assert told[5:] == [(0, "high", 3), (1, CONTROL, 3), (1, "high", 3)]
-    assert same.run() == here.run() == ""
+    assert same.run() == ""
     assert len(told) == 8
     assert [trained.results for trained in same.found()] == [
-        trained.results for trained in here.found()
+        trained.results for trained in here[0].found()
     ]

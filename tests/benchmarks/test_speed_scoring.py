@@ -1,9 +1,13 @@
+import os
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import speed_scoring
 from benchmarks.__main__ import main
 from benchmarks.speed_scoring import write_maps
 
@@ -30,9 +34,21 @@ def test_maps_have_the_sizes_of_their_masks_and_find_most_of_the_object(tmp_path
         assert np.median(grey[~mask]) > 0  # a faint ground
 
 
+def test_processes_keep_bytecode_where_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("OTHER", "as it was")
+    with speed_scoring._fresh_bytecode() as environment:
+        assert list(Path(environment["PYTHONPYCACHEPREFIX"]).iterdir()) == []
+        assert environment["OTHER"] == "as it was"
+        assert "PYTHONDONTWRITEBYTECODE" not in environment
+
+
 def test_a_plain_loop_is_timed_beside_evaluate(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # to compile all libraries takes longer than all that is timed
+    kept = partial(nullcontext, dict(os.environ))
+    monkeypatch.setattr(speed_scoring, "_fresh_bytecode", kept)
     words = ["speed", "--only", "scoring", "--rounds", "1"]
     assert main([*words, "--scoring-masks", str(_masks(tmp_path / "GT"))]) == 0
     told = capsys.readouterr().out
