@@ -1,6 +1,5 @@
 """The architecture, enforced: imports only go down, and those inside functions spare a package."""
 
-import ast
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import decamo
+from tests.source_trees import imported_by
 
 SOURCE = Path(decamo.__file__).parent
 
@@ -32,7 +32,16 @@ LADDER: list[set[str]] = [
     {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LADDER) for room in rooms}
-FILES = sorted(p for p in SOURCE.rglob("*.py") if p != SOURCE / "__init__.py")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+# A test a room and not a file: hundreds of tests cost more than what they look at.
+ROOMS: dict[str, list[Path]] = {}
+for _path in sorted(p for p in SOURCE.rglob("*.py") if p != SOURCE / "__init__.py"):
+    ROOMS.setdefault(room_of(_path), []).append(_path)
 
 # What must load without torch: choosing and planning should be instant.
 NO_TORCH = {
@@ -71,52 +80,33 @@ MAY_LOAD = {
 }
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
-
-
 def module_of(path: Path) -> str:
     parts = ("decamo", *path.relative_to(SOURCE).with_suffix("").parts)
     return ".".join(parts).removesuffix(".__init__")
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
-    """Dotted names of the modules that a tree imports, functions included."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            assert node.module is not None
-            yield node.module
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names of the modules that a file imports as it runs, functions included."""
+    return (n for found in imported_by(path) if not found.for_types for n in found.names)
 
 
-def inside_functions(tree: ast.AST) -> set[str]:
+def inside_functions(path: Path) -> set[str]:
     """The ones among them that wait for a call."""
-    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
-    return {name for function in functions for name in imported(function)}
-
-
-class RunTime(ast.NodeTransformer):
-    """Without what only type checkers read."""
-
-    def visit_If(self, node: ast.If) -> ast.AST | None:
-        read_only = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return None if read_only else node
+    waiting = (f for f in imported_by(path) if f.waits and not f.for_types)
+    return {name for found in waiting for name in found.names}
 
 
 @cache  # read where a test asks, as every process of pytest imports this file
-def trees() -> dict[str, ast.Module]:
-    """Our modules as they run, by name."""
-    files = SOURCE.rglob("*.py")
-    return {module_of(path): RunTime().visit(ast.parse(path.read_text())) for path in files}
+def files() -> dict[str, Path]:
+    """Our modules, by name."""
+    return {module_of(path): path for path in SOURCE.rglob("*.py")}
 
 
 @cache
 def at_once(module: str) -> frozenset[str]:
     """What importing a module of ours imports itself."""
-    tree = trees()[module]
-    return frozenset(imported(tree)) - inside_functions(tree)
+    path = files()[module]
+    return frozenset(imported(path)) - inside_functions(path)
 
 
 @cache
@@ -139,36 +129,37 @@ def loads(module: str) -> frozenset[str]:
     return frozenset(found - sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_imports_only_go_down(path: Path) -> None:
-    own = room_of(path)
+@pytest.mark.parametrize("own", ROOMS)
+def test_imports_only_go_down(own: str) -> None:
     assert own in LEVEL, f"{own} is not on the ladder"
-    for name in imported(trees()[module_of(path)]):
-        parts = name.split(".")
-        if parts[0] == "decamo" and len(parts) > 1 and parts[1] != own:
-            assert LEVEL[parts[1]] < LEVEL[own], f"{own} imports {name}"
-        if own in NO_TORCH:
-            assert parts[0] not in {"torch", "torchvision", "timm"}, f"{own} imports {name}"
+    for path in ROOMS[own]:
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "decamo" and len(parts) > 1 and parts[1] != own:
+                assert LEVEL[parts[1]] < LEVEL[own], f"{path} imports {name}"
+            if own in NO_TORCH:
+                assert parts[0] not in {"torch", "torchvision", "timm"}, f"{path} imports {name}"
 
 
 def test_no_files_import_one_another_in_a_circle() -> None:
     """Counting the imports inside functions, which could hide one."""
-    ours = {m: {n for n in imported(tree) if n in trees()} for m, tree in trees().items()}
+    ours = {m: {n for n in imported(path) if n in files()} for m, path in files().items()}
     TopologicalSorter(ours).prepare()  # raises CycleError, which names the files
 
 
 def test_the_product_imports_nothing_of_what_proves_it() -> None:
-    for module, tree in trees().items():
-        assert not any(n.split(".")[0] in ("benchmarks", "tests") for n in imported(tree)), module
+    for module, path in files().items():
+        assert not any(n.split(".")[0] in ("benchmarks", "tests") for n in imported(path)), module
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_an_import_inside_a_function_spares_a_package(path: Path) -> None:
-    own = module_of(path)
-    for name in inside_functions(trees()[own]):
-        assert name in trees(), f"{own} imports {name} in a function: give it a module of its own"
-        spared = loads(name) - loads(own)
-        assert spared, f"{own} imports {name} in a function, which spares nothing"
+@pytest.mark.parametrize("room", ROOMS)
+def test_an_import_inside_a_function_spares_a_package(room: str) -> None:
+    for path in ROOMS[room]:
+        own = module_of(path)
+        for name in inside_functions(path):
+            assert name in files(), f"{own} imports {name} in a function: make it a module"
+            spared = loads(name) - loads(own)
+            assert spared, f"{own} imports {name} in a function, which spares nothing"
 
 
 @pytest.mark.parametrize("room", sorted(LEVEL.keys() - {"commands"}))
