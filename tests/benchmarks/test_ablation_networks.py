@@ -38,7 +38,10 @@ def test_it_learns_as_the_network_does(change: str, image: Tensor) -> None:
     assert network.architecture["network"] == change
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "change",  # one that looks for its size builds 32 blocks of each level
+    [pytest.param(c, marks=pytest.mark.long if c == "dense block" else ()) for c in CHANGES],
+)
 def test_a_seed_makes_the_same_network_and_leaves_the_generator(change: str) -> None:
     before = torch.get_rng_state()
     one, other = built(change).state_dict(), built(change).state_dict()

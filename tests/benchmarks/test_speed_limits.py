@@ -23,6 +23,6 @@ def test_nothing_has_grown(backbone: str) -> None:
 
 
 def test_waits_do_not_grow_with_micro_batches_or_images() -> None:
-    one = NetworkTerms("edgenext_xx_small", 64, 1, 1, CPU)
-    three = NetworkTerms("edgenext_xx_small", 64, 3, 1, CPU)
+    one = NetworkTerms("test_efficientnet", 32, 1, 1, CPU)
+    three = NetworkTerms("test_efficientnet", 32, 3, 1, CPU)
     assert waits_of_a_step(one) == waits_of_a_step(one, micro_batches=3) == waits_of_a_step(three)

@@ -12,7 +12,7 @@ from benchmarks.speed_network import (
 )
 from decamo.training.runtime import Runtime
 
-TERMS = NetworkTerms("mobilenetv2_035", 64, 2, 2, Runtime(torch.device("cpu")))
+TERMS = NetworkTerms("test_efficientnet", 64, 2, 2, Runtime(torch.device("cpu")))
 
 
 def without_peers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_the_prediction_is_outlined_on_every_panel() -> None:
 @pytest.mark.parametrize("shape", [(30, 90), (90, 30)])
 def test_more_experts_make_a_wider_sheet(shape: tuple[int, int]) -> None:
     image = np.zeros((*shape, 3), np.uint8)
-    seven, nine = drawn(image, firing(7), "jpeg"), drawn(image, firing(9), "jpeg")
+    seven, nine = (drawn(image, firing(count, levels=2), "jpeg") for count in (7, 9))
     assert seven.shape[0] == nine.shape[0]
     assert seven.shape[1] < nine.shape[1] < 2 * seven.shape[1]
 

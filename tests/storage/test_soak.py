@@ -57,7 +57,11 @@ def failing(number: int) -> Callable[[str, int | None], NoReturn]:
 
 
 @pytest.mark.usefixtures("unsynced")
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO], ids=os.strerror)
+@pytest.mark.parametrize(
+    "number",
+    [errno.ENOSPC, *(pytest.param(n, marks=pytest.mark.long) for n in (errno.EROFS, errno.EIO))],
+    ids=os.strerror,
+)
 @pytest.mark.parametrize("name", SAVES)
 def test_an_error_at_any_call_keeps_the_old_checkpoint(
     tmp_path: Path, name: str, number: int
