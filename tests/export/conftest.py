@@ -1,10 +1,13 @@
 """A tiny network of others, as a folder and exported; small enough that tracing takes seconds."""
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
 import decamo
+from decamo.cli import main
 from decamo.data.rules import ReadingRule
 from decamo.inference.loaded import Loaded
 from decamo.inference.model_card import Card
@@ -45,11 +48,19 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> decamo.Model:
 
 
 @pytest.fixture(scope="session")
-def onnx_file(tiny: decamo.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The network as ONNX."""
+def onnx_command(tiny: decamo.Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The network as ONNX by the command, and what that printed; its report lies beside it."""
     path = tmp_path_factory.mktemp("onnx") / "tiny.onnx"
-    tiny.export(path)
-    return path
+    words = ["export", str(tiny.path), "--network", tiny.score_options()["network"]]
+    with redirect_stdout(io.StringIO()) as printed:
+        assert main([*words, "--out", str(path), "--json", str(path.with_suffix(".json"))]) == 0
+    return path, printed.getvalue()
+
+
+@pytest.fixture(scope="session")
+def onnx_file(onnx_command: tuple[Path, str]) -> Path:
+    """The network as ONNX."""
+    return onnx_command[0]
 
 
 @pytest.fixture(scope="session")

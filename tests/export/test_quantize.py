@@ -1,7 +1,9 @@
 """8 bits: what is written, what its loss is, and when it is refused."""
 
+import io
 import itertools
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +22,37 @@ from decamo.export.quantize import MOST_LOSS, insist_on_use
 from decamo.metrics import score
 
 
+def words(tiny: decamo.Model, scenes: Path, out: Path) -> list[str]:
+    network = ["--network", tiny.score_options()["network"]]
+    return ["export", str(tiny.path), *network, "--out", str(out), "--dataset-path", str(scenes)]
+
+
 @pytest.fixture(scope="module")
-def eight_bits(
+def command(
     tiny: decamo.Model, scenes: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Int8]:
+) -> tuple[Path, str]:
+    """What the command wrote, and printed; its report lies beside it."""
     path = tmp_path_factory.mktemp("int8") / "tiny.onnx"
-    tiny.export(path, dataset_path=scenes, int8=True, int8_anyway=True)
-    held = open_graph(path)[1].int8
+    report = ["--json", str(path.with_suffix(".json"))]
+    with redirect_stdout(io.StringIO()) as printed:
+        assert main([*words(tiny, scenes, path), "--int8-anyway", *report]) == 0
+    return path, printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def eight_bits(command: tuple[Path, str]) -> tuple[Path, Int8]:
+    held = open_graph(command[0])[1].int8
     assert held is not None
-    return path, held
+    return command[0], held
+
+
+def test_the_command_says_what_the_file_holds(
+    command: tuple[Path, str], eight_bits: tuple[Path, Int8]
+) -> None:
+    path, held = eight_bits
+    assert f"{held.speed:.2f} times as fast here" in command[1]
+    told = json.loads(path.with_suffix(".json").read_text())["description"]["int8"]
+    assert told["speed"] == held.speed > 0
 
 
 def test_convolutions_are_of_8_bits(eight_bits: tuple[Path, Int8], onnx_file: Path) -> None:
@@ -81,19 +105,14 @@ def test_what_is_refused_leaves_no_file(
 ) -> None:
     monkeypatch.setattr(quantize, "_times", lambda passes: [1.0 for _ in passes])
     out = tmp_path / "tiny.onnx"
-    words = ["export", str(tiny.path), "--network", tiny.score_options()["network"]]
-    words += ["--out", str(out), "--dataset-path", str(scenes)]
-    assert main([*words, "--int8"]) == 2
+    assert main([*words(tiny, scenes, out), "--int8"]) == 2
     assert "takes 1/1.00 of the time" in capsys.readouterr().err
     assert not out.exists()
-    assert main([*words, "--int8-anyway", "--json", str(tmp_path / "a.json")]) == 0
-    assert "1.00 times as fast here" in capsys.readouterr().out
-    assert json.loads((tmp_path / "a.json").read_text())["description"]["int8"]["speed"] == 1.0
 
 
 def test_without_masks_nothing_can_be_measured(
     tiny: decamo.Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["export", str(tiny.path), "--network", tiny.score_options()["network"]]
-    assert main([*words, "--out", str(tmp_path / "a.onnx"), "--int8"]) == 2
+    no_data = words(tiny, tmp_path, tmp_path / "a.onnx")[:-2]
+    assert main([*no_data, "--int8"]) == 2
     assert "--dataset-path" in capsys.readouterr().err

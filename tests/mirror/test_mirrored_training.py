@@ -31,7 +31,7 @@ FLAGS = [
 OPTIONS: dict[str, Any] = {  # the same
     "backbone": "test_efficientnet", "num_experts": 2, "pretrained": False, "device": "cpu",
     "batch_size": 4, "stage2_batch_size": 4, "accumulation_steps": 1, "img_size": 32,
-    "num_workers": 0, "val_fraction": 0.2, "tracker": "none", "stage1_epochs": 1, "epochs": 4,
+    "num_workers": 0, "val_fraction": 0.2, "tracker": "none", "stage1_epochs": 1, "epochs": 3,
 }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def command(scenes: Path, folder: Path, address: str, epochs: int) -> list[str]:
 @pytest.fixture(scope="module")
 def unbroken(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("unbroken")
-    assert main(command(scenes, folder, "", 4)) == 0
+    assert main(command(scenes, folder, "", 3)) == 0
     return folder
 
 
@@ -75,7 +75,7 @@ def test_a_run_goes_on_from_its_mirror_alone(
         )  # fmt: skip
     shutil.rmtree(folder)
     capsys.readouterr()
-    assert main(command(scenes, folder, bucket.address(), 4)) == 0
+    assert main(command(scenes, folder, bucket.address(), 3)) == 0
     out = capsys.readouterr().out
     assert "fetched: " in out
     assert "continue: " in out
@@ -84,7 +84,7 @@ def test_a_run_goes_on_from_its_mirror_alone(
     epochs_told = [
         e["epoch"] for e in read_journal(folder / "journal.jsonl") if e["kind"] == "epoch"
     ]
-    assert epochs_told == [1, 2, 3, 4]
+    assert epochs_told == [1, 2, 3]
     for secret in KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"]:
         written = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
         assert secret.encode() not in written
@@ -100,14 +100,14 @@ def _complete_and_refused(
     scenes: Path, bucket: Bucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the same command says on a third machine, and other commands beside it."""
-    words = command(scenes, tmp_path / "third", bucket.address(), 4)
+    words = command(scenes, tmp_path / "third", bucket.address(), 3)
     assert main(words) == 0
     assert "complete: " in capsys.readouterr().out
     assert main([word for word in words if word not in ("--resume", "auto")]) == 2
     assert "farther on" not in (err := capsys.readouterr().err)
     assert "already holds a run" in err
     assert main(command(scenes, tmp_path / "other", "", 2)) == 0
-    assert main(command(scenes, tmp_path / "other", bucket.address(), 4)) == 2
+    assert main(command(scenes, tmp_path / "other", bucket.address(), 3)) == 2
     assert "holds another run" in capsys.readouterr().err
 
 
@@ -119,14 +119,14 @@ def test_a_damaged_newest_checkpoint_costs_an_epoch_and_no_bit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "run"
-    assert main(command(scenes, folder, bucket.address(), 4)) == 0
+    assert main(command(scenes, folder, bucket.address(), 3)) == 0
     newest = json.loads(bucket.read(f"run/mirror-{max(bucket.serials()):08d}.json"))
     for name in ("last.pth", "best_model.pth"):
         key = f"run/objects/{newest['files'][name]['sha256']}.pth"
         bucket.write(key, bucket.read(key)[:-100])
     shutil.rmtree(folder)
     capsys.readouterr()
-    assert main(command(scenes, folder, bucket.address(), 4)) == 0
+    assert main(command(scenes, folder, bucket.address(), 3)) == 0
     out = capsys.readouterr().out
     assert "last.pth cannot be used (truncated" in out
     assert differences(end_of(unbroken / "last.pth"), end_of(folder / "last.pth"), "last") == []

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from decamo.nn import Segmenter, build_segmenter, from_architecture
-from decamo.nn.backbone import STRIDES, create_backbone
+from decamo.nn.backbone import STRIDES, Backbone, create_backbone
 from decamo.nn.feature_maps import FeatureMaps, SimplePyramid, level_sources
 from decamo.nn.weights import fit_tables
 from decamo.settings import ModelSettings
@@ -85,9 +85,14 @@ def test_parameters_of_a_shared_map_are_cut_by_their_scalars() -> None:
 PLAIN = "test_vit"
 
 
-def test_a_plain_vit_has_a_group_for_each_quarter_of_its_blocks() -> None:
+@pytest.fixture(scope="module")
+def plain() -> Backbone:
+    return create_backbone(PLAIN, pretrained=False)
+
+
+def test_a_plain_vit_has_a_group_for_each_quarter_of_its_blocks(plain: Backbone) -> None:
     """Oracle: the blocks' numbers in the names; test_vit has six."""
-    levels = create_backbone(PLAIN, pretrained=False).levels
+    levels = plain.levels
     blocks = [{int(n.split(".")[3]) for n in names if ".blocks." in n} for names in levels]
     assert blocks == [{0, 1}, {2}, {3, 4}, {5}]
     assert any("patch_embed" in n for n in levels[0])
@@ -106,12 +111,11 @@ def test_what_makes_the_levels_of_a_plain_vit_learns_with_the_head() -> None:
 
 
 @pytest.mark.parametrize("side", [64, 96, 416])
-def test_a_plain_vit_takes_any_size(side: int) -> None:
-    backbone = create_backbone(PLAIN, pretrained=False)
+def test_a_plain_vit_takes_any_size(plain: Backbone, side: int) -> None:
     with torch.no_grad():
-        levels = backbone(torch.zeros(1, 3, side, 64))
+        levels = plain(torch.zeros(1, 3, side, 64))
     assert [tuple(f.shape[2:]) for f in levels] == [(side // s, 64 // s) for s in STRIDES]
-    assert "4, 8, 32 px are made" in backbone.note
+    assert "4, 8, 32 px are made" in plain.note
 
 
 def test_patches_of_14_px_see_the_nearest_multiple(monkeypatch: pytest.MonkeyPatch) -> None:

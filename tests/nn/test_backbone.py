@@ -161,7 +161,10 @@ def tiny_vit() -> Backbone:
 
 @pytest.mark.parametrize(
     "way",
-    ["dict", "by size", "list", "attribute", "new attribute", "tiny_vit_5m_224"],
+    [
+        *("dict", "by size", "list", "attribute", "new attribute"),
+        pytest.param("tiny_vit_5m_224", marks=pytest.mark.long),  # keeps a dict, as the first does
+    ],
 )
 def test_nothing_that_a_network_keeps_outlives_a_pass(way: str) -> None:
     """Oracle: the gradient of a copy that has never seen an image, and a fresh load."""
@@ -214,13 +217,20 @@ def test_what_no_weight_is_in_stays() -> None:
     assert torch.equal(net.index, torch.tensor([3, 2, 1, 0]))
 
 
+@pytest.fixture(scope="module")
+def particular() -> Backbone:
+    """One that does not take every size."""
+    return create_backbone("mvitv2_tiny", pretrained=False)
+
+
 @pytest.mark.parametrize(("size", "fits"), [(64, True), (224, True), (256, False), (384, False)])
-def test_a_size_that_a_network_does_not_take_is_told(size: int, fits: bool) -> None:
-    backbone = create_backbone("mvitv2_tiny", pretrained=False)
+def test_a_size_that_a_network_does_not_take_is_told(
+    particular: Backbone, size: int, fits: bool
+) -> None:
     if fits:
-        backbone.check_size(size)
+        particular.check_size(size)
         return
     with pytest.raises(ModelError, match=f"mvitv2_tiny does not take {size} px images") as told:
-        backbone.check_size(size)
+        particular.check_size(size)
     assert "\n" not in str(told.value)
     assert str(told.value).startswith("--img-size")

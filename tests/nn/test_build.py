@@ -96,6 +96,12 @@ def test_checkpointing_is_a_setting(make: Make) -> None:
     assert not make().gradient_checkpointing
 
 
+@pytest.fixture(scope="module")
+def particular() -> Segmenter:
+    """A network that does not take every size."""
+    return build_segmenter(ModelSettings("mvitv2_tiny", pretrained=False), sizes=[64], seed=0)
+
+
 @pytest.mark.parametrize(
     ("sizes", "scales", "named"),
     [
@@ -107,14 +113,13 @@ def test_checkpointing_is_a_setting(make: Make) -> None:
     ],
 )
 def test_every_size_at_every_scale_is_looked_at(
-    sizes: list[int], scales: list[float], named: str
+    particular: Segmenter, sizes: list[int], scales: list[float], named: str
 ) -> None:
-    network = build_segmenter(ModelSettings("mvitv2_tiny", pretrained=False), sizes=[64], seed=0)
     if not named:
-        check_sizes(network, sizes, scales)
+        check_sizes(particular, sizes, scales)
         return
     with pytest.raises(ModelError, match=named):
-        check_sizes(network, sizes, scales)
+        check_sizes(particular, sizes, scales)
 
 
 def test_what_trains_at_a_size_that_the_backbone_does_not_take_is_refused() -> None:

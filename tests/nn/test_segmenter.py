@@ -205,7 +205,9 @@ def test_normalize_gives_the_backbone_s_units(make: Make) -> None:
         segmenter.normalize(torch.zeros(1, 3, 1, 1))
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", ["test_efficientnet", *(pytest.param(n, marks=pytest.mark.long) for n in SMALL)]
+)
 def test_it_learns_a_blob(make: Make, name: str) -> None:
     segmenter = make(name)
     centres = torch.tensor([[20, 20, 10], [40, 30, 14], [30, 44, 8], [12, 50, 9]])

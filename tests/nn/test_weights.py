@@ -59,8 +59,14 @@ FORMS: dict[str, Callable[[dict[str, Tensor]], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", [EDGENEXT, MOBILENET])
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        *((EDGENEXT, form) for form in FORMS),
+        (MOBILENET, "old"),  # it counts batches
+        *(pytest.param(MOBILENET, f, marks=pytest.mark.long) for f in FORMS if f != "old"),
+    ],
+)
 def test_the_forms_in_which_weights_are_shared(name: str, form: str, tmp_path: Path) -> None:
     state = full_model(name)
     torch.save(FORMS[form](state), tmp_path / "weights.pth")
