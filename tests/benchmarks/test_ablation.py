@@ -23,7 +23,7 @@ def flags(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [
         *("--dataset-path", str(scenes), "--work", str(work / "work")),
         *("--json", str(work / "report.json"), "--backbone", "test_efficientnet"),
-        *("--epochs", "1", "--img-size", "128", "--rounds", "1", "--seeds", "2"),
+        *("--epochs", "1", "--img-size", "96", "--rounds", "1", "--seeds", "2"),
         *("--num-workers", "0", "--device", "cpu", "--rows", *ASKED),
     ]
 
@@ -53,7 +53,7 @@ def test_each_row_is_trained_with_each_seed_and_compared_with_the_base(
 def test_what_changes_is_what_the_row_says(done: dict[str, Any]) -> None:
     told = {name: row["runs"][0]["told"] for name, row in done.items()}
     assert told["1 expert"]["model"]["num_experts"] == 1
-    assert told["image of 3/4"]["schedule"]["img_size"] == 96
+    assert told["image of 3/4"]["schedule"]["img_size"] == 64
     assert told["best expected IoU"]["decision"] == "iou"
     assert told["best expected IoU"]["network"] == told["base"]["network"]
     assert done["1 expert"]["cost"]["flops"] < done["base"]["cost"]["flops"]

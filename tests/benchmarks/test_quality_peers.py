@@ -37,7 +37,10 @@ def weights(tmp_path: Path) -> Path:
     return tmp_path / "weights.pth"
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in ("FPN", "Segformer") else pytest.mark.long) for n in PEERS],
+)
 def test_every_tensor_of_the_encoder_is_the_files(name: str, weights: Path) -> None:
     peer, held = build(name, weights=weights), torch.load(weights, weights_only=True)
     own = peer.backbone.state_dict()

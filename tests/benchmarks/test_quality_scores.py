@@ -30,7 +30,7 @@ def test_scores_are_what_decamo_evaluate_says(
     ground_of: MakeGround, scenes: Path, tmp_path: Path
 ) -> None:
     ground = ground_of("run")
-    trained = train_entry(ground, entry_of("decamo-own"), 0, 2)
+    trained = train_entry(ground, entry_of("decamo-own"), 0, 1)
     assert trained is not None
     sets = sets_under([scenes])
     with Measurer(1, Rules()) as measurer:

@@ -102,7 +102,9 @@ def test_in_the_middle_of_an_epoch_is_no_epoch_s_begin(
     assert here == [41 + half / (plan.epoch_start(42) - begin)]
 
 
-@pytest.mark.parametrize("epoch", [3, 50, 84, 117])
+@pytest.mark.parametrize(
+    "epoch", [3, 117, *(pytest.param(n, marks=pytest.mark.long) for n in (50, 84))]
+)
 def test_names_never_lie_on_each_other_nor_outside(
     tmp_path: Path, figures: list[Figure], epoch: int
 ) -> None:

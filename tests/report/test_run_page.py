@@ -194,7 +194,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @needs_browser
-@pytest.mark.parametrize("width", [360, 1100])
+@pytest.mark.parametrize("width", [360, pytest.param(1100, marks=pytest.mark.long)])
 def test_a_browser_shows_nothing_outside_of_the_window(
     written: Path, tmp_path: Path, width: int
 ) -> None:
@@ -215,7 +215,7 @@ def test_the_measure_finds_what_sticks_out(tmp_path: Path) -> None:
 
 
 @needs_browser
-@pytest.mark.parametrize("width", [500, 1100])
+@pytest.mark.parametrize("width", [500, pytest.param(1100, marks=pytest.mark.long)])
 def test_a_browser_draws_it(written: Path, tmp_path: Path, width: int) -> None:
     shot = tmp_path / "shot.png"
     browse(written, f"--window-size={width},1600", f"--screenshot={shot}")

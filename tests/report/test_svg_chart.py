@@ -62,7 +62,7 @@ def line_of(svg: ET.Element, name: str = "line s1") -> list[tuple[float, float]]
     return list(path_places(path.attrib["d"]))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     st.lists(st.lists(VALUES, max_size=12), max_size=3),
     st.lists(st.tuples(st.integers(1, 12), WORDS), max_size=5),
