@@ -1,11 +1,13 @@
 """Shared by all tests: offline, one thread, and a small data set of procedural scenes."""
 
 import gc
+import importlib
 import multiprocessing
 import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -27,6 +29,23 @@ def pytest_sessionstart() -> None:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """Of many processes each imports other files first, and finds the rest compiled by others.
+
+    Pytest compiles the asserts of every file on a fresh clone: seconds, in each process.
+    """
+    given = getattr(session.config, "workerinput", None)
+    if given is None or session.config.args != session.config.getini("testpaths"):
+        return
+    files = sorted(_HERE.rglob("test_*.py"))
+    number, of = int(given["workerid"].removeprefix("gw")), given["workercount"]
+    mine = files[len(files) * number // of : len(files) * (number + 1) // of]
+    for path in mine if number else ():  # the first process begins there in any case
+        name = ".".join(path.relative_to(_HERE.parent).with_suffix("").parts)
+        with suppress(Exception, pytest.skip.Exception):  # told when its turn comes
+            importlib.import_module(name)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests on a cluster come first: one process has them all, and they mostly wait."""
     items.sort(key=lambda item: not _on_a_cluster(item))
@@ -36,12 +55,21 @@ def _on_a_cluster(item: pytest.Item | None) -> bool:
     return isinstance(item, pytest.Function) and "three_nodes" in item.fixturenames
 
 
+_HERE = Path(__file__).parent
 _MANY = 50  # modules; a library has hundreds
 _frozen_at = [0]  # modules that were loaded then
 
 
-def pytest_collection_finish() -> None:
-    """8,000 tests and all libraries stay: nobody's `gc.collect()` goes through them again."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """8,000 tests and all libraries stay: nobody's `gc.collect()` goes through them again.
+
+    Where no long test is asked for, half as many examples are drawn as Hypothesis has by itself.
+    """
+    if "hypothesis" in sys.modules and session.config.option.markexpr == "not long":
+        from hypothesis import settings
+
+        settings.register_profile("fast", max_examples=50)
+        settings.load_profile("fast")
     _freeze()
     gc.enable()
 
