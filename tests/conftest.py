@@ -70,12 +70,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
         settings.register_profile("fast", max_examples=50)
         settings.load_profile("fast")
-    _freeze()
+    _freeze()  # what little is garbage stays: to find it takes most of a second in each process
     gc.enable()
 
 
 def _freeze() -> None:
-    gc.collect()
     gc.freeze()
     _frozen_at[0] = len(sys.modules)
 
@@ -166,6 +165,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     yield
     another = nextitem is None or nextitem.path != item.path  # what a file's tests share has gone
     if another and len(sys.modules) > _frozen_at[0] + _MANY:
+        gc.collect()
         _freeze()
     if _on_a_cluster(item) and not _on_a_cluster(nextitem):
         from tests.ray_cluster import NODES
