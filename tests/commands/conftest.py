@@ -12,10 +12,11 @@ from decamo.storage.sealed import load_sealed, save_sealed
 
 Stuck = Callable[[Path], Path]
 
-# What the person had: a constant rate since epoch 31.
+# What the person had: a constant rate since epoch 31. An epoch has few steps here, and a level few
+# experts: no command looks at more.
 STUCK_FLAGS = [
-    "--backbone", "test_efficientnet", "--num-experts", "7", "--no-pretrained", "--device", "cpu",
-    "--batch-size", "2", "--stage2-batch-size", "1", "--accumulation-steps", "1",
+    "--backbone", "test_efficientnet", "--num-experts", "3", "--no-pretrained", "--device", "cpu",
+    "--batch-size", "4", "--stage2-batch-size", "3", "--accumulation-steps", "1",
     "--img-size", "32", "--num-workers", "0", "--val-fraction", "0.2",
     "--scheduler", "none", "--stage2-lr", "0.00005",
 ]  # fmt: skip
