@@ -1,7 +1,8 @@
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from statistics import fmean
@@ -17,6 +18,7 @@ from decamo.errors import StorageError
 from decamo.history import (
     Baseline,
     EpochDone,
+    Event,
     GroupsOpened,
     Interrupted,
     Saved,
@@ -32,9 +34,23 @@ from decamo.training.trainer import Trainer
 from tests.training.conftest import Make, assert_equal, build, ended, everything, ours
 
 
-def test_a_run_tells_its_story_in_order(make: Make) -> None:
-    trainer = make("run")
-    events = list(trainer.run())
+@pytest.fixture(scope="module")
+def story(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, list[Event]]:
+    """The run of 14 steps, never stopped, and what it told."""
+    trainer = build(scenes, tmp_path_factory.mktemp("whole"), "whole")
+    return trainer, list(trainer.run())
+
+
+@pytest.fixture(scope="module")
+def whole(story: tuple[Trainer, list[Event]]) -> dict[str, Any]:
+    """All that this run is, before another draws from the generator of the process."""
+    return everything(story[0])
+
+
+def test_a_run_tells_its_story_in_order(
+    story: tuple[Trainer, list[Event]], whole: dict[str, Any]
+) -> None:
+    trainer, events = story
     # 11 images: stage 1 has 6 micro-batches in 2 steps, stage 2 has 11 in 4
     assert [type(e).__name__ for e in events if isinstance(e, StageStarted | Interrupted)] == [
         "StageStarted",
@@ -58,18 +74,11 @@ def test_a_run_tells_its_story_in_order(make: Make) -> None:
     assert {e.path.name for e in events if isinstance(e, Saved)} == {"best_model.pth", "last.pth"}
 
 
-@pytest.fixture(scope="module")
-def whole(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The run of 14 steps, never stopped."""
-    trainer = build(scenes, tmp_path_factory.mktemp("whole"), "whole")
-    list(trainer.run())
-    return everything(trainer)
-
-
 # Steps: 0-1 in stage 1, 2-13 in stage 2, whose levels open at 2, 6 and 10.
 @pytest.mark.parametrize(
     "stops",
-    [[2, 4], [7, 1, 1], *(pytest.param([n], marks=pytest.mark.long) for n in (1, 3, 6, 11))],
+    [[2, 4, 1], *(pytest.param(n, marks=pytest.mark.long)
+                  for n in ([7, 1, 1], [1], [3], [6], [11]))],
 )
 def test_stopped_anywhere_and_continued_the_run_ends_bit_equal(
     make: Make, whole: dict[str, Any], stops: list[int]
@@ -94,38 +103,50 @@ def with_dropout(trainer: Trainer) -> Trainer:
     return trainer
 
 
-STAGES_OF_40_STEPS = {"epochs": 8, "stage1_epochs": 2, "stage3_epochs": 2, "stage3_img_size": 64,
-                      "stage2_batch_size": 1, "batch_size": 1}  # fmt: skip
-FORTY: dict[str, Any] = {"schedule": STAGES_OF_40_STEPS, "optimise": {"multi_scale": [1.0, 2.0]}}
+def three_stages(epochs: int, stage1: int, stage3: int) -> dict[str, Any]:
+    """Settings of a run of four steps an epoch, at one scale or twice that."""
+    schedule = {"epochs": epochs, "stage1_epochs": stage1, "stage3_epochs": stage3,
+                "stage3_img_size": 64, "stage2_batch_size": 1, "batch_size": 1}  # fmt: skip
+    return {"schedule": schedule, "optimise": {"multi_scale": [1.0, 2.0]}}
 
 
-@pytest.mark.parametrize("stop", [7, *(pytest.param(n, marks=pytest.mark.long)
-                                      for n in range(1, 40) if n != 7)])  # fmt: skip
-def test_each_of_40_steps_of_three_stages_is_a_good_place_to_stop(
-    make: Make, stop: int, forty: dict[str, Any]
+THREE_STAGES = {16: three_stages(3, 1, 1), 40: three_stages(8, 2, 2)}  # by their steps
+Whole = Callable[[int], dict[str, Any]]
+
+
+@pytest.mark.parametrize(
+    ("steps", "stop"), [(16, 7), *(pytest.param(40, n, marks=pytest.mark.long)
+                                   for n in range(1, 40))]
+)  # fmt: skip
+def test_each_step_of_three_stages_is_a_good_place_to_stop(
+    make: Make, steps: int, stop: int, never_stopped: Whole
 ) -> None:
-    part = with_dropout(make("parts", stop_after=stop, **FORTY))
+    how = THREE_STAGES[steps]
+    part = with_dropout(make("parts", stop_after=stop, **how))
     assert isinstance(list(part.run())[-1], Interrupted)
     assert part.state.position.step == stop
     torch.manual_seed(999)
     helped = {"num_workers": stop % 3}
-    rest = with_dropout(make("parts", resume_from=part.folder.last, data=helped, **FORTY))
+    rest = with_dropout(make("parts", resume_from=part.folder.last, data=helped, **how))
     list(rest.run())
-    assert rest.state.position.step == 40
-    assert_equal(everything(rest), forty)
+    assert rest.state.position.step == steps
+    assert_equal(everything(rest), never_stopped(steps))
 
 
 @dataclass
 class Watched(Stepper):
-    """Notes the scale of every step."""
+    """Notes the scale of every step, and may leave it at that."""
 
     scales: list[float] = field(default_factory=list)
+    learns: bool = True
 
     def step(
         self, batches: Sequence[Batch], images: int, pieces: int = 1, scale: float = 1.0
     ) -> StepOutcome:
         """As the stepper's."""
         self.scales.append(scale)
+        if not self.learns:
+            return StepOutcome({}, 0.0, skipped=False)
         return super().step(batches, images, pieces, scale)
 
 
@@ -135,7 +156,7 @@ def test_a_step_s_scale_is_drawn_from_seed_and_number(make: Make) -> None:
             name, schedule={"epochs": 2}, optimise={"multi_scale": asked}, run={"seed": seed}
         )
         seen: list[float] = []
-        trainer.stepper = Watched(**vars(trainer.stepper), scales=seen)
+        trainer.stepper = Watched(**vars(trainer.stepper), scales=seen, learns=False)
         list(trainer.run())
         return seen
 
@@ -147,14 +168,20 @@ def test_a_step_s_scale_is_drawn_from_seed_and_number(make: Make) -> None:
 
 
 @pytest.fixture(scope="module")
-def forty(tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> dict[str, Any]:
-    """The run of 40 steps, never stopped."""
-    trainer = with_dropout(build(scenes, tmp_path_factory.mktemp("forty"), "whole", **FORTY))
-    list(trainer.run())
-    return everything(trainer)
+def never_stopped(tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> Whole:
+    """The run of three stages and so many steps, never stopped."""
+
+    @cache
+    def run(steps: int) -> dict[str, Any]:
+        place = tmp_path_factory.mktemp("stages")
+        trainer = with_dropout(build(scenes, place, "whole", **THREE_STAGES[steps]))
+        list(trainer.run())
+        return everything(trainer)
+
+    return run
 
 
-@pytest.mark.parametrize("asked", [1, 2, 5])
+@pytest.mark.parametrize("asked", [1, pytest.param(2, marks=pytest.mark.long), 5])
 def test_a_stop_in_validation_leaves_the_epoch_open_and_loses_nothing(
     make: Make, two_epochs: Trainer, asked: int
 ) -> None:
@@ -186,14 +213,13 @@ def test_the_last_epoch_may_be_stopped_between_training_and_validation(make: Mak
     assert_equal(everything(rest), everything(whole))
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long), 4])
-def test_the_number_of_workers_changes_nothing(make: Make, workers: int) -> None:
-    short = {"epochs": 2, "progressive_unfreeze": False}
-    alone = make("alone", schedule=short)
-    list(alone.run())
-    helped = make("helped", schedule=short, data={"num_workers": workers})
+@pytest.mark.parametrize("workers", [*(pytest.param(n, marks=pytest.mark.long) for n in (1, 2)), 4])
+def test_the_number_of_workers_changes_nothing(
+    make: Make, two_epochs: Trainer, workers: int
+) -> None:
+    helped = make("helped", schedule={"epochs": 2}, data={"num_workers": workers})
     list(helped.run())
-    assert_equal(everything(alone), everything(helped))
+    assert_equal(ended(helped), ended(two_epochs))
 
 
 def test_a_frozen_backbone_stays_what_it_was(make: Make) -> None:
@@ -207,17 +233,18 @@ def test_a_frozen_backbone_stays_what_it_was(make: Make) -> None:
     assert not [k for k in moved if k.startswith("backbone.")]
 
 
-def test_a_branch_takes_weights_and_moments_and_a_new_schedule(make: Make) -> None:
-    first = make("run", schedule={"epochs": 3})
-    list(first.run())
-    new = {"epochs": 5, "stage2_lr": 0.004, "scheduler": "onecycle", "img_size": 64}
+def test_a_branch_takes_weights_and_moments_and_a_new_schedule(
+    make: Make, two_epochs: Trainer
+) -> None:
+    first = two_epochs
+    new = {"epochs": 4, "stage2_lr": 0.004, "scheduler": "onecycle", "img_size": 64}
     branch = make("run", resume_from=first.folder.last, schedule=new)
     assert branch.state.lineage.last.kind == "branch"
     assert_equal(branch.state.model.state_dict(), first.state.model.state_dict())
     assert_equal(everything(branch)["optimiser"], everything(first)["optimiser"])
     records = [e.record for e in branch.run() if isinstance(e, EpochDone)]
-    assert [(r.epoch, r.img_size) for r in records] == [(4, 64), (5, 64)]
-    assert [r.epoch for r in branch.state.history] == [1, 2, 3, 4, 5]
+    assert [(r.epoch, r.img_size) for r in records] == [(3, 64), (4, 64)]
+    assert [r.epoch for r in branch.state.history] == [1, 2, 3, 4]
 
 
 def test_moments_are_forgotten_on_request(make: Make, two_epochs: Trainer) -> None:
@@ -257,12 +284,12 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
 
 
 def test_stage_3_polishes_at_its_own_size_and_rate(make: Make) -> None:
-    third = {"epochs": 2, "stage3_epochs": 2, "stage3_img_size": 64, "stage3_lr": 0.00002}
+    third = {"epochs": 2, "stage3_epochs": 1, "stage3_img_size": 64, "stage3_lr": 0.00002}
     trainer = make("run", schedule=third)
     records = [e.record for e in trainer.run() if isinstance(e, EpochDone)]
-    assert [(r.stage, r.img_size) for r in records] == [(1, 32), (2, 32), (3, 64), (3, 64)]
-    assert records[2].lr["head"] == records[3].lr["head"] == 0.00002
-    assert records[3].lr["backbone.0"] == pytest.approx(0.000002)
+    assert [(r.stage, r.img_size) for r in records] == [(1, 32), (2, 32), (3, 64)]
+    assert records[2].lr["head"] == 0.00002
+    assert records[2].lr["backbone.0"] == pytest.approx(0.000002)
 
 
 def test_half_precision_trains_and_keeps_float32_weights(make: Make, two_epochs: Trainer) -> None:
@@ -301,9 +328,10 @@ def stalled(trainer: Trainer, folder: Path, where: str) -> Path:
     ],
 )
 def test_data_that_does_not_come_ends_a_run_that_loses_nothing(
-    make: Make, tmp_path: Path, where: str, asked: bool, workers: int, forty: dict[str, Any]
+    make: Make, tmp_path: Path, where: str, asked: bool, workers: int, never_stopped: Whole
 ) -> None:
-    how: dict[str, Any] = FORTY | {"data": {"num_workers": workers, "data_timeout": "1s"}}
+    stages = THREE_STAGES[16]
+    how: dict[str, Any] = stages | {"data": {"num_workers": workers, "data_timeout": "1s"}}
     first = with_dropout(make("parts", stop_after=4, **how))
     list(first.run())
     part = with_dropout(make("parts", resume_from=first.folder.last, **how))
@@ -316,7 +344,7 @@ def test_data_that_does_not_come_ends_a_run_that_loses_nothing(
     assert last.why == ("on SIGTERM" if asked else str(part.stalled))
     with os.fdopen(os.open(fifo, os.O_RDWR | os.O_NONBLOCK), "wb"):
         time.sleep(0.05)  # a thread that waits for it is let go
-    rest = with_dropout(make("parts", resume_from=part.folder.last, **FORTY))
+    rest = with_dropout(make("parts", resume_from=part.folder.last, **stages))
     list(rest.run())
-    assert rest.state.position.step == 40
-    assert_equal(everything(rest), forty)
+    assert rest.state.position.step == 16
+    assert_equal(everything(rest), never_stopped(16))
