@@ -65,8 +65,11 @@ def whole(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
     return trainer
 
 
-@pytest.mark.parametrize(("images", "pieces"), [(2, 2), (1, 4)])
-@pytest.mark.parametrize("in_backward", [False, True])
+@pytest.mark.parametrize(
+    ("images", "pieces", "in_backward"),
+    [(2, 2, True), (1, 4, False),
+     *(pytest.param(*one, marks=pytest.mark.long) for one in ((2, 2, False), (1, 4, True)))],
+)  # fmt: skip
 def test_a_micro_batch_that_does_not_fit_goes_in_pieces_and_the_result_is_the_same(
     make: Make, whole: Trainer, images: int, pieces: int, in_backward: bool
 ) -> None:

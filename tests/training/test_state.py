@@ -107,14 +107,14 @@ def test_what_is_checked_on_reading_is_what_is_written(
 
 
 def test_what_learned_and_comes_without_moments_is_named(make: Make, tmp_path: Path) -> None:
-    first = make("run", schedule={"epochs": 3, "progressive_unfreeze": False})
+    first = make("run", schedule={"epochs": 2, "progressive_unfreeze": False})
     list(first.run())
     plain = load_sealed(first.folder.last)
     lost = [n for n in plain["optimiser"] if n.startswith(("head.", "backbone."))][:3]
     for name in lost:
         del plain["optimiser"][name]
     save_sealed(tmp_path / "x.pth", plain)
-    more = {"epochs": 5, "progressive_unfreeze": False}
+    more = {"epochs": 3, "progressive_unfreeze": False}
     later = make("other", resume_from=tmp_path / "x.pth", schedule=more)
     assert sorted(later.state.without_moments) == sorted(lost)
     whole = make("third", resume_from=first.folder.last, schedule=more)

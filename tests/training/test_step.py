@@ -1,6 +1,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 
 import pytest
 import torch
@@ -127,9 +128,14 @@ def waits(sizes: Sequence[int], experts: int, float16: bool = False) -> Counter[
     return waits.found
 
 
-@pytest.mark.parametrize("experts", [2, 8])
-@pytest.mark.parametrize("float16", [False, True])
-@pytest.mark.parametrize("sizes", [(1,), (3,), (1, 1, 1)])
+FEW = [((1,), 2, False), ((3,), 2, True), ((1, 1, 1), 8, True)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "experts", "float16"),
+    [*FEW, *(pytest.param(*one, marks=pytest.mark.long)
+             for one in product(((1,), (3,), (1, 1, 1)), (2, 8), (False, True)) if one not in FEW)],
+)  # fmt: skip
 def test_a_step_waits_for_the_device_once_however_large(
     sizes: tuple[int, ...], experts: int, float16: bool
 ) -> None:
