@@ -18,7 +18,8 @@ def run_folder(scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(lr_schedules, "_REGISTERED", {})
     decamo.register_lr_schedule("linear", lambda done: 1 - done)
     decamo.train(
-        recipe="demo", dataset_path=[scenes], epochs=2, warmup_epochs=0, skip_stage1=True,
+        recipe="demo", backbone="test_efficientnet", num_experts=2, img_size=32,
+        dataset_path=[scenes], epochs=2, warmup_epochs=0, skip_stage1=True,
         scheduler="linear", num_workers=0, device="cpu", checkpoint_dir=tmp_path / "run",
     )  # fmt: skip
     monkeypatch.setattr(lr_schedules, "_REGISTERED", {})

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -225,7 +226,36 @@ def test_one_unreadable_image_in_a_hundred_is_left_out_and_two_stop_the_run(
     assert images[4].name in capsys.readouterr().err
 
 
-def test_a_signal_saves_and_the_run_goes_on_where_it_stopped(scenes: Path, tmp_path: Path) -> None:
+def test_a_signal_from_without_saves(
+    scenes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It comes at any moment after an epoch; none of the run's own code has raised it."""
+    on_event, an_epoch_is_over = Console.on_event, threading.Event()
+
+    def on_event_and_tell(console: Console, event: Event) -> None:
+        on_event(console, event)
+        if isinstance(event, EpochDone):
+            an_epoch_is_over.set()
+
+    def somebody() -> None:
+        if an_epoch_is_over.wait(60):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Console, "on_event", on_event_and_tell)
+    beside = threading.Thread(target=somebody)
+    beside.start()
+    words = ["train", "--dataset-path", str(scenes), "--checkpoint-dir", str(tmp_path)]
+    assert main([*words, *STUCK_FLAGS, "--epochs", "400", "--stage1-epochs", "1"]) == 143
+    beside.join()
+    assert "on SIGTERM; saved" in capsys.readouterr().out
+    assert load_sealed(tmp_path / "last.pth")["position"]["step"] > 0
+
+
+@pytest.mark.long
+def test_a_signal_to_a_process_saves(scenes: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "decamo.cli", "train", "--dataset-path", str(scenes),
              "--checkpoint-dir", str(tmp_path), *STUCK_FLAGS, "--epochs", "400",
              "--stage1-epochs", "1"]  # fmt: skip
@@ -265,12 +295,12 @@ class TestTheSameCommandInEverySession:
 
     @pytest.fixture
     def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Sessions whose budget is spent when it was asked for the fifth time."""
+        """Sessions whose budget is spent when it was asked for the fourth time."""
         asked: dict[int, int] = {}
 
         def spent(budget: Budget) -> str:
             asked[id(budget)] = asked.get(id(budget), 0) + 1
-            return f"the budget of {budget.words} is spent" if asked[id(budget)] >= 5 else ""
+            return f"the budget of {budget.words} is spent" if asked[id(budget)] >= 4 else ""
 
         monkeypatch.setattr(Budget, "spent", spent)
 

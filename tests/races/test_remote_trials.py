@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,24 @@ MANY = (
     ),
 )
 Hear = Callable[[str, Event], None]
+
+
+@dataclass(frozen=True)
+class Here:
+    """What a race that ran here, undisturbed, has ended with."""
+
+    results: dict[str, Result]
+    text: str
+
+
+@pytest.fixture(scope="module")
+def here(scenes: Path, stalled: Path, tmp_path_factory: pytest.TempPathFactory) -> Here:
+    """Of the control and its twin."""
+    root = tmp_path_factory.mktemp("here") / "here"
+    one, why = raced(scenes, stalled, root, BRANCHES[:2])
+    assert why == ""
+    results = untimed(one.results(), root)
+    return Here(results, outcome_text(race_outcome(one)))
 
 
 def untimed(results: dict[str, Result], root: Path) -> dict[str, Result]:
@@ -93,11 +111,9 @@ def raced(
 
 
 def test_a_race_whose_worker_is_killed_has_the_table_of_one_that_ran_here(
-    scenes: Path, stalled: Path, tmp_path: Path, three_nodes: Nodes
+    scenes: Path, stalled: Path, tmp_path: Path, three_nodes: Nodes, here: Here
 ) -> None:
     branches = BRANCHES[:2]
-    here, why = raced(scenes, stalled, tmp_path / "here", branches)
-    assert why == ""
     there, told = tmp_path / "there", Counter[tuple[str, int]]()
 
     def hear(name: str, event: Event) -> None:
@@ -108,9 +124,8 @@ def test_a_race_whose_worker_is_killed_has_the_table_of_one_that_ran_here(
         killed = beside.submit(kill_after_an_epoch, there, CONTROL)
         race_there, why = raced(scenes, stalled, there, branches, nodes=three_nodes, hear=hear)
         assert (why, killed.result()) == ("", True)
-    expected = untimed(here.results(), tmp_path / "here")
-    assert untimed(race_there.results(), there) == expected
-    assert outcome_text(race_outcome(race_there)) == outcome_text(race_outcome(here))
+    assert untimed(race_there.results(), there) == here.results
+    assert outcome_text(race_outcome(race_there)) == here.text
     trained = epochs_trained(there, TWIN)
     assert trained == {3: 1, 4: 1, 5: 1}
     assert epochs_trained(there, CONTROL).keys() == trained.keys()
@@ -118,11 +133,10 @@ def test_a_race_whose_worker_is_killed_has_the_table_of_one_that_ran_here(
 
 
 def test_stopped_there_it_goes_on_here(
-    scenes: Path, stalled: Path, tmp_path: Path, three_nodes: Nodes
+    scenes: Path, stalled: Path, tmp_path: Path, three_nodes: Nodes, here: Here
 ) -> None:
     """All trials under way save first: no epoch is trained twice."""
     branches = BRANCHES[:2]
-    here, _ = raced(scenes, stalled, tmp_path / "here", branches)
     there, heard = tmp_path / "there", list[Event]()
     _, why = raced(
         scenes, stalled, there, branches, nodes=three_nodes,
@@ -138,8 +152,7 @@ def test_stopped_there_it_goes_on_here(
     assert why == ""
     for name in (CONTROL, TWIN):
         assert epochs_trained(there, name) == {3: 1, 4: 1, 5: 1}
-    expected = untimed(here.results(), tmp_path / "here")
-    assert untimed(onward.results(), there) == expected
+    assert untimed(onward.results(), there) == here.results
 
 
 @pytest.mark.long

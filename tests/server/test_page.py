@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from decamo.server import Limits, create_app
 from tests.report.browser import CHROMIUM, needs_browser
@@ -43,15 +43,22 @@ def asked() -> list[str]:
     return []
 
 
-@pytest.fixture
-def page(address: str, asked: list[str]) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 800}, accept_downloads=True)
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(address)
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, asked: list[str]) -> Iterator[Page]:
+    """In a context of its own: nothing is kept from another."""
+    page = browser.new_page(viewport={"width": 1200, "height": 800}, accept_downloads=True)
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    yield page
+    page.close()
 
 
 def photograph(folder: Path) -> Path:
