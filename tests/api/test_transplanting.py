@@ -1,6 +1,7 @@
 """A foreign network's backbone in our own network: as a new run, and as a branch of a race."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def build():
 """
 TINY: dict[str, Any] = {
     "device": "cpu", "num_workers": 0, "val_fraction": 0.3, "img_size": 64, "batch_size": 4,
-    "accumulation_steps": 1, "epochs": 3,
+    "accumulation_steps": 1, "epochs": 3, "num_experts": 2,
 }  # fmt: skip
 
 
@@ -55,8 +56,13 @@ def theirs(tmp_path: Path) -> Path:
     return tmp_path / "their_best.pth"
 
 
-@pytest.mark.parametrize("name", ["test_efficientnet", "resnet18", "pvt_v2_b0", "mobilenetv2_035"])
-@pytest.mark.parametrize("before", ["", "module.resnet."])
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("test_efficientnet", "module.resnet."), ("resnet18", ""),
+     *(pytest.param(*one, marks=pytest.mark.long)
+       for one in (("test_efficientnet", ""), ("resnet18", "module.resnet."),
+                   *product(("pvt_v2_b0", "mobilenetv2_035"), ("", "module.resnet."))))],
+)  # fmt: skip
 def test_a_backbone_is_known_by_its_names_and_shapes(name: str, before: str) -> None:
     whole = timm.create_model(name).state_dict()
     weights = {f"{before}{key}": value for key, value in whole.items()}

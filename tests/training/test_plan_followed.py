@@ -77,7 +77,7 @@ FLAGS: dict[str, st.SearchStrategy[Any]] = {
     "stage2_batch_size": st.sampled_from([None, 1, 2]),
     "accumulation_steps": st.integers(1, 3),
 }
-FAST = 100  # lives, the same in every `make test`: what it finds must not depend on chance
+FAST = 40  # lives, the same in every `make test`: what it finds must not depend on chance
 LONGER = {"epochs": st.integers(6, 16)}
 CHANGES = st.one_of(
     st.just({}),
