@@ -1,9 +1,7 @@
 """Runs of two processes under torchrun, of which one is killed: the end is that of one in peace."""
 
 import json
-import logging
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,13 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from decamo.cli import main
 from decamo.storage.sealed import load_sealed
 from scripts.soak import differences, end_all, end_of
-from tests.training.dying import PLACES, die_once
-from tests.two_processes import fork_two, in_one_process, in_two_processes
+from tests.training.dying import PLACES
+from tests.two_processes import free_port, in_two_processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="torchrun with gloo, on Linux")
 DYING = Path(__file__).parent / "dying.py"
@@ -27,11 +24,11 @@ DYING = Path(__file__).parent / "dying.py"
 def _command(scenes: Path, folder: Path, *words: str, restarts: int = 1) -> list[str]:
     return [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
-        *(f"--max-restarts={restarts}", str(DYING), *words, *_train(scenes, folder)),
+        *(f"--max-restarts={restarts}", str(DYING), *words, *train_words(scenes, folder)),
     ]
 
 
-def _train(scenes: Path, folder: Path) -> list[str]:
+def train_words(scenes: Path, folder: Path) -> list[str]:
     return [
         *(
             "train",
@@ -65,24 +62,18 @@ def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
 def peace(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of two processes that nobody watches over."""
     folder = tmp_path_factory.mktemp("peace") / "run"
-    in_two_processes(_in_peace, _free_port(), _train(scenes, folder))
+    in_two_processes(in_peace, free_port(), train_words(scenes, folder))
     return folder
 
 
-def _in_peace(rank: int, port: int, words: list[str]) -> None:
+def in_peace(rank: int, port: int, words: list[str]) -> None:
     torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
                    "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # fmt: skip
     assert main(words) == 0
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def _assert_same_end(a: Path, b: Path) -> None:
+def assert_same_end(a: Path, b: Path) -> None:
     for name in ("last.pth", "best_model.pth"):
         assert differences(end_of(a / name), end_of(b / name)) == []
 
@@ -90,42 +81,6 @@ def _assert_same_end(a: Path, b: Path) -> None:
 def _journal(folder: Path, word: str) -> list[dict[str, Any]]:
     lines = (folder / "journal.jsonl").read_text().splitlines()
     return [line for line in map(json.loads, lines) if line.get("kind") == word]
-
-
-def test_a_killed_process_costs_nothing(
-    scenes: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """It is killed in a step; the other one says so in a line, and both go on by themselves.
-
-    torchrun's agent forks its processes here, and all of the test imports what they need once.
-    """
-    peace, run = tmp_path / "peace", tmp_path / "run"
-    in_one_process(_peace_and_a_kill, _free_port(), _train(scenes, peace), _train(scenes, run))
-    out, err = capfd.readouterr()
-    assert "goes on from its newest checkpoint by itself" in out
-    said = [line for line in err.splitlines() if line.startswith("decamo: torchrun: ")]
-    assert len(said) == 1
-    assert "process 1 (" in said[0]
-    assert "is gone; it was last heard of in epoch 1" in said[0]
-    assert "Traceback" not in err
-    _assert_same_end(peace, run)
-
-
-def _peace_and_a_kill(port: int, peace: list[str], run: list[str]) -> None:
-    fork_two(_in_peace, port, peace)
-    # it logs a traceback of its own where a function, not a program, has been killed
-    logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
-    once = LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=2, max_restarts=1, start_method="fork",
-        run_id="kill", rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", monitor_interval=0.1,
-    )  # fmt: skip
-    elastic_launch(once, _dying)(run)
-
-
-def _dying(words: list[str]) -> None:
-    torch.set_num_threads(1)
-    die_once("step", "1")
-    assert main(words) == 0
 
 
 @pytest.mark.long
@@ -137,13 +92,13 @@ def test_wherever_it_is_killed(
     done = _run(_command(scenes, tmp_path / "run", place, rank))
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    _assert_same_end(peace, tmp_path / "run")
+    assert_same_end(peace, tmp_path / "run")
 
 
 @pytest.mark.long
 def test_a_machine_that_goes_leaves_the_other_one(scenes: Path, tmp_path: Path) -> None:
     """Two agents, as on two machines; one is killed with its process, and the other goes on."""
-    port, folder = _free_port(), tmp_path / "run"
+    port, folder = free_port(), tmp_path / "run"
     words = _command(scenes, folder, "step", "none", restarts=3)
     words[3:4] = ["--nproc-per-node=1", "--nnodes=1:2", "--rdzv-backend=c10d", "--rdzv-id=1",
                   f"--rdzv-endpoint=localhost:{port}"]  # fmt: skip

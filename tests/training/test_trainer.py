@@ -77,8 +77,10 @@ def test_a_run_tells_its_story_in_order(
 # Steps: 0-1 in stage 1, 2-13 in stage 2, whose levels open at 2, 6 and 10.
 @pytest.mark.parametrize(
     "stops",
-    [[2, 4, 1], *(pytest.param(n, marks=pytest.mark.long)
-                  for n in ([7, 1, 1], [1], [3], [6], [11]))],
+    [
+        [2, 4, 1],
+        *(pytest.param(n, marks=pytest.mark.long) for n in ([7, 1, 1], [1], [3], [6], [11])),
+    ],
 )
 def test_stopped_anywhere_and_continued_the_run_ends_bit_equal(
     make: Make, whole: dict[str, Any], stops: list[int]
