@@ -144,7 +144,7 @@ def test_stopped_anywhere_the_same_command_goes_on_and_trains_nothing_twice(
     def spent(budget: Budget) -> str:
         """Each session ends after a few questions."""
         asked[id(budget)] += 1
-        return f"the budget of {budget.words} is spent" if asked[id(budget)] > 12 else ""
+        return f"the budget of {budget.words} is spent" if asked[id(budget)] > 8 else ""
 
     monkeypatch.setattr(Budget, "spent", spent)
     monkeypatch.setattr(Race, "clear", lambda _race, _spare: None)
