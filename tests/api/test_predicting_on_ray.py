@@ -27,6 +27,7 @@ from tests.api.on_ray import (
     photos_in,
     predicted,
 )
+from tests.export.conftest import onnx_command as onnx_command
 from tests.export.conftest import onnx_file as onnx_file
 from tests.export.conftest import tiny as tiny
 from tests.ray_cluster import Nodes

@@ -2,11 +2,10 @@ import json
 import os
 import re
 import signal
-import threading
+import subprocess
+import sys
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,35 +15,31 @@ import decamo
 from decamo.cli import main
 
 
-def test_it_answers_as_python_does_until_ctrl_c(
-    trained: Path, scenes: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    photo, over = next(scenes.rglob("*.jpg")), threading.Event()
-    read, written = os.pipe()
-
-    def somebody() -> Any:
-        """Reads the address, asks once, and presses Ctrl-C whatever the answer is."""
-        try:
-            with os.fdopen(read) as said:
-                found = re.match(r"(http://localhost:\d+/)", said.readline())
-            assert found is not None
-            ask = urllib.request.Request(
-                found[1] + "v1/predict", photo.read_bytes(), {"content-type": "image/jpeg"}
-            )
-            with urllib.request.urlopen(ask, timeout=60) as reply:
-                return json.loads(reply.read())
-        finally:
-            if not over.is_set():
-                os.kill(os.getpid(), signal.SIGINT)
-
-    with ThreadPoolExecutor(1) as beside, monkeypatch.context() as patch:
-        answered = beside.submit(somebody)
-        with os.fdopen(written, "w") as out:
-            patch.setattr("sys.stdout", out)
-            code = main(["serve", str(trained), "--port", "0", "--device", "cpu"])
-            over.set()
-        answer = answered.result()
-    assert code in (0, 130)
+def test_it_answers_as_python_does_until_ctrl_c(trained: Path, scenes: Path) -> None:
+    photo = next(scenes.rglob("*.jpg"))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    words = [
+        sys.executable,
+        "-m",
+        "decamo",
+        "serve",
+        str(trained),
+        "--port",
+        "0",
+        "--device",
+        "cpu",
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as run:
+        assert run.stdout is not None
+        found = re.match(r"(http://localhost:\d+/)", run.stdout.readline())
+        assert found is not None
+        ask = urllib.request.Request(
+            found[1] + "v1/predict", photo.read_bytes(), {"content-type": "image/jpeg"}
+        )
+        with urllib.request.urlopen(ask, timeout=60) as reply:
+            answer = json.loads(reply.read())
+        run.send_signal(signal.SIGINT)
+        assert run.wait(30) in (0, 130)
 
     expected = decamo.predict(trained, photo, device="cpu")
     assert isinstance(expected, decamo.Prediction)
