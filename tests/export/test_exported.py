@@ -115,7 +115,7 @@ def test_the_table_is_that_of_the_network(tiny: decamo.Model, exported: Path, sc
             {name: value for name, value in vars(s.whole.scores).items() if np.isscalar(value)}
             for s in (one, other)
         )
-        assert len(was) == 19
+        assert len(was) == 22
         assert now == pytest.approx(was, abs=5e-5)
 
 
