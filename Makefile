@@ -43,12 +43,12 @@ style: setup
 types: setup
 	$(BIN)/mypy
 
-# A process a core, each with one thread, and one more where memory allows it (5 GiB a process): a fifth
-# of the time a test waits for a disk, a server or a timeout. Hundreds of processes are started, and
-# none is to compile again what another has compiled, whatever the caller's shell says.
+# Processes with one thread each: two a core where memory allows it (5 GiB a process), since a fifth of the
+# time a test waits for a disk, a server or a timeout. Hundreds of processes are started, and none is
+# to compile again what another has compiled, whatever the caller's shell says.
 WORKERS = $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; \
   memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"); \
-  print(n + (memory >= 5 * 2**30 * (n + 1)))')
+  print(max(n, min(2 * n, memory // (5 * 2**30))))')
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # mypy has one thread, and tests wait now and then: it runs beside them and is heard after them.

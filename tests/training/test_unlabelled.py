@@ -69,14 +69,14 @@ def photographs(many: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def train(scenes: Path, photographs: Path, taught_by: Path, tmp_path: Path) -> Train:
-    """``train(name, ...)``: a run of two epochs in the folder ``name``; what it saved last."""
+    """``train(name, ...)``: a run of an epoch in the folder ``name``; what it saved last."""
 
     def here(name: str, **sections: dict[str, Any]) -> dict[str, Any]:
         place = tmp_path / name
         given: dict[str, dict[str, Any]] = {
             "data": {"dataset_path": [scenes], "unlabelled": [photographs],
                      "unlabelled_confidence": 0.0},
-            "schedule": {"epochs": 2},
+            "schedule": {"epochs": 1, "skip_stage1": True, "stage2_batch_size": 4, "accumulation_steps": 1},
             "optimise": {"teacher": taught_by, "loss_weights": ["teacher=0"]},
             "run": {"checkpoint_dir": place, "tracker": ["none"]},
         }  # fmt: skip
@@ -169,7 +169,7 @@ def test_they_train_behind_the_labelled_images_and_none_is_held_out(
 def test_a_resume_has_the_same_training_set_to_the_bit_and_labels_nothing(
     train: Train, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    longer = {"run": {"resume": "auto"}}
+    longer: dict[str, dict[str, Any]] = {"run": {"resume": "auto"}, "schedule": {"epochs": 2}}
     whole = train("whole", **longer)
     stop_after_an_epoch(monkeypatch)
     train("part", **longer)
@@ -224,7 +224,7 @@ def test_other_labels_are_a_branch_that_says_so(
     if data.get("unlabelled_confidence"):
         sure = sorted(label["confidence"] for label in index_of(tmp_path / "run"))
         data = {"unlabelled_confidence": sure[3]}
-    on = {"run": {"resume": "auto"}, "schedule": {"epochs": 3}}
+    on = {"run": {"resume": "auto"}, "schedule": {"epochs": 2}}
     state = train("run", **on, data=data)
     last = state["ledger"][-1]
     assert last["word"] == "branch"
@@ -243,7 +243,7 @@ def test_a_photograph_more_is_labelled_alone_and_makes_a_branch(
     before = {label["digest"]: label for label in index_of(tmp_path / "run")}
     new = next((many / "Test" / "Image").iterdir())
     shutil.copy(new, photographs / "a_new_one.jpg")
-    state = train("run", run={"resume": "auto"}, schedule={"epochs": 3})
+    state = train("run", run={"resume": "auto"}, schedule={"epochs": 2})
     after = {label["digest"]: label for label in index_of(tmp_path / "run")}
     assert before.items() <= after.items()
     assert len(after) == JOINED + 1
@@ -255,7 +255,7 @@ def test_another_network_labels_anew(train: Train, taught_by: Path, tmp_path: Pa
     train("run")
     other = {"data": {"unlabelled": []}, "optimise": {"teacher": None, "loss_weights": []}}
     train("other", **other, run={"seed": 5})
-    on = {"run": {"resume": "auto"}, "schedule": {"epochs": 3}}
+    on = {"run": {"resume": "auto"}, "schedule": {"epochs": 2}}
     state = train("run", **on, optimise={"teacher": tmp_path / "other" / "last.pth"})
     assert len({label["checkpoint"] for label in index_of(tmp_path / "run")}) == 1
     assert "--teacher" in state["ledger"][-1]["reason"]
@@ -315,7 +315,7 @@ def test_a_teacher_that_is_gone_is_a_line_before_any_photograph_is_read(
     state = train("run", optimise={"teacher": teacher})
     teacher.unlink()
     monkeypatch.setattr("decamo.training.pseudo_labels.label_by", never)
-    on = {"run": {"resume": "auto"}, "schedule": {"epochs": 3}}
+    on = {"run": {"resume": "auto"}, "schedule": {"epochs": 2}}
     again = train("run", **on, optimise={"teacher": teacher})  # whose labels are there
     assert joined(again) == joined(state)
     assert again["ledger"][-1]["word"] == "extend"
