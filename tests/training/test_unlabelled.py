@@ -76,7 +76,8 @@ def train(scenes: Path, photographs: Path, taught_by: Path, tmp_path: Path) -> T
         given: dict[str, dict[str, Any]] = {
             "data": {"dataset_path": [scenes], "unlabelled": [photographs],
                      "unlabelled_confidence": 0.0},
-            "schedule": {"epochs": 1, "skip_stage1": True, "stage2_batch_size": 4, "accumulation_steps": 1},
+            "schedule": {"epochs": 1, "skip_stage1": True, "stage2_batch_size": 4,
+                         "accumulation_steps": 1},
             "optimise": {"teacher": taught_by, "loss_weights": ["teacher=0"]},
             "run": {"checkpoint_dir": place, "tracker": ["none"]},
         }  # fmt: skip
