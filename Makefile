@@ -19,7 +19,7 @@ help:
 
 setup: $(VENV)/.ready
 
-# What most commands import; all that there is takes thrice as long. Torch has a file for 3.12 alone.
+# What most commands import, without its tests; all that there is takes thrice as long. Torch has a file for 3.12 alone.
 COMPILED := torch torchvision timm numpy scipy sympy matplotlib PIL rich huggingface_hub
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -28,7 +28,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m compileall -qq -j 0 src $(COMPILED:%=$(VENV)/lib/python3*/site-packages/%) || true
+	$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' src $(COMPILED:%=$(VENV)/lib/python3*/site-packages/%) || true
 	@touch $@
 
 demo: setup
@@ -43,12 +43,12 @@ style: setup
 types: setup
 	$(BIN)/mypy
 
-# Processes with one thread each: two a core where memory allows it (5 GiB a process), since a fifth of the
-# time a test waits for a disk, a server or a timeout. Hundreds of processes are started, and none is
-# to compile again what another has compiled, whatever the caller's shell says.
+# A process a core, each with one thread, and one more where memory allows it (5 GiB a process): a fifth
+# of the time a test waits for a disk, a server or a timeout. Hundreds of processes are started, and
+# none is to compile again what another has compiled, whatever the caller's shell says.
 WORKERS = $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; \
   memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"); \
-  print(max(n, min(2 * n, memory // (5 * 2**30))))')
+  print(n + (memory >= 5 * 2**30 * (n + 1)))')
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # mypy has one thread, and tests wait now and then: it runs beside them and is heard after them.

@@ -60,6 +60,7 @@ def held_of_each(work: Callable[[int], object], counts: tuple[int, int] = (FEW, 
     return (peaks[1] - peaks[0]) / (many - few)
 
 
+@pytest.mark.long
 def test_what_is_scored_takes_some_bytes_an_image(tmp_path: Path) -> None:
     roots = {n: many_files(tmp_path / str(n), n) for n in JUST_FULL}
 

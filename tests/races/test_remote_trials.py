@@ -132,6 +132,7 @@ def test_a_race_whose_worker_is_killed_has_the_table_of_one_that_ran_here(
     assert told.keys() == {(name, epoch) for name in (CONTROL, TWIN) for epoch in (3, 4, 5)}
 
 
+@pytest.mark.long
 def test_stopped_there_it_goes_on_here(
     scenes: Path, stalled: Path, tmp_path: Path, three_nodes: Nodes, here: Here
 ) -> None:
