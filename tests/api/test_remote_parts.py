@@ -14,26 +14,18 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 import decamo
 from decamo.api.prediction import ImageSource
 from decamo.api.remote_images import RemoteImages
-from decamo.api.remote_network import _loaded, remote_network
+from decamo.api.remote_network import remote_network
 from decamo.cluster.worker_crew import BlockWork, Needs, Workers, workers_of
 from decamo.data.rules import ReadingRule
 from decamo.errors import SettingsError, StorageError, UnreadableImage
-from decamo.inference.loaded import Loaded
-from decamo.inference.model_card import Card
-from decamo.inference.pretrained_folder import save_folder
-from decamo.nn import build_network
-from decamo.nn.expert_recorders import Firing
-from decamo.settings import ModelSettings
 from tests.api.on_ray import contents, lines_of, photos_in, predicted
 from tests.export.conftest import tiny as tiny
 
-_Array = npt.NDArray[Any]
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -98,13 +90,6 @@ def crew(monkeypatch: pytest.MonkeyPatch) -> Crew:
     return found
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_held() -> Iterator[None]:
-    """Of the networks, which a worker holds until it ends."""
-    yield
-    _loaded.cache_clear()
-
-
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return photos_in(tmp_path / "photos", 5)
@@ -162,37 +147,6 @@ def test_pictures_are_those_written_here(
     assert crew.names == [str(path) for path in sorted(photos.iterdir())]
 
 
-def unpainted(path: Path, title: str, image: _Array, probability: _Array, firing: Firing) -> None:
-    """A sheet but for the painting, which takes half a second."""
-    told = [image, probability, *firing.strength, firing.gates]
-    words = " ".join([title, *firing.names]).encode()
-    path.write_bytes(b"".join([words, *(np.asarray(one).tobytes() for one in told)]))
-
-
-def test_sheets_of_experts_show_the_same(
-    crew: Crew, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("decamo.report.run_gallery.write_experts", unpainted)
-    settings = ModelSettings(backbone="test_efficientnet", num_experts=3, pretrained=False)
-    network = build_network(settings, sizes=[32], seed=0).eval()
-    loaded = Loaded(32, "average", 3, {"scenes": ReadingRule()}, best_iou=0.5, model=network)
-    save_folder(loaded, tmp_path / "net", Card("ours"), source=tmp_path / "none")
-    model = decamo.load(tmp_path / "net", device="cpu")
-    for path in sorted(photos.iterdir())[1:]:
-        path.unlink()
-    for name, on in (("here", None), ("there", workers_of("ray"))):
-        predicted(
-            model, photos, tmp_path / name, jsonl=tmp_path / f"{name}.jsonl", experts=True,
-            workers=on,
-        )  # fmt: skip
-    assert len(crew.names) == 1
-    assert contents(tmp_path / "there") == contents(tmp_path / "here")
-    assert len(contents(tmp_path / "there")) == 2
-    lines = lines_of(tmp_path / "there.jsonl")
-    assert lines == lines_of(tmp_path / "here.jsonl")
-    assert lines[1]["experts"]
-
-
 def test_a_worker_that_cannot_begin_says_why(tiny: decamo.Model, tmp_path: Path) -> None:
     network = remote_network(tiny, "cpu", "fp32")
     work = RemoteImages(network, ReadingRule(), {}, 1, True, False, tmp_path, 9.0)
@@ -209,15 +163,11 @@ def test_scores_are_those_made_here(
     predicted(tiny, images, tmp_path / "maps")
     methods = [f"net={tiny.path}", f"maps={tmp_path / 'maps'}"]
     how |= {"by": ["size", "contrast"], "resamples": 20, "precision": "auto"}
-    plain = decamo.evaluate(methods, scenes, workers=1, resume=tmp_path / "plain", **how)
-    book = tmp_path / "there"
-    there = decamo.evaluate(methods, scenes, on="ray", workers=2, resume=book, **how)
+    plain = decamo.evaluate(methods, scenes, workers=1, **how)
+    there = decamo.evaluate(methods, scenes, on="ray", workers=2, **how)
     assert there.to_plain() == plain.to_plain()
     assert str(there) == str(plain)
     network, *masks = crew.names
     assert network == str(tiny.path)  # asked for its precision
     assert len(masks) == 2 * len(list(images.iterdir()))
     assert {Path(mask).parent.name for mask in masks} == {"GT_Object"}
-    again = decamo.evaluate(methods, scenes, on="ray", workers=2, resume=book, **how)
-    assert again.to_plain() == plain.to_plain()
-    assert crew.names[len(masks) + 1 :] == [network]  # all else was found in the book
