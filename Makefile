@@ -43,13 +43,9 @@ style: setup
 types: setup
 	$(BIN)/mypy
 
-# A process a core, each with one thread, and one more where memory allows it (5 GiB a process): a fifth
-# of the time a test waits for a disk, a server or a timeout. Hundreds of processes are started, and
-# none is to compile again what another has compiled, whatever the caller's shell says.
-WORKERS = $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; \
-  memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"); \
-  print(n + (memory >= 5 * 2**30 * (n + 1)))')
-PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+# A process a core, each with one thread: more would wait for one another. Hundreds of processes are
+# started, and none is to compile again what another has compiled, whatever the caller's shell says.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 # mypy has one thread, and tests wait now and then: it runs beside them and is heard after them.
 BESIDE_TYPES = @$(BIN)/mypy >$(VENV)/types 2>&1 & types=$$!; \
