@@ -19,7 +19,8 @@ help:
 
 setup: $(VENV)/.ready
 
-# What most commands import, without its tests; all that there is takes thrice as long. Torch has a file for 3.12 alone.
+# What most commands import, without its tests; all that there is takes thrice as long. Torch has a
+# file for 3.12 alone.
 COMPILED := torch torchvision timm numpy scipy sympy matplotlib PIL rich huggingface_hub
 
 $(VENV)/.ready: pyproject.toml constraints.txt
