@@ -3,7 +3,7 @@ from pathlib import Path
 
 from decamo.data.census import BadFile
 from decamo.evaluation import MethodOutcome
-from decamo.report.score_tables import outcome_notes
+from decamo.report.outcome_notes import outcome_notes
 from tests.report.scores import made
 
 

@@ -39,7 +39,7 @@ from decamo.evaluation.result_journal import ResultJournal
 from decamo.evaluation.set_scores import measures_of
 from decamo.inference.model_digest import model_digest
 from decamo.inference.views import Views
-from decamo.report.score_tables import outcome_notes
+from decamo.report.outcome_notes import outcome_notes
 
 __all__ = [
     "EvaluateResult",
