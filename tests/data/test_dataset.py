@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
+from decamo.data.arena import Arena
 from decamo.data.augment import Augmentation
-from decamo.data.dataset import CamouflageDataset
+from decamo.data.dataset import Batch, BatchReader, CamouflageDataset, Errand, StowedBatch
 from decamo.data.pairs import Pair
 from decamo.data.reading import Labels, read_labelled, read_pair
 from decamo.errors import UnreadableImage
@@ -99,3 +100,44 @@ def test_a_broken_file_is_named(pairs: list[Pair]) -> None:
     assert len(data) == 3
     with pytest.raises(UnreadableImage, match=r"0\.png"):
         data[0, 0]
+
+
+class TestStowing:
+    """What a reading process does with a batch that has a slot; here in this process."""
+
+    ATS = ((4, 2), (4, 0), (5, 1))
+
+    @pytest.fixture
+    def data(self, pairs: list[Pair]) -> CamouflageDataset:
+        return CamouflageDataset(pairs, 40, seed=5, augment=True)
+
+    @pytest.fixture
+    def sent(self, data: CamouflageDataset) -> Batch:
+        """The batch as it is without an arena."""
+        batch = BatchReader(data, None, alone=False)(Errand([*self.ATS], None))
+        assert isinstance(batch, Batch)
+        return batch
+
+    def test_a_batch_lies_in_its_slot(self, data: CamouflageDataset, sent: Batch) -> None:
+        arena = Arena.make(2, sent.image.numel() + sent.mask.numel())
+        assert arena is not None
+        reader: BatchReader = pickle.loads(pickle.dumps(BatchReader(data, arena, alone=False)))
+        stowed = reader(Errand([*self.ATS], 1))
+        assert stowed == StowedBatch(1, ("set/2", "set/0", "set/1"), (3, 3, 40, 40), (3, 1, 40, 40))
+        first, second = sent.image.numel(), sent.mask.numel()
+        room = torch.from_numpy(arena.slot(1))
+        assert torch.equal(room[:first].view(sent.image.shape), sent.image)
+        assert torch.equal(room[first : first + second].view(sent.mask.shape), sent.mask)
+        assert arena.marked(1) == 2  # the last of its samples
+        assert not arena.slot(0).any()
+
+    def test_one_that_does_not_fit_or_whose_slot_is_gone_is_sent(
+        self, data: CamouflageDataset, sent: Batch, tmp_path: Path
+    ) -> None:
+        small = Arena.make(1, 1000)
+        for arena in (small, Arena(tmp_path / "gone", 1, 90_000), None):
+            found = BatchReader(data, arena, alone=False)(Errand([*self.ATS], 0))
+            assert isinstance(found, Batch)
+            assert found.keys == sent.keys
+            assert torch.equal(found.image, sent.image)
+            assert torch.equal(found.mask, sent.mask)

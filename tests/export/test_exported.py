@@ -13,6 +13,7 @@ import openvino
 import pytest
 
 import decamo
+from decamo.api.remote_network import remote_network
 from decamo.cli import main
 from decamo.errors import CheckpointForeign, CheckpointMissing, ModelError, SettingsError
 from decamo.export import openvino_graph
@@ -61,6 +62,14 @@ def test_its_maps_are_those_of_torch(tiny: decamo.Model, exported: Path, scenes:
         assert one.shape == other.shape
         assert other == pytest.approx(one, abs=1e-5)
         assert np.ptp(one) > 0.05  # a flat map would be equal for nothing
+
+
+def test_a_worker_of_a_cluster_loads_it_as_it_is_here(onnx_file: Path, scenes: Path) -> None:
+    here = decamo.load(onnx_file, decide="iou", img_size=96)
+    there = remote_network(here, "cpu", "fp32").load()
+    assert (there.predictor.decision, there.predictor.size) == ("iou", 96)
+    for one, other in zip(maps(here, photos(scenes)), maps(there, photos(scenes)), strict=True):
+        assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("how", [{"views": decamo.Views(flips=True)}, {"decide": "iou"}])
