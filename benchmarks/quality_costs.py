@@ -45,8 +45,9 @@ def measure_costs(
 ) -> dict[str, NetworkCost]:
     """Measure networks in turns.
 
-    Each round times a batch of every one, so that what else a machine does falls on all alike. It
-    is as large as the recipe has it; memory is that of the common batch, so that it compares.
+    Each round times a batch of every one, so that what else a machine does falls on all alike; an
+    untimed pass goes before, or each would pay for the memory that the one before it has left. A
+    batch is as large as the recipe has it; memory is that of the common batch, so that it compares.
 
     Args:
         entries: to be measured.
@@ -64,8 +65,9 @@ def measure_costs(
     spent: dict[str, list[float]] = {name: [] for name in probes}
     for _ in range(rounds + 1):
         for name, probe in probes.items():
-            scales = every[name].scales
-            seconds = statistics.fmean(probe.seconds(*shapes[name], scale) for scale in scales)
+            seconds = statistics.fmean(
+                _settled_seconds(probe, shapes[name], scale) for scale in every[name].scales
+            )
             spent[name].append(seconds / shapes[name][0])
     costs = {}
     for name, probe in probes.items():
@@ -132,6 +134,12 @@ def _read(path: Path) -> dict[str, Any]:
         return {"of": held["of"], "costs": costs}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(path, f"cannot be read ({error})", "remove it") from error
+
+
+def _settled_seconds(probe: Probe, shape: tuple[int, int], scale: float) -> float:
+    """Time of a pass after one like it."""
+    probe.seconds(*shape, scale)
+    return probe.seconds(*shape, scale)
 
 
 def _batch(entry: Entry, terms: Terms) -> int:

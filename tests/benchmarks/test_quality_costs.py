@@ -62,14 +62,16 @@ def test_a_network_is_timed_with_its_own_recipes_batch_and_scales(
     costs = measure_costs([entry_of("decamo-own")], entry_of("decamo-7"), terms, CPU, rounds=1)
     own = OWN.settings["schedule"]["batch_size"]
     asked = OWN.settings["optimise"]["multi_scale"]
-    assert batches == [terms.batch_size, *[own] * len(asked)] * 2
-    assert scales == [1.0, *asked] * 2
+    # each after one like it
+    assert batches == [*[terms.batch_size] * 2, *[own] * 2 * len(asked)] * 2
+    assert scales == [1.0, 1.0, *(scale for scale in asked for _ in range(2))] * 2
     assert [cost.seconds for cost in costs.values()] == [1.0, 1.0]  # an image
 
 
 def test_times_are_ratios_of_the_same_round(terms: Terms, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that slows down between rounds does not move a ratio."""
-    slow = iter([1.0, 2.0, 10.0, 20.0, 3.0, 6.0, 7.0, 14.0])
+    """A machine that slows down between rounds does not move a ratio; nor does what went before."""
+    timed = [1.0, 2.0, 10.0, 20.0, 3.0, 6.0, 7.0, 14.0]
+    slow = iter([one for seconds in timed for one in (99.0, seconds)])
     monkeypatch.setattr("decamo.training.dry_run.Probe.seconds", lambda *_: next(slow))
     costs = measure_costs([entry_of("decamo-7")], entry_of("decamo-1"), terms, CPU, rounds=3)
     assert costs["decamo-7"].ratio == 2.0
