@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,17 @@ class Arithmetic:
     size, dtype, device = 32, None, "cpu"
     views, decision = Views(), "half"
 
-    def __init__(self) -> None:
+    def __init__(self, threads: bool = False) -> None:
         self.batches: list[int] = []
+        self.threads, self.opened = threads, (0, 0)
+        self.askers: set[int] = set()
 
     def predict(self, images: Any) -> list[npt.NDArray[np.float32]]:
         return [self.finish(one, one.shape) for one in self.look(list(map(self.prepare, images)))]
+
+    def for_threads(self, callers: int, cores: int) -> "Arithmetic | None":
+        self.opened = callers, cores
+        return self if self.threads and callers > 1 else None
 
     def enter_thread(self) -> None: ...
 
@@ -42,6 +49,7 @@ class Arithmetic:
 
     def look(self, images: Sequence[PreparedImage]) -> list[npt.NDArray[np.float32]]:
         self.batches.append(len(images))
+        self.askers.add(threading.get_ident())
         return [np.float32(1) * image.square[0] / np.float32(255) for image in images]
 
     def finish(
@@ -51,10 +59,12 @@ class Arithmetic:
         return logits
 
 
-def model_at(folder: Path, weights: bytes = b"weights") -> tuple[Model, Arithmetic]:
+def model_at(
+    folder: Path, weights: bytes = b"weights", threads: bool = False
+) -> tuple[Model, Arithmetic]:
     path = folder / "model.pth"
     path.write_bytes(weights)
-    maker = Arithmetic()
+    maker = Arithmetic(threads)
     return Model(path, Trained(32, "raw", 1), maker), maker
 
 
@@ -131,6 +141,46 @@ def test_shards_together_are_the_whole(tmp_path: Path, write: Notation | None) -
         held = [json.loads(parts[f"annotations-{n}-of-3.json"]) for n in (1, 2, 3)]
         names = {image["file_name"] for one in held for image in one["images"]}
         assert names == {f"{n}.png" for n in range(5)}
+
+
+@pytest.mark.parametrize(
+    ("how", "callers"),
+    [({}, 4), ({"overlay": True}, 4), ({"batch": 2}, 0), ({"shard": InputShard(1, 2)}, 0)],
+)
+def test_many_images_are_asked_of_by_those_who_read_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any], callers: int
+) -> None:
+    monkeypatch.setattr("decamo.api.image_makers.cores", lambda: 6)
+    photos = photos_in(tmp_path, 12)
+    (photos / "5.png").write_bytes(b"no image")
+    model, plain = model_at(tmp_path)
+    one = run(tmp_path, model, photos, out=tmp_path / "one", jsonl=tmp_path / "one.jsonl", **how)
+    model, maker = model_at(tmp_path, threads=True)
+    job = run(tmp_path, model, photos, **how)
+    assert maker.opened == (callers, 6)
+    assert sum(maker.batches) == sum(plain.batches) == job.lines
+    assert (threading.get_ident() in maker.askers) == (callers == 0)
+    assert (job.lines, job.bad) == (one.lines, one.bad)
+    assert contents(tmp_path / "out") == contents(tmp_path / "one")
+    told, alone = (
+        [line.get("source") for line in lines_of(tmp_path / name)]
+        for name in ("l.jsonl", "one.jsonl")
+    )
+    assert told == alone  # in order
+
+
+def test_what_a_network_raises_in_a_reading_thread_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("decamo.api.image_makers.cores", lambda: 2)
+    model, maker = model_at(tmp_path, threads=True)
+
+    def broken(_images: Sequence[PreparedImage]) -> list[npt.NDArray[np.float32]]:
+        raise SettingsError("--device", "no memory", "another")
+
+    monkeypatch.setattr(maker, "look", broken)
+    with pytest.raises(SettingsError, match="no memory"):
+        run(tmp_path, model, photos_in(tmp_path, 9))
 
 
 def test_batches_go_through_together_and_write_the_same(tmp_path: Path) -> None:

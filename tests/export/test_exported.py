@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from decamo.cli import main
 from decamo.errors import CheckpointForeign, CheckpointMissing, ModelError, SettingsError
 from decamo.export import openvino_graph
 from decamo.export.description import LOGITS
-from decamo.export.exported_predictor import open_graph
+from decamo.export.exported_predictor import open_exported, open_graph
 
 ROOT = Path(__file__).parents[2]
 BLOCKED = ("torch", "torchvision", "timm", "scipy", "matplotlib", "onnx", "onnxscript")
@@ -62,6 +63,21 @@ def test_its_maps_are_those_of_torch(tiny: decamo.Model, exported: Path, scenes:
         assert one.shape == other.shape
         assert other == pytest.approx(one, abs=1e-5)
         assert np.ptp(one) > 0.05  # a flat map would be equal for nothing
+
+
+def test_threads_that_ask_at_once_get_what_one_gets(exported: Path) -> None:
+    predictor = open_exported(exported)[1]
+    rng = np.random.default_rng(3)
+    images = [rng.integers(0, 256, (30 + n, 40, 3), dtype=np.uint8) for n in range(24)]
+    expected = predictor.predict(images)
+    many = predictor.for_threads(3, 7)
+    assert many is not None
+    with ThreadPoolExecutor(3) as threads:
+        for one, other in zip(
+            threads.map(many.predict, [[i] for i in images]), expected, strict=True
+        ):
+            assert one[0] == pytest.approx(other, abs=1e-6)
+    assert predictor.for_threads(1, 1) is None  # a core has nothing to share
 
 
 def test_a_worker_of_a_cluster_loads_it_as_it_is_here(onnx_file: Path, scenes: Path) -> None:

@@ -23,9 +23,12 @@ from decamo.data.deciding import ImagesRule
 from decamo.data.waiting import Ear
 from decamo.export.exported_predictor import is_exported
 from decamo.inference.inputs import Item
+from decamo.system import cores
 
 __all__ = ["ImageMaker", "image_maker"]
 
+_MANY = 8  # images, from which on opening a network once more is worth its time
+_LOOKERS = 4  # threads, each of which holds an image
 _SHORT = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 
 
@@ -68,11 +71,13 @@ def image_maker(
         DecamoError: there are no experts to draw, or the cluster cannot be used.
     """
     sheets = expert_sheets(model.loaded) if request.experts else None
-    here = ImageWork(
-        model.predictor, decided.rule, decided.stalled, ear, request.batch, sheets,
-        masks=request.write is not None, overlay=request.overlay,
-    )  # fmt: skip
     wanted = request.workers
+    lookers = min(cores(), _LOOKERS) if wanted is None and _worth_threads(request, items) else 0
+    many = model.predictor.for_threads(lookers, cores())
+    here = ImageWork(
+        many or model.predictor, decided.rule, decided.stalled, ear, request.batch, sheets,
+        masks=request.write is not None, overlay=request.overlay, lookers=lookers if many else 0,
+    )  # fmt: skip
     if wanted is None:
         with sheets.watch if sheets else nullcontext():
             yield _Here(here, str(model.score_options()["precision"]))
@@ -87,6 +92,10 @@ def image_maker(
             staging, ear.give_up_s, request.overlay,
         )  # fmt: skip
         yield CrewImages(crew, work, precision, here)
+
+
+def _worth_threads(request: PredictRequest, items: Sequence[Item]) -> bool:
+    return len(items) >= _MANY and request.batch == 1 and not request.experts
 
 
 @dataclass(frozen=True)

@@ -42,12 +42,13 @@ _LARGE = threading.Lock()
 
 @dataclass(frozen=True)
 class _Read:
-    """An image as it was read: why it was not, or what the network takes of it."""
+    """An image as it was read: why it was not, or what the network takes of it, or says of it."""
 
     item: Item
     error: str = ""
     prepared: PreparedImage | None = None
     image: _Image | None = None
+    logits: npt.NDArray[np.float32] | None = None
     seconds: float = 0.0
 
 
@@ -105,6 +106,8 @@ class ImageWork:
         experts: draws them; None for no sheets.
         masks: whether they are kept.
         overlay: whether the image with the object in orange is written, too.
+        lookers: threads that read an image and ask the network of it, each for itself, as many as
+            the predictor was opened for; 0 where this thread alone asks, a batch at a time.
         staging: folder where pictures are written first, to be renamed once they are whole: for
             workers, of which one that was given up may still be writing. None for at once.
     """
@@ -118,6 +121,7 @@ class ImageWork:
     masks: bool = False
     staging: Path | None = None
     overlay: bool = False
+    lookers: int = 0
 
     def each(self, items: Iterable[Item]) -> Generator[MadeImage]:
         """What became of each, in order.
@@ -153,9 +157,10 @@ class ImageWork:
                 yield item
 
         again: list[Item] = []
+        threads = self.lookers or _READERS
         while True:
             reading = ReadAhead(
-                self._read, taken(again), threads=_READERS, ahead=_READERS + self.batch,
+                self._read, taken(again), threads=threads, ahead=threads + self.batch,
                 patience=Patience(self.ear.give_up_s), name=lambda item: item.image,
             )  # fmt: skip
             with closing(reading):
@@ -179,10 +184,15 @@ class ImageWork:
             return _Read(item, str(error))
         self.predictor.enter_thread()
         kept = image if self.overlay or self.experts else None
-        return _Read(item, "", self.predictor.prepare(image), kept)
+        prepared = self.predictor.prepare(image)
+        logits = self.predictor.look([prepared])[0] if self.lookers else None
+        return _Read(item, "", prepared, kept, logits)
 
     def _seen(self, reads: Iterable["_Read"]) -> Generator["_Seen"]:
         """Each with the network's logits; a batch as soon as it is full."""
+        if self.lookers:
+            yield from (_Seen(read, read.logits) for read in reads)
+            return
         pending: list[_Read] = []
         good = 0
         for read in reads:

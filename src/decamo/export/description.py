@@ -18,6 +18,7 @@ __all__ = [
     "KEY",
     "LOGITS",
     "PROBABILITY",
+    "Callers",
     "ExportDescription",
     "ExportTarget",
     "Graph",
@@ -36,6 +37,20 @@ IMAGE, LOGITS, PROBABILITY = "image", "logits", "probability"
 
 Graph = Callable[[npt.NDArray[np.uint8], str], npt.NDArray[np.float32]]
 """Images uint8 ``[N,3,H,W]`` and the name of an output -> float32 ``[N,1,H,W]``."""
+
+
+@dataclass(frozen=True)
+class Callers:
+    """Threads that call a graph at the same time.
+
+    Attributes:
+        number: of them.
+        threads_of_each: that the graph computes with for one of them; 0 leaves it to the runtime.
+    """
+
+    number: int = 1
+    threads_of_each: int = 0
+
 
 _FORMAT = 1
 _REMEDY = "name a file that decamo export wrote"

@@ -1,6 +1,7 @@
 """An exported network as what makes maps: onnxruntime or OpenVINO, numpy, and no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,14 @@ import numpy.typing as npt
 
 from decamo.errors import CheckpointMissing, SettingsError
 from decamo.export.array_resize import squashed, stretched
-from decamo.export.description import LOGITS, ExportDescription, ExportTarget, Graph, target_of
+from decamo.export.description import (
+    LOGITS,
+    Callers,
+    ExportDescription,
+    ExportTarget,
+    Graph,
+    target_of,
+)
 from decamo.extras import missing_extras
 from decamo.inference.loaded import Trained
 from decamo.inference.strips import row_strips
@@ -36,12 +44,20 @@ class ExportedPredictor:
         size: side of the square that images are resized to, in px.
         views: of each image; a mirrored one at most.
         decision: ``half``, or ``iou`` for maps moved to the region of the best expected IoU.
+        reopened: gives the graph for so many callers at once; None where nobody asks for that.
     """
 
     dtype = None
     device = "cpu"
 
-    def __init__(self, graph: Graph, size: int, views: Views, decision: str = "half") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        size: int,
+        views: Views,
+        decision: str = "half",
+        reopened: Callable[[Callers], Graph] | None = None,
+    ) -> None:
         if views.scales != (1.0,) or views.closer:
             raise SettingsError(
                 "--look-closer" if views.closer else "--scales",
@@ -49,6 +65,7 @@ class ExportedPredictor:
                 "leave it out, or give the checkpoint",
             )
         self.graph, self.size, self.views, self.decision = graph, size, views, decision
+        self._reopened = reopened
 
     def predict(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[_Floats]:
         """Probability that each pixel belongs to a camouflaged object.
@@ -64,6 +81,13 @@ class ExportedPredictor:
             self.finish(logits, image.native)
             for logits, image in zip(self.look(seen), seen, strict=True)
         ]
+
+    def for_threads(self, callers: int, cores: int) -> "ExportedPredictor | None":
+        """One that looks at an image a thread, which wastes nothing between a network's layers."""
+        if callers < 2 or self._reopened is None:
+            return None
+        graph = self._reopened(Callers(callers, max(cores // callers, 1)))
+        return ExportedPredictor(graph, self.size, self.views, self.decision)
 
     def enter_thread(self) -> None:
         """Nothing: numpy computes with one core."""
@@ -116,11 +140,23 @@ def open_exported(
     graph, described = open_graph(path)
     size = described.trained.img_size if img_size is None else img_size
     described.check_size(size)
-    return described.trained, ExportedPredictor(graph, size, views, decide)
+    reopened = partial(_graph_for, path)
+    return described.trained, ExportedPredictor(graph, size, views, decide, reopened)
 
 
-def open_graph(path: Path) -> tuple[Graph, ExportDescription]:
+def _graph_for(path: Path, callers: Callers) -> Graph:
+    return open_graph(path, callers)[0]
+
+
+def open_graph(
+    path: Path,
+    callers: Callers = Callers(),  # noqa: B008 - frozen
+) -> tuple[Graph, ExportDescription]:
     """An exported network and what it says of itself; nothing in it is executed but its graph.
+
+    Args:
+        path: of the file.
+        callers: threads that will call the graph at once.
 
     Raises:
         CheckpointMissing: there is no such file.
@@ -134,7 +170,7 @@ def open_graph(path: Path) -> tuple[Graph, ExportDescription]:
             from decamo.export.onnx_graph import open_onnx as opened
         else:
             from decamo.export.openvino_graph import open_openvino as opened
-    return opened(path)
+    return opened(path, callers)
 
 
 def _sigmoid(logits: _Floats) -> _Floats:

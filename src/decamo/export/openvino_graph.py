@@ -1,6 +1,7 @@
 """An OpenVINO model, run by OpenVINO, and the way from ONNX to one."""
 
 import sys
+import threading
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import openvino
 
-from decamo.export.description import IMAGE, KEY, ExportDescription, Graph, unreadable
+from decamo.export.description import IMAGE, KEY, Callers, ExportDescription, Graph, unreadable
 
 __all__ = ["open_openvino", "to_openvino"]
 
@@ -27,33 +28,42 @@ _MOST_SIZES = 8
 class _BySize:
     """A model, compiled for each size and batch that comes; for all others once there are many."""
 
-    def __init__(self, model: openvino.Model) -> None:
+    def __init__(self, model: openvino.Model, callers: Callers) -> None:
         self._model = model
+        self._options: dict[str, Any] = dict(_EXACT)
+        if callers.number > 1:
+            threads = callers.number * callers.threads_of_each
+            self._options |= {"NUM_STREAMS": callers.number, "INFERENCE_NUM_THREADS": threads}
         self._made: dict[tuple[int, ...], openvino.CompiledModel] = {}
         self._any: openvino.CompiledModel | None = None
+        self._one_at_a_time = threading.Lock()
 
     def compiled(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         """What takes images of this shape, ``[N, 3, H, W]``."""
+        with self._one_at_a_time:
+            return self._compiled(shape)
+
+    def _compiled(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         if shape not in self._made and len(self._made) < _MOST_SIZES:
             fixed = self._model.clone()
             fixed.reshape({IMAGE: list(shape)})
-            self._made[shape] = openvino.compile_model(fixed, "CPU", _EXACT)
+            self._made[shape] = openvino.compile_model(fixed, "CPU", self._options)
         if shape in self._made:
             return self._made[shape]
         if self._any is None:
-            self._any = openvino.compile_model(self._model, "CPU", _EXACT)
+            self._any = openvino.compile_model(self._model, "CPU", self._options)
         return self._any
 
 
-def open_openvino(path: Path) -> tuple[Graph, ExportDescription]:
-    """Its graph, and what it says of itself.
+def open_openvino(path: Path, callers: Callers) -> tuple[Graph, ExportDescription]:
+    """Its graph, for so many callers at once, and what it says of itself.
 
     Raises:
         CheckpointForeign: it is no exported network of decamo.
     """
     try:
         model = openvino.Core().read_model(path)
-        sizes = _BySize(model)
+        sizes = _BySize(model, callers)
     except Exception as error:  # its errors have no common kind
         raise unreadable(path, "an OpenVINO model", error) from error
     held = str(model.get_rt_info(KEY).value) if model.has_rt_info(KEY) else None
@@ -61,7 +71,9 @@ def open_openvino(path: Path) -> tuple[Graph, ExportDescription]:
 
     def run(images: npt.NDArray[np.uint8], output: str) -> npt.NDArray[np.float32]:
         compiled = sizes.compiled(images.shape)
-        found = compiled({IMAGE: images})
+        # A compiled model's own call has one place for its outputs, whoever calls.
+        call = compiled if callers.number == 1 else compiled.create_infer_request().infer
+        found = call({IMAGE: images})
         return np.array(found[compiled.output(output)])  # its memory is used again
 
     return run, described

@@ -65,6 +65,9 @@ class Predictor:
             for logits, image in zip(self.look(seen), seen, strict=True)
         ]
 
+    def for_threads(self, callers: int, cores: int) -> None:
+        """None: on fewer threads torch takes other kernels, and maps differ in their last bits."""
+
     def enter_thread(self) -> None:
         """Compute with one core in this thread: a team of its own would spin beside the network's.
 

@@ -108,6 +108,17 @@ class MapMaker(Protocol):
             float32 ``[H, W]`` in [0, 1] for each image, at its own size.
         """
 
+    def for_threads(self, callers: int, cores: int) -> "MapMaker | None":
+        """One of the same maps whose :meth:`look` may be called by so many threads at once.
+
+        Args:
+            callers: threads.
+            cores: that they share.
+
+        Returns:
+            None where one call at a time is all that there is.
+        """
+
     def enter_thread(self) -> None:
         """To be called in a thread that prepares or finishes while another one runs the network."""
 
