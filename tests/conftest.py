@@ -110,6 +110,14 @@ def _no_power_cut() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _stuck_threads_are_left_soon() -> Iterator[None]:
+    """Dozens of tests read a file that never comes; nothing else of theirs takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("decamo.data.read_ahead._LEAVE_S", 0.1)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _plans_are_not_painted() -> None:
     """Each run draws its plan as it begins: all but the pixels, which take it as long as an epoch.

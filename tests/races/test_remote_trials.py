@@ -110,6 +110,7 @@ def raced(
         return one, one.run()
 
 
+@pytest.mark.long
 def test_a_race_whose_worker_is_killed_has_the_table_of_one_that_ran_here(
     scenes: Path, stalled: Path, tmp_path: Path, three_nodes: Nodes, here: Here
 ) -> None:

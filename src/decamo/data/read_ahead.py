@@ -132,14 +132,14 @@ class ReadAhead(Generic[T, R]):
                 return read
             ear.heed()
 
-    def close(self, wait_s: float = _LEAVE_S) -> None:
+    def close(self) -> None:
         """Let the threads end; one that is stuck is left behind."""
         with contextlib.suppress(Exception):
             while True:
                 self._todo.get_nowait()
         for _ in self._threads:
             self._todo.put(None)
-        deadline = time.monotonic() + wait_s
+        deadline = time.monotonic() + _LEAVE_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._threads.clear()
