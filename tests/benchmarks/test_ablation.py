@@ -68,6 +68,7 @@ def test_the_same_command_prints_the_same_table(
     assert [line.split("|")[2].strip() for line in lines[2:6]] == ["base", *ASKED]
 
 
+@pytest.mark.long
 def test_elsewhere_the_rows_have_the_same_scores(
     done: dict[str, Any], flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
         other.run()
 
 
+@pytest.mark.long
 def test_elsewhere_the_same_is_trained_and_what_is_done_is_not_trained_again(
     here: tuple[Study, Told], scenes: Path, tmp_path: Path
 ) -> None:

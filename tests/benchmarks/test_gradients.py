@@ -44,6 +44,7 @@ def _staged(work: Work, runtime: Runtime) -> dict[str, Any]:
     return {"every": every}
 
 
+@pytest.mark.long
 def test_both_make_the_same_weights_of_frozen_groups_and_uneven_batches(tmp_path: Path) -> None:
     first, second = _launched(_staged, WORK, 2, tmp_path / "told")["every"]
     assert first["weights"] == second["weights"]  # of both processes, to the bit

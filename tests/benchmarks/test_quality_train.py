@@ -63,6 +63,7 @@ def test_the_own_recipe_ships_the_moving_average(ground_of: MakeGround) -> None:
     assert all(torch.equal(v, average[k]) for k, v in weights_of(trained).items())
 
 
+@pytest.mark.long
 def test_a_teacher_is_trained_first_and_once_and_followed(ground_of: MakeGround) -> None:
     ground, entry = ground_of("run"), ROWS["taught by zoom 1.5"].entry
     assert entry.teacher is not None

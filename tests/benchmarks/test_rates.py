@@ -13,6 +13,7 @@ from decamo.training.runtime import OutOfMemory, Runtime
 SMALL = ["--backbone", "test_efficientnet", "--sizes", "32", "64", "--rounds", "2"]
 
 
+@pytest.mark.long
 def test_every_size_batch_and_way_has_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,7 @@ def test_processes_keep_bytecode_where_nobody_else_does(monkeypatch: pytest.Monk
         assert "PYTHONDONTWRITEBYTECODE" not in environment
 
 
+@pytest.mark.long
 def test_a_plain_loop_is_timed_beside_evaluate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,7 +63,7 @@ CLIENT = textwrap.dedent(
     found["large"] = refused(mapped, "hf://someone/open")
     LARGEST["model.safetensors"] = most
     urllib.request.urlopen(os.environ["HF_ENDPOINT"] + "/stop").close()
-    time.sleep(2)  # the server ends its loop within half a second
+    time.sleep(0.7)  # the server ends its loop within half a second
     found["kept"] = bool(np.array_equal(own, mapped("hf://someone/moths")))
     found["away"] = refused(mapped, "hf://someone/never")
     found["push away"] = refused(model.push_to_hub, "someone/moths")
