@@ -25,8 +25,8 @@ EAGER = "eager torch"
 
 
 def network_of(backbone: str, size: int) -> Segmenter:
-    """Our network with weights that a seed fixes, in evaluation mode."""
-    settings = ModelSettings(backbone, pretrained=False)
+    """Our network with seven experts, with weights that a seed fixes, in evaluation mode."""
+    settings = ModelSettings(backbone, num_experts=7, pretrained=False)
     return build_segmenter(settings, sizes=[size], initialize=False, seed=0).eval()
 
 

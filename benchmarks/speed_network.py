@@ -18,6 +18,7 @@ from decamo.training.runtime import Runtime
 
 __all__ = ["NetworkTerms", "bare_answer", "network_lines", "own_answer"]
 
+EXPERTS = 7  # a level, as most figures in the documentation have them
 _PEERS = ("Unet", "FPN", "Segformer")
 _FRUGAL = "gradient checkpointing"
 FORWARD_GOAL, BOTH_GOAL, MEMORY_GOAL = 1.25, 1.25, 1.2
@@ -43,9 +44,9 @@ class NetworkTerms:
     runtime: Runtime
 
     def build(self, checkpointing: bool = False) -> Segmenter:
-        """Our own network, in training mode, with weights that a seed fixes."""
+        """Our own network with seven experts, in training mode, with weights that a seed fixes."""
         settings = ModelSettings(
-            self.backbone, pretrained=False, gradient_checkpointing=checkpointing
+            self.backbone, EXPERTS, pretrained=False, gradient_checkpointing=checkpointing
         )
         network = build_segmenter(settings, sizes=[self.img_size], initialize=False, seed=0)
         return network.to(self.runtime.device).train()

@@ -74,7 +74,7 @@ def _own(args: argparse.Namespace, images: int) -> tuple[float, float]:
         words = ["--backbone", _BACKBONE, "--img-size", str(_SIZE), "--epochs", str(_EPOCHS)]
         words += ["--stage2-batch-size", str(_BATCH), "--accumulation-steps", "1"]
         words += ["--skip-stage1", "--no-progressive-unfreeze", "--checkpoint-dir", str(run)]
-        words += ["--num-workers", str(_workers())]
+        words += ["--num-workers", str(_workers()), "--num-experts", "7"]
         words += ["--dataset-path", *map(str, args.dataset_path)]
         if args.backbone_weights is None:
             words += ["--no-pretrained"]

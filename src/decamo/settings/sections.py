@@ -101,7 +101,7 @@ class ModelSettings:
     """The network: a timm backbone, experts at each pyramid level, a top-down decoder."""
 
     backbone: str = option("edgenext_base", "a timm model that can give feature pyramids")
-    num_experts: int = option(7, "experts at each pyramid level", unit="experts")
+    num_experts: int = option(1, "experts at each pyramid level", unit="experts")
     experts: tuple[str, ...] = option(
         (),
         "the kinds of the experts by name, in their order, instead of --num-experts: texture,"
