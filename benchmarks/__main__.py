@@ -25,6 +25,7 @@ BENCHMARKS = {
     "quality": "networks of others and our own, trained alike on photographs and scored",
     "ablation": "what each part of our network and its recipe is worth, left out or changed alone",
     "unlabelled": "what pseudo-labels bring, beside no photographs and beside their true masks",
+    "data-faults": "what wrong masks, copies and leaks cost, and what cleaning them brings",
     "raced": "time of a race on Ray beside plain processes that share nothing",
     "memory": "the peak of memory of audit, evaluate and predict, by the number of images",
     "house": "how the source stands: files, lengths, doubled names, what --help imports",

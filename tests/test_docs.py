@@ -70,7 +70,7 @@ def parser_of(program: str, command: str) -> Parser:
     package, commands = PROGRAMS[program]
     assert command in commands, f"{program} has no command {command}"
     parser = Parser(prog=f"{program} {command}")
-    importlib.import_module(f"{package}.{command}").add_arguments(parser)
+    importlib.import_module(f"{package}.{command.replace('-', '_')}").add_arguments(parser)
     return parser
 
 

@@ -117,7 +117,7 @@ class Program:
             )
             raise SettingsError(name, "no such command", remedy)
         # Imported when asked for: `decamo --help` should not wait for torch.
-        command = importlib.import_module(f"{self.package}.{name}")
+        command = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
         flags = importlib.import_module("decamo.flags")
         parser = flags.Parser(prog=f"{self.name} {name}", description=self.commands[name])
         command.add_arguments(parser)

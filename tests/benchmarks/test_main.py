@@ -12,7 +12,7 @@ def test_each_describes_its_flags(name: str, capsys: pytest.CaptureFixture[str])
         main([name, "--help"])
     assert end.value.code == 0
     assert "--json FILE" in capsys.readouterr().out
-    public = importlib.import_module(f"benchmarks.{name}").__all__
+    public = importlib.import_module(f"benchmarks.{name.replace('-', '_')}").__all__
     assert {"add_arguments", "run"} <= set(public)
 
 
