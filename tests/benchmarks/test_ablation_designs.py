@@ -9,7 +9,7 @@ from decamo.nn import Segmenter, build_segmenter
 from decamo.nn.cost import measure_cost
 from decamo.settings import ModelSettings
 
-SETTINGS = ModelSettings("test_efficientnet", pretrained=False)
+SETTINGS = ModelSettings("test_efficientnet", num_experts=7, pretrained=False)
 
 
 def built(change: str) -> Segmenter:

@@ -12,7 +12,7 @@ from decamo.nn.experts import Mixture
 from decamo.settings import ModelSettings
 from decamo.settings.expert_names import EXPERT_KINDS
 
-SETTINGS = ModelSettings("test_efficientnet", pretrained=False)
+SETTINGS = ModelSettings("test_efficientnet", num_experts=7, pretrained=False)
 
 
 def built(change: str) -> Segmenter:

@@ -13,9 +13,10 @@ Make = Callable[..., Segmenter]
 
 @pytest.fixture
 def make() -> Make:
-    """A small network with random weights; the backbone by name, settings by keyword."""
+    """A small network with random weights and an expert of each kind; settings by keyword."""
 
     def build(backbone: str = "mobilenetv2_035", seed: int = 0, **settings: Any) -> Segmenter:
+        settings = {"num_experts": 7} | settings
         chosen = ModelSettings(backbone=backbone, pretrained=False, **settings)
         return build_segmenter(chosen, sizes=[64], seed=seed)
 

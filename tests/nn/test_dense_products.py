@@ -173,7 +173,10 @@ def test_an_image_is_laid_for_our_own_networks_in_single_precision_alone(
 ) -> None:
     image = drawn(2, 3, 64, 64)
     network = build_segmenter(
-        ModelSettings("mobilenetv2_035", pretrained=False), sizes=[64], initialize=False, seed=0
+        ModelSettings("mobilenetv2_035", num_experts=7, pretrained=False),
+        sizes=[64],
+        initialize=False,
+        seed=0,
     )
     laid = laid_for_onednn(network, image)
     assert torch.equal(laid, image)
@@ -187,7 +190,10 @@ def test_an_image_is_laid_for_our_own_networks_in_single_precision_alone(
 
 def test_a_laid_image_teaches_what_it_taught_by_more_products(calls: list[tuple[int, ...]]) -> None:
     network = build_segmenter(
-        ModelSettings("mobilenetv2_035", pretrained=False), sizes=[64], initialize=False, seed=0
+        ModelSettings("mobilenetv2_035", num_experts=7, pretrained=False),
+        sizes=[64],
+        initialize=False,
+        seed=0,
     )
 
     def taught(image: Tensor) -> Tensor:
