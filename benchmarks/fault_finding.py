@@ -20,7 +20,7 @@ from decamo.data.audit.findings import (
     severity_of,
 )
 from decamo.data.audit.look import FileFacts, look_at
-from decamo.data.mask_forms import seems_a_photograph, seems_inverted, seems_swapped
+from decamo.data.mask_forms import inverted_masks, seems_a_photograph
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_labelled
 from decamo.data.survey import Sight, decide_rule
@@ -67,9 +67,6 @@ class Detection:
 def audit_masks(pairs: Sequence[Pair], table: Path) -> dict[str, tuple[str, ...]]:
     """What the audit finds wrong with masks: kinds of findings by keys, of those with any.
 
-    Masks that seem inverted are named by the audit as a line about their set, three of them by
-    name. Here each is.
-
     Args:
         pairs: that train.
         table: where facts of files are kept, for the next call.
@@ -111,13 +108,14 @@ def _set_findings(
     ]
     meaning = decide_rule(name, sights).rule.mask
     looks = {sight.name: sight.mask for sight in sights}
-    swapped = seems_swapped(looks.values(), meaning)
+    places = [*looks]
+    inverted = {places[n] for n in inverted_masks(looks.values(), meaning)}
     for pair, (image, mask) in zip(pairs, both, strict=True):
         every = (*file_findings(image), *file_findings(mask), *pair_findings(pair, image, mask))
         kinds = [one.kind for one in every if _is_doubt(one.kind)]
         look = looks.get(pair.key)
-        if look is not None and not swapped and seems_inverted(look, meaning):
-            kinds.append("seems inverted")
+        if pair.key in inverted:
+            kinds.append("inverted-mask")
         if look is not None and seems_a_photograph(look):
             kinds.append("looks like a photograph")
         yield pair.key, tuple(kinds)

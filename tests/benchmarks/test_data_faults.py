@@ -182,7 +182,7 @@ def test_the_audit_is_counted_by_kind(pairs: tuple[Pair, ...], tmp_path: Path) -
     accused = audit_masks(held.pairs, tmp_path / "facts")
     kinds = {held.faults.get(key): found for key, found in accused.items()}
     assert kinds[MaskFault.EMPTY] == ("empty-mask",)
-    assert kinds[MaskFault.INVERTED] == ("seems inverted",)
+    assert kinds[MaskFault.INVERTED] == ("inverted-mask",)
     counts = {one.kind: (one.found, one.of) for one in masks_found("audit", held, accused)}
     assert counts == {
         "inverted": (1, 1), "empty": (1, 1), "of another image": (0, 1), "shifted": (0, 1),

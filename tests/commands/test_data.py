@@ -114,6 +114,9 @@ def test_an_audit_says_of_values_what_training_says(
     assert main([*command, "--workers", "1"]) == 0
     said = capsys.readouterr().out
     assert words in said
+    told = json.loads(found.read_text())["findings"]
+    inverted = [Path(one["path"]).name for one in told if one["kind"] == "inverted-mask"]
+    assert inverted == (["s3.png"] if store == "inverted in part" else [])
     settings = DataSettings(dataset_path=(tmp_path / "SET",), num_workers=1)
     if store == "one is all void":
         return

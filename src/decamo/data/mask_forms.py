@@ -3,7 +3,7 @@
 Forms are what :mod:`~decamo.data.mask_values` decides by for the whole set.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -16,6 +16,7 @@ __all__ = [
     "brightness",
     "counts_as_empty",
     "form_of",
+    "inverted_masks",
     "object_level",
     "seems_a_photograph",
     "seems_inverted",
@@ -66,7 +67,16 @@ def seems_swapped(looks: Iterable[MaskLook], meaning: MaskMeaning) -> bool:
 
     The object then touches all four edges and covers over half of nearly every image.
     """
+    return _nearly_all([seems_inverted(look, meaning) for look in looks])
+
+
+def inverted_masks(looks: Iterable[MaskLook], meaning: MaskMeaning) -> list[int]:
+    """Places of the masks that seem inverted; none where nearly all do (:func:`seems_swapped`)."""
     inverted = [seems_inverted(look, meaning) for look in looks]
+    return [] if _nearly_all(inverted) else [n for n, one in enumerate(inverted) if one]
+
+
+def _nearly_all(inverted: Sequence[bool]) -> bool:
     return len(inverted) > 1 and sum(inverted) >= _MOST * len(inverted)
 
 

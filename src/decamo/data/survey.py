@@ -11,8 +11,8 @@ from decamo.data.mask_forms import (
     MaskForm,
     counts_as_empty,
     form_of,
+    inverted_masks,
     seems_a_photograph,
-    seems_inverted,
     seems_swapped,
 )
 from decamo.data.mask_look import MaskLook
@@ -214,12 +214,13 @@ def _share_words(looks: Sequence[MaskLook], meaning: MaskMeaning) -> str:
 
 def _swapped(name: str, sights: Sequence[Sight], meaning: MaskMeaning) -> list[str]:
     """Objects that look like grounds, in nearly all masks or in some."""
-    inverted = [sight.name for sight in sights if seems_inverted(sight.mask, meaning)]
-    if seems_swapped(Picked.each(sights, attrgetter("mask")), meaning):
+    looks = Picked.each(sights, attrgetter("mask"))
+    if seems_swapped(looks, meaning):
         return [
             f"masks of {name}: the object touches all edges and covers most of nearly every image:"
             f" object and ground may be swapped; if so, give --mask-values {_turned(meaning)}"
         ]
+    inverted = [sights[place].name for place in inverted_masks(looks, meaning)]
     if not inverted:
         return []
     return [

@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from decamo.data.audit.facts_table import FactsTable
 from decamo.data.audit.finding_table import FindingTable
 from decamo.data.audit.findings import (
+    FULL,
     SEVERITIES,
     Copy,
     Finding,
@@ -31,6 +33,7 @@ from decamo.data.audit.usable_pairs import (
 from decamo.data.audit.workers import Lost, Work, each_answer, in_processes
 from decamo.data.census import BadFile, Census
 from decamo.data.deciding import ruled_entry
+from decamo.data.mask_forms import inverted_masks
 from decamo.data.packed_names import PackedNames
 from decamo.data.rules import Plane, ReadingRule
 from decamo.data.survey import Sight, decide_rule
@@ -38,6 +41,8 @@ from decamo.data.wanted import ANYTHING, Wanted
 from decamo.storage.spilled import Picked, Spilled, compact_places
 
 __all__ = ["Audit", "SetMeaning", "audit_data", "previews"]
+
+_INVERTED = "the object touches all edges and covers over half of it, unlike in its set"
 
 
 @dataclass(frozen=True)
@@ -186,6 +191,7 @@ def _audited(roots: tuple[Path, ...], inventory: Inventory, facts: FactsTable) -
         bad += own_bad
     meanings = _meanings(usable, facts)
     findings += [Finding("void-mask", path, "all of the mask is void") for path in meanings.void]
+    findings += [Finding("inverted-mask", path, _INVERTED) for path in meanings.inverted]
     copies = find_copies(ShownImages(holdings, facts))
     every = chain(findings, _by_file(facts), copy_findings(copies))
     return Audit(
@@ -237,28 +243,37 @@ class _Meant:
         said: the meanings.
         ruled: usable pairs of each holding by them.
         void: masks of which all is void.
+        inverted: masks whose object rather is the ground, unlike in most of their set; full ones,
+            which have a finding of their own, apart.
     """
 
     said: list[SetMeaning]
     ruled: list[UsablePairs]
     void: list[Path]
+    inverted: list[Path]
 
 
 def _meanings(usable: Sequence[UsablePairs], facts: FactsTable) -> _Meant:
     groups: dict[tuple[str, str], list[int]] = {}
     for number, own in enumerate(usable):
         groups.setdefault((own.holding.name, own.holding.split), []).append(number)
-    found = _Meant([], list(usable), [])
+    found = _Meant([], list(usable), [], [])
     for (name, split), numbers in groups.items():
         sights: Spilled[Sight] = Spilled()
-        for entry in Joined([usable[number] for number in numbers]):
+        places = array("I")
+        entries = Joined([usable[number] for number in numbers])
+        for place, entry in enumerate(entries):
             if entry.sight is not None:
                 sights.append(entry.sight)
+                places.append(place)
         if not sights:
             continue
         decided = decide_rule(name, sights)
         warnings = (*decided.warnings, *decided.empty)
         found.said.append(SetMeaning(name, split, decided.rule, decided.lines, warnings))
+        inverted = inverted_masks(Picked.each(sights, attrgetter("mask")), decided.rule.mask)
+        suspects = (entries[places[n]] for n in inverted)
+        found.inverted.extend(one.pair.mask for one in suspects if one.foreground < FULL)
         for number in numbers:
             found.ruled[number] = _ruled(usable[number], decided.rule, facts, found.void)
     return found

@@ -58,6 +58,7 @@ _SEVERITY = {
     "empty-mask": "warning",
     "void-mask": "warning",
     "full-mask": "warning",
+    "inverted-mask": "warning",
     "grey-mask": "warning",
     "tiny": "warning",
     "several-frames": "warning",
