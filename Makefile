@@ -46,19 +46,30 @@ types: setup
 
 # A process a core, each with one thread: more would wait for one another. Hundreds of processes are
 # started, and none is to compile again what another has compiled, whatever the caller's shell says.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+ONE_PROCESS := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+PYTEST := $(ONE_PROCESS) -n auto --dist worksteal
 
-# mypy has one thread, and tests wait now and then: it runs beside them and is heard after them.
-BESIDE_TYPES = @$(BIN)/mypy >$(VENV)/types 2>&1 & types=$$!; \
-  trap 'kill $$types; exit 130' INT TERM; \
-  echo "$(1)"; $(1); tests=$$?; \
-  wait $$types; types=$$?; echo mypy; cat $(VENV)/types; exit $$((tests | types))
+# Tests that mostly wait: for a cluster, for a file that never comes, for a server that is slow.
+WAITING := tests/cluster tests/api/test_predicting_on_ray.py tests/races/test_remote_trials.py \
+  tests/commands/test_stalls.py tests/mirror/test_uploading.py tests/mirror/test_local_copy.py
+
+# mypy has one thread, and so do the tests that wait: both run beside the others and are heard after
+# them.
+define TESTS
+@$(BIN)/mypy >$(VENV)/types 2>&1 & types=$$!; \
+  $(ONE_PROCESS) $(1) $(WAITING) >$(VENV)/waiting 2>&1 & waiting=$$!; \
+  trap 'kill $$types $$waiting; exit 130' INT TERM; \
+  $(PYTEST) $(1) $(WAITING:%=--ignore %); tests=$$?; \
+  for beside in waiting types; do \
+    eval wait \$$$$beside || tests=1; echo $$beside; cat $(VENV)/$$beside; \
+  done; exit $$tests
+endef
 
 test: style
-	$(call BESIDE_TYPES,$(PYTEST))
+	$(call TESTS)
 
 test-all: style
-	$(call BESIDE_TYPES,$(PYTEST) -m '')
+	$(call TESTS,-m '')
 
 # What fails is shown, and what was measured all the same.
 coverage: setup
