@@ -69,10 +69,15 @@ def test_threads_that_ask_at_once_get_what_one_gets(exported: Path) -> None:
     predictor = open_exported(exported)[1]
     rng = np.random.default_rng(3)
     images = [rng.integers(0, 256, (30 + n, 40, 3), dtype=np.uint8) for n in range(24)]
-    expected = predictor.predict(images)
+    expected = [predictor.predict([image])[0] for image in images]
     many = predictor.for_threads(3, 7)
     assert many is not None
     with ThreadPoolExecutor(3) as threads:
+        # Also one that was not asked for this: a person may share a model among threads.
+        for one, other in zip(
+            threads.map(predictor.predict, [[i] for i in images]), expected, strict=True
+        ):
+            assert np.array_equal(one[0], other)
         for one, other in zip(
             threads.map(many.predict, [[i] for i in images]), expected, strict=True
         ):

@@ -37,11 +37,21 @@ class _BySize:
         self._made: dict[tuple[int, ...], openvino.CompiledModel] = {}
         self._any: openvino.CompiledModel | None = None
         self._one_at_a_time = threading.Lock()
+        self._own = threading.local()
 
-    def compiled(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
-        """What takes images of this shape, ``[N, 3, H, W]``."""
+    def request(self, shape: tuple[int, ...]) -> openvino.InferRequest:
+        """This thread's own, for images of this shape, ``[N, 3, H, W]``.
+
+        A compiled model that is called has one for all, and gives threads each other's results
+        (2026.4.1, ``findings/openvino-call-in-threads.sh``).
+        """
         with self._one_at_a_time:
-            return self._compiled(shape)
+            compiled = self._compiled(shape)
+        held: dict[str, openvino.InferRequest] = self._own.__dict__
+        key = str(id(compiled))  # which is kept as long as this
+        if key not in held:
+            held[key] = compiled.create_infer_request()
+        return held[key]
 
     def _compiled(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         if shape not in self._made and len(self._made) < _MOST_SIZES:
@@ -70,11 +80,9 @@ def open_openvino(path: Path, callers: Callers) -> tuple[Graph, ExportDescriptio
     described = ExportDescription.from_json(held, path)
 
     def run(images: npt.NDArray[np.uint8], output: str) -> npt.NDArray[np.float32]:
-        compiled = sizes.compiled(images.shape)
-        # A compiled model's own call has one place for its outputs, whoever calls.
-        call = compiled if callers.number == 1 else compiled.create_infer_request().infer
-        found = call({IMAGE: images})
-        return np.array(found[compiled.output(output)])  # its memory is used again
+        request = sizes.request(images.shape)
+        request.infer({IMAGE: images}, share_inputs=True)
+        return np.array(request.get_tensor(output).data)  # its memory is used again
 
     return run, described
 
