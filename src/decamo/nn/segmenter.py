@@ -1,7 +1,7 @@
 """The network: only composes its parts, and says which parameters learn."""
 
 from collections.abc import Collection, Sequence
-from typing import Self
+from typing import Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from decamo.nn.backbone import STRIDES, Backbone
 from decamo.nn.decoder import Decoder, Lateral, LogitHead, magnified, magnified_side
 from decamo.nn.experts import Mixture, Router
 from decamo.nn.segmentation_network import Architecture, NetworkOutput, let_learn, normalized
+from decamo.settings.words import counted
 
 __all__ = ["Segmenter", "completed"]
 
@@ -185,8 +186,8 @@ class Segmenter(nn.Module):
     @property
     def title(self) -> str:
         """Its backbone and the number of its experts."""
-        experts = self.architecture["num_experts"]
-        return f"{self.architecture['backbone']} with {experts} experts a level"
+        experts = counted(cast(int, self.architecture["num_experts"]), "expert")
+        return f"{self.architecture['backbone']} with {experts} a level"
 
     def notes(self) -> list[str]:
         """What of its backbone is not the network's own, in a line."""
