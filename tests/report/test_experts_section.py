@@ -46,8 +46,15 @@ def test_experts_and_levels_may_change_in_number(usage: tuple[float, ...]) -> No
         for p in past.points[5:]
     ]
     page = experts_section(replace(past, points=(*past.points[:5], *later)))
-    assert titles(page) == ["Use of the experts", "Routing entropy"]
+    use = [] if len(usage) == 1 else ["Use of the experts"]
+    assert titles(page) == [*use, "Routing entropy"]
     assert "stride 16" in page
+
+
+def test_one_expert_has_nothing_to_show() -> None:
+    gates, shares = ((1.0,),) * 4, (1.0,) * 4
+    points = [Point(n, usage=(1.0,), gates=gates, routing_entropy=shares) for n in (1, 2)]
+    assert experts_section(TrainingLog(tuple(points))) == ""
 
 
 def test_sheets_are_shown_where_there_are_some() -> None:

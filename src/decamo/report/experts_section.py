@@ -56,7 +56,7 @@ class Sheet:
 
 
 def experts_section(past: TrainingLog, sheets: Sequence[Sheet] = ()) -> str:
-    """All that is known of the experts as HTML; empty where nothing is."""
+    """All that is known of the experts as HTML; empty where nothing is, or one has no choice."""
     kinds = _kinds(past)
     figures = _use(past.points, kinds) + _routing(past.points)
     charts = f'<div class="charts">{figures}</div>' if figures else ""
@@ -73,9 +73,9 @@ def _kinds(past: TrainingLog) -> list[str]:
 def _use(points: Sequence[Point], kinds: Sequence[str]) -> str:
     used = [p for p in points if p.usage]
     used = [p for p in used if len(p.usage) == len(used[-1].usage)]
-    if not used:
+    count = len(used[-1].usage) if used else 0
+    if count < 2:
         return ""
-    count = len(used[-1].usage)
     names = [expert_name(n, kinds) for n in range(count)]
     picture = heat_map(
         "use of the experts", [p.epoch for p in used], [p.usage for p in used], names=names
@@ -89,7 +89,7 @@ def _use(points: Sequence[Point], kinds: Sequence[str]) -> str:
 
 def _routing(points: Sequence[Point]) -> str:
     """Two charts with a line for each level; 1 is the highest entropy there is."""
-    known = [p for p in points if p.gates]
+    known = [p for p in points if _several(p)]
     known = [p for p in known if len(p.gates) == len(known[-1].gates)]
     if not known:
         return ""
@@ -105,10 +105,14 @@ def _routing(points: Sequence[Point]) -> str:
     return drawn
 
 
+def _several(point: Point) -> bool:
+    return bool(point.gates) and len(point.gates[0]) > 1
+
+
 def _gates(points: Sequence[Point], kinds: Sequence[str]) -> str:
     """The last known mean gates, a row for each expert and a column for each level."""
     last = next((p for p in reversed(points) if p.gates), None)
-    if last is None:
+    if last is None or not _several(last):
         return ""
     count = len(last.gates[0])
     rows = [

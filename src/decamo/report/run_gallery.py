@@ -253,12 +253,16 @@ def _shot(predictor: Predictor, sort: str, one: ImageScores) -> Shot:
 
 
 def _sheets(predictor: Predictor, sort: str, one: ImageScores) -> list[Sheet]:
-    """One sheet; none where the network has no experts."""
+    """One sheet; none where the network has not several experts."""
     image, _ = read_pair(one.pair)
     with ActivationRecorder(predictor.model) as watch:
         probability = predictor.predict([image])[0]
         firings = watch.take()
-    drawn = [draw_experts(one.pair.stem, image, probability, f, form="jpeg") for f in firings]
+    drawn = [
+        draw_experts(one.pair.stem, image, probability, firing, form="jpeg")
+        for firing in firings
+        if len(firing.names) > 1
+    ]
     encoded = [base64.b64encode(picture).decode() for picture in drawn]
     return [Sheet(sort, one.pair.key, one.scores.iou, picture) for picture in encoded]
 
