@@ -43,13 +43,18 @@ from benchmarks.faulty_data import (
     drawn_mask_faults,
     scored_pairs,
 )
-from benchmarks.quality_flags import add_terms, terms_of
+from benchmarks.quality_flags import (
+    add_hold_out,
+    add_terms,
+    check_hold_out,
+    images_of,
+    terms_of,
+)
 from benchmarks.quality_gaps import Gap, gap_of
 from benchmarks.quality_recipes import OURS, Entry, entry_of
 from benchmarks.quality_runs import scored
-from benchmarks.quality_scores import Score, sets_under
+from benchmarks.quality_scores import Score
 from benchmarks.quality_table import gaps_markdown, scores_markdown
-from benchmarks.quality_terms import everything_trains, part_trains
 from benchmarks.quality_train import Ground, tidy, train_entry
 from decamo import __version__
 from decamo.data.audit import Copy
@@ -58,7 +63,7 @@ from decamo.data.holdout import fingerprint
 from decamo.data.kept_memory import keep_freed_memory
 from decamo.data.pairs import Pair
 from decamo.errors import SettingsError
-from decamo.evaluation import CaseSet, Measurer, Rules, sets_of_pairs
+from decamo.evaluation import CaseSet, Measurer, Rules
 from decamo.flags import Parser, write_json
 from decamo.inference.predictor import Predictor
 from decamo.stop_signals import stop_requests
@@ -103,9 +108,7 @@ def add_arguments(parser: Parser) -> None:
         help="of masks that are faulty, or of images that copies replace (0.2)")  # fmt: skip
     add("--entry", default="decamo-own", choices=list(OURS), metavar="NAME",
         help=f"network and recipe of all arms, of {', '.join(OURS)} (decamo-own)")  # fmt: skip
-    add("--hold-out", type=float, metavar="SHARE",
-        help="train on the other training images and score these, in a --work of its own; no test"
-        " image is scored")  # fmt: skip
+    add_hold_out(parser)
     add_terms(parser, work="runs/data-faults")
 
 
@@ -261,19 +264,14 @@ def run(args: argparse.Namespace) -> int:
 
     128 + the number of the signal that stopped it; the same command goes on.
     """
-    if args.hold_out is not None and not 0 < args.hold_out < 1:
-        raise SettingsError("--hold-out", f"got {args.hold_out}", "give a share, such as 0.25")
+    check_hold_out(args)
     if not 0 < args.share <= 0.5:
         raise SettingsError("--share", f"got {args.share:g}", "give a share of up to 0.5")
     keep_freed_memory(trains=True)
-    terms, census = terms_of(args), args.work / "census.json"
+    terms = terms_of(args)
     make_folder(args.work)
     runtime = open_runtime(terms.device, terms.precision)
-    if args.hold_out is None:
-        sets, splits = sets_under(terms.dataset_path), everything_trains(terms, census)
-    else:
-        splits, held = part_trains(terms, args.hold_out, census)
-        sets = sets_of_pairs(held)
+    splits, _, sets = images_of(args, terms)
     kept_plan(args.work / "faults.json", args.share, splits.train, scored_pairs(sets))
     chosen, scores = [arm for arm in Arm if arm.word in args.arms], list[Score]()
     with stop_requests() as asked, Measurer(1, Rules()) as measurer:

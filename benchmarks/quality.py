@@ -8,22 +8,25 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.quality_costs import NetworkCost, epochs_in_time, known_costs, measure_costs
-from benchmarks.quality_flags import add_terms, terms_of
+from benchmarks.quality_flags import (
+    add_hold_out,
+    add_terms,
+    check_hold_out,
+    images_of,
+    terms_of,
+)
 from benchmarks.quality_gaps import gaps_to_best
 from benchmarks.quality_peers import PEERS
 from benchmarks.quality_recipes import OURS, entries_of, entry_of
 from benchmarks.quality_runs import scored
 from benchmarks.quality_scores import (
     Score,
-    sets_under,
 )
 from benchmarks.quality_table import costs_markdown, gaps_markdown, scores_markdown
-from benchmarks.quality_terms import everything_trains, part_trains
 from benchmarks.quality_train import Ground
 from decamo import __version__
 from decamo.data.kept_memory import keep_freed_memory
-from decamo.errors import SettingsError
-from decamo.evaluation import Measurer, Rules, sets_of_pairs
+from decamo.evaluation import Measurer, Rules
 from decamo.flags import Parser, write_json
 from decamo.stop_signals import stop_requests
 from decamo.storage import make_folder
@@ -58,11 +61,9 @@ def add_arguments(parser: Parser) -> None:
         help=f"of {', '.join(OURS)} (all)")  # fmt: skip
     add("--equal-time", action="store_true",
         help="each network has the epochs that fit into the reference's time")  # fmt: skip
-    add("--hold-out", type=float, metavar="SHARE",
-        help="to choose a recipe by: train on the other training images and score these, in a"
-        " --work of its own; no test image is read")  # fmt: skip
     add("--reference", default="FPN", choices=[*PEERS, *OURS], metavar="NAME",
         help="network whose time is 1 (FPN)")  # fmt: skip
+    add_hold_out(parser)
     add_terms(parser, work="runs/quality")
 
 
@@ -71,18 +72,12 @@ def run(args: argparse.Namespace) -> int:
 
     128 + the number of the signal that stopped it; the same command goes on.
     """
-    if args.hold_out is not None and not 0 < args.hold_out < 1:
-        raise SettingsError("--hold-out", f"got {args.hold_out}", "give a share, such as 0.25")
+    check_hold_out(args)
     keep_freed_memory(trains=True)  # as `decamo train` does: peers and ours alike
     entries, terms = entries_of([*args.peers, *args.ours]), terms_of(args)
     make_folder(args.work)
     runtime = open_runtime(terms.device, terms.precision)
-    census = args.work / "census.json"
-    if args.hold_out is None:
-        sets, splits = sets_under(terms.dataset_path), everything_trains(terms, census)
-    else:
-        splits, held = part_trains(terms, args.hold_out, census)
-        sets = sets_of_pairs(held)
+    splits, _, sets = images_of(args, terms)
     reference = entry_of(args.reference)
     costs = known_costs(
         args.work / "costs.json",

@@ -1,14 +1,19 @@
 """Flags of the comparisons by quality: data, epochs, sizes, views, place."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.quality_terms import Terms
+from benchmarks.quality_scores import sets_under
+from benchmarks.quality_terms import Terms, everything_trains, part_trains
+from decamo.data.pairs import Pair
 from decamo.errors import SettingsError
+from decamo.evaluation import CaseSet, sets_of_pairs
 from decamo.flags import Parser, add_views
 from decamo.inference.views import Views
+from decamo.training.data_splits import DataSplits
 
-__all__ = ["add_terms", "terms_of"]
+__all__ = ["add_hold_out", "add_terms", "check_hold_out", "images_of", "terms_of"]
 
 
 def add_terms(parser: Parser, *, work: str) -> None:
@@ -62,3 +67,33 @@ def terms_of(args: argparse.Namespace) -> Terms:
         Views(args.flips, tuple(args.scales), args.look_closer),
         args.decide,
     )
+
+
+def add_hold_out(parser: Parser) -> None:
+    """Add ``--hold-out``, which :func:`check_hold_out` and :func:`images_of` read."""
+    parser.add_argument_group("what is chosen by").add_argument(
+        "--hold-out", type=float, metavar="SHARE",
+        help="train on the other training images and score these, in a --work of its own; no test"
+        " image is scored",
+    )  # fmt: skip
+
+
+def check_hold_out(args: argparse.Namespace) -> None:
+    """Refuse a share that is none.
+
+    Raises:
+        SettingsError: ``--hold-out`` is not in (0,1).
+    """
+    if args.hold_out is not None and not 0 < args.hold_out < 1:
+        raise SettingsError("--hold-out", f"got {args.hold_out}", "give a share, such as 0.25")
+
+
+def images_of(
+    args: argparse.Namespace, terms: Terms
+) -> tuple[DataSplits, tuple[Pair, ...], Sequence[CaseSet]]:
+    """The images that train, those held out of them, and the sets that are scored."""
+    census = args.work / "census.json"
+    if args.hold_out is None:
+        return everything_trains(terms, census), (), sets_under(terms.dataset_path)
+    splits, held = part_trains(terms, args.hold_out, census)
+    return splits, held, sets_of_pairs(held)

@@ -15,13 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality_flags import add_terms, terms_of
+from benchmarks.quality_flags import (
+    add_hold_out,
+    add_terms,
+    check_hold_out,
+    images_of,
+    terms_of,
+)
 from benchmarks.quality_gaps import Gap, gap_of
 from benchmarks.quality_recipes import OURS, Entry, entry_of
 from benchmarks.quality_runs import scored
-from benchmarks.quality_scores import Score, sets_under
+from benchmarks.quality_scores import Score
 from benchmarks.quality_table import gaps_markdown, scores_markdown, table
-from benchmarks.quality_terms import everything_trains, part_trains
 from benchmarks.quality_train import Ground, train_entry
 from decamo import __version__
 from decamo.data.kept_memory import keep_freed_memory
@@ -29,7 +34,7 @@ from decamo.data.pairs import Pair
 from decamo.data.reading import read_labelled
 from decamo.data.waiting import NOBODY
 from decamo.errors import SettingsError
-from decamo.evaluation import CaseSet, Measurer, Rules, sets_of_pairs
+from decamo.evaluation import CaseSet, Measurer, Rules
 from decamo.flags import Parser, write_json
 from decamo.settings import TrainSettings
 from decamo.stop_signals import stop_requests
@@ -51,9 +56,7 @@ def add_arguments(parser: Parser) -> None:
         help="--unlabelled-confidence of an arm each (0.7)")  # fmt: skip
     add("--entry", default="decamo-own", choices=list(OURS), metavar="NAME",
         help=f"network and recipe of all arms, of {', '.join(OURS)} (decamo-own)")  # fmt: skip
-    add("--hold-out", type=float, metavar="SHARE",
-        help="to choose a confidence by: train on the other training images and score these, in a"
-        " --work of its own; no test image is scored")  # fmt: skip
+    add_hold_out(parser)
     add_terms(parser, work="runs/unlabelled")
 
 
@@ -181,18 +184,12 @@ def run(args: argparse.Namespace) -> int:
 
     128 + the number of the signal that stopped it; the same command goes on.
     """
-    if args.hold_out is not None and not 0 < args.hold_out < 1:
-        raise SettingsError("--hold-out", f"got {args.hold_out}", "give a share, such as 0.25")
+    check_hold_out(args)
     keep_freed_memory(trains=True)
-    terms, census = terms_of(args), args.work / "census.json"
+    terms = terms_of(args)
     make_folder(args.work)
     runtime = open_runtime(terms.device, terms.precision)
-    held: tuple[Pair, ...] = ()
-    if args.hold_out is None:
-        sets, splits = sets_under(terms.dataset_path), everything_trains(terms, census)
-    else:
-        splits, held = part_trains(terms, args.hold_out, census)
-        sets = sets_of_pairs(held)
+    splits, held, sets = images_of(args, terms)
     half, hidden = _parted(splits, args.without_masks)
     scores: list[Score] = []
     labels: list[_Labels] = []
