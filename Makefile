@@ -51,7 +51,10 @@ PYTEST := $(ONE_PROCESS) -n auto --dist worksteal
 
 # Tests that mostly wait: for a cluster, for a file that never comes, for a server that is slow.
 WAITING := tests/cluster tests/api/test_predicting_on_ray.py tests/races/test_remote_trials.py \
-  tests/commands/test_stalls.py tests/mirror/test_uploading.py tests/mirror/test_local_copy.py
+  tests/commands/test_stalls.py tests/mirror/test_uploading.py tests/mirror/test_local_copy.py \
+  tests/data/test_stream.py tests/data/test_waiting.py tests/data/cache/test_filling.py \
+  tests/data/audit/test_workers.py tests/evaluation/test_measurer.py tests/training/test_peers.py \
+  tests/server tests/benchmarks/test_gradients.py
 
 # mypy has one thread, and so do the tests that wait: both run beside the others and are heard after
 # them.

@@ -17,13 +17,14 @@ from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from decamo.data import Pair, find_pairs
 from decamo.data.augment import Augmentation
 from decamo.data.cache import side_of
 from decamo.data.cache.sample_sources import open_in_memory
 from decamo.data.dataset import CamouflageDataset
 from decamo.data.fast_decoders import has_fast_decoders
 from decamo.data.kept_memory import keep_freed_memory
+from decamo.data.layouts import find_pairs
+from decamo.data.pairs import Pair
 from decamo.data.reading import read_pair
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json

@@ -21,7 +21,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks.speed_launch import PASSES
 from benchmarks.speed_lines import Line
-from decamo.data import find_pairs
+from decamo.data.layouts import find_pairs
 from decamo.errors import SettingsError
 from decamo.flags import Parser
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from benchmarks.speed_lines import Line, line_of_rounds
 from benchmarks.speed_network import NetworkTerms
 from benchmarks.speed_step import optimizer_of, own_step, seconds_of_work
-from decamo.data import find_pairs
 from decamo.data.kept_memory import keep_freed_memory
+from decamo.data.layouts import find_pairs
 from decamo.flags import Parser
 from decamo.history import read_journal
 from decamo.training.runtime import open_runtime

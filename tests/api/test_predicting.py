@@ -288,8 +288,11 @@ print(kills)
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="kills forks")
-@pytest.mark.parametrize("write", [Notation.COCO, Notation.LABELME])
-@pytest.mark.parametrize("step", [10, 13])
+@pytest.mark.parametrize(
+    ("write", "step"),
+    [(Notation.COCO, 10), *(pytest.param(*one, marks=pytest.mark.long) for one in (
+        (Notation.COCO, 13), (Notation.LABELME, 10), (Notation.LABELME, 13)))],
+)  # fmt: skip
 def test_killed_again_and_again_it_ends_as_if_it_never_was(
     tmp_path: Path, write: Notation, step: int
 ) -> None:

@@ -242,6 +242,7 @@ print(peak.split()[1])  # of this program alone: ru_maxrss begins with what the 
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
 def test_resident_memory_is_constant_in_the_number_of_frames(tmp_path: Path) -> None:
     peaks = []

@@ -35,6 +35,7 @@ def done(flags: list[str]) -> dict[str, Any]:
     return {row["name"]: row for row in report["rows"]}
 
 
+@pytest.mark.long
 def test_each_row_is_trained_with_each_seed_and_compared_with_the_base(
     done: dict[str, Any], flags: list[str]
 ) -> None:

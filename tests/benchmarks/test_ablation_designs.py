@@ -16,6 +16,7 @@ def built(change: str) -> Segmenter:
     return build_changed(change, SETTINGS, sizes=[64], seed=3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", ["chosen places", "shared scales"])
 def test_it_costs_what_a_dense_block_does(change: str) -> None:
     own, dense = (measure_cost(built(name), 192).flops for name in (change, "dense block"))

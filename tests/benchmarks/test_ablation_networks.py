@@ -24,7 +24,10 @@ def image() -> Tensor:
     return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "change",
+    [pytest.param(c, marks=pytest.mark.long if n % 4 else ()) for n, c in enumerate(CHANGES)],
+)
 def test_it_learns_as_the_network_does(change: str, image: Tensor) -> None:
     network = built(change)
     prediction = network(image, side_outputs=True)

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from benchmarks.claims_stalled import held_stall, stall
 from decamo.history import EpochDone, EpochRecord, Event
 from decamo.settings import TrainSettings
@@ -34,6 +36,7 @@ def train(chosen: TrainSettings, stop: Callable[[], str]) -> tuple[str, list[Epo
     return why, records
 
 
+@pytest.mark.long
 def test_it_ends_at_a_low_constant_rate_and_bit_exact_where_it_was_stopped(
     scenes: Path, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def here(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study,
     return same, told
 
 
+@pytest.mark.long
 def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
     here: tuple[Study, Told],
 ) -> None:

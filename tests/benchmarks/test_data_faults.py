@@ -228,6 +228,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.long
 def test_arms_differ_in_what_trains_alone(done: Any) -> None:
     told = {run["told"]["network"]: run["told"] for run in done["runs"]}
     assert list(told) == ["clean", "mask faults", "mask faults, audited", "leak"]

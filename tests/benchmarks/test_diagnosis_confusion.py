@@ -22,6 +22,7 @@ def test_a_small_matrix_is_complete_and_repeatable() -> None:
     assert found == confuse(2, seed=7)
 
 
+@pytest.mark.long
 def test_most_runs_get_their_word() -> None:
     found = confuse(12, seed=11)
     assert found.false_alarms == 0

@@ -80,6 +80,7 @@ def test_bets_ask_for_more_than_the_best_so_far() -> None:
     assert chances == sorted(chances, reverse=True)
 
 
+@pytest.mark.long
 def test_intervals_hold_on_the_recorded_curves_with_each_run_left_out() -> None:
     found = [
         t

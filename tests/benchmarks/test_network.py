@@ -6,6 +6,7 @@ import pytest
 from benchmarks.__main__ import main
 
 
+@pytest.mark.long
 def test_the_cost_of_the_seeds_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "cost.json"
     assert main(["network", "--json", str(report)]) == 0

@@ -45,6 +45,7 @@ def _waste(seconds: float) -> None:
         pass
 
 
+@pytest.mark.long
 def test_time_is_laid_at_the_door_of_the_part_that_took_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -68,6 +68,7 @@ def test_the_same_command_trains_nothing_again(
     assert "nothing is chosen on test images" in out
 
 
+@pytest.mark.long
 def test_what_is_held_out_of_the_training_images_scores_and_does_not_train(
     flags: list[str], done: Any, tmp_path: Path
 ) -> None:

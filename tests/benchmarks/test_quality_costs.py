@@ -25,6 +25,7 @@ def cost(seconds: float, ratio: float) -> NetworkCost:
     return NetworkCost(1, 2, seconds, ratio, 3)
 
 
+@pytest.mark.long
 def test_what_is_measured(terms: Terms) -> None:
     pytest.importorskip("segmentation_models_pytorch")
     entries = [entry_of(name) for name in ("decamo-7", "decamo-1")]
@@ -40,6 +41,7 @@ def test_what_is_measured(terms: Terms) -> None:
     assert again.memory_bytes == one.memory_bytes  # counted, not sampled
 
 
+@pytest.mark.long
 def test_the_boundarys_memory_is_paid_by_the_own_recipe_alone(terms: Terms) -> None:
     pair = [entry_of("decamo-7"), entry_of("decamo-own")]
     common, own = measure_costs(pair, pair[0], terms, CPU, rounds=1).values()

@@ -72,6 +72,7 @@ def test_ours_takes_part_by_its_own_recipes() -> None:
     assert others == {"decamo-dense"}
 
 
+@pytest.mark.long
 def test_the_fovea_has_no_more_operations_than_the_zoom_that_it_is_compared_with() -> None:
     terms = Terms((), "test_efficientnet", epochs=1)
     cost = {

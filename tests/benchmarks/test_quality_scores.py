@@ -26,6 +26,7 @@ FOUND = SetScores(("a", "b"), dict.fromkeys((*SCORES, *SHARES), (0.25, 0.5)), 0.
 SCORE = Score(TOLD, 10, 2.5, "raw", {"CAMO": FOUND})
 
 
+@pytest.mark.long
 def test_scores_are_what_decamo_evaluate_says(
     ground_of: MakeGround, scenes: Path, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ def test_the_short_form_holds_what_does_not_drift_to_its_limits(
     assert [line.split()[0] for line in broken] == ["parameters"]
 
 
+@pytest.mark.long
 def test_every_part_is_told_or_skipped_with_a_word(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

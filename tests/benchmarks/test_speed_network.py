@@ -26,6 +26,7 @@ def without_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib, "import_module", missing)
 
 
+@pytest.mark.long
 def test_our_network_and_three_peers_stand_beside_the_backbone() -> None:
     pytest.importorskip("segmentation_models_pytorch")
     lines, left_out = network_lines(TERMS)

@@ -33,6 +33,7 @@ def done(flags: list[str]) -> Any:
     return report_of(flags)
 
 
+@pytest.mark.long
 def test_arms_differ_in_what_trains_alone(done: Any) -> None:
     told = {run["told"]["network"]: run["told"] for run in done["runs"]}
     assert list(told) == ["without it", "all true masks", "pseudo-labels 0", "pseudo-labels 0.05"]

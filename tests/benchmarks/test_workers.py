@@ -6,6 +6,7 @@ import pytest
 from benchmarks.__main__ import main
 
 
+@pytest.mark.long
 def test_scoring_processes_are_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "workers.json"
     words = ["--images", "4", "--size", "48", "64", "--repeats", "1", "--json", str(report)]

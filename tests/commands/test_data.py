@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from decamo.cli import main
-from decamo.data import load_cache
+from decamo.data.census import load_cache
 from decamo.settings import DataSettings
 from decamo.training.data_splits import find_splits
 from tests.data.mask_sets import SETS, save_set

@@ -389,7 +389,6 @@ PHASES: dict[str, Callable[[Event], bool]] = {
 @pytest.mark.parametrize(
     ("phase", "number"),
     [
-        ("stage 1", signal.SIGTERM),
         ("validation", signal.SIGINT),
         *(
             pytest.param(phase, number, marks=pytest.mark.long)

@@ -471,7 +471,7 @@ def play(seed: int, folder: Path) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before, "a descriptor is left open"
 
 
-@pytest.mark.parametrize("seed", [1, 3, 4])
+@pytest.mark.parametrize("seed", [*(pytest.param(n, marks=pytest.mark.long) for n in (1, 3)), 4])
 def test_each_task_ends_once_whatever_happens(tmp_path: Path, seed: int) -> None:
     play(seed, tmp_path / "game")
 

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from decamo.data.census import Census, take_census
-from decamo.data.deciding import ImagesRule, apply_rules, rule_for_images, words_for
+from decamo.data.deciding import apply_rules, words_for
+from decamo.data.images_rule import ImagesRule, rule_for_images
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_labelled
 from decamo.data.rules import MaskMeaning, PixelScale, Plane, ReadingRule

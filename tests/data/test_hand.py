@@ -31,7 +31,8 @@ def wait_until_there_are(hand: Hand[bytes], count: int) -> None:
     """Until so many messages lie in the socket, which are left there."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        select.select([hand.pipe], [], [], 1)
+        if not select.select([hand.pipe], [], [], 1)[0]:
+            continue
         there = bytearray(hand.pipe.recv(CHUNK, socket.MSG_PEEK))
         if len(list(frames(there))) >= count:
             return

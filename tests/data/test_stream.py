@@ -130,6 +130,7 @@ print("over")
 """
 
 
+@pytest.mark.long
 def test_a_process_ends_though_its_loader_is_still_held(data: CamouflageDataset) -> None:
     pair = data.pairs[0]
     done = subprocess.run(
@@ -190,17 +191,17 @@ def usual(data: CamouflageDataset) -> Batches:
     ("moments", "count"),
     [
         ({0}, 9),
-        ({5}, 1),
-        ({2, 4, 6, 8, 10, 12}, 9),
         (set(range(18)), 1),
-        (set(range(18)), 9),
         ({17}, 1),
         *(
             pytest.param(*which, marks=pytest.mark.long)
             for which in [
                 ({0}, 1),
+                ({5}, 1),
                 ({5}, 9),
                 ({3, 9}, 1),
+                ({2, 4, 6, 8, 10, 12}, 9),
+                (set(range(18)), 9),
             ]
         ),
     ],
@@ -238,10 +239,19 @@ def test_a_process_that_was_stopped_is_seen_and_another_reads(
 
 
 class _Hasty:
-    """A clock that goes thirty times as fast."""
+    """A clock that goes thirty times as fast, and no further from one call to the next than 3 s.
+
+    So a busy machine, which asks it seldom, neither finds reads slow nor jumps over a notice.
+    """
+
+    def __init__(self) -> None:
+        self._asked, self._now = time.monotonic(), 0.0
 
     def __call__(self) -> float:
-        return 30 * time.monotonic()
+        asked = time.monotonic()
+        self._now += min(30 * (asked - self._asked), 3.0)
+        self._asked = asked
+        return self._now
 
 
 @pytest.mark.parametrize("way", ["memory", "file", "sockets", "too little memory",

@@ -51,6 +51,7 @@ def test_the_posterior_is_that_of_the_textbook(monkeypatch: pytest.MonkeyPatch) 
     assert got.error * 6 == pytest.approx(got.noise * np.sqrt(ahead @ spread @ ahead), rel=1e-3)
 
 
+@pytest.mark.long
 def test_intervals_hold_what_they_promise() -> None:
     inside, count = 0, 0
     for sort in ("healthy", "noisy_healthy", "slow", "plateau"):

@@ -76,6 +76,7 @@ def test_what_is_scored_takes_some_bytes_an_image(tmp_path: Path) -> None:
     assert held_of_each(work, JUST_FULL) < 250
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [0])
 def test_copies_are_looked_for_in_some_bytes_an_image(seed: int) -> None:
     def work(count: int) -> object:
@@ -88,6 +89,7 @@ def test_copies_are_looked_for_in_some_bytes_an_image(seed: int) -> None:
     assert held_of_each(work) < 40
 
 
+@pytest.mark.long
 def test_facts_and_findings_lie_on_disk() -> None:
     def work(count: int) -> object:
         facts = FactsTable()

@@ -33,6 +33,7 @@ def test_height_and_width_may_differ() -> None:
     assert np.array_equal(squashed(image, (32, 96)), wanted[0].numpy())
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None)
 @given(sides, st.integers(2, 300), squares, st.integers(0, 2**32 - 1))
 def test_maps_are_those_of_torch_up_to_rounding(

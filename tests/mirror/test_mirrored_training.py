@@ -111,6 +111,7 @@ def _complete_and_refused(
     assert "holds another run" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_damaged_newest_checkpoint_costs_an_epoch_and_no_bit(
     unbroken: Path,
     scenes: Path,

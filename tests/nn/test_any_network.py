@@ -146,6 +146,7 @@ def test_a_network_of_windows_is_built_for_the_size_and_says_so() -> None:
         assert torch.equal(model.eval()(image).logits, again.eval()(image).logits)
 
 
+@pytest.mark.long
 def test_windows_that_do_not_divide_an_image_are_no_hindrance() -> None:
     backbone = create_backbone("swin_tiny_patch4_window7_224", pretrained=False, size=96)
     assert backbone.variant.built_for is None

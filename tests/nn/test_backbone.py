@@ -195,6 +195,7 @@ def test_nothing_that_a_network_keeps_outlives_a_pass(way: str) -> None:
         assert torch.equal(copied, want)
 
 
+@pytest.mark.long
 def test_gradients_are_the_same_where_activations_are_recomputed() -> None:
     grads = []
     for enable in (False, True):

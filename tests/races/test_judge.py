@@ -30,7 +30,7 @@ def verdicts(gain: float = 0.0, heavy: bool = False, races: int = RACES) -> list
     return [judge(race(generator, gain, heavy), "control", seed=k) for k in range(races)]
 
 
-@pytest.mark.parametrize("heavy", [False, True])
+@pytest.mark.parametrize("heavy", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_where_no_branch_differs_one_race_in_twenty_says_so_at_most(heavy: bool) -> None:
     """Family-wise: any of 12 intervals without 0 is an error. 300 races scatter by 1.3 %."""
     found = verdicts(heavy=heavy)

@@ -114,6 +114,7 @@ def test_a_plateau_can_end_the_run(
     assert load_sealed(run / "last.pth")["position"]["epoch"] == 20
 
 
+@pytest.mark.long
 def test_without_a_winner_the_run_goes_on_as_it_was_and_is_raced_once(
     run: Path, words: Words, capsys: pytest.CaptureFixture[str]
 ) -> None:

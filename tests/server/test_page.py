@@ -155,7 +155,9 @@ def test_what_cannot_be_answered_is_said(page: Page, tmp_path: Path) -> None:
     assert page.is_visible("#drop")
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+@pytest.mark.parametrize(
+    "width", [320, *(pytest.param(n, marks=pytest.mark.long) for n in (390, 768)), 1280]
+)
 def test_nothing_sticks_out_on_any_screen(page: Page, tmp_path: Path, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     for _ in range(2):

@@ -70,6 +70,7 @@ def test_an_output_below_another_is_refused(tmp_path: Path) -> None:
         check_many_outputs(list, lambda: writes)
 
 
+@pytest.mark.long
 def test_an_output_costs_a_few_bytes(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         def writes() -> Iterator[Written]:

@@ -34,7 +34,7 @@ def whole(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
     return trainer
 
 
-@pytest.mark.parametrize("after", [2, 5])
+@pytest.mark.parametrize("after", [pytest.param(2, marks=pytest.mark.long), 5])
 def test_a_run_goes_on_bit_equal_when_another_cache_holds_its_images(
     make: Make, whole: Trainer, tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from decamo.checkpoint import Best
 from decamo.history import Saved
 from decamo.schedule import Position
@@ -33,6 +35,7 @@ def test_a_process_that_only_follows_writes_nothing(make: Make, tmp_path: Path) 
     assert not list(tmp_path.glob("run/*.pth"))
 
 
+@pytest.mark.long
 def test_epochs_are_kept_beyond_the_newest_as_asked(make: Make) -> None:
     trainer = make("run", run={"keep_last": 1, "keep_every": 2})
     list(trainer.run())

@@ -62,6 +62,7 @@ def test_the_largest_scale_is_rehearsed_first(make: Make) -> None:
     assert scales == [2.0, *[2.0, 1.0] * 3] * 3
 
 
+@pytest.mark.long
 def test_what_is_done_is_not_counted(make: Make) -> None:
     first = make("run", schedule=PLAN, stop_after=5)
     list(first.run())

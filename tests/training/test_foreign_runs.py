@@ -65,7 +65,10 @@ LONG = [pytest.param(n, marks=pytest.mark.long) for n in (1, 2, 3, 4, 5, 6, 8, 9
 
 
 @pytest.mark.parametrize("stop", [7, *LONG])
-@pytest.mark.parametrize("named", ["smp", "transformers", "file"], indirect=True)
+@pytest.mark.parametrize(
+    "named", ["transformers", *(pytest.param(n, marks=pytest.mark.long) for n in ("smp", "file"))],
+    indirect=True,
+)  # fmt: skip
 def test_stopped_and_continued_it_ends_bit_equal(
     make: Make, named: dict[str, Any], stop: int
 ) -> None:

@@ -323,6 +323,7 @@ def table() -> list[Row]:
     return list(rows())
 
 
+@pytest.mark.long
 def test_what_is_printed_written_down_and_planned_is_one_rate(table: list[Row]) -> None:
     assert len(table) == 27
     for row in table:

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -79,8 +80,9 @@ def steps_of(events: Iterator[Any]) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("inject", "count"),
-    [(in_loss, 1), *((inject, 5) for inject in INJECTIONS),
-     *(pytest.param(inject, 1, marks=pytest.mark.long) for inject in INJECTIONS[1:])],
+    [(in_loss, 1), (in_input, 5),
+     *(pytest.param(*one, marks=pytest.mark.long)
+       for one in product(INJECTIONS, (1, 5)) if one not in ((in_loss, 1), (in_input, 5)))],
 )  # fmt: skip
 def test_a_few_bad_steps_are_left_out_and_nothing_else(
     make: Make, inject: Inject, count: int

@@ -69,6 +69,7 @@ def test_following_is_a_branch_that_is_named(make: Make, taught_by: Path) -> Non
     assert "--teacher" in resumed.state.lineage.last.reason
 
 
+@pytest.mark.long
 def test_a_teacher_draws_a_network_towards_itself(make: Make, taught_by: Path) -> None:
     """The same batches, once with and once without it: with it the two end nearer.
 

@@ -183,7 +183,7 @@ def never_stopped(tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> Who
     return run
 
 
-@pytest.mark.parametrize("asked", [1, pytest.param(2, marks=pytest.mark.long), 5])
+@pytest.mark.parametrize("asked", [*(pytest.param(n, marks=pytest.mark.long) for n in (1, 2)), 5])
 def test_a_stop_in_validation_leaves_the_epoch_open_and_loses_nothing(
     make: Make, two_epochs: Trainer, asked: int
 ) -> None:
@@ -197,6 +197,7 @@ def test_a_stop_in_validation_leaves_the_epoch_open_and_loses_nothing(
     assert_equal(ended(rest), ended(two_epochs))
 
 
+@pytest.mark.long
 def test_the_last_epoch_may_be_stopped_between_training_and_validation(make: Make) -> None:
     whole = make("whole", schedule={"epochs": 1, "stage1_epochs": 0})
     list(whole.run())

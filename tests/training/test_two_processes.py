@@ -23,9 +23,7 @@ from decamo.training.runtime import close_runtime, open_runtime
 from tests.training.conftest import tiny_settings
 from tests.training.dying import die_once
 from tests.training.test_torchrun import assert_same_end, in_peace, train_words
-from tests.two_processes import fork_two, free_port, in_one_process
-
-LINUX = sys.platform == "linux"
+from tests.two_processes import fork_two, free_port, in_one_process, in_two_processes
 
 
 def _train(settings: TrainSettings) -> None:
@@ -121,26 +119,32 @@ class Done:
     Attributes:
         halves: the same run by one and by two.
         moved: one that was begun alone.
-        peace: folder of a run that nobody disturbed; of Linux alone, as what follows.
-        killed: that of the same run under torchrun, one process of which was killed.
-        out: what this one said.
-        err: and complained of.
     """
 
     halves: Both
     moved: Both
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A run under torchrun, one process of which was killed.
+
+    Attributes:
+        peace: folder of the same run that nobody disturbed.
+        folder: its own.
+        out: what it said.
+        err: and complained of.
+    """
+
     peace: Path
-    killed: Path
+    folder: Path
     out: Path
     err: Path
 
 
 @pytest.fixture(scope="module")
 def done(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """All that they do is done here: a process takes longer to import torch than to train this.
-
-    So torchrun's agent, too, forks its processes from the one that has imported all.
-    """
+    """All that they do is done here: a process takes longer to import torch than to train this."""
     root = tmp_path_factory.mktemp("processes")
     halves, moved = _halves(scenes, root), _moved(scenes, root)
     halves.two.run.checkpoint_dir.mkdir()
@@ -148,25 +152,22 @@ def done(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
         both.one.run.checkpoint_dir.mkdir()
         _train(both.one)
     runs = [(free_port(), to_plain(both.two)) for both in (halves, moved)]
-    done = Done(halves, moved, *(root / name for name in ("peace", "killed", "out", "err")))
-    words = [
-        [*train_words(scenes, folder), "--epochs", "2"] for folder in (done.peace, done.killed)
-    ]
-    in_one_process(_all, runs, free_port(), *words, done.out, done.err)
-    return done
+    in_two_processes(_worker, runs)
+    return Done(halves, moved)
 
 
-def _all(
-    runs: list[tuple[int, dict[str, dict[str, Any]]]],
-    port: int,
-    peace: list[str],
-    killed: list[str],
-    out: Path,
-    err: Path,
+@pytest.fixture
+def killed(scenes: Path, tmp_path: Path) -> Killed:
+    """Torchrun's agent, too, forks its processes from the one that has imported all."""
+    run = Killed(*(tmp_path / name for name in ("peace", "killed", "out", "err")))
+    words = [[*train_words(scenes, folder), "--epochs", "2"] for folder in (run.peace, run.folder)]
+    in_one_process(_in_peace_and_killed, free_port(), *words, run.out, run.err)
+    return run
+
+
+def _in_peace_and_killed(
+    port: int, peace: list[str], killed: list[str], out: Path, err: Path
 ) -> None:
-    fork_two(_worker, runs)
-    if not LINUX:
-        return
     fork_two(in_peace, port, peace)
     for number, path in ((1, out), (2, err)):
         with path.open("wb") as file:
@@ -210,14 +211,15 @@ def test_other_device_counts_keep_the_plan_and_the_images_of_each_step(
         torch.testing.assert_close(weight, b["model"][name], rtol=1e-3, atol=slack)
 
 
-@pytest.mark.skipif(not LINUX, reason="torchrun with gloo, on Linux")
-def test_a_killed_process_costs_nothing(done: Done) -> None:
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="torchrun with gloo, on Linux")
+def test_a_killed_process_costs_nothing(killed: Killed) -> None:
     """It is killed in a step; the other one says so in a line, and both go on by themselves."""
-    assert "goes on from its newest checkpoint by itself" in done.out.read_text()
-    err = done.err.read_text()
+    assert "goes on from its newest checkpoint by itself" in killed.out.read_text()
+    err = killed.err.read_text()
     said = [line for line in err.splitlines() if line.startswith("decamo: torchrun: ")]
     assert len(said) == 1
     assert "process 1 (" in said[0]
     assert "is gone; it was last heard of in epoch 1" in said[0]
     assert "Traceback" not in err
-    assert_same_end(done.peace, done.killed)
+    assert_same_end(killed.peace, killed.folder)

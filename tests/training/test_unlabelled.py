@@ -214,7 +214,11 @@ def stop_after_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ({"unlabelled_confidence": "some"}, "--unlabelled-confidence 0 -> "),
+        pytest.param(
+            {"unlabelled_confidence": "some"},
+            "--unlabelled-confidence 0 -> ",
+            marks=pytest.mark.long,
+        ),
         ({"unlabelled": []}, "--unlabelled 9 pseudo-labels -> none"),
     ],
 )
@@ -237,6 +241,7 @@ def test_other_labels_are_a_branch_that_says_so(
         assert len(joined(state)) == 6
 
 
+@pytest.mark.long
 def test_a_photograph_more_is_labelled_alone_and_makes_a_branch(
     train: Train, photographs: Path, many: Path, tmp_path: Path
 ) -> None:
@@ -430,6 +435,7 @@ def test_a_plan_says_how_many_would_be_looked_at(
     assert laid.to_plain()["unlabelled_photographs"] == JOINED
 
 
+@pytest.mark.long
 def test_labels_are_checked_on_images_that_the_network_has_not_met(
     train: Train, two_epochs: Trainer, taught_by: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

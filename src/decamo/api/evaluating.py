@@ -14,7 +14,7 @@ from decamo.api.model import Model, load
 from decamo.api.remote_scoring import RemoteScoring, remote_measurer
 from decamo.api.score_options import ScoreOptions
 from decamo.cluster.worker_crew import loaded_here
-from decamo.data.deciding import ranges_of
+from decamo.data.images_rule import ranges_of
 from decamo.evaluation import (
     RESAMPLES,
     AnyMeasurer,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from decamo.data.deciding import ranges_of, rule_for_images
+from decamo.data.images_rule import ranges_of, rule_for_images
 from decamo.data.layouts import find_pairs
 from decamo.data.reading import read_image
 from decamo.data.scenes import make_scene

@@ -19,7 +19,7 @@ from decamo.api.remote_network import (
 )
 from decamo.cluster.place import hired
 from decamo.cluster.worker_crew import Needs
-from decamo.data.deciding import ImagesRule
+from decamo.data.images_rule import ImagesRule
 from decamo.data.waiting import Ear
 from decamo.export.exported_predictor import is_exported
 from decamo.inference.inputs import Item

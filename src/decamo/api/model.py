@@ -11,7 +11,7 @@ from PIL import Image
 
 from decamo.api.image_sources import listed, pixels_of
 from decamo.api.prediction import ImageSource, Pixels, Prediction
-from decamo.data.deciding import rule_for_images
+from decamo.data.images_rule import rule_for_images
 from decamo.data.inside import located
 from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS

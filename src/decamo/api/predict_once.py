@@ -29,7 +29,7 @@ from decamo.cluster.worker_crew import (
     loaded_here,
     workers_of,
 )
-from decamo.data.deciding import rule_for_images
+from decamo.data.images_rule import rule_for_images
 from decamo.data.inside import located
 from decamo.data.reading import read_image
 from decamo.data.rules import ReadingRule

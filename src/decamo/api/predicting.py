@@ -10,7 +10,7 @@ from decamo.api.image_makers import image_maker
 from decamo.api.image_work import MadeImage
 from decamo.api.model import Model
 from decamo.api.predict_request import PredictRequest
-from decamo.data.deciding import ImagesRule, rule_for_images
+from decamo.data.images_rule import ImagesRule, rule_for_images
 from decamo.data.inside import Notation
 from decamo.data.waiting import NOBODY, Ear
 from decamo.errors import UnreadableImage

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from decamo.data import save_cache
 from decamo.data.audit import audit_data, previews
+from decamo.data.census import save_cache
 from decamo.data.converting import Target, convert_data
 from decamo.data.scenes import write_scenes
 from decamo.data.wanted import Wanted

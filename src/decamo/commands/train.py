@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from decamo.data.kept_memory import keep_freed_memory
 from decamo.flags import Parser, add_settings, given_by, write_json
 from decamo.storage.outputs import Read, Written
 from decamo.system import tell_torchrun
@@ -49,7 +50,6 @@ def run(args: argparse.Namespace) -> int:
     # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
     from decamo.api.training import train_given
     from decamo.api.transplanting import transplanting
-    from decamo.data.kept_memory import keep_freed_memory
 
     keep_freed_memory(trains=True)
     if args.transplant is not None:

@@ -2,7 +2,3 @@
 
 ``writing`` and ``graph`` need torch; ``exported_predictor`` needs onnxruntime or OpenVINO alone.
 """
-
-from decamo.export.description import ExportDescription, ExportTarget, target_of
-
-__all__ = ["ExportDescription", "ExportTarget", "target_of"]

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import onnxruntime
 
 from decamo.export.description import IMAGE, KEY, Callers, ExportDescription, Graph, unreadable
+from decamo.export.head_start import opened_beside
+from decamo.export.onnx_session import new_session
 
 __all__ = ["open_onnx"]
-
-_ERRORS_ONLY = 3
 
 
 def open_onnx(path: Path, callers: Callers) -> tuple[Graph, ExportDescription]:
@@ -19,13 +19,7 @@ def open_onnx(path: Path, callers: Callers) -> tuple[Graph, ExportDescription]:
     Raises:
         CheckpointForeign: it is no exported network of decamo.
     """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    options.intra_op_num_threads = callers.threads_of_each
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no common kind
-        raise unreadable(path, "an ONNX file", error) from error
+    session = _session(path, callers)
     held = session.get_modelmeta().custom_metadata_map
     described = ExportDescription.from_json(held.get(KEY), path)
 
@@ -34,3 +28,11 @@ def open_onnx(path: Path, callers: Callers) -> tuple[Graph, ExportDescription]:
         return np.asarray(found)
 
     return run, described
+
+
+def _session(path: Path, callers: Callers) -> onnxruntime.InferenceSession:
+    begun = opened_beside(path) if callers == Callers() else None
+    try:
+        return begun or new_session(path, callers.threads_of_each)
+    except Exception as error:  # its errors have no common kind
+        raise unreadable(path, "an ONNX file", error) from error

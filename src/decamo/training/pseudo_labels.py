@@ -8,7 +8,7 @@ from pathlib import Path
 
 from decamo.checkpoint import Checkpoint
 from decamo.data.census import BadFile
-from decamo.data.deciding import rule_for_images
+from decamo.data.images_rule import rule_for_images
 from decamo.data.pseudo_pairs import present_labels
 from decamo.data.read_ahead import ReadAhead
 from decamo.data.reading import read_image

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from decamo.data import census as census_module
-from decamo.data import find_pairs, load_cache, save_cache, take_census
 from decamo.data.audit import SEVERITIES, Audit, audit_data, previews
 from decamo.data.audit.inventory import take_inventory
 from decamo.data.audit.look import look_at
+from decamo.data.census import load_cache, save_cache, take_census
+from decamo.data.layouts import find_pairs
 from decamo.data.reading import read_pair
 from decamo.errors import DataError, UnreadableImage
 from tests.data.audit.malformed import Zoo, write_zoo

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from decamo.data import save_cache
 from decamo.data.audit import Audit, audit_data
 from decamo.data.audit.look import look_at
+from decamo.data.census import save_cache
 from decamo.errors import SettingsError
 from decamo.report.audit_report import audit_text
 from decamo.storage.json_text import json_pieces

@@ -33,7 +33,7 @@ def test_every_source_gives_the_same_bytes(pairs: PAIRS, tmp_path: Path) -> None
             assert torch.equal(source.square(index), square_of(pair, 64))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.long)])
 def test_a_run_sees_the_same_batches_whatever_holds_its_images(
     pairs: PAIRS, tmp_path: Path, workers: int
 ) -> None:
