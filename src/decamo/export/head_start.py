@@ -42,8 +42,8 @@ def open_beside(words: Sequence[str]) -> None:
     path = next((path for path in named if path.is_file()), None)
     if path is None or find_spec("onnxruntime") is None:
         return
-    # Imported before the thread begins: of two threads that import numpy at once, each is told of
-    # a deadlock (findings/numpy-import-in-threads.sh).
+    # Imported before the thread begins: two threads that import numpy at once can be told of a
+    # deadlock (https://github.com/numpy/numpy/issues/21223; seen with 2.3.4, Python 3.11).
     from decamo.export.onnx_session import new_session
 
     _under_way[:] = [_Opening(path, new_session)]
