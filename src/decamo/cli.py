@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from decamo import __version__
 from decamo.errors import DecamoError, SettingsError
 from decamo.export.head_start import open_beside
-from decamo.extras import missing_extras
+from decamo.extras import heavy_imports, missing_extras
 from decamo.stop_signals import stop_requests
 from decamo.streams import lasting_streams
 from decamo.system import tell_torchrun
@@ -118,8 +118,9 @@ class Program:
             )
             raise SettingsError(name, "no such command", remedy)
         # Imported when asked for: `decamo --help` should not wait for torch.
-        command = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
-        flags = importlib.import_module("decamo.flags")
+        with heavy_imports():
+            command = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
+            flags = importlib.import_module("decamo.flags")
         parser = flags.Parser(prog=f"{self.name} {name}", description=self.commands[name])
         command.add_arguments(parser)
         args = parser.parse(rest)

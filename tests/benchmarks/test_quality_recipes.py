@@ -65,6 +65,7 @@ def test_ours_takes_part_by_its_own_recipes() -> None:
         "fovea",
         "zoom",
         "native",
+        "large",
     }
     assert [entry_of(name).experts for name in ("decamo-7", "decamo-1")] == [7, 1]
     assert entry_of("decamo-own").parts.draw is OWN.draw

@@ -17,7 +17,7 @@ from decamo.data.reading import read_image
 from decamo.data.rules import MAX_PIXELS
 from decamo.errors import ModelError
 from decamo.export.exported_predictor import is_exported, open_exported
-from decamo.extras import missing_extras
+from decamo.extras import heavy_imports, missing_extras
 from decamo.inference.inputs import VideoItem, is_video
 from decamo.inference.loaded import Loaded, Trained
 from decamo.inference.views import MapMaker, Views
@@ -314,7 +314,7 @@ def load(
             path, device=device, precision=precision, img_size=img_size, views=views, decide=decide
         )
         return Model(path, trained, predictor, max_pixels)
-    with missing_extras():
+    with missing_extras(), heavy_imports():
         # torch: decisions/0007
         from decamo.api.open_checkpoint import open_checkpoint
 

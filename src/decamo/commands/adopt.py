@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from decamo.errors import SettingsError
+from decamo.extras import heavy_imports
 from decamo.flags import Parser, add_settings, given_by, write_json
 
 __all__ = ["add_arguments", "run"]
@@ -44,8 +45,9 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         raise SettingsError("--out", "not given", "name the run folder to make")
     given = given_by(args)
-    # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
-    from decamo.api.adopting import adopt_given
+    with heavy_imports():
+        # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
+        from decamo.api.adopting import adopt_given
 
     adopted = adopt_given(
         args.checkpoint,

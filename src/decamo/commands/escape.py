@@ -7,6 +7,7 @@ from typing import Any
 from decamo.api.race_choice import RaceChoice
 from decamo.commands.train import TRY_AGAIN, exit_code_of
 from decamo.data.kept_memory import keep_freed_memory
+from decamo.extras import heavy_imports
 from decamo.flags import Parser, add_network, add_place, options_given, place_given, write_json
 from decamo.races.outcome_table import plain_outcome
 from decamo.races.plateau import TRIAL_EPOCHS
@@ -75,8 +76,9 @@ def run(args: argparse.Namespace) -> int:
     raced = (args.branches, args.only, args.trial_epochs, args.keep_all)
     choice = RaceChoice(*raced, *place_given(args, "trial"))
     options = options_given(args)
-    # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
-    from decamo.api.racing import escape_checkpoint, train_winner
+    with heavy_imports():
+        # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
+        from decamo.api.racing import escape_checkpoint, train_winner
 
     keep_freed_memory(trains=True)
     result = escape_checkpoint(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from decamo.data.kept_memory import keep_freed_memory
+from decamo.extras import heavy_imports
 from decamo.flags import Parser, add_settings, given_by, write_json
 from decamo.storage.outputs import Read, Written
 from decamo.system import tell_torchrun
@@ -47,9 +48,10 @@ def run(args: argparse.Namespace) -> int:
     given = given_by(args)
     # What the store of processes that train together says in C++ of a dead one is said in a line.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
-    from decamo.api.training import train_given
-    from decamo.api.transplanting import transplanting
+    with heavy_imports():
+        # torch, of which neither --help nor a slip in a flag has any use: decisions/0007
+        from decamo.api.training import train_given
+        from decamo.api.transplanting import transplanting
 
     keep_freed_memory(trains=True)
     if args.transplant is not None:

@@ -1,0 +1,47 @@
+"""Heavy imports: nobody looks for garbage while they run, and everybody does after them."""
+
+import gc
+import importlib
+from typing import Any
+
+import pytest
+
+from decamo import cli
+from decamo.extras import heavy_imports
+
+
+def test_collection_comes_back_whatever_happens() -> None:
+    def within() -> None:
+        with heavy_imports():
+            assert not gc.isenabled()
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        within()
+    assert gc.isenabled()
+
+
+def test_who_has_switched_it_off_finds_it_off() -> None:
+    gc.disable()
+    try:
+        with heavy_imports():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_a_command_is_imported_so_and_runs_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, bool] = {}
+    real = importlib.import_module
+
+    def imported(name: str, package: str | None = None) -> Any:
+        module = real(name, package)
+        if name == "decamo.commands.completion":
+            seen["imported"] = gc.isenabled()
+            monkeypatch.setattr(module, "run", lambda _: seen.update(run=gc.isenabled()) or 0)
+        return module
+
+    monkeypatch.setattr("decamo.cli.importlib.import_module", imported)
+    assert cli.main(["completion", "bash"]) == 0
+    assert seen == {"imported": False, "run": True}
