@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.forward_way import EAGER, network_of
+from benchmarks.forward_way import EAGER, export_bare, network_of
 from benchmarks.speed_lines import Line, line_of_rounds
 from decamo.export.description import ExportTarget
 from decamo.export.writing import write_export
@@ -21,6 +21,7 @@ __all__ = ["FORWARD_GOAL", "forward_lines"]
 
 FORWARD_GOAL = 1.8
 _THREADS = 2
+_BARE = "the bare backbone by OpenVINO alone"
 _FILES = {
     "onnxruntime": ("net.onnx", ExportTarget.ONNX),
     "OpenVINO": ("net.xml", ExportTarget.OPENVINO),
@@ -30,7 +31,8 @@ _FILES = {
 def forward_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     """How many times as fast an exported network is as eager torch, one image, two threads.
 
-    The goal is that of the best form. Each has passed the comparison that every export passes.
+    The goal is that of the best form. Each has passed the comparison that every export passes. What
+    the backbone alone takes, exported too, no form of the whole network goes below.
     """
     with tempfile.TemporaryDirectory() as root, contextlib.ExitStack() as stack:
         files = {EAGER: EAGER} | _exports(args, Path(root))
@@ -49,6 +51,8 @@ def forward_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
         what = f"{EAGER} / {name}: {args.backbone}, {args.img_size} px, {_THREADS} threads"
         goal = FORWARD_GOAL if name == best else None
         lines.append(line_of_rounds("forward", what, ratios, goal, at_most=False))
+    most = [eager / bare for eager, bare in zip(times[EAGER], times[_BARE], strict=True)]
+    lines.append(line_of_rounds("forward", f"{EAGER} / {_BARE}, which is the most", most))
     told = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in middle.items())
     return lines, f"forward: ms an image: {told}"
 
@@ -64,7 +68,9 @@ def _exports(args: argparse.Namespace, folder: Path) -> dict[str, str]:
         write_export(
             loaded, folder / file, target, source=source, images=images, images_are="noise"
         )
-    return {name: str(folder / file) for name, (file, _) in _FILES.items()}
+    files = {name: folder / file for name, (file, _) in _FILES.items()}
+    files[_BARE] = export_bare(network, args.img_size, folder)
+    return {name: str(file) for name, file in files.items()}
 
 
 def _start(

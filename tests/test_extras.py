@@ -45,3 +45,21 @@ def test_a_command_is_imported_so_and_runs_as_usual(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("decamo.cli.importlib.import_module", imported)
     assert cli.main(["completion", "bash"]) == 0
     assert seen == {"imported": False, "run": True}
+
+
+def test_what_was_made_meanwhile_counts_as_old() -> None:
+    with heavy_imports():
+        made = [[number] for number in range(1000)]
+    young = {id(one) for one in gc.get_objects(generation=0)}
+    assert not young & {id(one) for one in made}
+
+
+def test_what_somebody_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with heavy_imports():
+            pass
+        assert gc.get_freeze_count() == frozen
+    finally:
+        gc.unfreeze()

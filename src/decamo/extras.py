@@ -58,12 +58,16 @@ def heavy_imports() -> Iterator[None]:
     """Imports within the block: nobody looks for garbage meanwhile.
 
     Modules make objects by the hundred thousand, which Python's collector goes through again and
-    again, and none of them is garbage: a fifth of the time of importing torch and timm.
+    again, and none of them is garbage: a fifth of the time of importing torch and timm. Afterwards
+    they count as old, so that the next looks at young objects do not go through them either.
     """
     was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if was and not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()  # into the oldest generation
         if was:
             gc.enable()
