@@ -31,8 +31,8 @@ _FILES = {
 def forward_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     """How many times as fast an exported network is as eager torch, one image, two threads.
 
-    The goal is that of the best form. Each has passed the comparison that every export passes. What
-    the backbone alone takes, exported too, no form of the whole network goes below.
+    The goal is that of the best form. Each has passed the comparison that every export passes. Less
+    than the backbone alone, exported too, no file of the whole network takes in OpenVINO.
     """
     with tempfile.TemporaryDirectory() as root, contextlib.ExitStack() as stack:
         files = {EAGER: EAGER} | _exports(args, Path(root))
@@ -52,7 +52,7 @@ def forward_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
         goal = FORWARD_GOAL if name == best else None
         lines.append(line_of_rounds("forward", what, ratios, goal, at_most=False))
     most = [eager / bare for eager, bare in zip(times[EAGER], times[_BARE], strict=True)]
-    lines.append(line_of_rounds("forward", f"{EAGER} / {_BARE}, which is the most", most))
+    lines.append(line_of_rounds("forward", f"{EAGER} / {_BARE}", most))
     told = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in middle.items())
     return lines, f"forward: ms an image: {told}"
 

@@ -1,6 +1,7 @@
 """Packages of others: the line for one that is not installed, and how heavy ones are imported."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -58,15 +59,16 @@ def heavy_imports() -> Iterator[None]:
     """Imports within the block: nobody looks for garbage meanwhile.
 
     Modules make objects by the hundred thousand, which Python's collector goes through again and
-    again, and none of them is garbage: a fifth of the time of importing torch and timm. Afterwards
-    they count as old, so that the next looks at young objects do not go through them either.
+    again, and none of them is garbage: a fifth of the time of importing torch and timm. Where
+    modules were imported all objects count as old afterwards, so that the next looks at young ones
+    do not go through these either.
     """
-    was = gc.isenabled()
+    was, before = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
-        if was and not gc.get_freeze_count():
+        if was and len(sys.modules) > before and not gc.get_freeze_count():
             gc.freeze()
             gc.unfreeze()  # into the oldest generation
         if was:

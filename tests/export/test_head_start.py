@@ -1,29 +1,20 @@
 """A file that is opened beside the imports: the same session as without, or nothing at all."""
 
 import shutil
+import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from decamo import cli
 from decamo.cli import main
 from decamo.errors import CheckpointForeign
-from decamo.export import head_start, onnx_graph
+from decamo.export import onnx_graph
 from decamo.export.description import LOGITS, Callers
 from decamo.export.exported_predictor import open_graph
-from decamo.export.head_start import open_beside, opened_beside
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left() -> Iterator[None]:
-    yield
-    for opening in head_start._under_way:
-        opening.join()
-    head_start._under_way.clear()
+from decamo.export.head_start import head_start, opened_beside
 
 
 @pytest.fixture
@@ -36,40 +27,55 @@ def test_it_is_taken_once_and_answers_as_one_that_was_not_begun(
 ) -> None:
     image = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 64), dtype=np.uint8)
     alone = open_graph(copy)[0](image, LOGITS)
-    open_beside(["photo.jpg", str(copy), "--out", "maps"])
-    monkeypatch.setattr(onnx_graph, "new_session", pytest.fail)
-    assert np.array_equal(open_graph(copy)[0](image, LOGITS), alone)
-    assert opened_beside(copy) is None
+    with head_start([str(copy), "photo.jpg", "--out", "maps"]):
+        monkeypatch.setattr(onnx_graph, "new_session", pytest.fail)
+        assert np.array_equal(open_graph(copy)[0](image, LOGITS), alone)
+        assert opened_beside(copy) is None
 
 
 def test_a_file_that_was_written_since_is_opened_anew(copy: Path, onnx_file: Path) -> None:
-    open_beside([str(copy)])
-    copy.unlink()
-    shutil.copyfile(onnx_file, copy)
-    assert opened_beside(copy) is None
+    with head_start([str(copy)]):
+        shutil.copyfile(onnx_file, copy.with_suffix(".new"))
+        copy.with_suffix(".new").replace(copy)
+        assert opened_beside(copy) is None
 
 
 def test_another_file_and_other_callers_get_their_own(
     copy: Path, onnx_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_beside([str(copy)])
-    assert opened_beside(onnx_file) is None
-    open_beside([str(copy)])
-    monkeypatch.setattr(onnx_graph, "opened_beside", pytest.fail)
-    open_graph(copy, Callers(2, 1))
+    with head_start([str(copy)]):
+        assert opened_beside(onnx_file) is None
+    with head_start([str(copy)]):
+        monkeypatch.setattr(onnx_graph, "opened_beside", pytest.fail)
+        open_graph(copy, Callers(2, 1))
+
+
+def test_what_nobody_takes_is_forgotten(copy: Path) -> None:
+    with head_start([str(copy)]):
+        pass
+    assert opened_beside(copy) is None
 
 
 def test_a_damaged_file_is_told_by_whoever_needs_it(copy: Path) -> None:
     copy.write_bytes(b"no network")
-    open_beside([str(copy)])
-    with pytest.raises(CheckpointForeign):
+    with head_start([str(copy)]), pytest.raises(CheckpointForeign):
         open_graph(copy)
 
 
-def test_no_thread_begins_where_no_file_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["best_model.pth", "missing.onnx", "n" * 300 + ".onnx", ""])
+def test_no_thread_begins_where_no_file_is_named(copy: Path, name: str) -> None:
     before = threading.active_count()
-    open_beside(["best_model.pth", str(tmp_path / "missing.onnx"), "--out", str(tmp_path)])
-    assert threading.active_count() == before
+    with head_start([name, "--jsonl", str(copy)]):
+        assert threading.active_count() == before
+
+
+def test_without_onnxruntime_a_line_says_how_to_get_it(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "decamo.export.onnx_session")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert main(["predict", str(copy), "photo.jpg", "--out", str(tmp_path / "maps")]) == 2
+    assert "pip install 'decamo[onnx]'" in capsys.readouterr().err
 
 
 def test_predict_writes_the_same_maps(
@@ -83,9 +89,9 @@ def test_predict_writes_the_same_maps(
         return taken[-1]
 
     monkeypatch.setattr(onnx_graph, "opened_beside", heard)
-    for out in ("one", "two"):
-        assert main(["predict", str(copy), str(photo), "--out", str(tmp_path / out)]) == 0
-        monkeypatch.setattr(cli, "open_beside", lambda words: None)
+    first, out = ["predict", str(copy), str(photo)], str(tmp_path / "one")
+    assert main([*first, "--out", out]) == 0
+    assert main(["predict", "--out", str(tmp_path / "two"), *first[1:]]) == 0
     assert [one is not None for one in taken] == [True, False]
     one, two = (next((tmp_path / out).iterdir()).read_bytes() for out in ("one", "two"))
     assert one == two
