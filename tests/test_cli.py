@@ -87,6 +87,16 @@ def test_a_mistake_is_one_line_on_stderr_and_2(
     assert "Traceback" not in err
 
 
+def test_a_path_that_the_system_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", "n" * 300, "--dataset-path", "x"]
+    assert main(words) == 2
+    assert capsys.readouterr().err.endswith(
+        "File name too long; see whether it is spelt right and may be read\n"
+    )
+    with pytest.raises(OSError, match="too long"):
+        main([*words, "--debug"])
+
+
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SettingsError):
         main([*PLAN, "--min-lr", "1", "--debug"])

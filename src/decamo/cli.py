@@ -102,6 +102,13 @@ class Program:
             print(f"decamo: {error}", file=sys.stderr)
             tell_torchrun(str(error))
             return error.exit_code
+        except OSError as error:  # of a path that nobody foresaw: a name too long, a closed folder
+            if debug or error.filename is None:
+                raise
+            said = f"{error.filename}: {error.strerror}"
+            print(f"decamo: {said}; see whether it is spelt right and may be read", file=sys.stderr)
+            tell_torchrun(said)
+            return 2
         except KeyboardInterrupt as stop:
             print("decamo: stopped at once", file=sys.stderr)
             tell_torchrun("stopped at once")
