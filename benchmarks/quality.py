@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from benchmarks.quality_costs import NetworkCost, epochs_in_time, known_costs, measure_costs
@@ -15,13 +16,11 @@ from benchmarks.quality_flags import (
     images_of,
     terms_of,
 )
-from benchmarks.quality_gaps import gaps_to_best
+from benchmarks.quality_gaps import Gap, gaps_beside, gaps_to_best
 from benchmarks.quality_peers import PEERS
 from benchmarks.quality_recipes import OURS, entries_of, entry_of
 from benchmarks.quality_runs import scored
-from benchmarks.quality_scores import (
-    Score,
-)
+from benchmarks.quality_scores import Score, kept_score
 from benchmarks.quality_table import costs_markdown, gaps_markdown, scores_markdown
 from benchmarks.quality_train import Ground
 from decamo import __version__
@@ -43,10 +42,10 @@ _SHARED = (
     " augmentation is flip, crop and brightness. By its own recipes decamo has two images a step at"
     " 0.0004 (encoder 0.00012), crops half-way to the whole image, deep supervision and a moving"
     " average; what it sees is enlarged by one of 0.78, 1 and 1.22 in each step. decamo-own has the"
-    " whole loss and enlarges its input by 1.5; fovea, zoom, native and dense have one expert, or a"
-    " dense block, and neither cross-entropy nor outline in the loss; native reads a square of 1.5"
-    " times the side from the file, fovea one of 3 times, of which it sees a third first and then a"
-    " window. Peers"
+    " whole loss and enlarges its input by 1.5; the others have one expert, or a dense block, and"
+    " neither cross-entropy nor outline in the loss. native reads a square of 1.5 times the side"
+    " from the file, large one of 11/6, of which two steps of three see a smaller one, fovea one of"
+    " 3 times, of which it sees a third first and then a window. Peers"
     " train their BatchNorm, encoder and all, as users of segmentation-models-pytorch have it;"
     " decamo keeps the encoder's statistics frozen."
 )
@@ -63,6 +62,8 @@ def add_arguments(parser: Parser) -> None:
         help="each network has the epochs that fit into the reference's time")  # fmt: skip
     add("--reference", default="FPN", choices=[*PEERS, *OURS], metavar="NAME",
         help="network whose time is 1 (FPN)")  # fmt: skip
+    add("--beside", nargs="+", type=Path, default=[], metavar="FILE",
+        help="scores that another build kept: ours are compared with them too")  # fmt: skip
     add_hold_out(parser)
     add_terms(parser, work="runs/quality")
 
@@ -102,8 +103,12 @@ def run(args: argparse.Namespace) -> int:
                     return 128 + asked.number
                 scores.append(score)
     shown = {e.name: costs[e.name] for e in entries}
-    print(_text(args, shown, epochs, scores))
-    write_json(args.json, _report(args, shown, epochs, scores))
+    gaps = [
+        *gaps_to_best(scores, list(OURS)),
+        *gaps_beside(scores, list(OURS), [kept_score(path) for path in args.beside]),
+    ]
+    print(_text(args, shown, epochs, scores, gaps))
+    write_json(args.json, _report(args, shown, epochs, scores, gaps))
     return 0
 
 
@@ -112,6 +117,7 @@ def _text(
     costs: dict[str, NetworkCost],
     epochs: dict[str, int],
     scores: Sequence[Score],
+    gaps: Sequence[Gap],
 ) -> str:
     terms = (
         f"{args.backbone}, {args.img_size} px, batch {args.batch_size},"
@@ -127,7 +133,6 @@ def _text(
         f" {scores[0].told['decision']}. ECE is the expected calibration error of a set; beside it"
         " stand the shares of pixels of 0.5 and above and of the object, means over images."
     )
-    gaps = gaps_to_best(scores, list(OURS))
     parts = [
         costs_markdown(costs, args.reference, epochs),
         scores_markdown(scores),
@@ -143,6 +148,7 @@ def _report(
     costs: dict[str, NetworkCost],
     epochs: dict[str, int],
     scores: Sequence[Score],
+    gaps: Sequence[Gap],
 ) -> dict[str, Any]:
     return {
         "decamo": __version__,
@@ -151,7 +157,7 @@ def _report(
         "equal_time": args.equal_time,
         "networks": {name: asdict(cost) | {"epochs": epochs[name]} for name, cost in costs.items()},
         "runs": [score.plain() for score in scores],
-        "gaps": [asdict(gap) for gap in gaps_to_best(scores, list(OURS))],
+        "gaps": [asdict(gap) for gap in gaps],
     }
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.quality_scores import Score
+from decamo.errors import SettingsError
 from decamo.evaluation import RESAMPLES, interval, resamples
 
-__all__ = ["GAP_SCORES", "Gap", "gap_of", "gaps_to_best"]
+__all__ = ["GAP_SCORES", "Gap", "gap_of", "gaps_beside", "gaps_to_best"]
 
 GAP_SCORES = ("iou", "dice", "mae")
 
@@ -70,6 +71,32 @@ def gaps_to_best(scores: Sequence[Score], ours: Sequence[str], *, seed: int = 0)
                 gap_of(dataset, name, beside, pairs, seed=seed) for name in GAP_SCORES if pairs
             ]
     return gaps
+
+
+def gaps_beside(scores: Sequence[Score], ours: Sequence[str], others: Sequence[Score]) -> list[Gap]:
+    """Each of our networks beside what another build kept of one, on every test set, as above.
+
+    Raises:
+        SettingsError: it was scored on other images, or no seed is the same.
+    """
+    gaps: list[Gap] = []
+    for name in dict.fromkeys(other.network for other in others):
+        kept = {other.seed: other for other in others if other.network == name}
+        for own in dict.fromkeys(score.network for score in scores if score.network in ours):
+            pairs = [(s, kept[s.seed]) for s in scores if s.network == own and s.seed in kept]
+            for dataset in scores[0].sets:
+                if not pairs or any(_images(a, dataset) != _images(b, dataset) for a, b in pairs):
+                    raise SettingsError(
+                        "--beside", f"{name} has no such seed, or other images of {dataset}",
+                        "name scores of the same seeds and test sets",
+                    )  # fmt: skip
+                beside = (own, f"{name} of --beside")
+                gaps += [gap_of(dataset, score, beside, pairs) for score in GAP_SCORES]
+    return gaps
+
+
+def _images(score: Score, dataset: str) -> tuple[str, ...] | None:
+    return score.sets[dataset].images if dataset in score.sets else None
 
 
 def _mean_iou(scores: Sequence[Score], network: str, dataset: str) -> float:

@@ -26,6 +26,7 @@ __all__ = [
     "SHARES",
     "Score",
     "SetScores",
+    "kept_score",
     "read_score",
     "score_trained",
     "sets_under",
@@ -184,6 +185,22 @@ def read_score(path: Path, told: Mapping[str, Any]) -> Score | None:
     """
     if not path.exists():
         return None
+    score = kept_score(path)
+    if differing := _differing(score.told, json.loads(json.dumps(told))):
+        raise SettingsError(
+            path,
+            f"made under other settings: {', '.join(differing)}",
+            "name another folder by --work, or remove it and the run folder beside it",
+        )
+    return score
+
+
+def kept_score(path: Path) -> Score:
+    """A score that was kept, whatever it depends on.
+
+    Raises:
+        SettingsError: it is no such file.
+    """
     try:
         plain = json.loads(path.read_text())
         sets = {
@@ -197,16 +214,9 @@ def read_score(path: Path, told: Mapping[str, Any]) -> Score | None:
             )
             for name, held in plain["sets"].items()
         }
-        score = Score(plain["told"], plain["epochs"], plain["seconds"], plain["weights"], sets)
+        return Score(plain["told"], plain["epochs"], plain["seconds"], plain["weights"], sets)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(path, f"cannot be read ({error})", "remove it") from error
-    if differing := _differing(score.told, json.loads(json.dumps(told))):
-        raise SettingsError(
-            path,
-            f"made under other settings: {', '.join(differing)}",
-            "name another folder by --work, or remove it and the run folder beside it",
-        )
-    return score
 
 
 def _differing(held: Any, asked: Any, name: str = "") -> list[str]:

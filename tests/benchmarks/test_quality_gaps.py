@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality_gaps import gaps_to_best
+from benchmarks.quality_gaps import gaps_beside, gaps_to_best
 from benchmarks.quality_scores import SCORES, Score, SetScores
+from decamo.errors import SettingsError
 
 IMAGES = 40
 
@@ -76,3 +77,22 @@ def test_other_images_are_refused() -> None:
     scores = [score_of("FPN", 0, noise(0)), score_of("ours", 0, noise(0, IMAGES - 1))]
     with pytest.raises(ValueError, match="images of A"):
         gaps_to_best(scores, ["ours"])
+
+
+def test_scores_of_another_build_are_paired_by_seed_whatever_they_are_called() -> None:
+    base, hard = noise(0), {0: -0.15, 1: 0.15}
+    own = [score_of("ours", s, base + h + 0.02) for s, h in hard.items()]
+    other = [score_of("ours", s, base + h) for s, h in [*reversed(hard.items()), (7, 0.4)]]
+    found = {
+        gap.score: gap for gap in gaps_beside([*own, score_of("FPN", 0, base)], ["ours"], other)
+    }
+    assert (found["iou"].low, found["iou"].high) == pytest.approx((0.02, 0.02))
+    assert (found["iou"].ours, found["iou"].peer) == ("ours", "ours of --beside")
+    assert found["iou"].seeds == 2
+
+
+@pytest.mark.parametrize("other", [score_of("old", 1, noise(0)), score_of("old", 0, noise(0), 0.2, "B"),
+    score_of("old", 0, noise(0, 3))])  # fmt: skip
+def test_other_seeds_sets_and_images_of_another_build_are_refused(other: Score) -> None:
+    with pytest.raises(SettingsError, match="--beside"):
+        gaps_beside([score_of("ours", 0, noise(0))], ["ours"], [other])
