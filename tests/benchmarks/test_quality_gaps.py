@@ -91,8 +91,14 @@ def test_scores_of_another_build_are_paired_by_seed_whatever_they_are_called() -
     assert found["iou"].seeds == 2
 
 
-@pytest.mark.parametrize("other", [score_of("old", 1, noise(0)), score_of("old", 0, noise(0), 0.2, "B"),
-    score_of("old", 0, noise(0, 3))])  # fmt: skip
+@pytest.mark.parametrize(
+    "other",
+    [
+        score_of("old", 1, noise(0)),
+        score_of("old", 0, noise(0), 0.2, "B"),
+        score_of("old", 0, noise(0, 3)),
+    ],
+)
 def test_other_seeds_sets_and_images_of_another_build_are_refused(other: Score) -> None:
     with pytest.raises(SettingsError, match="--beside"):
         gaps_beside([score_of("ours", 0, noise(0))], ["ours"], [other])
