@@ -4,23 +4,24 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.metrics_compiled import Compiled, compare_compiled
-from benchmarks.metrics_speed import SHARES, compare_speed
+from benchmarks.metrics_compiled import PROCESSES, OfASet, compare_compiled
+from benchmarks.metrics_speed import compare_speed
+from benchmarks.metrics_way import GROUNDS, SHARES
 from decamo.errors import SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
 
-__all__ = ["GROUNDS", "SIZES", "add_arguments", "run"]
+__all__ = ["METRICS_GOAL", "SIZES", "add_arguments", "run"]
 
 SIZES = ((384, 384), (768, 1024))
-GROUNDS = ("black", "faint")
+METRICS_GOAL = 12
 
 
 def add_arguments(parser: Parser) -> None:
     """Flags of ``python -m benchmarks metrics``."""
     parser.add_argument("--repeats", type=int, default=15, metavar="N", help="rounds of all images")
     parser.add_argument("--compiled", action="store_true",
-        help="instead: what a loop compiled by numba would bring and cost")  # fmt: skip
+        help="instead: what a loop compiled by numba would make of whole test sets")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as well")
 
 
@@ -29,13 +30,16 @@ def run(args: argparse.Namespace) -> int:
     if args.repeats < 1:
         raise SettingsError("--repeats", str(args.repeats), "give 1 or more")
     if args.compiled:
-        found = compare_compiled(SIZES, args.repeats)
-        compiled = {f"{h}x{w}": one for (h, w), one in zip(SIZES, found, strict=True)}
-        print("\n".join(_told(name, one) for name, one in compiled.items()))
+        compiled = {
+            f"{h}x{w} {name}": found
+            for h, w in SIZES
+            for name, found in compare_compiled((h, w), args.repeats, METRICS_GOAL).items()
+        }
+        print(_sets(compiled))
         write_json(args.json, {name: asdict(one) for name, one in compiled.items()})
         return 0
     results = {
-        f"{h}x{w} {ground}": compare_speed((h, w), args.repeats, faint=ground == "faint")
+        f"{h}x{w} {ground}": compare_speed((h, w), args.repeats, ground)
         for h, w in SIZES
         for ground in GROUNDS
     }
@@ -53,21 +57,32 @@ def run(args: argparse.Namespace) -> int:
     print(epoch_rows(columns, rows))
     print(
         f"an image, median of {args.repeats} rounds over {len(SHARES)} 8-bit maps with objects of "
-        f"{', '.join(f'{s:.0%}' for s in SHARES)}; one process; decamo adds boundary IoU"
+        f"{', '.join(f'{s:.0%}' for s in SHARES)}; a process each; decamo adds boundary IoU"
     )
     print("ground: black but for false alarms, or faintly grey all over, as trained networks do it")
     write_json(args.json, results)
     return 0
 
 
-def _told(name: str, found: Compiled) -> str:
-    opencv = (
-        "" if found.opencv_ms is None else f", OpenCV {found.opencv_ms:.2f} for distances alone"
-    )
+def _sets(compiled: dict[str, OfASet]) -> str:
+    columns = ["size", "set", "pysodmetrics s", "decamo s", "ratio", "with a compiled loop s",
+               "ratio", f"ms left at {METRICS_GOAL}", "ms of the loop alone"]  # fmt: skip
+    rows = [
+        [
+            *name.split(),
+            f"{one.pysodmetrics_s:.2f}",
+            f"{one.decamo_s:.2f}",
+            f"{one.pysodmetrics_s / one.decamo_s:.1f}",
+            f"{one.with_loop_s:.2f}",
+            f"{one.pysodmetrics_s / one.with_loop_s:.1f}",
+            f"{one.left_ms:.2f}",
+            f"{one.loop_ms:.2f}",
+        ]
+        for name, one in compiled.items()
+    ]
     return (
-        f"{name}, faint ground, offsets and weights of the weighted F: NumPy"
-        f" {found.numpy_ms:.2f} ms an image, numba {found.numba_ms:.2f}{opencv}."
-        f" A process pays {found.import_s:.1f} s to import numba and"
-        f" {found.load_s:.1f} s at its first call, and is ahead after"
-        f" {found.images:,.0f} images."
+        f"{epoch_rows(columns, rows)}\n"
+        f"seconds of one of {PROCESSES} processes that measure a test set, from its start, faint"
+        f" ground; ms left: what a ratio of {METRICS_GOAL} leaves for all measures of an image once"
+        " numba is ready"
     )

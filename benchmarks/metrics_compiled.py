@@ -1,50 +1,78 @@
 """What a compiled loop would make of the dearest part of the measures, and what it would cost."""
 
-import importlib
-import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.metrics_speed import SHARES, picture
-from decamo.errors import SettingsError
-from decamo.metrics.distances import REACH, box_of, distances
-from decamo.metrics.nearness_measures import spared
+from benchmarks.metrics_speed import Times, times_of
+from benchmarks.metrics_way import Suite
+from decamo.metrics.distances import REACH
 
-__all__ = ["Compiled", "compare_compiled", "spared_by_loop", "weights_by_square"]
+__all__ = ["PROCESSES", "SETS", "OfASet", "compare_compiled", "spared_by_loop", "weights_by_square"]
 
 Grey = npt.NDArray[np.uint8]
 Binary = npt.NDArray[np.bool_]
 Reals = npt.NDArray[np.float64]
 
+PROCESSES = 2  # that measure a set between them
+SETS = {"CHAMELEON": 76, "CAMO": 250, "COD10K": 2026, "NC4K": 4121}  # images of the test sets
+
 
 @dataclass(frozen=True)
-class Compiled:
-    """Milliseconds an image of one part of the weighted F, and seconds a process pays beforehand.
+class OfASet:
+    """Seconds that each of some processes takes for its share of a test set, from its start.
 
     Attributes:
-        numpy_ms: as it is, from offsets to the sum.
-        numba_ms: the same by :func:`spared_by_loop`, compiled.
-        opencv_ms: the distances alone, by OpenCV's exact transform; None where it is not installed.
-        import_s: processor time to import numba.
-        load_s: processor time of the first call: to compile, or to load what an earlier run cached.
+        images: of a process.
+        pysodmetrics_s: by pysodmetrics.
+        decamo_s: by decamo.
+        with_loop_s: by decamo with a compiled loop for offsets and weights of the weighted F.
+        left_ms: what a goal leaves for all measures of an image once numba is ready, in
+            milliseconds; negative where nothing is left.
+        loop_ms: what the loop alone takes of that.
     """
 
-    numpy_ms: float
-    numba_ms: float
-    opencv_ms: float | None
-    import_s: float
-    load_s: float
+    images: float
+    pysodmetrics_s: float
+    decamo_s: float
+    with_loop_s: float
+    left_ms: float
+    loop_ms: float
 
-    @property
-    def images(self) -> float:
-        """After how many images a process has made up for what it paid; inf where never."""
-        saved = self.numpy_ms - self.numba_ms
-        return 1000 * (self.import_s + self.load_s) / saved if saved > 0 else float("inf")
+
+def compare_compiled(shape: tuple[int, int], repeats: int, goal: float) -> dict[str, OfASet]:
+    """Time suites in turns on a faint ground, and say what a process takes for its share of a set.
+
+    Args:
+        shape: height and width of the pictures, in px.
+        repeats: rounds, of which medians count.
+        goal: how many times as fast as pysodmetrics it should be.
+
+    Returns:
+        For each of :data:`SETS`, scored by :data:`PROCESSES`.
+
+    Raises:
+        SettingsError: pysodmetrics or numba is not installed.
+    """
+    suites = tuple(Suite)
+    times_of(suites, shape, 1, "faint")  # from here on what numba compiled lies in its cache
+    times = times_of(suites, shape, repeats, "faint")
+    return {name: _of_a_set(times, images / PROCESSES, goal) for name, images in SETS.items()}
+
+
+def _of_a_set(times: dict[Suite, Times], images: float, goal: float) -> OfASet:
+    spent = {suite: own.ready_s + images * own.middle_ms / 1000 for suite, own in times.items()}
+    reference = spent[Suite.PYSODMETRICS]
+    left = reference / goal - times[Suite.WITH_LOOP].ready_s
+    return OfASet(
+        images,
+        reference,
+        spent[Suite.DECAMO],
+        spent[Suite.WITH_LOOP],
+        1000 * left / images,
+        times[Suite.LOOP_ALONE].middle_ms,
+    )
 
 
 def weights_by_square() -> Reals:
@@ -105,76 +133,3 @@ def spared_by_loop(ground: Grey, mask: Binary, weights: Reals, reach: int) -> fl
                 if ground[y, x] and square <= reach * reach:
                     total += ground[y, x] * weights[square]
     return total
-
-
-def compare_compiled(shapes: Sequence[tuple[int, int]], repeats: int) -> list[Compiled]:
-    """Time both ways in this process, in turn, on faintly grey pictures of each shape.
-
-    Args:
-        shapes: heights and widths, in px.
-        repeats: of which the least time counts.
-
-    Raises:
-        SettingsError: numba is not installed.
-    """
-    start = time.process_time()
-    try:
-        numba: Any = importlib.import_module("numba")
-    except ImportError as error:
-        got = "numba is not installed"
-        raise SettingsError("--compiled", got, "pip install numba, or leave it out") from error
-    import_s = time.process_time() - start
-    loop = numba.njit(cache=True, nogil=True)(spared_by_loop)
-    weights, dot = weights_by_square(), np.ones((1, 1), np.bool_)
-    start = time.process_time()
-    loop(dot.view(np.uint8), dot, weights, REACH)
-    load_s = time.process_time() - start
-    transform = _opencv_transform()
-    ways: dict[str, Callable[[Grey, Binary], object]] = {
-        "numpy": _by_numpy,
-        "numba": lambda ground, mask: loop(ground, mask, weights, REACH),
-    }
-    if transform is not None:
-        ways["opencv"] = lambda _, mask: transform((~mask).view(np.uint8))
-    found = []
-    for shape in shapes:
-        spent = _least_ms(ways, shape, repeats)
-        found.append(
-            Compiled(spent["numpy"], spent["numba"], spent.get("opencv"), import_s, load_s)
-        )
-    return found
-
-
-def _least_ms(
-    ways: Mapping[str, Callable[[Grey, Binary], object]], shape: tuple[int, int], repeats: int
-) -> dict[str, float]:
-    """Mean over pictures of the least time of each way, in ms."""
-    rng = np.random.default_rng(0)
-    spent: dict[str, list[float]] = {name: [] for name in ways}
-    for share in SHARES:
-        grey, white = picture(rng, shape, share, faint=True)
-        mask = white > 0
-        for name, way in ways.items():
-            spent[name].append(min(_ms(way, grey * ~mask, mask) for _ in range(repeats)))
-    return {name: statistics.fmean(column) for name, column in spent.items()}
-
-
-def _by_numpy(ground: Grey, mask: Binary) -> float:
-    box = box_of(mask)
-    assert box is not None  # each picture has an object
-    return sum(spared(ground[window], offsets) for window, offsets in distances(mask, box, ground))
-
-
-def _opencv_transform() -> Callable[[Grey], object] | None:
-    try:
-        cv2: Any = importlib.import_module("cv2")
-    except ImportError:
-        return None
-    cv2.setNumThreads(1)
-    return lambda zeros: cv2.distanceTransform(zeros, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-
-
-def _ms(way: Callable[[Grey, Binary], object], ground: Grey, mask: Binary) -> float:
-    start = time.perf_counter()
-    way(ground, mask)
-    return 1000 * (time.perf_counter() - start)

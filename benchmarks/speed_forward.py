@@ -1,10 +1,7 @@
 """A forward pass of an exported network beside torch's own, in turns with it."""
 
 import argparse
-import contextlib
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import torch
 
 from benchmarks.forward_way import EAGER, export_bare, network_of
 from benchmarks.speed_lines import Line, line_of_rounds
+from benchmarks.turns import waiting
 from decamo.export.description import ExportTarget
 from decamo.export.writing import write_export
 from decamo.inference.loaded import Loaded
@@ -34,15 +32,17 @@ def forward_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     The goal is that of the best form. Each has passed the comparison that every export passes. Less
     than the backbone alone, exported too, no file of the whole network takes in OpenVINO.
     """
-    with tempfile.TemporaryDirectory() as root, contextlib.ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as root:
         files = {EAGER: EAGER} | _exports(args, Path(root))
-        running = {name: _start(args, file, stack) for name, file in files.items()}
         times: dict[str, list[float]] = {name: [] for name in files}
-        for turn in range(args.rounds + 2):
-            for name, process in running.items():
-                seconds = _ask(process)
-                if turn > 1:
-                    times[name].append(seconds)
+        terms = [args.backbone, str(args.img_size), str(_THREADS)]
+        programs = {name: [file, *terms] for name, file in files.items()}
+        with waiting("benchmarks.forward_way", programs) as running:
+            for turn in range(args.rounds + 2):
+                for name, program in running.items():
+                    seconds = program.turn()
+                    if turn > 1:
+                        times[name].append(seconds)
     middle = {name: statistics.median(spent) for name, spent in times.items()}
     best = min(_FILES, key=lambda name: middle[name])
     lines = []
@@ -71,26 +71,3 @@ def _exports(args: argparse.Namespace, folder: Path) -> dict[str, str]:
     files = {name: folder / file for name, (file, _) in _FILES.items()}
     files[_BARE] = export_bare(network, args.img_size, folder)
     return {name: str(file) for name, file in files.items()}
-
-
-def _start(
-    args: argparse.Namespace, file: str, stack: contextlib.ExitStack
-) -> subprocess.Popen[str]:
-    words = [file, args.backbone, str(args.img_size), str(_THREADS)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.forward_way", *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    stack.enter_context(process)
-    stack.callback(process.kill)
-    return process
-
-
-def _ask(process: subprocess.Popen[str]) -> float:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
-    return float(process.stdout.readline())

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.metrics_speed import SHARES, picture
+from benchmarks.metrics_way import SHARES, picture
 from decamo.errors import DecamoError, StorageError
 from decamo.evaluation.cases import sets_of_masks
 from decamo.evaluation.measurer import Measurer

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from benchmarks.metrics_speed import compare_speed, picture
+from benchmarks.metrics_speed import compare_speed
+from benchmarks.metrics_way import GROUNDS, picture
 
 
-@pytest.mark.parametrize("faint", [False, True])
-def test_both_suites_are_timed(faint: bool) -> None:
-    times = compare_speed((96, 128), repeats=3, faint=faint)
+@pytest.mark.parametrize("ground", GROUNDS)
+def test_both_suites_are_timed(ground: str) -> None:
+    times = compare_speed((96, 128), 3, ground)
     assert min(times["decamo_ms"], times["pysodmetrics_ms"]) > 0
     assert times["ratio_low"] <= times["ratio"] <= times["ratio_high"]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.metrics_speed import picture
+from benchmarks.metrics_way import picture
 from decamo.metrics import (
     THRESHOLD,
     Scores,
