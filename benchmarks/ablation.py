@@ -130,7 +130,7 @@ def _text(
         lines.append([row.group, row.name, *size, *cells])
     told = (
         f"{args.backbone}, {args.img_size} px, {args.epochs} epochs, seeds 0 to {args.seeds - 1}."
-        " Each row changes one thing of the base. IoU is the mean over images at the masks'"
+        " IoU is the mean over images at the masks'"
         " stored size; behind it its difference to the base, paired by seed and image, with a"
         " 95 % bootstrap interval over both. Time is that of a forward and backward pass, beside"
         " the base of the same image size; what test-time views cost is not in it."

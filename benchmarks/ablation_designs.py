@@ -92,11 +92,11 @@ class SharedScales(Mixture):
 
 
 class ChosenPlaces(nn.Module):
-    """A block four times as wide, at the quarter of the places that the router chooses.
+    """A wider block of the same FLOPs, at the quarter of the places that a learnt score chooses.
 
     Places are squares of 4 x 4 positions; as many are chosen in every image, so that shapes are
     static and nothing waits for the device. What a chosen place is given is weighted by how surely
-    it was chosen, which is how the router learns.
+    it was chosen, which is how the score learns.
     """
 
     side, share = 4, 4

@@ -82,7 +82,7 @@ def _sets(compiled: dict[str, OfASet]) -> str:
     ]
     return (
         f"{epoch_rows(columns, rows)}\n"
-        f"seconds of one of {PROCESSES} processes that measure a test set, from its start, faint"
-        f" ground; ms left: what a ratio of {METRICS_GOAL} leaves for all measures of an image once"
-        " numba is ready"
+        f"seconds of one of {PROCESSES} processes that measure a test set: CPU until it can, then"
+        " its images, timed one process at a time, faint ground; ms left: what a ratio of"
+        f" {METRICS_GOAL} leaves for all measures of an image once numba is ready"
     )

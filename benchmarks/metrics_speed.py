@@ -61,8 +61,13 @@ def times_of(
             raise SettingsError("benchmarks", got, f"pip install {package}")
     height, width = map(str, shape)
     programs = {suite.value: (suite.value, height, width, ground) for suite in suites}
+    ready = {}
+    for name, words in programs.items():  # one after the other: a start slows down its neighbours
+        with waiting("benchmarks.metrics_way", {name: words}) as running:
+            ready[name] = running[name].turn()
     with waiting("benchmarks.metrics_way", programs) as running:
-        ready = {name: program.turn() for name, program in running.items()}
+        for program in running.values():
+            program.turn()
         rounds = [
             {name: program.turn() for name, program in running.items()} for _ in range(repeats + 1)
         ]

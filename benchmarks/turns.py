@@ -54,4 +54,6 @@ def waiting(module: str, programs: Mapping[str, Sequence[str]]) -> Iterator[dict
         yield started
     finally:
         for program in started.values():
+            program.process.kill()
+        for program in started.values():
             program.end()
