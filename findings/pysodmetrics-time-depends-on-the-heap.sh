@@ -3,7 +3,7 @@
 #
 # Its measures make and drop arrays of about a megabyte. glibc takes arrays of 128 KiB and more from the kernel, page
 # by page, and hands the top of its heap back, until the process has once freed a larger block: from then on both
-# limits are as high as that block. So in a process that has done nothing else each image of 384 x 384 px is computed
+# limits are at least as high as that block. So in a process that has done nothing else each image of 384 x 384 px is computed
 # on some two thousand pages that the kernel fills with zeros first, and after `import timm`, or one dropped array of
 # 24 MiB, on none. A benchmark that times the same suite by itself, and in a program that has imported more, finds
 # a quarter to a third more for the former.
