@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks.claims_account import Account, arms_of, claims_from
-from benchmarks.claims_arms import arms, next_size
+from benchmarks.claims_arms import CHECKPOINTS, arms, next_size
 from benchmarks.claims_elsewhere import study_elsewhere
 from benchmarks.claims_memory import training_bytes
 from benchmarks.claims_page import claims_page, claims_table
@@ -33,6 +33,7 @@ from decamo.history import (
     StepDone,
     Validating,
 )
+from decamo.races.branch import TRANSPLANT
 from decamo.recipes import RECIPES
 from decamo.report.console import Console
 from decamo.settings import TrainSettings
@@ -148,7 +149,10 @@ def _ledger(args: argparse.Namespace, settings: TrainSettings, study: Study) -> 
     images = len(splits.val)
     setting = f"{images} images, {args.backbone} at {args.img_size} px, {args.trial_epochs} epochs"
     plain = to_plain(settings)
-    memory = {b.name: training_bytes(from_plain(merged(plain, b.changes))) for b in study.branches}
+    memory = {
+        b.name: training_bytes(from_plain(merged(plain, b.changes)), taught=b.name == TRANSPLANT)
+        for b in study.branches
+    }
     account = Account(trained, args.trial_epochs, setting, memory)
     return {
         "decamo": __version__,
@@ -227,7 +231,7 @@ def _settings(args: argparse.Namespace) -> TrainSettings:
         "val_fraction": args.val_fraction,
         "num_workers": args.num_workers,
     }
-    run = {"device": args.device, "precision": "fp32"}
+    run = {"device": args.device, "precision": "fp32", "keep_last": CHECKPOINTS}
     return from_plain({"data": data, "model": model, "schedule": schedule, "run": run})
 
 

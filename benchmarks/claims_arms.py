@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from decamo.races.branch import CONTROL, Branch
+from decamo.races.branch import CONTROL, TRANSPLANT, Branch
 from decamo.recipes import RECIPES
 
-__all__ = ["arms", "next_size"]
+__all__ = ["CHECKPOINTS", "arms", "next_size"]
+
+CHECKPOINTS = 5
+"""Epochs whose checkpoints a stalled run keeps, its last ones: they are what is averaged."""
 
 _GRID = 32  # px; every backbone's stride divides it
 _OF_THE_CURVE = ("stage2_lr", "scheduler", "min_lr")
@@ -41,6 +44,9 @@ def arms(img_size: int, accumulation: int) -> tuple[Branch, ...]:
         Branch("ema", "averaged weights alone", {"optimise": {"use_ema": True}}),
         _arm("accumulation", "twice the accumulation alone", more),
         Branch("moments", "reset moments alone", before="forget moments"),
+        Branch("average", f"mean of the last {CHECKPOINTS} epochs' weights", before="average"),
+        # Its teacher is each seed's own stalled run, so that the study fills in the rest.
+        Branch(TRANSPLANT, "a new decoder, taught by the stalled network", before=TRANSPLANT),
     )
 
 

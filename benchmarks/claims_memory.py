@@ -13,7 +13,7 @@ __all__ = ["training_bytes"]
 _MOMENTS = 2  # of Adam, each as large as the weights
 
 
-def training_bytes(settings: TrainSettings) -> int:
+def training_bytes(settings: TrainSettings, *, taught: bool = False) -> int:
     """Bytes that must be held at once in a step of stage 2, all groups learning.
 
     Weights, gradients, Adam's two moments, the moving average where there is one, and what autograd
@@ -22,6 +22,7 @@ def training_bytes(settings: TrainSettings) -> int:
 
     Args:
         settings: of the run; nothing is read from the disk.
+        taught: whether a teacher of the same network is held as well.
     """
     size, batch = settings.schedule.img_size, settings.schedule.fine_tune_batch
     deep = settings.optimise.deep_supervision
@@ -44,6 +45,6 @@ def training_bytes(settings: TrainSettings) -> int:
         mask = torch.zeros(batch, 1, size, size)
         Criterion(deep_supervision=deep)(prediction, mask)
     weights = sum(p.nbytes for p in model.parameters())
-    copies = 1 + settings.optimise.use_ema
+    copies = 1 + settings.optimise.use_ema + taught
     held = copies * sum(t.nbytes for t in own) + (1 + _MOMENTS) * weights
     return held + sum(t.untyped_storage().nbytes() for t in kept.values())

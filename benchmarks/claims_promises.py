@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from decamo.races.branch import CONTROL
+from decamo.races.branch import CONTROL, TRANSPLANT
 
 __all__ = ["BEFORE_TRIAL", "PROMISES", "Promise"]
 
@@ -56,6 +56,9 @@ PROMISES = (
     Promise("gain-use-ema", "averaged weights (--use-ema) alone", "ema", CONTROL),
     Promise("gain-accumulation", "twice the accumulation alone", "accumulation", CONTROL),
     Promise("gain-reset-moments", "--reset-moments alone", "moments", CONTROL),
+    Promise("gain-average", "mean of the last epochs' weights alone", "average", CONTROL),
+    Promise("gain-transplant", "a new decoder on its backbone, taught by the stalled network",
+            TRANSPLANT, CONTROL),
     Promise("gain-nothing", "going on unchanged", CONTROL, BEFORE_TRIAL),
 )  # fmt: skip
 """The action plan's expectations first, then the flags that `decamo diagnose` recommends."""

@@ -10,10 +10,9 @@ from pathlib import Path
 from benchmarks.claims_stalled import Stalled, held_stall, stall
 from decamo.errors import SettingsError
 from decamo.history import EpochRecord, Event
-from decamo.races.branch import Branch
-from decamo.races.branch_checkpoint import has_batchnorm
+from decamo.races.branch import TRANSPLANT, Branch, standard_branches
 from decamo.races.race import open_race
-from decamo.races.start_point import StartPoint
+from decamo.races.session import course_of
 from decamo.races.trial import Course, advance
 from decamo.races.trial_files import Result, read_result
 from decamo.settings import TrainSettings
@@ -108,7 +107,7 @@ class Study:
         course = self._course(seed, base)
         open_race(course, self.branches)
         on_event = partial(self.on_event, seed, branch.name)
-        _, why = advance(course, branch, self.epochs, on_event)
+        _, why = advance(course, _with_teacher(branch, course), self.epochs, on_event)
         if not why and not self.keep_all:
             shutil.rmtree(course.root / branch.name, ignore_errors=True)
         return why
@@ -139,23 +138,18 @@ class Study:
         return replace(self.settings, run=run)
 
     def _course(self, seed: int, base: Stalled) -> Course:
-        start = StartPoint(
-            settings=base.settings,
-            lineage=base.checkpoint.lineage,
-            position=base.checkpoint.position,
-            images=len(self.splits.train),
-            batchnorm=has_batchnorm(base.checkpoint),
-        )
-        return Course(
-            root=self._trials(seed),
-            path=base.path,
-            checkpoint=base.checkpoint,
-            start=start,
-            splits=self.splits,
-            runtime=self.runtime,
+        run = replace(base.settings.run, resume_from=base.path)
+        return course_of(
+            self._trials(seed),
+            base.path,
+            replace(base.settings, run=run),
+            base.checkpoint,
+            self.splits,
+            self.runtime,
             epochs=self.epochs,
             stop=self.stop,
             clock=self.clock,
+            transplant=base.settings.model.backbone,
         )
 
     def open(self) -> None:
@@ -181,3 +175,10 @@ class Study:
                 "it holds a study of other settings or images",
                 "give its flags, remove the folder, or name another --work",
             )
+
+
+def _with_teacher(branch: Branch, course: Course) -> Branch:
+    """The branch; a transplant as a race has it, which names the checkpoint that teaches."""
+    if branch.before != TRANSPLANT:
+        return branch
+    return next(b for b in standard_branches(course.start) if b.before == TRANSPLANT)

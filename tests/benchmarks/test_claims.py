@@ -30,6 +30,7 @@ def test_the_whole_command_ends_with_both_files(
     assert page == claims_page(json.loads(text))
     assert str(tmp_path) not in text
     assert claims_of(text).keys() == {p.name for p in PROMISES}
+    assert all("word" in claim for claim in json.loads(text)["claims"])  # none was lost
     for promise in PROMISES:
         assert promise.title in told
         assert promise.title in page

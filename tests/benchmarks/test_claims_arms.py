@@ -42,7 +42,7 @@ def test_partners_differ_in_what_is_measured_alone() -> None:
 
 def test_an_arm_without_a_curve_keeps_the_stalled_runs_rate() -> None:
     at = start()
-    for name in (CONTROL, "larger", "ema", "accumulation", "moments"):
+    for name in (CONTROL, "larger", "ema", "accumulation", "moments", "average"):
         assert trial_settings(ARMS[name], at, 4).schedule.stage2_lr == at.rate
     assert trial_settings(ARMS["warm"], at, 4).schedule.warmup_epochs == 1
 

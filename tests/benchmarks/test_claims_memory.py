@@ -30,13 +30,14 @@ def test_what_is_kept_for_the_backward_pass_grows_with_the_images(plain: int) ->
     assert quadruple - plain == pytest.approx(3 * (two - plain), rel=0.1)
 
 
-def test_an_average_costs_its_weights(plain: int) -> None:
+def test_an_average_or_a_teacher_costs_its_weights(plain: int) -> None:
     model = build_segmenter(
         ModelSettings(backbone="mobilenetv2_035", num_experts=3), sizes=[32], initialize=False,
         seed=0,
     )  # fmt: skip
     own = sum(t.nbytes for t in (*model.parameters(), *model.buffers()))
     assert training_bytes(settings(optimise={"use_ema": True})) - plain == own
+    assert training_bytes(settings(), taught=True) - plain == own
 
 
 def test_accumulation_costs_nothing_and_checkpointing_saves(plain: int) -> None:
