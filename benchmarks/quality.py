@@ -58,6 +58,9 @@ def add_arguments(parser: Parser) -> None:
         help=f"of {', '.join(PEERS)} (all)")  # fmt: skip
     add("--ours", nargs="*", default=list(OURS), choices=list(OURS), metavar="NAME",
         help=f"of {', '.join(OURS)} (all)")  # fmt: skip
+    add("--network", nargs="*", default=[], metavar="NAME",
+        help="any others, as `decamo train --network` names them; FILE.py:FUNCTION and"
+        " transformers:CLASS@PLACE load the encoder's weights themselves")  # fmt: skip
     add("--equal-time", action="store_true",
         help="each network has the epochs that fit into the reference's time")  # fmt: skip
     add("--reference", default="FPN", choices=[*PEERS, *OURS], metavar="NAME",
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     """
     check_hold_out(args)
     keep_freed_memory(trains=True)  # as `decamo train` does: peers and ours alike
-    entries, terms = entries_of([*args.peers, *args.ours]), terms_of(args)
+    entries, terms = entries_of([*args.peers, *args.ours], args.network), terms_of(args)
     make_folder(args.work)
     runtime = open_runtime(terms.device, terms.precision)
     splits, _, sets = images_of(args, terms)

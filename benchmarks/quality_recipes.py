@@ -11,7 +11,8 @@ from benchmarks.quality_peers import PEERS, build_peer
 from decamo.data.augment import Augmentation, draw_augmentation
 from decamo.data.dataset import Draw
 from decamo.errors import SettingsError
-from decamo.nn import SegmentationNetwork, build_segmenter
+from decamo.nn import SegmentationNetwork, build_network, build_segmenter
+from decamo.settings.network_names import network_spec
 from decamo.settings.plain import merged
 from decamo.training.prepare import Parts
 
@@ -141,6 +142,7 @@ class Entry:
         name: for people, and for flags.
         recipe: it is trained by.
         peer: of :data:`PEERS`; empty for our own network.
+        network: as ``decamo train --network`` names it; empty for our own and for a peer.
         experts: of our own network, at each level.
         change: of :data:`benchmarks.ablation_networks.CHANGES`; empty for none.
         teacher: the network that it follows, trained with the same seed; None for none.
@@ -149,6 +151,7 @@ class Entry:
     name: str
     recipe: Recipe
     peer: str = ""
+    network: str = ""
     experts: int = 1
     change: str = ""
     teacher: "Entry | None" = None
@@ -156,6 +159,8 @@ class Entry:
     @property
     def build(self) -> Callable[..., SegmentationNetwork]:
         """Called as :func:`decamo.nn.build_segmenter` is."""
+        if self.network:
+            return build_network
         if self.peer:
             return partial(build_peer, self.peer)
         return partial(build_changed, self.change) if self.change else build_segmenter
@@ -201,13 +206,21 @@ def entry_of(name: str) -> Entry:
     return OURS[name] if name in OURS else Entry(name, PROTOCOL, peer=name)
 
 
-def entries_of(names: Sequence[str]) -> list[Entry]:
+def entries_of(names: Sequence[str], networks: Sequence[str] = ()) -> list[Entry]:
     """The entries of these names, each once.
 
+    Args:
+        names: of :data:`PEERS` and :data:`OURS`.
+        networks: any others, as ``decamo train --network`` names them.
+
     Raises:
-        SettingsError: no name is given at all.
+        SettingsError: no name is given at all, or a network's name has none of the known forms.
     """
-    if not names:
+    if not names and not networks:
         known = " ".join([*PEERS, *OURS])
         raise SettingsError("--peers", "no network is left to train", f"name some of {known}")
-    return [entry_of(name) for name in dict.fromkeys(names)]
+    others = {text: str(network_spec(text)) for text in networks}
+    return [
+        *(entry_of(name) for name in dict.fromkeys(names)),
+        *(Entry(name, PROTOCOL, network=text) for text, name in others.items()),
+    ]

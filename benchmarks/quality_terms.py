@@ -9,7 +9,9 @@ from benchmarks.quality_recipes import Entry
 from decamo.data.holdout import fingerprint
 from decamo.data.pairs import Pair
 from decamo.inference.views import Views
+from decamo.nn.network_sources import source_digest
 from decamo.settings import DataSettings, TrainSettings
+from decamo.settings.network_names import NetworkKind, network_spec
 from decamo.settings.plain import from_plain, merged, to_plain
 from decamo.training.data_splits import DataSplits, find_splits
 
@@ -84,6 +86,7 @@ class Terms:
                 "backbone_weights": None if self.weights is None else str(self.weights),
                 "input_mean": [mean] * 3,
                 "input_std": [std] * 3,
+                **_network(entry),
             },
             "schedule": {
                 "epochs": epochs,
@@ -109,6 +112,8 @@ class Terms:
         """All that a score depends on, as plain values: two runs of equal ones are the same."""
         plain = to_plain(self.settings(entry, seed, epochs, Path()))
         del plain["model"]["backbone_weights"]
+        if entry.network:
+            plain["model"] |= {"network": entry.name} | _source(entry)
         weights = None if self.weights is None else _digest(self.weights)
         teacher = entry.teacher
         return {
@@ -165,6 +170,21 @@ def part_trains(terms: Terms, share: float, cache: Path) -> tuple[DataSplits, tu
     settings = DataSettings(terms.dataset_path, num_workers=terms.num_workers, val_fraction=share)
     splits = find_splits(settings, cache, lambda _done, _of: None)
     return replace(splits, val=splits.val[:1]), tuple(splits.val)
+
+
+def _network(entry: Entry) -> dict[str, Any]:
+    """What names a network of others; where a library builds none, it loads its weights itself."""
+    if not entry.network:
+        return {}
+    by_library = network_spec(entry.network).kind is NetworkKind.SMP
+    itself = {} if by_library else {"pretrained": True, "backbone_weights": None}
+    return {"network": entry.network, **itself}
+
+
+def _source(entry: Entry) -> dict[str, str]:
+    """By what its file is known, where the network comes from one."""
+    spec = network_spec(entry.network)
+    return {"source": source_digest(spec)} if spec.kind is NetworkKind.FILE else {}
 
 
 def _digest(path: Path) -> str:

@@ -282,6 +282,22 @@ class TestLayers:
             (140, 0.00025, 8),
         ]
 
+    def test_a_recipe_names_a_network_to_begin_with_and_a_checkpoint_keeps_its_own(
+        self, checkpoint: Path
+    ) -> None:
+        recipe = ("--recipe", "conservative")
+        begun = chosen(*recipe)
+        own = chosen("--resume-from", checkpoint)
+        assert (begun.model.num_experts, own.model.num_experts) == (7, 1)
+
+        here = ("--resume", "auto", "--checkpoint-dir")
+        for words in (("--resume-from", checkpoint), (*here, checkpoint.parent)):
+            gone_on = chosen(*words, *recipe)
+            assert gone_on.model == own.model
+            assert gone_on.schedule == begun.schedule
+            assert chosen(*words, *recipe, "--num-experts", 5).model.num_experts == 5
+        assert chosen(*here, checkpoint.parent / "new", *recipe).model == begun.model
+
     def test_checkpoint_gives_what_nobody_says(self, checkpoint: Path) -> None:
         settings = chosen("--resume-from", checkpoint)
 

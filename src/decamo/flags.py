@@ -18,7 +18,7 @@ from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merge
 from decamo.storage.json_text import json_pieces
 from decamo.storage.outputs import Read, write_streamed
 from decamo.streams import STANDARD_INPUT
-from decamo.training.choosing import Given, insist_on_named_code, read_config
+from decamo.training.choosing import Given, insist_on_named_code, layered, read_config
 
 __all__ = [
     "Parser",
@@ -204,8 +204,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     first = parser.add_argument_group("where settings come from (later ones win)")
     first.add_argument("--config", type=Path, help="a TOML file such as a run folder's config.toml")
     first.add_argument(
-        "--recipe", choices=sorted(RECIPES), help="named settings; flags given beside it win"
-    )
+        "--recipe", choices=sorted(RECIPES),
+        help="named settings; flags given beside it win, and a checkpoint keeps its network",
+    )  # fmt: skip
     parser.usage = f"{parser.prog} [flags]"  # seventy flags in a heap tell nothing
     for section, cls in SECTIONS.items():
         summary = (cls.__doc__ or "").splitlines()[0]
@@ -246,11 +247,10 @@ def given_by(args: argparse.Namespace) -> Given:
         SettingsError: a source says what cannot be meant.
     """
     config = read_config(args.config) if args.config else {}
-    recipe = RECIPES[args.recipe] if args.recipe else {}
     options = options_given(args)
     if args.config:
-        insist_on_named_code(merged(recipe, options), config, args.config)
-    return merged(config, recipe, options)
+        insist_on_named_code(options, config, args.config)
+    return layered(config, args.recipe, options)
 
 
 def options_given(args: argparse.Namespace) -> dict[str, dict[str, Any]]:

@@ -136,3 +136,27 @@ def test_mistakes_are_one_line(
     err = capsys.readouterr().err
     assert named in err
     assert err.count("\n") == 1
+
+
+def test_any_network_takes_part_as_a_peer(flags: list[str], done: Any, tmp_path: Path) -> None:
+    file = tmp_path / "theirs.py"
+    file.write_text(
+        "from torch import nn\n\n\n"
+        "def build(pretrained=True):\n"
+        "    backbone = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU())\n"
+        "    net = nn.Sequential()\n"
+        "    net.backbone, net.head = backbone, nn.Conv2d(4, 1, 1)\n"
+        "    return net\n"
+    )
+    given = [*flags, "--json", str(tmp_path / "with.json"), "--seeds", "1"]
+    assert main(["quality", *given, "--network", f"{file}:build"]) == 0
+    report = json.loads((tmp_path / "with.json").read_text())
+    told = report["runs"][-1]["told"]
+    assert told["network"] == told["model"]["network"] == "theirs.py:build"
+    assert told["model"]["source"]
+    assert str(tmp_path) not in json.dumps(told)
+    assert {gap["ours"] for gap in report["gaps"]} == {"decamo-1"}
+    assert "theirs.py:build" in report["networks"]
+    # The kept score is of this file alone.
+    file.write_text(file.read_text() + "\n# another\n")
+    assert main(["quality", *given, "--network", f"{file}:build"]) == 2

@@ -104,3 +104,23 @@ def test_names_make_entries_once_and_files_apart() -> None:
     assert all(entry.slug.replace("-", "").isalnum() for entry in everyone)
     with pytest.raises(SettingsError, match="no network is left"):
         entries_of([])
+
+
+def test_any_network_has_the_protocols_recipe_under_its_own_name() -> None:
+    _, ours, theirs, library = entries_of(
+        ["FPN", "decamo-1"], ["code/theirs.py:build", "smp:MAnet"]
+    )
+    assert (ours.name, theirs.name, library.name) == ("decamo-1", "theirs.py:build", "smp:MAnet")
+    assert theirs.recipe is library.recipe is PROTOCOL
+    weights = Path("encoder.pth")
+    terms = Terms((), weights=weights)
+    made = terms.settings(theirs, 0, 1, Path()).model
+    assert (made.network, made.pretrained, made.backbone_weights) == (
+        "code/theirs.py:build", True, None,
+    )  # fmt: skip
+    placed = terms.settings(library, 0, 1, Path()).model
+    assert (placed.network, placed.pretrained, placed.backbone_weights) == (
+        "smp:MAnet", False, weights,
+    )  # fmt: skip
+    with pytest.raises(SettingsError, match="--network"):
+        entries_of([], ["no:such:form"])

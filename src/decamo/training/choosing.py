@@ -32,6 +32,7 @@ __all__ = [
     "folder_of",
     "given_of",
     "insist_on_named_code",
+    "layered",
     "read_config",
     "reads_of",
     "with_local_files",
@@ -103,15 +104,39 @@ def given_of(config: Config = None, *, recipe: str | None = None, **options: Any
     """
     if recipe is not None:
         one_of("recipe", recipe, tuple(RECIPES))
-    chosen = RECIPES[recipe] if recipe is not None else {}
     if isinstance(config, TrainSettings):
         config = to_plain(config)
     elif isinstance(config, str | Path):
         path, config = config, read_config(Path(config))
-        insist_on_named_code(merged(chosen, by_section(options)), config, path)
+        insist_on_named_code(by_section(options), config, path)
     sections = {k: v for k, v in (config or {}).items() if k in SECTIONS}
     named = {k: v for k, v in (config or {}).items() if k not in SECTIONS}
-    return merged(sections, by_section(named), chosen, by_section(options))
+    return layered(merged(sections, by_section(named)), recipe, by_section(options))
+
+
+def layered(config: Given, recipe: str | None, options: Given) -> Given:
+    """Options by where they come from: a recipe wins over a config, single options over both.
+
+    The network that a recipe names is one to begin with: a run that goes on from a checkpoint has
+    its own, and keeps it.
+
+    Args:
+        config: of a file.
+        recipe: name of settings, if any.
+        options: given one by one.
+    """
+    if recipe is None:
+        return merged(config, options)
+    chosen = RECIPES[recipe]
+    if _has_a_past(merged(config, options)):
+        chosen = {section: values for section, values in chosen.items() if section != "model"}
+    return merged(config, chosen, options)
+
+
+def _has_a_past(given: Given) -> bool:
+    run = given.get("run", {})
+    goes_on = run.get("resume") == "auto" and any(folder_of(given).glob("*.pth"))
+    return bool(run.get("resume_from")) or goes_on
 
 
 def insist_on_named_code(given: Given, held: Given, source: object) -> None:
