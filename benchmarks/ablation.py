@@ -132,7 +132,7 @@ def _text(
         f"{args.backbone}, {args.img_size} px, {args.epochs} epochs, seeds 0 to {args.seeds - 1}."
         " IoU is the mean over images at the masks'"
         " stored size; behind it its difference to the base, paired by seed and image, with a"
-        " 95 % bootstrap interval over both. Time is that of a forward and backward pass, beside"
+        " 95 % interval over both. Time is that of a forward and backward pass, beside"
         " the base of the same image size; what test-time views cost is not in it."
     )
     return f"{table(header, lines)}\n\n{told}"

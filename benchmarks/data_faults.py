@@ -317,7 +317,7 @@ def _text(
     said = (
         "Arms of a seed have one recipe, one file of encoder weights and about as many optimizer"
         " steps; the last weights are scored. Differences are paired by seed and image, with a"
-        " percentile bootstrap over both. Who looks for faults is not told where they are. Empty"
+        " 95 % interval over both. Who looks for faults is not told where they are. Empty"
         " masks train in the arm of mask faults, though `decamo train` leaves them out by itself"
         " (`--noncam drop`)."
     )

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.quality_recipes import Entry
 from benchmarks.quality_terms import Terms
 from decamo.errors import SettingsError
@@ -97,7 +99,8 @@ def known_costs(
     added later is its ratio to the reference, times the time that the reference had first.
 
     Raises:
-        SettingsError: the file is of another reference, image size, batch or backbone, or broken.
+        SettingsError: the file is of another reference, image size, batch, backbone, device or
+            number of threads, or broken.
         StorageError: it cannot be written.
     """
     asked = {
@@ -105,6 +108,8 @@ def known_costs(
         "img_size": terms.img_size,
         "batch_size": terms.batch_size,
         "backbone": terms.backbone,
+        "device": terms.device,
+        "threads": torch.get_num_threads(),
     }
     held: dict[str, Any] = _read(path) if path.exists() else {"of": asked, "costs": {}}
     if held["of"] != asked:

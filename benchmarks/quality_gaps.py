@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.claims_paired import paired
 from benchmarks.quality_scores import Score
 from decamo.errors import SettingsError
 from decamo.evaluation import RESAMPLES, interval, resamples
@@ -46,8 +47,8 @@ def gaps_to_best(scores: Sequence[Score], ours: Sequence[str], *, seed: int = 0)
 
     The peer is chosen by the very scores that are compared, which flatters it. Runs of one seed saw
     the same images in the same order, so runs are paired by seed, and scores by image. The interval
-    is a percentile bootstrap over both: each resample draws seeds and images with replacement. Of
-    one seed it says how images vary, and nothing of runs.
+    is over both (:mod:`benchmarks.claims_paired`); a bootstrap of two or three runs would be too
+    narrow. Of one seed it is a percentile bootstrap over images, and says nothing of runs.
 
     Args:
         scores: of all networks and seeds.
@@ -129,7 +130,10 @@ def gap_of(
         raise ValueError(f"the images of {dataset} are not the same in all runs")
     apart = sign * np.stack([own.array(score) - other.array(score) for own, other in held])
     runs, images = apart.shape
-    over_runs = resamples(runs, count=RESAMPLES, seed=seed)
-    over_images = resamples(images, count=RESAMPLES, seed=seed + 1)
-    low, high = interval(((over_runs @ apart) * over_images).sum(axis=1))
+    if runs > 1:
+        found = paired(apart)
+        low, high = found.low, found.high
+    else:
+        over_images = resamples(images, count=RESAMPLES, seed=seed)
+        low, high = interval((apart[0] * over_images).sum(axis=1))
     return Gap(dataset, *names, score, float(apart.mean()), low, high, images, runs)

@@ -27,7 +27,7 @@ def scored(
         seen += f"-decide-{terms.decision}"
     told = terms.told(entry, seed, epochs, ground.splits)
     path = ground.root / f"{entry.slug}-seed{seed}{seen}.json"  # one training, scored either way
-    if (score := read_score(path, told)) is not None:
+    if (score := read_score(path, told, sets)) is not None:
         return score
     trained = train_entry(ground, entry, seed, epochs)
     if trained is None:

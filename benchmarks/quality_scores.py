@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.quality_terms import differing
 from benchmarks.quality_train import Trained
 from decamo.data.layouts import find_pairs
 from decamo.errors import SettingsError
 from decamo.evaluation import CaseSet, Measurer, run_method, sets_of_pairs
 from decamo.evaluation.network import NetworkMethod
 from decamo.evaluation.set_scores import measures_of
+from decamo.evaluation.truth import rule_sets
 from decamo.inference.predictor import Predictor
 from decamo.inference.views import Views
 from decamo.metrics import summarize_measures
@@ -115,7 +117,7 @@ def sets_under(dataset_path: Sequence[Path]) -> list[CaseSet]:
     Raises:
         DataError: there is none.
     """
-    return sets_of_pairs(find_pairs(dataset_path, "test").pairs)
+    return list(rule_sets(sets_of_pairs(find_pairs(dataset_path, "test").pairs), images=True).sets)
 
 
 def score_trained(
@@ -173,23 +175,30 @@ def write_score(path: Path, score: Score) -> None:
     write_whole(path, (json.dumps(score.plain(), indent=1) + "\n").encode())
 
 
-def read_score(path: Path, told: Mapping[str, Any]) -> Score | None:
+def read_score(path: Path, told: Mapping[str, Any], sets: Sequence[CaseSet]) -> Score | None:
     """A score that was kept; None where there is none yet.
 
     Args:
         path: its file.
         told: all that it should depend on.
+        sets: that are to be scored.
 
     Raises:
-        SettingsError: it depends on something else, or is no such file.
+        SettingsError: it depends on something else, is of other images, or is no such file.
     """
     if not path.exists():
         return None
     score = kept_score(path)
-    if differing := _differing(score.told, json.loads(json.dumps(told))):
+    words = differing(score.told, json.loads(json.dumps(told)))
+    words += differing(sorted(score.sets), sorted(one.name for one in sets), "the test sets")
+    for one in sets:
+        stems = {case.stem for case in one.cases}
+        if one.name in score.sets and (gone := set(score.sets[one.name].images) - stems):
+            words.append(f"{len(gone)} images of {one.name} are not there now")
+    if words:
         raise SettingsError(
             path,
-            f"made under other settings: {', '.join(differing)}",
+            f"made under other settings: {', '.join(words)}",
             "name another folder by --work, or remove it and the run folder beside it",
         )
     return score
@@ -217,14 +226,3 @@ def kept_score(path: Path) -> Score:
         return Score(plain["told"], plain["epochs"], plain["seconds"], plain["weights"], sets)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(path, f"cannot be read ({error})", "remove it") from error
-
-
-def _differing(held: Any, asked: Any, name: str = "") -> list[str]:
-    """What differs between two nests of plain values, in words."""
-    if isinstance(held, dict) and isinstance(asked, dict):
-        return [
-            line
-            for key in dict.fromkeys([*held, *asked])
-            for line in _differing(held.get(key), asked.get(key), f"{name}.{key}".lstrip("."))
-        ]
-    return [] if held == asked else [f"{name} was {held}, now {asked}"]

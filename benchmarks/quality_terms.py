@@ -15,7 +15,7 @@ from decamo.settings.network_names import NetworkKind, network_spec
 from decamo.settings.plain import from_plain, merged, to_plain
 from decamo.training.data_splits import DataSplits, find_splits
 
-__all__ = ["Terms", "everything_trains", "part_trains"]
+__all__ = ["Terms", "differing", "everything_trains", "part_trains"]
 
 _STEP = 32  # px; sides are multiples of it
 _HEAD_RATE = 0.001
@@ -109,7 +109,14 @@ class Terms:
         return from_plain(merged(common, entry.recipe.settings))
 
     def told(self, entry: Entry, seed: int, epochs: int, splits: DataSplits) -> dict[str, Any]:
-        """All that a score depends on, as plain values: two runs of equal ones are the same."""
+        """All that a score depends on but the images scored: two runs of equal ones are the same."""
+        trained = self.trained_by(entry, seed, epochs, splits)
+        return trained | {"views": self.views.words(), "decision": self.decision}
+
+    def trained_by(
+        self, entry: Entry, seed: int, epochs: int, splits: DataSplits
+    ) -> dict[str, Any]:
+        """All that a network's weights depend on, as plain values."""
         plain = to_plain(self.settings(entry, seed, epochs, Path()))
         del plain["model"]["backbone_weights"]
         if entry.network:
@@ -128,9 +135,18 @@ class Terms:
             "model": plain["model"],
             "schedule": plain["schedule"],
             "optimise": plain["optimise"],
-            "views": self.views.words(),
-            "decision": self.decision,
         }
+
+
+def differing(held: Any, asked: Any, name: str = "") -> list[str]:
+    """What differs between two nests of plain values, in words."""
+    if isinstance(held, dict) and isinstance(asked, dict):
+        return [
+            line
+            for key in dict.fromkeys([*held, *asked])
+            for line in differing(held.get(key), asked.get(key), f"{name}.{key}".lstrip("."))
+        ]
+    return [] if held == asked else [f"{name} was {held}, now {asked}"]
 
 
 def everything_trains(terms: Terms, cache: Path) -> DataSplits:

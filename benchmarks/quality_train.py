@@ -1,12 +1,14 @@
 """One network of one seed, trained to the end of its epochs, from wherever it stands."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.quality_peers import PEERS
 from benchmarks.quality_recipes import Entry
-from benchmarks.quality_terms import Terms
+from benchmarks.quality_terms import Terms, differing
 from decamo.checkpoint.load_save import load_checkpoint, newest_of, read_outline
 from decamo.data.cache.opening import Pool
 from decamo.data.waiting import StopAsked
@@ -16,13 +18,16 @@ from decamo.nn import SegmentationNetwork
 from decamo.nn.weights import load_fitting
 from decamo.schedule import SegmentKind
 from decamo.settings import TrainSettings
-from decamo.storage import RunFolder, previous_of
+from decamo.storage import RunFolder, previous_of, write_whole
+from decamo.storage.owner import Ownership
 from decamo.training.data_splits import DataSplits
 from decamo.training.owning import own_in_time
 from decamo.training.prepare import prepare
 from decamo.training.runtime import Runtime
 
 __all__ = ["Ground", "Trained", "tidy", "train_entry"]
+
+_TOLD = "told.json"
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ def train_entry(ground: Ground, entry: Entry, seed: int, epochs: int) -> Trained
         DecamoError: disk or data.
     """
     folder = _folder(ground, entry, seed)
+    told = ground.terms.trained_by(entry, seed, epochs, ground.splits)
     settings = ground.terms.settings(entry, seed, epochs, folder.root)
     if entry.teacher is not None:
         teacher = train_entry(ground, entry.teacher, seed, epochs)
@@ -88,17 +94,13 @@ def train_entry(ground: Ground, entry: Entry, seed: int, epochs: int) -> Trained
             return None
         followed = replace(settings.optimise, teacher=teacher.checkpoint)
         settings = replace(settings, optimise=followed)
-    newest = newest_of(folder, ground.say) if folder.root.exists() else None
-    if newest is not None:
-        settings = replace(settings, run=replace(settings.run, resume_from=newest))
-    done = 0 if newest is None else read_outline(newest).position.epoch
-    if done < settings.schedule.last_epoch:
-        try:
-            with own_in_time(folder.root, stop=ground.stop, say=ground.say):
-                if not _run(ground, entry, settings, folder):
-                    return None
-        except StopAsked:
-            return None
+    try:
+        with own_in_time(folder.root, stop=ground.stop, say=ground.say) as owned:
+            _insist(folder, told)
+            if not _to_the_end(ground, entry, settings, folder, owned):
+                return None
+    except StopAsked:
+        return None
     return _at_end(ground, entry, settings, folder)
 
 
@@ -113,9 +115,30 @@ def _folder(ground: Ground, entry: Entry, seed: int) -> RunFolder:
     return RunFolder(ground.root / f"{entry.slug}-seed{seed}")
 
 
-def _run(ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolder) -> bool:
-    """Train up to the end; False where it was stopped before."""
-    resume_from = settings.run.resume_from
+def _insist(folder: RunFolder, told: Mapping[str, Any]) -> None:
+    """Refuse a folder whose network was trained under other settings; a new one takes these."""
+    path = folder.root / _TOLD
+    if not any(folder.root.glob("*.pth")):
+        write_whole(path, (json.dumps(told, indent=1) + "\n").encode())
+        return
+    try:
+        held = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        what = f"{folder.root} holds a run that does not say how it was trained ({error})"
+        raise SettingsError("--work", what, "name another folder") from error
+    if words := differing(held, json.loads(json.dumps(told))):
+        what = f"{folder.root} holds a run under other settings: {', '.join(words)}"
+        raise SettingsError("--work", what, "name another folder")
+
+
+def _to_the_end(
+    ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolder, owned: Ownership
+) -> bool:
+    """Train up to the end, if it is not there yet; False where it was stopped before."""
+    resume_from = newest_of(folder, ground.say)
+    settings = replace(settings, run=replace(settings.run, resume_from=resume_from))
+    if resume_from and read_outline(resume_from).position.epoch >= settings.schedule.last_epoch:
+        return True
     folder.open(resume_from)
     prepared = prepare(
         settings,
@@ -135,6 +158,7 @@ def _run(ground: Ground, entry: Entry, settings: TrainSettings, folder: RunFolde
             "name another folder",
         )
     for event in prepared.trainer.run():
+        owned.check()
         if isinstance(event, EpochDone):
             ground.say(_line(entry, settings, event.record))
     return prepared.trainer.state.position.epoch >= settings.schedule.last_epoch

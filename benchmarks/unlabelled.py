@@ -254,7 +254,7 @@ def _text(scores: Sequence[Score], gaps: Sequence[Gap], labels: Sequence[_Labels
     said = (
         "Arms of a seed have one recipe, one file of encoder weights and about as many optimizer"
         " steps; the last weights are scored. Differences are paired by seed and image, with a"
-        " percentile bootstrap over both. The true masks of the photographs are read for the last"
+        " 95 % interval over both. The true masks of the photographs are read for the last"
         " table alone."
     )
     return "\n\n".join([scores_markdown(scores), gaps_markdown(gaps), table(header, rows), said])

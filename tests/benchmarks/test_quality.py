@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks.__main__ import main
 
@@ -106,6 +107,7 @@ def test_equal_time_deals_out_epochs_by_the_measured_ratio(
     costs = {"parameters": 1, "flops": 1, "seconds": 1.0, "memory_bytes": 1}
     known = {"FPN": costs | {"ratio": 1.0}, "decamo-1": costs | {"ratio": 0.4}}
     of = {"reference": "FPN", "img_size": 64, "batch_size": 7, "backbone": "test_efficientnet"}
+    of |= {"device": "cpu", "threads": torch.get_num_threads()}
     (tmp_path / "costs.json").write_text(json.dumps({"of": of, "costs": known}))
     more = ("--equal-time", "--work", str(tmp_path), "--seeds", "1")
     assert bench([*flags, *more, "--peers"], "--json", str(tmp_path / "r.json")) == 0

@@ -17,13 +17,21 @@ from benchmarks.quality_scores import (
 from benchmarks.quality_train import train_entry
 from decamo.cli import main
 from decamo.errors import SettingsError
-from decamo.evaluation import Measurer, Rules
+from decamo.evaluation import CaseSet, Measurer, Rules
+from decamo.evaluation.cases import Case
 from decamo.inference.views import Views
 from tests.benchmarks.conftest import MakeGround
 
 TOLD = {"network": "FPN", "seed": 3, "schedule": {"epochs": 10, "lr": 0.1}}
 FOUND = SetScores(("a", "b"), dict.fromkeys((*SCORES, *SHARES), (0.25, 0.5)), 0.125)
 SCORE = Score(TOLD, 10, 2.5, "raw", {"CAMO": FOUND})
+
+
+def sets_of(*stems: str, name: str = "CAMO") -> list[CaseSet]:
+    return [CaseSet(name, [Case(stem, Path(f"{stem}.png")) for stem in stems])]
+
+
+SETS = sets_of("a", "b")
 
 
 @pytest.mark.long
@@ -54,9 +62,9 @@ def test_scores_are_what_decamo_evaluate_says(
 
 def test_a_score_comes_back_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "fpn-seed3.json"
-    assert read_score(path, TOLD) is None
+    assert read_score(path, TOLD, SETS) is None
     write_score(path, SCORE)
-    assert read_score(path, TOLD) == SCORE
+    assert read_score(path, TOLD, SETS) == SCORE
     assert (SCORE.network, SCORE.seed) == ("FPN", 3)
     assert json.loads(path.read_text())["sets"]["CAMO"]["means"]["iou"] == 0.375
 
@@ -70,11 +78,11 @@ def test_a_file_of_before_the_calibration_error_is_read(tmp_path: Path) -> None:
     for name in SHARES:
         del held["scores"][name], held["means"][name]
     path.write_text(json.dumps(plain))
-    score = read_score(path, TOLD)
+    score = read_score(path, TOLD, SETS)
     assert score is not None
     assert score.sets == {"CAMO": SetScores(("a", "b"), dict.fromkeys(SCORES, (0.25, 0.5)))}
     write_score(path, score)
-    assert read_score(path, TOLD) == score
+    assert read_score(path, TOLD, SETS) == score
 
 
 def test_a_score_under_other_settings_is_refused_by_their_name(tmp_path: Path) -> None:
@@ -82,7 +90,23 @@ def test_a_score_under_other_settings_is_refused_by_their_name(tmp_path: Path) -
     write_score(path, SCORE)
     other = TOLD | {"schedule": {"epochs": 10, "lr": 0.2}}
     with pytest.raises(SettingsError, match=r"schedule\.lr was 0\.1, now 0\.2"):
-        read_score(path, other)
+        read_score(path, other, SETS)
+
+
+@pytest.mark.parametrize(
+    ("sets", "words"),
+    [
+        ([*SETS, *sets_of("c", name="NC4K")], "NC4K"),
+        (sets_of("a", "c"), "1 images of CAMO are not there now"),
+    ],
+)
+def test_a_score_of_other_images_is_refused(
+    sets: list[CaseSet], words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "fpn-seed3.json"
+    write_score(path, SCORE)
+    with pytest.raises(SettingsError, match=words):
+        read_score(path, TOLD, sets)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"told": {}}', '{"sets": 3}'])
@@ -90,4 +114,4 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "fpn-seed3.json"
     path.write_text(content)
     with pytest.raises(SettingsError, match="remove it"):
-        read_score(path, TOLD)
+        read_score(path, TOLD, SETS)

@@ -89,3 +89,18 @@ def test_a_folder_of_other_settings_is_refused(ground_of: MakeGround) -> None:
     other = replace(ground, terms=replace(ground.terms, batch_size=4), stop=lambda: "")
     with pytest.raises(SettingsError, match="under other settings"):
         train_entry(other, entry_of("decamo-1"), 0, 2)
+
+
+def test_so_is_one_whose_training_is_at_its_end(ground_of: MakeGround) -> None:
+    ground = ground_of("run")
+    assert train_entry(ground, entry_of("decamo-1"), 0, 2) is not None
+    with pytest.raises(SettingsError, match=r"schedule\.epochs was 2, now 1"):
+        train_entry(ground, entry_of("decamo-1"), 0, 1)
+    fewer = replace(ground, splits=replace(ground.splits, train=ground.splits.train[1:]))
+    with pytest.raises(SettingsError, match="train_images was 14, now 13"):
+        train_entry(fewer, entry_of("decamo-1"), 0, 2)
+    views = replace(ground, terms=replace(ground.terms, decision="iou"))
+    assert train_entry(views, entry_of("decamo-1"), 0, 2) is not None
+    (ground.root / "decamo-1-seed0" / "told.json").unlink()
+    with pytest.raises(SettingsError, match="does not say how it was trained"):
+        train_entry(ground, entry_of("decamo-1"), 0, 2)

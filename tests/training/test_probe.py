@@ -1,5 +1,8 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
 import torch
 
 from decamo.nn import build_segmenter
@@ -56,3 +59,28 @@ def test_a_teacher_takes_time_and_keeps_hardly_anything() -> None:
     alone, taught = Probe(model, False, cpu), Probe(model, False, cpu, teacher=teacher)
     assert taught.kept_bytes(1, 64) < 1.05 * alone.kept_bytes(1, 64)
     assert len(seen) == 1
+
+
+def test_passes_are_computed_as_training_computes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside: list[bool] = []
+
+    @contextmanager
+    def products(network: object, device: object) -> Iterator[None]:
+        inside.append(True)
+        yield
+        inside.pop()
+
+    laid: list[torch.Size] = []
+    monkeypatch.setattr("decamo.training.dry_run.by_onednn", products)
+    monkeypatch.setattr(
+        "decamo.training.dry_run.laid_for_onednn",
+        lambda _network, image: laid.append(image.shape) or image,
+    )
+    model, seen = build_segmenter(SETTINGS.model, sizes=[64], seed=0), []
+    model.register_forward_hook(lambda *_: seen.append(bool(inside)))
+    model.register_full_backward_hook(lambda *_: seen.append(bool(inside)))
+    probe = Probe(model, False, Runtime(torch.device("cpu")))
+    probe.kept_bytes(1, 64)
+    probe.seconds(1, 64)
+    assert seen == [True] * 3  # twice forward, once backward
+    assert laid == [torch.Size([1, 3, 64, 64])] * 2

@@ -21,6 +21,7 @@ from decamo.errors import MemoryExhausted, StorageError
 from decamo.inference.predictor import Predictor
 from decamo.losses import Criterion
 from decamo.nn import SegmentationNetwork, build_network
+from decamo.nn.dense_products import by_onednn, laid_for_onednn
 from decamo.nn.segmentation_network import TorchModule
 from decamo.schedule import DryRun, RehearsedStage, Spending, Stage
 from decamo.settings import TrainSettings
@@ -105,13 +106,15 @@ class Probe:
 
     def kept_bytes(self, batch: int, size: int, scale: float = 1.0) -> int:
         """Bytes that the forward pass keeps for the backward pass, each storage counted once."""
-        return bytes_kept(self.model, lambda: self._loss(batch, size, scale))
+        with by_onednn(self.model, self.runtime.device):
+            return bytes_kept(self.model, lambda: self._loss(batch, size, scale))
 
     def seconds(self, batch: int, size: int, scale: float = 1.0) -> float:
         """Time of one forward and backward pass."""
         self._wait()
         began = time.perf_counter()
-        self._loss(batch, size, scale).backward()
+        with by_onednn(self.model, self.runtime.device):  # as training computes
+            self._loss(batch, size, scale).backward()
         self.model.zero_grad(set_to_none=True)
         self._wait()
         return time.perf_counter() - began
@@ -129,7 +132,7 @@ class Probe:
         )
         with self.runtime.autocast():
             taught = None if self.teacher is None else self.teacher(pixels)
-            image = self.model.normalize(pixels)
+            image = laid_for_onednn(self.model, self.model.normalize(pixels))
             prediction = self.model(image, side_outputs=self.side_outputs, scale=scale)
             total: torch.Tensor = criterion(prediction, mask, taught).total
         return total
