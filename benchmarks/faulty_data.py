@@ -131,7 +131,7 @@ def drawn_copies(pairs: Sequence[Pair], share: float, folder: Path) -> PairsWith
     Raises:
         SettingsError: the share of so few is none.
     """
-    count = _count_of(share, pairs)
+    count = min(_count_of(share, pairs), len(pairs) // 2)
     places = np.random.default_rng(1).permutation(len(pairs)).tolist()
     found, copies = list(pairs), list[NearCopy]()
     for number, place in enumerate(places[:count]):
