@@ -1,5 +1,7 @@
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 import torch
 
 from decamo.nn import build_segmenter
@@ -7,6 +9,7 @@ from decamo.training import expected_spending
 from decamo.training.dry_run import Probe
 from decamo.training.runtime import Runtime
 from decamo.training.step import Teacher
+from decamo.training.trainer import Trainer
 from tests.training.test_expected_cost import SETTINGS, resumption
 
 
@@ -56,3 +59,16 @@ def test_a_teacher_takes_time_and_keeps_hardly_anything() -> None:
     alone, taught = Probe(model, False, cpu), Probe(model, False, cpu, teacher=teacher)
     assert taught.kept_bytes(1, 64) < 1.05 * alone.kept_bytes(1, 64)
     assert len(seen) == 1
+
+
+def test_the_weights_of_a_teacher_count(two_epochs: Trainer) -> None:
+    def memory(teacher: Path | None) -> int:
+        optimise = replace(SETTINGS.optimise, teacher=teacher)
+        settings = replace(SETTINGS, run=replace(SETTINGS.run, device="cpu"), optimise=optimise)
+        found = expected_spending(settings, resumption(0), None, measure=True)[-1].memory_bytes
+        assert found is not None
+        return found
+
+    weights = sum(p.numel() * 4 for p in two_epochs.state.model.parameters())
+    taught = memory(two_epochs.folder.last) - memory(None)
+    assert taught == pytest.approx(weights, rel=0.2)
