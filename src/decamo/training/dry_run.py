@@ -1,8 +1,9 @@
 """A rehearsal of all that a run will do, and a timed step, before hours are spent.
 
-The memory is the parameters, their gradients, Adam's two moments, the moving average and a teacher's
-parameters if there are such, and what the forward pass keeps for the backward pass, counted tensor
-by tensor. The allocator of a GPU and its workspaces come on top, as a rule 10 to 30 %.
+The memory is the parameters, their gradients, Adam's two moments, the moving average and a
+teacher's parameters if there are such, and what the forward pass keeps for the backward pass,
+counted tensor by tensor. The allocator of a GPU and its workspaces come on top, as a rule 10 to
+30 %.
 """
 
 import statistics
