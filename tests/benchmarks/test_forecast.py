@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.forecast import CURVES
-from benchmarks.forecast_backtest import bets, trials, widening_for
+from benchmarks.forecast_backtest import Bet, bets, trials, widening_for
 from decamo.history import read_training_log
 
 SCRIPT = CURVES.parents[2] / "scripts" / "curves_from_journals.py"
@@ -45,7 +45,7 @@ def test_the_chances_of_a_curve_are_told_with_the_widening_of_the_others(tmp_pat
     report = tmp_path / "forecast.json"
     assert main(["forecast", "--curves", str(tmp_path), "--json", str(report)]) == 0
     pasts = {name: read_training_log([tmp_path / f"{name}.csv"]) for name in "abc"}
-    asked = []
+    asked = list[Bet]()
     for name, past in pasts.items():
         others = [t for other in pasts if other != name for t in trials(other, pasts[other])]
         asked += bets(name, past, widening=widening_for(others))
