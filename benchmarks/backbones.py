@@ -15,8 +15,10 @@ import torch.nn.functional as F
 
 from decamo.errors import DecamoError
 from decamo.flags import Parser, write_json
+from decamo.history import Journal, read_journal
 from decamo.nn import Segmenter, create_backbone
-from decamo.nn.cost import FACTS_FILE, FACTS_SIZES, facts_of
+from decamo.nn.cost import FACTS_FILE, FACTS_SIZES, facts_of, shipped_facts
+from decamo.storage import write_whole
 
 __all__ = ["NAMES_FILE", "Trial", "add_arguments", "run", "try_backbone"]
 
@@ -56,7 +58,8 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument(
         "--write", action="store_true",
-        help="write what is known of the tried names into the package, for `decamo models`",
+        help="write what is known of the tried names into the package, for `decamo models`, beside "
+        "what it knows of others with this timm",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here as well")
 
@@ -66,16 +69,17 @@ def run(args: argparse.Namespace) -> int:
     names = [name for name in NAMES_FILE.read_text().split() if fnmatch(name, args.only)]
     trials = _past(args.results)
     begun = time.monotonic()
-    for name in names:
-        if all((name, size) in trials for size in FACTS_SIZES):
-            continue
-        if args.limit is not None and time.monotonic() - begun > args.limit:
-            break
-        for trial in try_backbone(name):
-            trials[trial.name, trial.size] = trial
-            with args.results.open("a") as file:
-                file.write(json.dumps(asdict(trial)) + "\n")
-            print(f"{trial.name} {trial.size} px: {trial.reason or 'works'} ({trial.seconds} s)")
+    with Journal(args.results) as results:
+        for name in names:
+            if all((name, size) in trials for size in FACTS_SIZES):
+                continue
+            if args.limit is not None and time.monotonic() - begun > args.limit:
+                break
+            for trial in try_backbone(name):
+                trials[trial.name, trial.size] = trial
+                results.write("trial", asdict(trial))
+                told = trial.reason or "works"
+                print(f"{trial.name} {trial.size} px: {told} ({trial.seconds} s)")
     listed = set(names)
     mine = [trial for trial in trials.values() if trial.name in listed]
     _print_summary(names, mine)
@@ -141,7 +145,8 @@ def _train_one_step(model: Segmenter, size: int) -> None:
 def _past(path: Path) -> dict[tuple[str, int], Trial]:
     if not path.is_file():
         return {}
-    trials = [Trial(**json.loads(line)) for line in path.read_text().splitlines()]
+    plain = [{k: v for k, v in line.items() if k != "kind"} for line in read_journal(path)]
+    trials = [Trial(**line) for line in plain]
     return {(trial.name, trial.size): trial for trial in trials if trial.timm == timm.__version__}
 
 
@@ -156,14 +161,15 @@ def _print_summary(names: Sequence[str], trials: Sequence[Trial]) -> None:
 
 
 def _write_facts(trials: Sequence[Trial]) -> None:
+    tried = {trial.name for trial in trials}
     failed = {trial.name for trial in trials if trial.reason}
-    works = sorted({trial.name for trial in trials} - failed)
-    facts = []
-    for name in works:
+    facts = {name: held for name, held in shipped_facts().items() if name not in tried}
+    for name in sorted(tried - failed):
         try:
-            facts.append(asdict(facts_of(name)))
+            facts[name] = facts_of(name)
         except Exception as error:  # of a network that cannot be made without values
             print(f"{name} works, but its cost is not known: {' '.join(str(error).split())[:160]}")
-    content = {"timm": timm.__version__, "sizes": list(FACTS_SIZES), "backbones": facts}
-    FACTS_FILE.write_text(json.dumps(content, indent=1) + "\n")
+    rows = [asdict(facts[name]) for name in sorted(facts)]
+    content = {"timm": timm.__version__, "sizes": list(FACTS_SIZES), "backbones": rows}
+    write_whole(FACTS_FILE, f"{json.dumps(content, indent=1)}\n".encode())
     print(f"wrote what is known of {len(facts)} names: {FACTS_FILE.name}")

@@ -164,24 +164,30 @@ class _Arms:
         whole = self.ground.terms.epochs * len(self.clean)
         return max(round(whole / len(pairs)), 1)
 
-    def pairs_of(self, arm: Arm, seed: int) -> tuple[Pair, ...] | None:
-        """What trains in an arm; None where it was stopped before that was known."""
+    def drawn(self, arm: Arm) -> tuple[Pair, ...]:
+        """The images of an arm with all its faults; what they need is written where it is not."""
         match arm:
             case Arm.CLEAN:
                 return self.clean
-            case Arm.MASKS:
+            case Arm.MASKS | Arm.AUDITED | Arm.DOUBTED:
                 return self.masks.pairs
+            case Arm.COPIES | Arm.CLEANED:
+                return self.copies.pairs
+            case Arm.LEAK:
+                return self.leaks.pairs
+
+    def pairs_of(self, arm: Arm, seed: int) -> tuple[Pair, ...] | None:
+        """What trains in an arm; None where it was stopped before that was known."""
+        match arm:
             case Arm.AUDITED:
                 return self._without(self.accused)
             case Arm.DOUBTED:
                 doubted = self.doubted(seed)
                 return None if doubted is None else self._without(doubted)
-            case Arm.COPIES:
-                return self.copies.pairs
             case Arm.CLEANED:
-                return without_copies(self.copies.pairs, self.copies_found)
-            case Arm.LEAK:
-                return self.leaks.pairs
+                return without_copies(self.drawn(arm), self.copies_found)
+            case _:
+                return self.drawn(arm)
 
     def score(self, arm: Arm, seed: int) -> Score | None:
         """Train and score an arm, or read its score; None where it was stopped."""
@@ -278,6 +284,8 @@ def run(args: argparse.Namespace) -> int:
         asked.patient = True
         ground = Ground(args.work, terms, splits, runtime, asked.why, time.monotonic, _say)
         arms = _Arms(ground, entry_of(args.entry), args.share, sets, measurer)
+        for arm in chosen:  # before hours are spent: a share or a file may not do
+            arms.drawn(arm)
         for seed in range(args.seeds):
             for arm in chosen:
                 score = arms.score(arm, seed)

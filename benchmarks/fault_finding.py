@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from benchmarks.faulty_data import FaultyMasks, NearCopy, PairsWithCopies
 from decamo.data.audit.facts_table import FactsTable
 from decamo.data.audit.findings import (
@@ -26,7 +23,7 @@ from decamo.data.reading import read_labelled
 from decamo.data.survey import Sight, decide_rule
 from decamo.errors import SettingsError
 from decamo.inference.predictor import Predictor
-from decamo.metrics import THRESHOLD
+from decamo.metrics import THRESHOLD, iou
 from decamo.storage import write_whole
 
 __all__ = [
@@ -216,7 +213,7 @@ def disagreements(
         if held["told"] != plain:
             remedy = "name another folder by --work, or remove it and the run folder beside it"
             raise SettingsError(path, "made under other settings", remedy)
-        return {str(key): float(iou) for key, iou in held["iou"].items()}
+        return {str(key): float(fit) for key, fit in held["iou"].items()}
     network, found = predictor(), dict[str, float]()
     if network is None:
         return None
@@ -224,14 +221,9 @@ def disagreements(
         if stop():
             return None
         image, labels = read_labelled(pair)
-        found[pair.key] = _iou(network.predict([image])[0] >= THRESHOLD, labels.object)
+        found[pair.key] = iou(network.predict([image])[0] >= THRESHOLD, labels.object)
     write_whole(path, json.dumps({"told": plain, "iou": found}, indent=1).encode())
     return found
-
-
-def _iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
-    union = np.count_nonzero(one | other)
-    return float(np.count_nonzero(one & other) / union) if union else 1.0
 
 
 def least_agreed(ious: Mapping[str, float], share: float) -> frozenset[str]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from decamo.data.decoding import TURNS, as_unreadable, header_of
+from decamo.data.inside.mask_bytes import stored_as
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_labelled
 from decamo.data.rules import MaskMeaning, Plane
@@ -43,7 +43,6 @@ _SHIFT = 0.1  # of the width
 _GROWTH = 0.05  # of the shorter side
 _QUALITY = 70  # of a copy's JPEG
 _OURS = MaskMeaning(Plane.LEVELS, object=(255,), ground=(0,))
-_BACK = TURNS | {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
 
 
 class MaskFault(StrEnum):
@@ -131,7 +130,7 @@ def drawn_copies(pairs: Sequence[Pair], share: float, folder: Path) -> PairsWith
     Raises:
         SettingsError: the share of so few is none.
     """
-    count = _count_of(share, pairs)
+    count = min(_count_of(share, pairs), len(pairs) // 2)
     places = np.random.default_rng(1).permutation(len(pairs)).tolist()
     found, copies = list(pairs), list[NearCopy]()
     for number, place in enumerate(places[:count]):
@@ -238,10 +237,8 @@ def _near_copy(original: Pair, number: int, folder: Path) -> NearCopy:
 def _write_mask(path: Path, mask: Mask, image: Path) -> None:
     """As the image is stored, whose orientation then turns both upright."""
     make_folder(path.parent)
-    with as_unreadable(image), image.open("rb") as file:
-        turn = header_of(file)[1]
-    picture = Image.fromarray(mask.astype(np.uint8) * 255)
-    write_whole(path, _encoded(picture if turn == 1 else picture.transpose(_BACK[turn]), "PNG"))
+    stored = stored_as(image)[1].back(mask)
+    write_whole(path, _encoded(Image.fromarray(stored.astype(np.uint8) * 255), "PNG"))
 
 
 def _encoded(picture: Image.Image, form: str) -> bytes:

@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     left_out = {name: widening_for([t for t in tried if t.run != name]) for name in names}
     by_run = [[t for t in tried if t.run == name] for name in names]
     by_cut = [[t for t in tried if (t.run, t.cut) == cut] for cut in _cuts(tried)]
+    asked = [b for name in names for b in bets(name, pasts[name], widening=left_out[name])]
     report: dict[str, Any] = {
         "runs": [_row(mine[0].run, mine, left_out) for mine in by_run],
         "horizons": [_row(_label(span), _within(tried, span), left_out) for span in HORIZONS],
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         "runs_nearer_than_last": sum(map(_nearer, by_run)),
         "widening": WIDENING,
         "widening_asked_for": widening_for(tried),
-        "chances": _chances([b for name, past in pasts.items() for b in bets(name, past)]),
+        "chances": _chances(asked),
     }
     _print(report)
     write_json(args.json, report)
@@ -86,7 +87,8 @@ def _print(report: Mapping[str, Any]) -> None:
         f" (means over runs; all together ask for {report['widening_asked_for']:.2f}).\n"
         "The median is nearer than the last value, in the mean, in"
         f" {report['runs_nearer_than_last']} of {whole['runs']} runs and"
-        f" {report['forecasts_nearer_than_last']} of {report['forecasts']} forecasts.\n"
+        f" {report['forecasts_nearer_than_last']} of {report['forecasts']} forecasts.\n\n"
+        "Chances, with each run's widening found on the others:"
     )
     rows = [
         [f"+{c['gain']:.3f}", f"{c['foretold']:.0%}", f"{c['came']:.0%}", f"{c['brier']:.3f}"]

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -126,6 +127,7 @@ def _network(folder: Path) -> Path:
     run = folder / "run"
     if not (folder / "model.onnx").is_file():
         make_folder(folder)
+        shutil.rmtree(run, ignore_errors=True)  # of a call that was killed
         _finished(["data", "make-scenes", str(folder / "scenes"), "--train", "16", "--test", "4",
                    "--size", "64"])  # fmt: skip
         _finished(["train", "--dataset-path", str(folder / "scenes"), "--checkpoint-dir", str(run),

@@ -36,6 +36,7 @@ from decamo.data.waiting import NOBODY
 from decamo.errors import SettingsError
 from decamo.evaluation import CaseSet, Measurer, Rules
 from decamo.flags import Parser, write_json
+from decamo.metrics import iou
 from decamo.settings import TrainSettings
 from decamo.stop_signals import stop_requests
 from decamo.storage import RunFolder, make_folder
@@ -223,9 +224,8 @@ def _parted(splits: DataSplits, name: str) -> tuple[DataSplits, tuple[Pair, ...]
 
 
 def _iou(ours: Pair, true: Pair) -> float:
-    one, other = (read_labelled(pair)[1].object.astype(bool) for pair in (ours, true))
-    union = np.count_nonzero(one | other)
-    return float(np.count_nonzero(one & other) / union) if union else 1.0
+    one, other = (read_labelled(pair)[1].object for pair in (ours, true))
+    return iou(one, other)
 
 
 def _gaps(arms: _Arms, scores: Sequence[Score]) -> list[Gap]:

@@ -14,7 +14,7 @@ from decamo.cluster import OnRay, Share, where_of
 from decamo.errors import SettingsError
 from decamo.recipes import RECIPES
 from decamo.settings import Option, flag_of, shown
-from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds, merged
+from decamo.settings.plain import SECTIONS, OptionType, by_section, kinds
 from decamo.storage.json_text import json_pieces
 from decamo.storage.outputs import Read, write_streamed
 from decamo.streams import STANDARD_INPUT

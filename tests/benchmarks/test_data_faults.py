@@ -150,6 +150,14 @@ def test_copies_replace_other_images(pairs: tuple[Pair, ...], tmp_path: Path) ->
         assert 0 < np.abs(pixels[:, ::step].astype(int) - own).mean() < 12
 
 
+def test_copies_of_half_of_an_odd_number_have_an_original_each(
+    pairs: tuple[Pair, ...], tmp_path: Path
+) -> None:
+    held = drawn_copies(pairs[:7], 0.5, tmp_path)
+    assert len({copy.original for copy in held.copies} & set(held.pairs)) == 3
+    assert len(set(held.pairs) & set(pairs)) == 4
+
+
 def test_the_audit_finds_copies_and_one_of_each_stays(
     pairs: tuple[Pair, ...], tmp_path: Path
 ) -> None:
@@ -294,11 +302,12 @@ def test_what_makes_no_sense_is_refused(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = [*flags, *more, "--arms", "mask-faults"]
+    words = [*flags, *more, "--arms", "clean", "mask-faults"]
     if named != "--work":
         words += ["--work", str(tmp_path)]
     assert main(["data-faults", *words]) == 2
     assert named in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.pth"))  # nothing is trained before it is refused
 
 
 @pytest.mark.long

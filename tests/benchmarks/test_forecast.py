@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.forecast import CURVES
+from benchmarks.forecast_backtest import Bet, bets, trials, widening_for
 from decamo.history import read_training_log
 
 SCRIPT = CURVES.parents[2] / "scripts" / "curves_from_journals.py"
@@ -36,6 +37,26 @@ def test_the_curves_of_a_folder_are_foretold(
     assert [row["name"] for row in told["runs"]] == ["a", "b", "c"]
     assert told["all"]["runs"] == 3
     assert 0 <= told["forecasts_nearer_than_last"] <= told["forecasts"] == 9
+
+
+def test_the_chances_of_a_curve_are_told_with_the_widening_of_the_others(tmp_path: Path) -> None:
+    for seed, name in enumerate("abc"):
+        record(tmp_path, name, seed)
+    report = tmp_path / "forecast.json"
+    assert main(["forecast", "--curves", str(tmp_path), "--json", str(report)]) == 0
+    pasts = {name: read_training_log([tmp_path / f"{name}.csv"]) for name in "abc"}
+    asked = list[Bet]()
+    for name, past in pasts.items():
+        others = [t for other in pasts if other != name for t in trials(other, pasts[other])]
+        asked += bets(name, past, widening=widening_for(others))
+    shipped = [b for name, past in pasts.items() for b in bets(name, past)]
+    told = json.loads(report.read_text())["chances"]
+    for one in told:
+        left_out, usual = (
+            [b.chance for b in found if b.gain == one["gain"]] for found in (asked, shipped)
+        )
+        assert one["foretold"] == pytest.approx(np.mean(left_out), abs=1e-9)
+        assert one["foretold"] != pytest.approx(np.mean(usual), abs=1e-3)
 
 
 def test_the_recorded_curves_of_the_checkout_are_found() -> None:

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from decamo.training import expected_spending
 from decamo.training.dry_run import Probe
 from decamo.training.runtime import Runtime
 from decamo.training.step import Teacher
+from decamo.training.trainer import Trainer
 from tests.training.test_expected_cost import SETTINGS, resumption
 
 
@@ -84,3 +86,16 @@ def test_passes_are_computed_as_training_computes_them(monkeypatch: pytest.Monke
     probe.seconds(1, 64)
     assert seen == [True] * 3  # twice forward, once backward
     assert laid == [torch.Size([1, 3, 64, 64])] * 2
+
+
+def test_the_weights_of_a_teacher_count(two_epochs: Trainer) -> None:
+    def memory(teacher: Path | None) -> int:
+        optimise = replace(SETTINGS.optimise, teacher=teacher)
+        settings = replace(SETTINGS, run=replace(SETTINGS.run, device="cpu"), optimise=optimise)
+        found = expected_spending(settings, resumption(0), None, measure=True)[-1].memory_bytes
+        assert found is not None
+        return found
+
+    weights = sum(p.numel() * 4 for p in two_epochs.state.model.parameters())
+    taught = memory(two_epochs.folder.last) - memory(None)
+    assert taught == pytest.approx(weights, rel=0.2)

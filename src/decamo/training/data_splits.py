@@ -138,19 +138,19 @@ def find_splits(
     now = content_fingerprint(split.val)
     same = followed.same and checkpoint is not None
     return DataSplits(
-        tuple(entry.pair for entry in split.train),
-        tuple(entry.pair for entry in split.val),
-        listing.sources,
-        listing.orphans,
-        census.bad,
-        len(dropped),
-        ruled.rules,
-        (*ruled.lines, *followed.lines),
-        ruled.warnings,
-        with_pseudo_labels(followed.record, len(split.train), (), pseudo),
-        now,
-        frozenset({now, checkpoint.best.images} if same and checkpoint else {now}),
-        ruled.others if held else None,
+        train=tuple(entry.pair for entry in split.train),
+        val=tuple(entry.pair for entry in split.val),
+        sources=listing.sources,
+        orphans=listing.orphans,
+        bad=census.bad,
+        dropped=len(dropped),
+        rules=ruled.rules,
+        notes=(*ruled.lines, *followed.lines),
+        warnings=ruled.warnings,
+        record=with_pseudo_labels(followed.record, len(split.train), (), pseudo),
+        val_print=now,
+        known_as=frozenset({now, checkpoint.best.images} if same and checkpoint else {now}),
+        other_masks=ruled.others if held else None,
     )
 
 

@@ -1,8 +1,9 @@
 """A rehearsal of all that a run will do, and a timed step, before hours are spent.
 
-The memory is the parameters, their gradients, Adam's two moments, the moving average if there is
-one, and what the forward pass keeps for the backward pass, counted tensor by tensor. The allocator
-of a GPU and its workspaces come on top, as a rule 10 to 30 %.
+The memory is the parameters, their gradients, Adam's two moments, the moving average and a
+teacher's parameters if there are such, and what the forward pass keeps for the backward pass,
+counted tensor by tensor. The allocator of a GPU and its workspaces come on top, as a rule 10 to
+30 %.
 """
 
 import statistics
@@ -77,7 +78,8 @@ def _measured(
     micro_batches = -(-images // (stage.micro_batch * runtime.world))
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     everything = sum(p.numel() for p in model.parameters())
-    copies = everything * (2 if settings.optimise.use_ema else 1) + learning * 3
+    followed = 0 if teacher is None else sum(p.numel() for p in teacher.model.parameters())
+    copies = everything * (2 if settings.optimise.use_ema else 1) + learning * 3 + followed
     return replace(
         spending,
         seconds_per_epoch=seconds * micro_batches,

@@ -13,6 +13,7 @@ from decamo.data.split_record import SplitRecord
 from decamo.data.waiting import Ear
 from decamo.inference.labelling import label_by
 from decamo.inference.predictor import Predictor
+from decamo.metrics import iou
 from decamo.settings.words import counted
 
 __all__ = ["HeldOut", "checked_labels", "unmet"]
@@ -78,7 +79,6 @@ def checked_labels(predictor: Predictor, pairs: Sequence[Pair], confidence: floa
 
 
 def _iou(mask: NDArray[np.bool_], truth: Labels) -> float:
-    known = np.ones_like(mask) if truth.void is None else ~truth.void
-    one, other = mask & known, truth.object & known
-    union = np.count_nonzero(one | other)
-    return float(np.count_nonzero(one & other) / union) if union else 1.0
+    if truth.void is None:
+        return iou(mask, truth.object)
+    return iou(mask & ~truth.void, truth.object & ~truth.void)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from decamo.data.census import DIGITS, BadFile
-from decamo.data.decoding import TURNS, as_unreadable, header_of
+from decamo.data.decoding import as_unreadable
+from decamo.data.inside.mask_bytes import stored_as
 from decamo.data.rules import PixelScale
 from decamo.inference.prediction_log import stamp_of
 from decamo.inference.writer import write_probability
@@ -185,9 +185,7 @@ class LabelIndex:
             UnreadableImage: the photograph has gone.
             StorageError: the mask cannot be written.
         """
-        with as_unreadable(seen.path), seen.path.open("rb") as file:
-            turn = header_of(file)[1]
-        stored = np.asarray(Image.fromarray(mask).transpose(_BACK[turn])) if turn != 1 else mask
+        stored = stored_as(seen.path)[1].back(mask)
         name = f"{seen.path.stem}-{seen.digest[:_NAMED]}.png"
         write_probability(self.folder / name, stored.astype(np.float32))
         self.labels[seen.digest] = PseudoLabel(
@@ -200,7 +198,3 @@ class LabelIndex:
         now = replace(held, image=str(seen.path), size=seen.size, changed=seen.changed)
         self.labels[seen.digest] = now
         return now != held
-
-
-_QUARTERS = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-_BACK = TURNS | _QUARTERS  # what undoes each turn: the others undo themselves
