@@ -4,7 +4,6 @@ import argparse
 import sys
 import time
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from benchmarks.claims_study import Study
 from benchmarks.claims_words import DEFINITIONS
 from decamo import __version__
 from decamo.cluster.place import place_of
+from decamo.cluster.tasks import Place
 from decamo.data.holdout import fingerprint
 from decamo.data.reading import read_mask
 from decamo.errors import SettingsError
@@ -127,20 +127,40 @@ def run(args: argparse.Namespace) -> int:
             on_event=_telling(con),
         )
         asked.patient = True
-        train = study.run if place.here else partial(study_elsewhere, study, place)
-        why = "" if args.as_it_is else train()
+        why = _train(args, study, place)
         if why:
             con.say(f"stopped: {why}; to go on: the same command")
             return 128 + asked.number
+    _tell(args, settings, study)
+    return 0
+
+
+def _train(args: argparse.Namespace, study: Study, place: Place) -> str:
+    """Train what is still to be, where that is asked for; why it stopped before its end."""
+    if args.as_it_is:
+        study.open(trains=False)
+        return ""
+    return study.run() if place.here else study_elsewhere(study, place)
+
+
+def _tell(args: argparse.Namespace, settings: TrainSettings, study: Study) -> None:
+    """Print the table, and write what is asked for.
+
+    Raises:
+        SettingsError: the page is asked for, and there is nothing yet to be said on it.
+    """
+    if args.out is not None and not any(study.is_done(t.seed) for t in study.found()):
+        got = f"no seed in {args.work} is trained to its end"
+        raise SettingsError("--out", got, "give the same command without --as-it-is first")
     ledger = _ledger(args, settings, study)
     print(claims_table(ledger))
     if args.out is not None:
-        write_json(args.out / _CLAIMS, ledger)
+        page = claims_page(ledger)
         make_folder(args.out / _PAGE.parent)
-        write_whole(args.out / _PAGE, claims_page(ledger).encode())
+        write_json(args.out / _CLAIMS, ledger)
+        write_whole(args.out / _PAGE, page.encode())
         print(f"claims: {args.out / _PAGE}, {args.out / _CLAIMS}")
     write_json(args.json, ledger)
-    return 0
 
 
 def _ledger(args: argparse.Namespace, settings: TrainSettings, study: Study) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.claims_stalled import Stalled, held_stall, stall
-from decamo.errors import SettingsError
+from decamo.errors import SettingsError, StorageError
 from decamo.history import EpochRecord, Event
 from decamo.races.branch import TRANSPLANT, Branch, standard_branches
 from decamo.races.race import open_race
@@ -24,7 +25,6 @@ from decamo.training.runtime import Runtime
 __all__ = ["Study", "Trained"]
 
 _STUDY = "study.json"
-_WAIT = 2.0  # seconds between two looks at what other processes do
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Study:
 
     def base(self, seed: int) -> str:
         """Train the stalled run of a seed, if it is still to be; why it stopped before its end."""
-        if self._is_done(seed) or held_stall(self._settings_of(seed)) is not None:
+        if self.is_done(seed) or held_stall(self._settings_of(seed)) is not None:
             return ""
         return stall(
             self._settings_of(seed), self.splits, self.runtime,
@@ -122,7 +122,8 @@ class Study:
                 done.append(Trained(seed, base.checkpoint.history, results))
         return tuple(done)
 
-    def _is_done(self, seed: int) -> bool:
+    def is_done(self, seed: int) -> bool:
+        """Whether all branches of a seed are trained to their end, or lost."""
         return all(self._is_over(seed, branch) for branch in self.branches)
 
     def _is_over(self, seed: int, branch: Branch) -> bool:
@@ -152,29 +153,65 @@ class Study:
             transplant=base.settings.model.backbone,
         )
 
-    def open(self) -> None:
-        """Make the folder.
+    def open(self, *, trains: bool = True) -> None:
+        """Make the folder, or find it as an earlier call of the same study left it.
+
+        Args:
+            trains: whether anything will be trained; where not, nothing is written.
 
         Raises:
-            SettingsError: it holds a study of other settings.
+            SettingsError: it holds another study.
+            StorageError: it cannot be read or written.
         """
+        held, now = self._held(), self._identity()
+        if held is not None:
+            differing = [key for key in now if held.get(key) != now[key]]
+            if differing:
+                raise SettingsError(
+                    self.root,
+                    f"it holds a study that differs in {', '.join(differing)}",
+                    "give its flags, remove the folder, or name another --work",
+                )
+        elif trains:
+            make_folder(self.root)
+            write_whole(self.root / _STUDY, (json.dumps(now, indent=2) + "\n").encode())
+
+    def _identity(self) -> dict[str, Any]:
+        """What makes a study this one, by the words that tell two apart; as JSON gives it back."""
         plain = to_plain(self.settings)
         del plain["run"], plain["data"]["num_workers"]
-        images = [len(self.splits.train), len(self.splits.val)]
-        now = json.loads(json.dumps({"settings": plain, "images": images}, default=str))
-        make_folder(self.root)
+        now = {
+            "settings": plain,
+            "images": [len(self.splits.train), len(self.splits.val)],
+            "trial epochs": self.epochs,
+            "branches": [branch.to_plain() for branch in self.branches],
+        }
+        found: dict[str, Any] = json.loads(json.dumps(now, default=str))
+        return found
+
+    def _held(self) -> dict[str, Any] | None:
+        """What an earlier call wrote; None where none did.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
         path = self.root / _STUDY
         try:
             held = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            write_whole(path, (json.dumps(now, indent=2) + "\n").encode())
-            return
-        if held != now:
-            raise SettingsError(
-                self.root,
-                "it holds a study of other settings or images",
-                "give its flags, remove the folder, or name another --work",
-            )
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(path, error.strerror or str(error)) from error
+        except ValueError as error:
+            raise _unreadable(path, "it holds no JSON") from error
+        if not isinstance(held, dict):
+            raise _unreadable(path, "it holds no study")
+        return held
+
+
+def _unreadable(path: Path, got: str) -> StorageError:
+    return StorageError(path, got, "mend it, remove the folder, or name another --work")
+
 
 
 def _with_teacher(branch: Branch, course: Course) -> Branch:

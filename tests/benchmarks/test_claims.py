@@ -40,6 +40,11 @@ def test_the_whole_command_ends_with_both_files(
     assert "Epoch" in told
     assert "Epoch" not in again
     assert (package / "claims.json").read_text() == text
+    # It is of these flags alone, whether or not anything is left to be trained.
+    for other in (["--trial-epochs", "2"], ["--as-it-is", "--img-size", "64"]):
+        assert main([*flags, *other]) == 2
+        assert "it holds a study that differs in" in capsys.readouterr().err
+    assert (package / "claims.json").read_text() == text
 
 
 @pytest.mark.parametrize(
@@ -72,3 +77,17 @@ def test_nothing_is_trained_where_only_what_is_known_is_asked_for(
     assert main(["claims", "--dataset-path", str(scenes), *TINY, *work]) == 0
     told = capsys.readouterr().out
     assert told.count("0 seeds are trained so far") == len(PROMISES)
+
+
+def test_no_page_is_written_before_a_seed_is_trained_to_its_end(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = tmp_path / "src" / "decamo" / "diagnosis"
+    package.mkdir(parents=True)
+    (package / "claims.json").write_text("of before")
+    flags = ["--work", str(tmp_path / "work"), "--as-it-is", "--out", str(tmp_path)]
+    assert main(["claims", "--dataset-path", str(scenes), *TINY, *flags]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--out: no seed in {tmp_path / 'work'} is trained to its end" in line
+    assert (package / "claims.json").read_text() == "of before"
+    assert not (tmp_path / "docs").exists()

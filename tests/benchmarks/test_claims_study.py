@@ -1,12 +1,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.claims_elsewhere import study_elsewhere
 from benchmarks.claims_study import Study
-from decamo.errors import SettingsError
+from decamo.errors import SettingsError, StorageError
 from decamo.history import EpochDone, Event
 from decamo.races import CONTROL, Branch
 from decamo.training.data_splits import find_splits
@@ -74,7 +75,7 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
     assert not (same.root / "seed-0" / "trials" / "high").exists()
     other = replace(same, settings=replace(same.settings, model=replace(
         same.settings.model, num_experts=4)))  # fmt: skip
-    with pytest.raises(SettingsError, match="a study of other settings"):
+    with pytest.raises(SettingsError, match="differs in settings;"):
         other.run()
 
 
@@ -95,3 +96,42 @@ def test_elsewhere_the_same_is_trained_and_what_is_done_is_not_trained_again(
     assert [trained.results for trained in same.found()] == [
         trained.results for trained in here[0].found()
     ]
+
+
+@pytest.mark.parametrize("trains", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"epochs": 2}, "differs in trial epochs;"), ({"branches": BRANCHES[:1]}, "in branches;")],
+)
+def test_another_study_is_refused_in_the_same_folder(
+    trains: bool, changes: dict[str, Any], words: str, scenes: Path, tmp_path: Path
+) -> None:
+    one = study(scenes, tmp_path / "study", [])
+    one.open()
+    one.open(trains=trains)
+    with pytest.raises(SettingsError, match=words):
+        replace(one, **changes).open(trains=trains)
+
+
+def test_who_trains_nothing_leaves_the_folder_to_any_study(scenes: Path, tmp_path: Path) -> None:
+    one = study(scenes, tmp_path / "study", [])
+    one.open(trains=False)
+    replace(one, epochs=2).open()
+    with pytest.raises(SettingsError, match="trial epochs"):
+        one.open(trains=False)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{"])
+def test_a_study_that_cannot_be_read_is_not_written_over(
+    text: str, scenes: Path, tmp_path: Path
+) -> None:
+    one = study(scenes, tmp_path / "study", [])
+    held = tmp_path / "study" / "study.json"
+    held.write_text(text)
+    with pytest.raises(StorageError, match=r"study\.json: it holds no"):
+        one.open()
+    assert held.read_text() == text
+    held.unlink()
+    held.mkdir()
+    with pytest.raises(StorageError, match="name another --work"):
+        one.open()
