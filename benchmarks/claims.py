@@ -41,13 +41,14 @@ from decamo.settings.plain import from_plain, merged, to_plain
 from decamo.stop_signals import stop_requests
 from decamo.storage import make_folder, write_whole
 from decamo.training.data_splits import find_splits
-from decamo.training.runtime import open_runtime
+from decamo.training.runtime import Runtime, open_runtime
 
 __all__ = ["add_arguments", "run"]
 
 _LEAST_SEEDS = 2
 _CLAIMS = Path("src/decamo/diagnosis/claims.json")
 _PAGE = Path("docs/claims.md")
+_PRECISION = "fp32"
 
 
 def add_arguments(parser: Parser) -> None:
@@ -106,13 +107,14 @@ def run(args: argparse.Namespace) -> int:
     make_folder(args.work)
     on, share = place_given(args, "run")
     threads = torch.get_num_threads()
-    where = place_of(on, share, args.work, device=args.device, precision="fp32", threads=threads)
+    where = place_of(
+        on, share, args.work, device=args.device, precision=_PRECISION, threads=threads
+    )
     with where as place, stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
         looking = con.progress("looking at the images")
         splits = find_splits(settings.data, args.work / "census.json", looking)
         for source in splits.sources:
             con.say(source)
-        runtime = open_runtime(args.device, "fp32")
         study = Study(
             root=args.work,
             settings=settings,
@@ -120,10 +122,8 @@ def run(args: argparse.Namespace) -> int:
             seeds=args.seeds,
             epochs=args.trial_epochs,
             splits=splits,
-            runtime=runtime,
+            runtime=_runtime(args, place),
             stop=asked.why,
-            # The processor's own seconds: another program beside this one does not count in them.
-            clock=time.process_time if runtime.device.type == "cpu" else time.monotonic,
             on_event=_telling(con),
         )
         asked.patient = True
@@ -133,6 +133,13 @@ def run(args: argparse.Namespace) -> int:
             return 128 + asked.number
     _tell(args, settings, study)
     return 0
+
+
+def _runtime(args: argparse.Namespace, place: Place) -> Runtime:
+    """Of the runs; elsewhere each opens its own, on a device that need not be here."""
+    if place.here:
+        return open_runtime(args.device, _PRECISION)
+    return Runtime(torch.device(place.device))
 
 
 def _train(args: argparse.Namespace, study: Study, place: Place) -> str:
@@ -222,7 +229,7 @@ def _facts(args: argparse.Namespace, settings: TrainSettings, study: Study) -> d
         "warmup_epochs": min(
             RECIPES["resolution"]["schedule"]["warmup_epochs"], args.trial_epochs // 3
         ),
-        "device": study.runtime.device.type,
+        "device": study.device,
     }
 
 
@@ -251,7 +258,7 @@ def _settings(args: argparse.Namespace) -> TrainSettings:
         "val_fraction": args.val_fraction,
         "num_workers": args.num_workers,
     }
-    run = {"device": args.device, "precision": "fp32", "keep_last": CHECKPOINTS}
+    run = {"device": args.device, "precision": _PRECISION, "keep_last": CHECKPOINTS}
     return from_plain({"data": data, "model": model, "schedule": schedule, "run": run})
 
 

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from benchmarks.claims_stalled import Stalled, held_stall, stall
 from decamo.errors import SettingsError, StorageError
@@ -22,9 +25,17 @@ from decamo.storage import make_folder, write_whole
 from decamo.training.data_splits import DataSplits
 from decamo.training.runtime import Runtime
 
-__all__ = ["Study", "Trained"]
+__all__ = ["Study", "Trained", "training_clock"]
 
 _STUDY = "study.json"
+
+
+def training_clock(device: torch.device) -> Callable[[], float]:
+    """Seconds of training on a device.
+
+    On a processor they are this process's own, in which another program beside it does not count.
+    """
+    return time.process_time if device.type == "cpu" else time.monotonic
 
 
 @dataclass(frozen=True)
@@ -55,9 +66,9 @@ class Study:
         splits: the images.
         runtime: device; one process.
         stop: asked between steps; a reason saves and ends the work.
-        clock: of the branches' training seconds.
         on_event: told the seed, the branch (empty for the stalled run) and every event.
         keep_all: whether the checkpoints of finished branches are kept.
+        clock_on: the clock of the training seconds, by the device.
     """
 
     root: Path
@@ -68,9 +79,14 @@ class Study:
     splits: DataSplits
     runtime: Runtime
     stop: Callable[[], str]
-    clock: Callable[[], float]
     on_event: Callable[[int, str, Event], None]
     keep_all: bool = False
+    clock_on: Callable[[torch.device], Callable[[], float]] = training_clock
+
+    @property
+    def device(self) -> str:
+        """Type of the device that its runs are trained on; where some are, of those."""
+        return str((self._held() or {}).get("device", self.runtime.device.type))
 
     def run(self) -> str:
         """Train all that is still to be trained; returns why it stopped before the end, if it did.
@@ -94,7 +110,7 @@ class Study:
             return ""
         return stall(
             self._settings_of(seed), self.splits, self.runtime,
-            stop=self.stop, clock=self.clock, on_event=partial(self.on_event, seed, ""),
+            stop=self.stop, clock=self._clock(), on_event=partial(self.on_event, seed, ""),
         )  # fmt: skip
 
     def trial(self, seed: int, branch: Branch) -> str:
@@ -130,6 +146,9 @@ class Study:
         result = read_result(self._trials(seed), branch.name)
         return self.epochs in result.rungs or bool(result.lost)
 
+    def _clock(self) -> Callable[[], float]:
+        return self.clock_on(self.runtime.device)
+
     def _trials(self, seed: int) -> Path:
         return self.root / f"seed-{seed}" / "trials"
 
@@ -149,7 +168,7 @@ class Study:
             self.runtime,
             epochs=self.epochs,
             stop=self.stop,
-            clock=self.clock,
+            clock=self._clock(),
             transplant=base.settings.model.backbone,
         )
 
@@ -157,7 +176,8 @@ class Study:
         """Make the folder, or find it as an earlier call of the same study left it.
 
         Args:
-            trains: whether anything will be trained; where not, nothing is written.
+            trains: whether anything will be trained; where not, nothing is written, and it may
+                have been trained on another device than this study's.
 
         Raises:
             SettingsError: it holds another study.
@@ -165,7 +185,8 @@ class Study:
         """
         held, now = self._held(), self._identity()
         if held is not None:
-            differing = [key for key in now if held.get(key) != now[key]]
+            told = [key for key in now if trains or key != "device"]
+            differing = [key for key in told if held.get(key) != now[key]]
             if differing:
                 raise SettingsError(
                     self.root,
@@ -185,6 +206,7 @@ class Study:
             "images": [len(self.splits.train), len(self.splits.val)],
             "trial epochs": self.epochs,
             "branches": [branch.to_plain() for branch in self.branches],
+            "device": self.runtime.device.type,
         }
         found: dict[str, Any] = json.loads(json.dumps(now, default=str))
         return found

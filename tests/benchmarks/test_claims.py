@@ -1,4 +1,7 @@
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +9,9 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.claims_page import claims_page
 from benchmarks.claims_promises import PROMISES
+from decamo.cluster.tasks import Place
 from decamo.diagnosis import claims_of
+from tests.cluster.pickled import far_away
 
 TINY = [
     "--backbone", "test_efficientnet", "--no-pretrained", "--num-experts", "1", "--img-size", "32",
@@ -91,3 +96,20 @@ def test_no_page_is_written_before_a_seed_is_trained_to_its_end(
     assert f"--out: no seed in {tmp_path / 'work'} is trained to its end" in line
     assert (package / "claims.json").read_text() == "of before"
     assert not (tmp_path / "docs").exists()
+
+
+def test_the_device_is_that_of_the_tasks(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What hands them out needs none."""
+
+    @contextmanager
+    def place(*_: object, **__: object) -> Iterator[Place]:
+        yield replace(far_away, device="cuda")
+
+    monkeypatch.setattr("benchmarks.claims.place_of", place)
+    report = tmp_path / "claims.json"
+    flags = [*TINY, "--device", "cuda", "--on", "ray", "--as-it-is", "--json", str(report)]
+    work = ["--work", str(tmp_path / "work")]
+    assert main(["claims", "--dataset-path", str(scenes), *work, *flags]) == 0
+    assert json.loads(report.read_text())["study"]["device"] == "cuda"

@@ -1,17 +1,19 @@
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks.claims_elsewhere import study_elsewhere
-from benchmarks.claims_study import Study
+from benchmarks.claims_study import Study, training_clock
 from decamo.errors import SettingsError, StorageError
 from decamo.history import EpochDone, Event
 from decamo.races import CONTROL, Branch
 from decamo.training.data_splits import find_splits
-from decamo.training.runtime import open_runtime
+from decamo.training.runtime import Runtime, open_runtime
 from tests.cluster.pickled import far_away
 from tests.training.conftest import tiny_settings
 
@@ -20,6 +22,13 @@ BRANCHES = (
     Branch("high", "higher?", {"schedule": {"scheduler": "cosine", "stage2_lr": 0.01}}),
 )
 Told = list[tuple[int, str, int]]
+
+ELSEWHERE = Runtime(torch.device("cuda", 0), torch.float16)
+
+
+def no_time(device: torch.device) -> Callable[[], float]:
+    assert device.type == "cpu"
+    return lambda: 0.0
 
 
 def study(scenes: Path, root: Path, told: Told, stop: Callable[[], str] = lambda: "") -> Study:
@@ -38,7 +47,7 @@ def study(scenes: Path, root: Path, told: Told, stop: Callable[[], str] = lambda
     splits = find_splits(settings.data, root / "census.json", lambda _done, _of: None)
     return Study(
         root=root, settings=settings, branches=BRANCHES, seeds=2, epochs=1, splits=splits,
-        runtime=open_runtime("cpu", "fp32"), stop=stop, clock=lambda: 0.0, on_event=on_event,
+        runtime=open_runtime("cpu", "fp32"), stop=stop, on_event=on_event, clock_on=no_time,
     )  # fmt: skip
 
 
@@ -83,9 +92,10 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
 def test_elsewhere_the_same_is_trained_and_what_is_done_is_not_trained_again(
     here: tuple[Study, Told], scenes: Path, tmp_path: Path
 ) -> None:
-    """All stalled runs first, which the branches set out from."""
+    """All stalled runs first, which the branches set out from; device and clock are the tasks'."""
     told: Told = []
     there = study(scenes, tmp_path / "there", told, stop=lambda: "enough" if told[4:] else "")
+    there = replace(there, runtime=ELSEWHERE)  # of the process that hands them out
     assert study_elsewhere(there, far_away) == "enough"
     assert told == [(0, "", 1), (0, "", 2), (1, "", 1), (1, "", 2), (0, CONTROL, 3)]
     same = study(scenes, tmp_path / "there", told)
@@ -135,3 +145,21 @@ def test_a_study_that_cannot_be_read_is_not_written_over(
     held.mkdir()
     with pytest.raises(StorageError, match="name another --work"):
         one.open()
+
+
+def test_the_device_is_that_of_the_runs_and_no_other_goes_on_with_them(
+    scenes: Path, tmp_path: Path
+) -> None:
+    one = study(scenes, tmp_path / "study", [])
+    other = replace(one, runtime=ELSEWHERE)
+    assert other.device == "cuda"
+    one.open()
+    with pytest.raises(SettingsError, match="differs in device;"):
+        other.open()
+    other.open(trains=False)
+    assert other.device == "cpu"
+
+
+def test_another_program_beside_training_counts_on_no_processor() -> None:
+    assert training_clock(torch.device("cpu")) is time.process_time
+    assert training_clock(torch.device("cuda")) is time.monotonic
