@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.claims_stalled import Stalled, held_stall, stall
+from decamo.data.waiting import StopAsked
 from decamo.errors import SettingsError, StorageError
 from decamo.history import EpochRecord, Event
 from decamo.races.branch import TRANSPLANT, Branch, standard_branches
@@ -22,7 +24,9 @@ from decamo.races.trial_files import Result, read_result
 from decamo.settings import TrainSettings
 from decamo.settings.plain import to_plain
 from decamo.storage import make_folder, write_whole
+from decamo.storage.owner_file import is_owner_file
 from decamo.training.data_splits import DataSplits
+from decamo.training.owning import own_in_time
 from decamo.training.runtime import Runtime
 
 __all__ = ["Study", "Trained", "training_clock"]
@@ -122,11 +126,22 @@ class Study:
             raise ValueError(f"want the stalled run of seed {seed} first")
         course = self._course(seed, base)
         open_race(course, self.branches)
-        on_event = partial(self.on_event, seed, branch.name)
-        _, why = advance(course, _with_teacher(branch, course), self.epochs, on_event)
-        if not why and not self.keep_all:
-            shutil.rmtree(course.root / branch.name, ignore_errors=True)
-        return why
+        folder = course.root / branch.name
+        try:
+            # A twin that waits for the folder owns it when there is nothing left to be removed.
+            with own_in_time(folder, stop=self.stop, say=course.ear.say) as owned:
+                on_event = partial(self.on_event, seed, branch.name)
+                if not self._is_over(seed, branch):  # as it is where a twin was first
+                    whole = _with_teacher(branch, course)
+                    _, why = advance(course, whole, self.epochs, on_event)
+                    if why:
+                        return why
+                owned.check()
+                if not self.keep_all:
+                    _clear(folder)
+        except StopAsked as asked:
+            return str(asked)
+        return ""
 
     def found(self) -> tuple[Trained, ...]:
         """What is known by now of the seeds whose stalled run is done."""
@@ -241,3 +256,15 @@ def _with_teacher(branch: Branch, course: Course) -> Branch:
     if branch.before != TRANSPLANT:
         return branch
     return next(b for b in standard_branches(course.start) if b.before == TRANSPLANT)
+
+
+def _clear(folder: Path) -> None:
+    """Remove all but the file that says whose the folder is."""
+    for path in folder.iterdir():
+        if is_owner_file(path):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()

@@ -1,3 +1,5 @@
+import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +14,7 @@ from benchmarks.claims_study import Study, training_clock
 from decamo.errors import SettingsError, StorageError
 from decamo.history import EpochDone, Event
 from decamo.races import CONTROL, Branch
+from decamo.storage.owner_file import Holder, holder_in, newest_number, owner_path
 from decamo.training.data_splits import find_splits
 from decamo.training.runtime import Runtime, open_runtime
 from tests.cluster.pickled import far_away
@@ -81,7 +84,7 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
         assert len(trained.history) == 2
     # The seed is one of the stalled run, and so of all after it.
     assert found[0].history[0].loss != found[1].history[0].loss
-    assert not (same.root / "seed-0" / "trials" / "high").exists()
+    assert list((same.root / "seed-0" / "trials" / "high").iterdir()) == []
     other = replace(same, settings=replace(same.settings, model=replace(
         same.settings.model, num_experts=4)))  # fmt: skip
     with pytest.raises(SettingsError, match="differs in settings;"):
@@ -106,6 +109,42 @@ def test_elsewhere_the_same_is_trained_and_what_is_done_is_not_trained_again(
     assert [trained.results for trained in same.found()] == [
         trained.results for trained in here[0].found()
     ]
+
+
+@pytest.mark.long
+def test_a_twin_that_waited_trains_nothing_again_and_removes_what_is_its_own(
+    here: tuple[Study, Told], scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process comes to its end while this one waits for the folder."""
+    root = tmp_path / "study"
+    shutil.copytree(here[0].root, root)
+    result, folder = root / "seed-1" / "trials" / "high.json", root / "seed-1" / "trials" / "high"
+    found = result.read_bytes()
+    result.unlink()
+    folder.mkdir(exist_ok=True)
+    (folder / "left").mkdir()
+    owner = owner_path(folder, 1)
+    owner.write_bytes(replace(Holder.this(), process=os.getppid(), started="").to_bytes())
+
+    def stop() -> str:
+        if owner.exists():
+            result.write_bytes(found)
+            owner.unlink()
+        return ""
+
+    owners: list[Holder | None] = []
+
+    def remove(path: Path, **_: object) -> None:
+        owners.append(holder_in(owner_path(folder, newest_number(folder))))
+        path.rmdir()
+
+    monkeypatch.setattr("benchmarks.claims_study.shutil.rmtree", remove)
+    told: Told = []
+    assert study(scenes, root, told, stop=stop).trial(1, BRANCHES[1]) == ""
+    assert told == []
+    assert result.read_bytes() == found
+    assert [None if one is None else one.process for one in owners] == [os.getpid()]
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("trains", [True, False])
