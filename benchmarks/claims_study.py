@@ -250,7 +250,6 @@ def _unreadable(path: Path, got: str) -> StorageError:
     return StorageError(path, got, "mend it, remove the folder, or name another --work")
 
 
-
 def _with_teacher(branch: Branch, course: Course) -> Branch:
     """The branch; a transplant as a race has it, which names the checkpoint that teaches."""
     if branch.before != TRANSPLANT:

@@ -113,3 +113,14 @@ def test_the_device_is_that_of_the_tasks(
     work = ["--work", str(tmp_path / "work")]
     assert main(["claims", "--dataset-path", str(scenes), *work, *flags]) == 0
     assert json.loads(report.read_text())["study"]["device"] == "cuda"
+
+
+def test_what_is_known_of_another_study_is_not_told_as_of_this_one(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "study.json").write_text("{}")
+    work = ["--work", str(tmp_path / "work"), "--as-it-is"]
+    assert main(["claims", "--dataset-path", str(scenes), *TINY, *work]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "it holds a study that differs in settings, images, trial epochs, branches;" in line
