@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from benchmarks.ablation_rows import Row
-from benchmarks.elsewhere import runtime_of, train_elsewhere
+from benchmarks.elsewhere import train_elsewhere
 from benchmarks.quality_runs import scored
 from benchmarks.quality_train import Ground
 from decamo.cluster.tasks import Place, TaskLine
 from decamo.evaluation import CaseSet, Measurer, Rules
+from decamo.training.runtime import open_runtime
 
 __all__ = ["rows_elsewhere"]
 
@@ -19,6 +20,7 @@ __all__ = ["rows_elsewhere"]
 class _Shared:
     ground: Ground
     sets: Sequence[CaseSet]
+    device: str
     threads: int
 
 
@@ -36,14 +38,8 @@ def rows_elsewhere(
     Raises:
         DecamoError: of a run, or of the cluster.
     """
-    plain = replace(
-        ground,
-        root=ground.root.absolute(),
-        runtime=runtime_of(place, ground.runtime),
-        stop=_never,
-        say=_nobody,
-    )
-    shared = _Shared(plain, sets, torch.get_num_threads())
+    plain = replace(ground, root=ground.root.absolute(), stop=_never, say=_nobody)
+    shared = _Shared(plain, sets, place.device, torch.get_num_threads())
 
     def say(_key: str, told: object) -> None:
         ground.say(str(told))
@@ -69,9 +65,11 @@ def _score_rows(shared: _Shared, item: tuple[Sequence[Row], int], line: TaskLine
     rows, seed = item
     torch.set_num_threads(shared.threads)
     common = shared.ground.terms
+    runtime = open_runtime(shared.device, common.precision)
+    its = replace(shared.ground, runtime=runtime, stop=line.stop, say=line.tell)
     with Measurer(1, Rules()) as measurer:
         for row in rows:
-            ground = replace(shared.ground, terms=row.terms(common), stop=line.stop, say=line.tell)
+            ground = replace(its, terms=row.terms(common))
             if scored(ground, row.entry, seed, common.epochs, shared.sets, measurer) is None:
                 return line.stop() or "asked to stop"
     return ""

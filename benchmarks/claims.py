@@ -4,7 +4,6 @@ import argparse
 import sys
 import time
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from benchmarks.claims_study import Study
 from benchmarks.claims_words import DEFINITIONS
 from decamo import __version__
 from decamo.cluster.place import place_of
+from decamo.cluster.tasks import Place
 from decamo.data.holdout import fingerprint
 from decamo.data.reading import read_mask
 from decamo.errors import SettingsError
@@ -41,13 +41,14 @@ from decamo.settings.plain import from_plain, merged, to_plain
 from decamo.stop_signals import stop_requests
 from decamo.storage import make_folder, write_whole
 from decamo.training.data_splits import find_splits
-from decamo.training.runtime import open_runtime
+from decamo.training.runtime import Runtime, open_runtime
 
 __all__ = ["add_arguments", "run"]
 
 _LEAST_SEEDS = 2
 _CLAIMS = Path("src/decamo/diagnosis/claims.json")
 _PAGE = Path("docs/claims.md")
+_PRECISION = "fp32"
 
 
 def add_arguments(parser: Parser) -> None:
@@ -106,13 +107,14 @@ def run(args: argparse.Namespace) -> int:
     make_folder(args.work)
     on, share = place_given(args, "run")
     threads = torch.get_num_threads()
-    where = place_of(on, share, args.work, device=args.device, precision="fp32", threads=threads)
+    where = place_of(
+        on, share, args.work, device=args.device, precision=_PRECISION, threads=threads
+    )
     with where as place, stop_requests() as asked, Console(sys.stdout, time.monotonic) as con:
         looking = con.progress("looking at the images")
         splits = find_splits(settings.data, args.work / "census.json", looking)
         for source in splits.sources:
             con.say(source)
-        runtime = open_runtime(args.device, "fp32")
         study = Study(
             root=args.work,
             settings=settings,
@@ -120,27 +122,52 @@ def run(args: argparse.Namespace) -> int:
             seeds=args.seeds,
             epochs=args.trial_epochs,
             splits=splits,
-            runtime=runtime,
+            runtime=_runtime(args, place),
             stop=asked.why,
-            # The processor's own seconds: another program beside this one does not count in them.
-            clock=time.process_time if runtime.device.type == "cpu" else time.monotonic,
             on_event=_telling(con),
         )
         asked.patient = True
-        train = study.run if place.here else partial(study_elsewhere, study, place)
-        why = "" if args.as_it_is else train()
+        why = _train(args, study, place)
         if why:
             con.say(f"stopped: {why}; to go on: the same command")
             return 128 + asked.number
+    _tell(args, settings, study)
+    return 0
+
+
+def _runtime(args: argparse.Namespace, place: Place) -> Runtime:
+    """Of the runs; elsewhere each opens its own, on a device that need not be here."""
+    if place.here:
+        return open_runtime(args.device, _PRECISION)
+    return Runtime(torch.device(place.device))
+
+
+def _train(args: argparse.Namespace, study: Study, place: Place) -> str:
+    """Train what is still to be, where that is asked for; why it stopped before its end."""
+    if args.as_it_is:
+        study.open(trains=False)
+        return ""
+    return study.run() if place.here else study_elsewhere(study, place)
+
+
+def _tell(args: argparse.Namespace, settings: TrainSettings, study: Study) -> None:
+    """Print the table, and write what is asked for.
+
+    Raises:
+        SettingsError: the page is asked for, and there is nothing yet to be said on it.
+    """
+    if args.out is not None and not any(study.is_done(t.seed) for t in study.found()):
+        got = f"no seed in {args.work} is trained to its end"
+        raise SettingsError("--out", got, "give the same command without --as-it-is first")
     ledger = _ledger(args, settings, study)
     print(claims_table(ledger))
     if args.out is not None:
-        write_json(args.out / _CLAIMS, ledger)
+        page = claims_page(ledger)
         make_folder(args.out / _PAGE.parent)
-        write_whole(args.out / _PAGE, claims_page(ledger).encode())
+        write_json(args.out / _CLAIMS, ledger)
+        write_whole(args.out / _PAGE, page.encode())
         print(f"claims: {args.out / _PAGE}, {args.out / _CLAIMS}")
     write_json(args.json, ledger)
-    return 0
 
 
 def _ledger(args: argparse.Namespace, settings: TrainSettings, study: Study) -> dict[str, Any]:
@@ -202,7 +229,7 @@ def _facts(args: argparse.Namespace, settings: TrainSettings, study: Study) -> d
         "warmup_epochs": min(
             RECIPES["resolution"]["schedule"]["warmup_epochs"], args.trial_epochs // 3
         ),
-        "device": study.runtime.device.type,
+        "device": study.device,
     }
 
 
@@ -231,7 +258,7 @@ def _settings(args: argparse.Namespace) -> TrainSettings:
         "val_fraction": args.val_fraction,
         "num_workers": args.num_workers,
     }
-    run = {"device": args.device, "precision": "fp32", "keep_last": CHECKPOINTS}
+    run = {"device": args.device, "precision": _PRECISION, "keep_last": CHECKPOINTS}
     return from_plain({"data": data, "model": model, "schedule": schedule, "run": run})
 
 

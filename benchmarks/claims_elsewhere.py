@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from benchmarks.claims_study import Study
-from benchmarks.elsewhere import runtime_of, train_elsewhere
+from benchmarks.elsewhere import train_elsewhere
 from decamo.cluster.tasks import Place, TaskLine
 from decamo.history import EpochDone, Event
 from decamo.races.branch import Branch
+from decamo.training.runtime import Runtime, open_runtime
 
 __all__ = ["study_elsewhere"]
 
@@ -38,14 +39,14 @@ def study_elsewhere(study: Study, place: Place) -> str:
         SettingsError: the folder holds another study.
         DecamoError: of a run, or of the cluster.
     """
-    study.open()
     plain = replace(
         study,
         root=study.root.absolute(),
-        runtime=runtime_of(place, study.runtime),
+        runtime=Runtime(torch.device(place.device)),
         stop=_never,
         on_event=_nobody,
     )
+    plain.open()
     shared = _Shared(plain, torch.get_num_threads())
 
     def on_event(_key: str, told: object) -> None:
@@ -75,7 +76,9 @@ def _train_run(shared: _Shared, item: tuple[int, Branch | None], line: TaskLine)
         if isinstance(event, EpochDone):
             line.tell(_Told(seed, branch, event))
 
-    study = replace(shared.study, stop=line.stop, on_event=tell)
+    study = shared.study
+    runtime = open_runtime(study.runtime.device.type, study.settings.run.precision)
+    study = replace(study, runtime=runtime, stop=line.stop, on_event=tell)
     return study.base(seed) if branch is None else study.trial(seed, branch)
 
 

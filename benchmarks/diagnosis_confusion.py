@@ -58,7 +58,7 @@ class Confusion:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Kinds that were given at all, in the order of ``Kind``."""
+        """Kinds that were given at all, in the order of ``SymptomKind``."""
         given = [*self.verdicts.values(), *self.borders.values()]
         return tuple(k.value for k in SymptomKind if any(v.get(k) for v in given))
 

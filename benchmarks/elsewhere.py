@@ -7,20 +7,9 @@ command after it: its table is the same either way.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-
 from decamo.cluster.tasks import Place, TaskLine
-from decamo.training.runtime import Runtime
 
-__all__ = ["runtime_of", "train_elsewhere"]
-
-
-def runtime_of(place: Place, here: Runtime) -> Runtime:
-    """Device and number format of a task: those of this process, on the device given there."""
-    if place.here:
-        return here
-    device = torch.device("cuda", 0) if place.device == "cuda" else torch.device("cpu")
-    return Runtime(device, here.dtype)
+__all__ = ["train_elsewhere"]
 
 
 def train_elsewhere(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+import torch
 
 from benchmarks.claims_stalled import held_stall, stall
 from decamo.cluster import OnRay, Share
@@ -66,7 +67,8 @@ def add_arguments(parser: Parser) -> None:
     add("--workers", type=int, nargs="+", default=[1, 2], metavar="N",
         help="of Ray, with a core each (default 1 2)")  # fmt: skip
     add("--processes", type=int, default=2, metavar="N",
-        help="that share nothing, each with a part of the branches (default %(default)s)",
+        help="that share nothing, each with a part of the branches, beside one that has all"
+        " (default %(default)s)",
     )  # fmt: skip
     add("--images", type=int, default=120, metavar="N", help="made up (default %(default)s)")
     add("--img-size", type=int, default=64, metavar="N", help="px (default %(default)s)")
@@ -84,12 +86,13 @@ def run(args: argparse.Namespace) -> int:
             raise SettingsError(flag, f"got {getattr(args, name)}", f"give at least {least}")
     if min(args.workers) < 1:
         raise SettingsError("--workers", f"got {min(args.workers)}", "give at least 1")
+    torch.set_num_threads(1)  # before a course is made: its trials elsewhere have as many
     shutil.rmtree(args.work / "ways", ignore_errors=True)
     settings = _settings(args)
     _prepare(args, settings)
-    ways = [_plain(args, settings, 1), _plain(args, settings, args.processes)]
-    ways += [_on_ray(args, settings, workers) for workers in args.workers]
-    print(_text(ways, args))
+    plain = [_plain(args, settings, processes) for processes in sorted({1, args.processes})]
+    ways = [*plain, *(_on_ray(args, settings, workers) for workers in args.workers)]
+    print(_text(ways, plain[-1], args))
     write_json(args.json, {"ways": [asdict(way) for way in ways]})
     return 0
 
@@ -162,6 +165,7 @@ def _train_part(
     settings: TrainSettings, epochs: int, root: Path, branches: Sequence[Branch]
 ) -> None:
     """From rung to rung, as the race does, but for looking at the others."""
+    torch.set_num_threads(1)
     course = _course(settings, epochs, root)
     open_race(course, branches)
     for rung in range((epochs + 1) // 2, epochs + 1):
@@ -199,8 +203,7 @@ def _trained(root: Path) -> int:
     return sum(line["kind"] == "epoch" for journal in journals for line in journal)
 
 
-def _text(ways: Sequence[_Way], args: argparse.Namespace) -> str:
-    other: _Way = ways[1]
+def _text(ways: Sequence[_Way], other: _Way, args: argparse.Namespace) -> str:
     rows: list[list[Any]] = [
         [way.name, f"{way.seconds:.1f}", str(way.epochs), f"{way.per_epoch / other.per_epoch:.2f}"]
         for way in ways

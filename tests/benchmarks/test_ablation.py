@@ -1,14 +1,21 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks.__main__ import main
+from benchmarks.ablation_elsewhere import rows_elsewhere
+from benchmarks.ablation_rows import BASE
+from benchmarks.quality_train import Ground
 from decamo.cluster.tasks import Place
 from decamo.data.scenes import write_scenes
+from decamo.training.runtime import Runtime
+from tests.benchmarks.conftest import MakeGround
 from tests.cluster.pickled import far_away
 
 ASKED = ["1 expert", "best expected IoU", "image of 3/4"]
@@ -94,3 +101,19 @@ def test_elsewhere_the_rows_have_the_same_scores(
     assert [row["name"] for row in report["rows"]] == ["base", *rows]
     for row in report["rows"]:
         assert [r["sets"] for r in row["runs"]] == [done[row["name"]]["runs"][0]["sets"]]
+
+
+def test_elsewhere_device_and_number_format_are_the_tasks_own(
+    ground_of: MakeGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU's half precision is nothing that a processor could be handed."""
+    opened: list[Runtime] = []
+
+    def look(ground: Ground, *_: object) -> object:
+        opened.append(ground.runtime)
+        return object()
+
+    monkeypatch.setattr("benchmarks.ablation_elsewhere.scored", look)
+    ground = replace(ground_of("work"), runtime=Runtime(torch.device("cuda", 0), torch.float16))
+    assert rows_elsewhere(ground, [BASE], 1, [], far_away) == ""
+    assert opened == [Runtime(torch.device("cpu"))]

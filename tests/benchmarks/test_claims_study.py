@@ -1,16 +1,22 @@
+import os
+import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from benchmarks.claims_elsewhere import study_elsewhere
-from benchmarks.claims_study import Study
-from decamo.errors import SettingsError
+from benchmarks.claims_study import Study, training_clock
+from decamo.errors import SettingsError, StorageError
 from decamo.history import EpochDone, Event
 from decamo.races import CONTROL, Branch
+from decamo.storage.owner_file import Holder, holder_in, newest_number, owner_path
 from decamo.training.data_splits import find_splits
-from decamo.training.runtime import open_runtime
+from decamo.training.runtime import Runtime, open_runtime
 from tests.cluster.pickled import far_away
 from tests.training.conftest import tiny_settings
 
@@ -19,6 +25,13 @@ BRANCHES = (
     Branch("high", "higher?", {"schedule": {"scheduler": "cosine", "stage2_lr": 0.01}}),
 )
 Told = list[tuple[int, str, int]]
+
+ELSEWHERE = Runtime(torch.device("cuda", 0), torch.float16)
+
+
+def no_time(device: torch.device) -> Callable[[], float]:
+    assert device.type == "cpu"
+    return lambda: 0.0
 
 
 def study(scenes: Path, root: Path, told: Told, stop: Callable[[], str] = lambda: "") -> Study:
@@ -37,7 +50,7 @@ def study(scenes: Path, root: Path, told: Told, stop: Callable[[], str] = lambda
     splits = find_splits(settings.data, root / "census.json", lambda _done, _of: None)
     return Study(
         root=root, settings=settings, branches=BRANCHES, seeds=2, epochs=1, splits=splits,
-        runtime=open_runtime("cpu", "fp32"), stop=stop, clock=lambda: 0.0, on_event=on_event,
+        runtime=open_runtime("cpu", "fp32"), stop=stop, on_event=on_event, clock_on=no_time,
     )  # fmt: skip
 
 
@@ -71,10 +84,10 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
         assert len(trained.history) == 2
     # The seed is one of the stalled run, and so of all after it.
     assert found[0].history[0].loss != found[1].history[0].loss
-    assert not (same.root / "seed-0" / "trials" / "high").exists()
+    assert list((same.root / "seed-0" / "trials" / "high").iterdir()) == []
     other = replace(same, settings=replace(same.settings, model=replace(
         same.settings.model, num_experts=4)))  # fmt: skip
-    with pytest.raises(SettingsError, match="a study of other settings"):
+    with pytest.raises(SettingsError, match="differs in settings;"):
         other.run()
 
 
@@ -82,9 +95,10 @@ def test_all_seeds_and_branches_are_trained_once_and_stop_where_they_are_told(
 def test_elsewhere_the_same_is_trained_and_what_is_done_is_not_trained_again(
     here: tuple[Study, Told], scenes: Path, tmp_path: Path
 ) -> None:
-    """All stalled runs first, which the branches set out from."""
+    """All stalled runs first, which the branches set out from; device and clock are the tasks'."""
     told: Told = []
     there = study(scenes, tmp_path / "there", told, stop=lambda: "enough" if told[4:] else "")
+    there = replace(there, runtime=ELSEWHERE)  # of the process that hands them out
     assert study_elsewhere(there, far_away) == "enough"
     assert told == [(0, "", 1), (0, "", 2), (1, "", 1), (1, "", 2), (0, CONTROL, 3)]
     same = study(scenes, tmp_path / "there", told)
@@ -95,3 +109,96 @@ def test_elsewhere_the_same_is_trained_and_what_is_done_is_not_trained_again(
     assert [trained.results for trained in same.found()] == [
         trained.results for trained in here[0].found()
     ]
+
+
+@pytest.mark.long
+def test_a_twin_that_waited_trains_nothing_again_and_removes_what_is_its_own(
+    here: tuple[Study, Told], scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process comes to its end while this one waits for the folder."""
+    root = tmp_path / "study"
+    shutil.copytree(here[0].root, root)
+    result, folder = root / "seed-1" / "trials" / "high.json", root / "seed-1" / "trials" / "high"
+    found = result.read_bytes()
+    result.unlink()
+    folder.mkdir(exist_ok=True)
+    (folder / "left").mkdir()
+    owner = owner_path(folder, 1)
+    owner.write_bytes(replace(Holder.this(), process=os.getppid(), started="").to_bytes())
+
+    def stop() -> str:
+        if owner.exists():
+            result.write_bytes(found)
+            owner.unlink()
+        return ""
+
+    owners: list[Holder | None] = []
+
+    def remove(path: Path, **_: object) -> None:
+        owners.append(holder_in(owner_path(folder, newest_number(folder))))
+        path.rmdir()
+
+    monkeypatch.setattr("benchmarks.claims_study.shutil.rmtree", remove)
+    told: Told = []
+    assert study(scenes, root, told, stop=stop).trial(1, BRANCHES[1]) == ""
+    assert told == []
+    assert result.read_bytes() == found
+    assert [None if one is None else one.process for one in owners] == [os.getpid()]
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("trains", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"epochs": 2}, "differs in trial epochs;"), ({"branches": BRANCHES[:1]}, "in branches;")],
+)
+def test_another_study_is_refused_in_the_same_folder(
+    trains: bool, changes: dict[str, Any], words: str, scenes: Path, tmp_path: Path
+) -> None:
+    one = study(scenes, tmp_path / "study", [])
+    one.open()
+    one.open(trains=trains)
+    with pytest.raises(SettingsError, match=words):
+        replace(one, **changes).open(trains=trains)
+
+
+def test_who_trains_nothing_leaves_the_folder_to_any_study(scenes: Path, tmp_path: Path) -> None:
+    one = study(scenes, tmp_path / "study", [])
+    one.open(trains=False)
+    replace(one, epochs=2).open()
+    with pytest.raises(SettingsError, match="trial epochs"):
+        one.open(trains=False)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{"])
+def test_a_study_that_cannot_be_read_is_not_written_over(
+    text: str, scenes: Path, tmp_path: Path
+) -> None:
+    one = study(scenes, tmp_path / "study", [])
+    held = tmp_path / "study" / "study.json"
+    held.write_text(text)
+    with pytest.raises(StorageError, match=r"study\.json: it holds no"):
+        one.open()
+    assert held.read_text() == text
+    held.unlink()
+    held.mkdir()
+    with pytest.raises(StorageError, match="name another --work"):
+        one.open()
+
+
+def test_the_device_is_that_of_the_runs_and_no_other_goes_on_with_them(
+    scenes: Path, tmp_path: Path
+) -> None:
+    one = study(scenes, tmp_path / "study", [])
+    other = replace(one, runtime=ELSEWHERE)
+    assert other.device == "cuda"
+    one.open()
+    with pytest.raises(SettingsError, match="differs in device;"):
+        other.open()
+    other.open(trains=False)
+    assert other.device == "cpu"
+
+
+def test_another_program_beside_training_counts_on_no_processor() -> None:
+    assert training_clock(torch.device("cpu")) is time.process_time
+    assert training_clock(torch.device("cuda")) is time.monotonic

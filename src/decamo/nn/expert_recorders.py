@@ -72,7 +72,7 @@ def contributions(mixture: Mixture, seen: Sequence[Tensor], gates: Tensor) -> It
 
 
 class ActivationRecorder:
-    """Watches the mixtures of a network within the block: ``with Watch(model) as watch:``.
+    """Watches the mixtures within the block: ``with ActivationRecorder(model) as watch:``.
 
     It costs time and memory as long as it watches, and changes nothing that is predicted.
 
@@ -199,7 +199,7 @@ def routing_of(images: Sequence[Tensor]) -> Routing:
 
 
 class GateRecorder:
-    """Keeps the gates of each forward pass within the block: ``with Listener(model) as heard:``.
+    """Keeps each forward pass's gates within the block: ``with GateRecorder(model) as heard:``.
 
     They stay on the device until asked for: listening never waits for it.
 

@@ -1,6 +1,7 @@
 """Branches of one checkpoint, raced on an equal budget: which gets off the plateau, and why.
 
-What needs torch (`departure`, `trial`, `race`) or scipy (`meaning`) is taken from its own module.
+What needs torch (`branch_checkpoint`, `trial`, `race` and what is built on them) is taken from its
+own module.
 """
 
 from decamo.races.branch import BEFORE, CONTROL, TWIN, Branch, standard_branches
