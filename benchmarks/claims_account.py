@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.claims_paired import paired
 from benchmarks.claims_promises import BEFORE_TRIAL, Promise
 from benchmarks.claims_study import Trained
 from benchmarks.claims_words import word_of
+from benchmarks.paired import paired
 from decamo.races.branch import Branch
 from decamo.races.trial_files import Result, Rung, matrix
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.claims_paired import paired
+from benchmarks.paired import paired
 from benchmarks.quality_scores import Score
 from decamo.errors import SettingsError
 from decamo.evaluation import RESAMPLES, interval, resamples
@@ -47,7 +47,7 @@ def gaps_to_best(scores: Sequence[Score], ours: Sequence[str], *, seed: int = 0)
 
     The peer is chosen by the very scores that are compared, which flatters it. Runs of one seed saw
     the same images in the same order, so runs are paired by seed, and scores by image. The interval
-    is over both (:mod:`benchmarks.claims_paired`); a bootstrap of two or three runs would be too
+    is over both (:mod:`benchmarks.paired`); a bootstrap of two or three runs would be too
     narrow. Of one seed it is a percentile bootstrap over images, and says nothing of runs.
 
     Args:

@@ -109,7 +109,7 @@ class Terms:
         return from_plain(merged(common, entry.recipe.settings))
 
     def told(self, entry: Entry, seed: int, epochs: int, splits: DataSplits) -> dict[str, Any]:
-        """All that a score depends on but the images scored: two runs of equal ones are the same."""
+        """All that a score depends on but the images that are scored, as plain values."""
         trained = self.trained_by(entry, seed, epochs, splits)
         return trained | {"views": self.views.words(), "decision": self.decision}
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from benchmarks.claims_account import Account, arms_of, claims_from
-from benchmarks.claims_paired import paired
 from benchmarks.claims_promises import Promise
 from benchmarks.claims_study import Trained
+from benchmarks.paired import paired
 from decamo.races import CONTROL, Branch
 from decamo.races.trial_files import LostKind, LostTrial, Result, Rung
 from tests.history.test_records import RECORD

@@ -54,7 +54,7 @@ def test_runs_that_differ_widen_the_interval_beyond_that_of_images() -> None:
     alike = [score_of("ours", s, base + 0.01 * noise(s)) for s in range(4)]
     spread = [score_of("ours", s, base + 0.1 * (s % 2)) for s in range(4)]
     narrow, wide = (gaps_to_best([*apart, *own], ["ours"])[0] for own in (alike, spread))
-    # Four runs 0 or 0.1 apart: a mean of 0.05, and Student's t of 3 degrees, 3.182, times its error.
+    # Four runs 0 or 0.1 apart: their standard error times Student's t of 3 degrees, 3.182.
     error = np.std([0, 0.1, 0, 0.1], ddof=1) / 2
     assert (wide.high - wide.low) / 2 == pytest.approx(3.182 * error, rel=1e-3)
     assert narrow.high - narrow.low < 0.01
@@ -65,7 +65,10 @@ def test_an_interval_of_three_runs_holds_the_truth_as_often_as_it_says() -> None
     base, held, trials = noise(0), 0, 300
     for _ in range(trials):
         runs = rng.normal(0.02, 0.03, 3)  # the truth is 0.02; images add little to it
-        own = [score_of("ours", s, base + run + rng.normal(0, 0.01, IMAGES)) for s, run in enumerate(runs)]
+        own = [
+            score_of("ours", s, base + run + rng.normal(0, 0.01, IMAGES))
+            for s, run in enumerate(runs)
+        ]
         gap = gaps_to_best([*own, *(score_of("FPN", s, base) for s in range(3))], ["ours"])[0]
         held += gap.low <= 0.02 <= gap.high
     assert 0.91 * trials < held < 0.99 * trials

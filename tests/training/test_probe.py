@@ -73,14 +73,16 @@ def test_passes_are_computed_as_training_computes_them(monkeypatch: pytest.Monke
         inside.pop()
 
     laid: list[torch.Size] = []
+
+    def lay(_network: object, image: torch.Tensor) -> torch.Tensor:
+        laid.append(image.shape)
+        return image
+
     monkeypatch.setattr("decamo.training.dry_run.by_onednn", products)
-    monkeypatch.setattr(
-        "decamo.training.dry_run.laid_for_onednn",
-        lambda _network, image: laid.append(image.shape) or image,
-    )
+    monkeypatch.setattr("decamo.training.dry_run.laid_for_onednn", lay)
     model, seen = build_segmenter(SETTINGS.model, sizes=[64], seed=0), []
     model.register_forward_hook(lambda *_: seen.append(bool(inside)))
-    model.register_full_backward_hook(lambda *_: seen.append(bool(inside)))
+    next(model.parameters()).register_hook(lambda _: seen.append(bool(inside)))
     probe = Probe(model, False, Runtime(torch.device("cpu")))
     probe.kept_bytes(1, 64)
     probe.seconds(1, 64)

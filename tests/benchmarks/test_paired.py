@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from benchmarks.claims_paired import paired
+from benchmarks.paired import paired
 
 SHAPES = st.tuples(st.integers(2, 5), st.integers(2, 12))
 TABLES = SHAPES.flatmap(lambda s: arrays(np.float64, s, elements=st.floats(-1, 1, width=32)))
