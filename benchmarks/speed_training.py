@@ -19,7 +19,7 @@ from decamo.data.kept_memory import keep_freed_memory
 from decamo.data.layouts import find_pairs
 from decamo.flags import Parser
 from decamo.history import read_journal
-from decamo.training.runtime import open_runtime
+from decamo.training.runtime import Runtime, open_runtime
 
 __all__ = ["TRAINING_GOAL", "add_arguments", "training_lines"]
 
@@ -42,17 +42,21 @@ def training_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     """Images a second from the end of the first epoch to the end of the fourth.
 
     Ours are those of the whole command: reading, steps, validation and saving. The peer has the
-    same augmentation by albumentations, a loss of one term, torch's AdamW and nothing else. Steps
-    alone are what the command would do if reading, validation and saving cost nothing.
+    same augmentation by albumentations, a loss of one term, torch's AdamW and nothing else: on
+    a GPU it computes in float32, and the command as its default has it. Steps alone are what the
+    command would do if reading, validation and saving cost nothing.
     """
     if not args.dataset_path:
         return [], "training: skipped: no photographs; name them: --dataset-path"
+    runtime = open_runtime(args.device, "auto")
+    device = str(runtime.device)
     pairs = find_pairs(args.dataset_path, "train").pairs
+    names = [(str(pair.image), str(pair.mask)) for pair in pairs]
     whole, steps, alone, told = [], [], [], []
     for _ in range(args.rounds):
-        bare = _steps_alone(args.device)
-        own, own_steps = _own(args, len(pairs))
-        peer = _peer(args.reference_python, [(str(p.image), str(p.mask)) for p in pairs])
+        bare = _steps_alone(runtime)
+        own, own_steps = _own(args, len(pairs), device)
+        peer = _peer(args.reference_python, names, device)
         if not peer:
             return [], f"training: skipped: {args.reference_python} lacks what the peer needs"
         whole.append(own / peer)
@@ -67,14 +71,14 @@ def training_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     ], f"training: images/s of decamo and the peer: {'; '.join(told)}"
 
 
-def _own(args: argparse.Namespace, images: int) -> tuple[float, float]:
+def _own(args: argparse.Namespace, images: int, device: str) -> tuple[float, float]:
     """Images a second of the command, and of its training steps with the waits for images."""
     with tempfile.TemporaryDirectory() as root:
         run = Path(root) / "run"
         words = ["--backbone", _BACKBONE, "--img-size", str(_SIZE), "--epochs", str(_EPOCHS)]
         words += ["--stage2-batch-size", str(_BATCH), "--accumulation-steps", "1"]
         words += ["--skip-stage1", "--no-progressive-unfreeze", "--checkpoint-dir", str(run)]
-        words += ["--num-workers", str(_workers()), "--num-experts", "7"]
+        words += ["--num-workers", str(_workers()), "--num-experts", "7", "--device", device]
         words += ["--dataset-path", *map(str, args.dataset_path)]
         if args.backbone_weights is None:
             words += ["--no-pretrained"]
@@ -90,13 +94,13 @@ def _own(args: argparse.Namespace, images: int) -> tuple[float, float]:
     return count / (ended[_EPOCHS] - ended[1]), count / spent
 
 
-def _steps_alone(device: str) -> float:
+def _steps_alone(runtime: Runtime) -> float:
     """Images a second of steps on one batch that lies there: nothing is read beside them."""
     keep_freed_memory(trains=True)
-    terms = NetworkTerms(_BACKBONE, _SIZE, _BATCH, 1, open_runtime(device, "auto"))
+    terms = NetworkTerms(_BACKBONE, _SIZE, _BATCH, 1, runtime)
     network = terms.build()
     step = own_step(terms, network, optimizer_of(network, fused=True))
-    seconds = [seconds_of_work(step, terms.runtime.device) for _ in range(_STEPS)]
+    seconds = [seconds_of_work(step, runtime.device) for _ in range(_STEPS)]
     return _BATCH / statistics.median(seconds[2:])
 
 
@@ -111,10 +115,10 @@ def _stamps(command: Sequence[str]) -> dict[int, float]:
     return ended
 
 
-def _peer(python: Path, pairs: Sequence[tuple[str, str]]) -> float:
+def _peer(python: Path, pairs: Sequence[tuple[str, str]], device: str) -> float:
     """Images a second of the plain loop; 0 where it cannot run."""
     terms = {"pairs": pairs, "size": _SIZE, "backbone": _BACKBONE, "batch": _BATCH}
-    terms |= {"epochs": _EPOCHS, "workers": _workers()}
+    terms |= {"epochs": _EPOCHS, "workers": _workers(), "device": device}
     script = Path(__file__).with_name("training_peer.py")
     # -P: beside the script lies a profile.py, which is not the standard library's
     words = [str(python), "-P", str(script), json.dumps(terms)]
