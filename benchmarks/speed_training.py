@@ -16,9 +16,10 @@ from benchmarks.speed_lines import Line, line_of_rounds
 from benchmarks.speed_network import NetworkTerms
 from benchmarks.speed_step import optimizer_of, own_step, seconds_of_work
 from decamo.data.kept_memory import keep_freed_memory
-from decamo.data.layouts import find_pairs
 from decamo.flags import Parser
 from decamo.history import read_journal
+from decamo.settings import DataSettings
+from decamo.training.data_splits import find_splits
 from decamo.training.runtime import Runtime, open_runtime
 
 __all__ = ["TRAINING_GOAL", "add_arguments", "training_lines"]
@@ -50,13 +51,12 @@ def training_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
         return [], "training: skipped: no photographs; name them: --dataset-path"
     runtime = open_runtime(args.device, "auto")
     device = str(runtime.device)
-    pairs = find_pairs(args.dataset_path, "train").pairs
-    names = [(str(pair.image), str(pair.mask)) for pair in pairs]
+    pairs = _pairs(args.dataset_path)
     whole, steps, alone, told = [], [], [], []
     for _ in range(args.rounds):
         bare = _steps_alone(runtime)
-        own, own_steps = _own(args, len(pairs), device)
-        peer = _peer(args.reference_python, names, device)
+        own, own_steps = _own(args, device)
+        peer = _peer(args.reference_python, pairs, device)
         if not peer:
             return [], f"training: skipped: {args.reference_python} lacks what the peer needs"
         whole.append(own / peer)
@@ -71,7 +71,16 @@ def training_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     ], f"training: images/s of decamo and the peer: {'; '.join(told)}"
 
 
-def _own(args: argparse.Namespace, images: int, device: str) -> tuple[float, float]:
+def _pairs(dataset_path: Sequence[Path]) -> list[tuple[str, str]]:
+    """Photographs and masks that train by the command's defaults: none empty, none held out."""
+    settings = DataSettings(tuple(dataset_path), num_workers=_workers())
+    with tempfile.TemporaryDirectory() as folder:
+        census = Path(folder) / "census.json"
+        splits = find_splits(settings, census, lambda _done, _of: None, keep=False)
+    return [(str(pair.image), str(pair.mask)) for pair in splits.train]
+
+
+def _own(args: argparse.Namespace, device: str) -> tuple[float, float]:
     """Images a second of the command, and of its training steps with the waits for images."""
     with tempfile.TemporaryDirectory() as root:
         run = Path(root) / "run"
@@ -85,10 +94,9 @@ def _own(args: argparse.Namespace, images: int, device: str) -> tuple[float, flo
         else:
             words += ["--backbone-weights", str(args.backbone_weights)]
         ended = _stamps([sys.executable, "-m", "decamo", "train", *words])
-        epochs = [
-            entry for entry in read_journal(run / "journal.jsonl") if entry["kind"] == "epoch"
-        ]
-    trained = images - int(epochs[-1]["val_images"])
+        journal = list(read_journal(run / "journal.jsonl"))
+    trained = next(int(entry["train_images"]) for entry in journal if entry["kind"] == "run")
+    epochs = [entry for entry in journal if entry["kind"] == "epoch"]
     spent = sum(float(entry["train_seconds"]) for entry in epochs[1:_EPOCHS])
     count = trained * (_EPOCHS - 1)
     return count / (ended[_EPOCHS] - ended[1]), count / spent
