@@ -1,12 +1,11 @@
 """How close to the bare backbone, from disk to update: every ratio of speed in one run."""
 
 import argparse
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.loader import REFERENCE, add_reference, loader_rounds
+from benchmarks.loader import REFERENCE, add_reference, lacks, loader_rounds
 from benchmarks.loader import add_arguments as add_loader_arguments
 from benchmarks.metrics import METRICS_GOAL, SIZES
 from benchmarks.metrics_speed import compare_speed
@@ -107,10 +106,8 @@ def _network(args: argparse.Namespace) -> Measured:
 
 
 def _loader(args: argparse.Namespace) -> Measured:
-    packages = [args.reference_python, "-c", "import albumentations, cv2"]
-    if subprocess.run(packages, stderr=subprocess.DEVNULL, check=False).returncode:
-        missing = f"{REFERENCE} are not installed; name a Python that has them"
-        return [], f"loader: skipped: {missing}: --reference-python"
+    if missing := lacks(args.reference_python):
+        return [], f"loader: skipped: {missing}"
     own = Parser(prog="python -m benchmarks loader")
     add_loader_arguments(own)
     words = ["--size", str(args.img_size), "--repeats", str(args.rounds)]

@@ -12,10 +12,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.children import failure, output_of
 from benchmarks.speed_lines import Line, line_of_rounds
 from benchmarks.speed_network import NetworkTerms
 from benchmarks.speed_step import optimizer_of, own_step, seconds_of_work
 from decamo.data.kept_memory import keep_freed_memory
+from decamo.errors import MissingExtra
 from decamo.flags import Parser
 from decamo.history import read_journal
 from decamo.settings import DataSettings
@@ -46,6 +48,9 @@ def training_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     same augmentation by albumentations, a loss of one term, torch's AdamW and nothing else: on
     a GPU it computes in float32, and the command as its default has it. Steps alone are what the
     command would do if reading, validation and saving cost nothing.
+
+    Raises:
+        DecamoError: the command or the peer failed, other than for want of a package.
     """
     if not args.dataset_path:
         return [], "training: skipped: no photographs; name them: --dataset-path"
@@ -54,11 +59,12 @@ def training_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
     pairs = _pairs(args.dataset_path)
     whole, steps, alone, told = [], [], [], []
     for _ in range(args.rounds):
+        try:
+            peer = _peer(args.reference_python, pairs, device)
+        except MissingExtra as error:
+            return [], f"training: skipped: {error}"
         bare = _steps_alone(runtime)
         own, own_steps = _own(args, device)
-        peer = _peer(args.reference_python, pairs, device)
-        if not peer:
-            return [], f"training: skipped: {args.reference_python} lacks what the peer needs"
         whole.append(own / peer)
         steps.append(own_steps / peer)
         alone.append(bare / peer)
@@ -113,27 +119,34 @@ def _steps_alone(runtime: Runtime) -> float:
 
 
 def _stamps(command: Sequence[str]) -> dict[int, float]:
-    """Epoch -> when its line was printed."""
+    """Epoch -> when its line was printed.
+
+    Raises:
+        DecamoError: the command failed.
+    """
     ended: dict[int, float] = {}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as running,
+    ):
         assert running.stdout is not None
         for line in running.stdout:
             if found := _EPOCH.search(line):
                 ended[int(found[1])] = time.perf_counter()
+        if code := running.wait():
+            said.seek(0)
+            raise failure(command, code, said.read())
     return ended
 
 
 def _peer(python: Path, pairs: Sequence[tuple[str, str]], device: str) -> float:
-    """Images a second of the plain loop; 0 where it cannot run."""
+    """Images a second of the plain loop; errors as of :func:`benchmarks.children.output_of`."""
     terms = {"pairs": pairs, "size": _SIZE, "backbone": _BACKBONE, "batch": _BATCH}
     terms |= {"epochs": _EPOCHS, "workers": _workers(), "device": device}
     script = Path(__file__).with_name("training_peer.py")
     # -P: beside the script lies a profile.py, which is not the standard library's
-    words = [str(python), "-P", str(script), json.dumps(terms)]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        return 0.0
-    epochs = [json.loads(line) for line in done.stdout.splitlines()][1:]
+    printed = output_of(python, ["-P", str(script), json.dumps(terms)])
+    epochs = [json.loads(line) for line in printed.splitlines()][1:]
     return sum(images for _, images in epochs) / sum(seconds for seconds, _ in epochs)
 
 

@@ -12,8 +12,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch.utils.data import DataLoader, Dataset
+try:
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+except ImportError as lacking:
+    sys.stderr.write(f"{lacking}\n")
+    raise SystemExit(3) from lacking
 
 __all__ = ["main"]
 

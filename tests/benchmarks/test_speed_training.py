@@ -1,4 +1,5 @@
 import json
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,15 +9,16 @@ import pytest
 from benchmarks import speed_training
 from benchmarks.speed_training import training_lines
 from decamo.data.layouts import find_pairs
+from decamo.errors import DecamoError, MissingExtra
 
 
-def _args(photographs: Path, python: Path | str = "python") -> Namespace:
+def _args(photographs: Path) -> Namespace:
     return Namespace(
         dataset_path=[photographs],
         device="cpu",
         rounds=1,
         backbone_weights=None,
-        reference_python=Path(python),
+        reference_python=Path(sys.executable),
     )
 
 
@@ -58,3 +60,27 @@ def test_command_and_peer_train_on_the_same_photographs_and_device(
     # one has no object, and one or more are held out
     assert 0 < len(pairs) < len(every) - 1
     assert set(pairs) < {(str(pair.image), str(pair.mask)) for pair in every}
+
+
+@pytest.mark.parametrize("error", [DecamoError, MissingExtra])
+def test_only_a_peer_without_its_packages_is_skipped(
+    error: type[DecamoError], scenes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def peer(*_: object) -> float:
+        raise error("peer", "no luck", "wait")
+
+    called = _trains(monkeypatch)
+    monkeypatch.setattr(speed_training, "_peer", peer)
+    if error is MissingExtra:
+        assert training_lines(_args(scenes)) == ([], "training: skipped: peer: no luck; wait")
+    else:
+        with pytest.raises(DecamoError, match="no luck"):
+            training_lines(_args(scenes))
+    assert not called  # the command is not trained first, for nothing
+
+
+def test_a_command_that_fails_says_its_last_word() -> None:
+    says = "import sys; print('Epoch 1: Loss: 1'); print('a\\nno disk', file=sys.stderr)"
+    assert list(speed_training._stamps([sys.executable, "-c", says])) == [1]
+    with pytest.raises(DecamoError, match="ended with code 4: no disk"):
+        speed_training._stamps([sys.executable, "-c", f"{says}; sys.exit(4)"])
