@@ -1,6 +1,7 @@
 """From launch to maps, beside an earlier build in its own processes, in turns with it."""
 
 import argparse
+import math
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from benchmarks.speed_lines import Line, Part, line_of_rounds
 from decamo.errors import DecamoError
@@ -25,6 +26,7 @@ __all__ = ["PASSES", "Builds", "Command", "add_arguments", "folder_lines", "laun
 _ONE_CHECKPOINT, _ONE_EXPORTED, _HUGE_MEMORY = 0.55, 1 / 12, 0.5
 _MANY_CHECKPOINT, _MANY_EXPORTED = 3.0, 5.0
 _HUGE = (8000, 6000)  # px, width and height
+_ROUNDED = 1  # level of grey: an export's probabilities differ by no more than rounding
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,7 @@ def launch_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
         ratios = [n.seconds / o.seconds for n, o in zip(new, old, strict=True)]
         others = [e.seconds / o.seconds for e, o in zip(exported, old, strict=True)]
         floor = [i.seconds / o.seconds for i, o in zip(imports, old, strict=True)]
+        differing = _differing(builds, "launch")  # the next run clears what these have written
         huge = builds.work / "huge.jpg"
         _huge_photograph(huge)
         peaks = [way([huge]).mib for way in (builds.old, builds.new, builds.from_exported)]
@@ -191,7 +194,7 @@ def launch_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
             line_of_rounds("launch", f"{what}, exported / before", others, _ONE_EXPORTED),
             line_of_rounds("launch", f"{peak}, best_model.pth / before", shares[:1], _HUGE_MEMORY),
             line_of_rounds("launch", f"{peak}, exported / before", shares[1:], _HUGE_MEMORY),
-        ], _differing(builds, "launch")
+        ], differing or _differing(builds, "launch")
 
 
 def folder_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
@@ -249,16 +252,34 @@ def _at_least(
 
 
 def _differing(builds: Builds, part: str) -> str:
-    """That maps of the two builds are not equal; empty where all are, as they should be."""
-    with _any_size():
-        unequal = [
-            path.name
-            for path in sorted(builds.maps("new").glob("*.png"))
-            if not np.array_equal(
-                np.asarray(Image.open(path)), np.asarray(Image.open(builds.maps("old") / path.name))
-            )
-        ]
-    return f"{part}: {len(unequal)} maps differ, such as {unequal[0]}" if unequal else ""
+    """Which maps of this build are not the earlier one's; empty where all are, as they should be.
+
+    Those of the exported network may be off by :data:`_ROUNDED`.
+
+    Raises:
+        DecamoError: a build has written no maps, or none of an image that the other has.
+    """
+    found = []
+    wanted = {path.name for path in builds.maps("old").glob("*.png")}
+    for name, most in (("new", 0), ("exported", _ROUNDED)):
+        maps = builds.maps(name)
+        written = {path.name for path in maps.glob("*.png")}
+        if not written or written != wanted:
+            got = f"{len(written)} maps ({name}) beside {len(wanted)} of the earlier build"
+            raise DecamoError(part, got, "run predict of both by hand")
+        apart = [_apart(builds.maps("old") / one, maps / one) > most for one in sorted(wanted)]
+        if any(apart):
+            such = sorted(wanted)[apart.index(True)]
+            found.append(f"{sum(apart)} maps differ ({name}), such as {such}")
+    return f"{part}: {'; '.join(found)}" if found else ""
+
+
+def _apart(one: Path, other: Path) -> float:
+    """Largest difference of two maps, in levels of grey; infinite where their shapes differ."""
+    with _any_size(), Image.open(one) as first, Image.open(other) as second:
+        if first.size != second.size or first.mode != second.mode:
+            return math.inf
+        return float(np.asarray(ImageChops.difference(first, second)).max())
 
 
 @contextmanager
