@@ -10,7 +10,6 @@ from benchmarks.loader import add_arguments as add_loader_arguments
 from benchmarks.metrics import METRICS_GOAL, SIZES
 from benchmarks.metrics_speed import compare_speed
 from benchmarks.metrics_way import GROUNDS
-from benchmarks.speed_forward import forward_lines
 from benchmarks.speed_launch import add_arguments as add_launch_arguments
 from benchmarks.speed_launch import folder_lines, launch_lines
 from benchmarks.speed_limits import check_limits
@@ -148,10 +147,16 @@ def _metrics(args: argparse.Namespace) -> Measured:
     return lines, ""
 
 
+def _forward(args: argparse.Namespace) -> Measured:
+    from benchmarks.speed_forward import forward_lines  # needs extras that no other part does
+
+    return forward_lines(args)
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "network": _network,
     "step": lambda args: step_lines(_terms(args)),
-    "forward": forward_lines,
+    "forward": _forward,
     "training": training_lines,
     "loader": _loader,
     "metrics": _metrics,

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -83,3 +84,16 @@ def test_what_cannot_be_measured_is_refused(
 ) -> None:
     assert main(["speed", *words]) == 2
     assert words[0] in capsys.readouterr().err
+
+
+def test_packages_of_exporting_are_asked_for_by_the_part_that_needs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for package in ("openvino", "onnx", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, package, None)
+    for module in ("speed_forward", "forward_way"):
+        monkeypatch.delitem(sys.modules, f"benchmarks.{module}", raising=False)
+    spec = importlib.util.find_spec("benchmarks.speed")
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
