@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from benchmarks.children import output_of
+from benchmarks.spread import Spread
 from benchmarks.turns import waiting_commands
 from decamo.data.augment import Augmentation
 from decamo.data.cache import side_of
@@ -136,8 +137,8 @@ def _measured(pairs: tuple[Pair, ...], args: argparse.Namespace) -> dict[str, An
 
 
 def _spread(ratios: list[float]) -> dict[str, float]:
-    low, middle, high = quantiles(ratios, method="inclusive") if len(ratios) > 1 else ratios * 3
-    return {"ratio": middle, "low": low, "high": high}
+    spread = Spread.of(ratios)
+    return {"ratio": spread.median, "low": spread.low, "high": spread.high}
 
 
 def _timed(sample: Callable[[int, int], object], count: int) -> Way:

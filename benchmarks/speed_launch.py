@@ -245,10 +245,8 @@ def _rounds(
 def _at_least(
     part: Part, what: str, old: Sequence[Command], new: Sequence[Command], goal: float
 ) -> Line:
-    found = line_of_rounds(
-        part, what, [o.seconds / n.seconds for n, o in zip(new, old, strict=True)]
-    )
-    return Line(part, what, found.ratio, found.low, found.high, goal, at_most=False)
+    ratios = [o.seconds / n.seconds for n, o in zip(new, old, strict=True)]
+    return line_of_rounds(part, what, ratios, goal, at_most=False)
 
 
 def _differing(builds: Builds, part: str) -> str:

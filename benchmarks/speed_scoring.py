@@ -14,13 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import quantiles
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from benchmarks.speed_launch import PASSES
-from benchmarks.speed_lines import Line
+from benchmarks.speed_lines import Line, line_of_rounds
 from decamo.data.layouts import find_pairs
 from decamo.errors import SettingsError
 from decamo.flags import Parser
@@ -174,7 +173,4 @@ def _ratios(both: Sequence[Callable[[], float]], rounds: int) -> list[float]:
 
 
 def _line(what: str, ratios: Sequence[float], goal: float | None) -> Line:
-    low, middle, high = (
-        quantiles(ratios, method="inclusive") if len(ratios) > 1 else 3 * [ratios[0]]
-    )
-    return Line("scoring", what, middle, low, high, goal, at_most=False)
+    return line_of_rounds("scoring", what, ratios, goal, at_most=False)
