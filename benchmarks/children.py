@@ -1,17 +1,68 @@
 """Processes that are measured, and what is said of one that failed."""
 
+import os
 import subprocess
-from collections.abc import Sequence
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from decamo.errors import DecamoError, MissingExtra, SettingsError
 
-__all__ = ["MISSING", "failure", "output_of"]
+__all__ = ["MISSING", "Command", "failure", "fresh_bytecode", "output_of", "timed"]
 
 MISSING = 3
 """Exit code of a program for ``--reference-python`` where that lacks a package."""
 
 _WIDEST = 80  # characters of a command that are told
+
+
+@dataclass(frozen=True)
+class Command:
+    """One run of a command.
+
+    Attributes:
+        seconds: from its start to its end.
+        mib: its greatest resident set, MiB.
+    """
+
+    seconds: float
+    mib: float
+
+
+@contextmanager
+def fresh_bytecode() -> Iterator[dict[str, str]]:
+    """The environment of processes that run this checkout, as if it were an installed package.
+
+    They keep bytecode, whatever is set here, in a folder of their own that the first of them fills.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        source = Path(__file__).parents[1] / "src"
+        yield kept | {"PYTHONPATH": str(source), "PYTHONPYCACHEPREFIX": folder}
+
+
+def timed(words: Sequence[str], environment: Mapping[str, str]) -> Command:
+    """Run a command to its end.
+
+    Raises:
+        DecamoError: it failed.
+    """
+    began = time.perf_counter()
+    with subprocess.Popen(
+        words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stderr is not None
+        said = child.stderr.read()
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - began
+    if child.returncode:
+        raise failure(words, child.returncode, said.decode(errors="replace"))
+    return Command(seconds, used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
 
 
 def failure(words: Sequence[str], code: int, said: str) -> DecamoError:

@@ -2,13 +2,10 @@
 
 import argparse
 import math
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,29 +14,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops
 
+from benchmarks.children import Command, fresh_bytecode, timed
 from benchmarks.speed_lines import Line, Part, line_of_rounds
 from decamo.errors import DecamoError
 from decamo.flags import Parser
 
-__all__ = ["PASSES", "Builds", "Command", "add_arguments", "folder_lines", "launch_lines"]
+__all__ = ["PASSES", "Builds", "add_arguments", "folder_lines", "launch_lines"]
 
 _ONE_CHECKPOINT, _ONE_EXPORTED, _HUGE_MEMORY = 0.55, 1 / 12, 0.5
 _MANY_CHECKPOINT, _MANY_EXPORTED = 3.0, 5.0
 _HUGE = (8000, 6000)  # px, width and height
 _ROUNDED = 1  # level of grey: an export's probabilities differ by no more than rounding
-
-
-@dataclass(frozen=True)
-class Command:
-    """One run of a command.
-
-    Attributes:
-        seconds: from its start to its end.
-        mib: its greatest resident set, MiB.
-    """
-
-    seconds: float
-    mib: float
 
 
 def add_arguments(parser: Parser) -> None:
@@ -62,6 +47,7 @@ class Builds:
         photos: the photographs.
         work: folder for what is written.
         rounds: of which medians are taken, after one that warms up.
+        environment: of processes that run this build.
     """
 
     before: Path
@@ -70,76 +56,64 @@ class Builds:
     photos: tuple[Path, ...]
     work: Path
     rounds: int
+    environment: Mapping[str, str]
 
     @staticmethod
     @contextmanager
     def of(args: argparse.Namespace) -> Iterator["Builds"]:
         """What the flags name, for as long as this block takes."""
         photos = tuple(sorted(path for path in args.photos.iterdir() if path.is_file()))
-        with tempfile.TemporaryDirectory() as work:
+        with tempfile.TemporaryDirectory() as work, fresh_bytecode() as environment:
             yield Builds(
-                args.before, args.checkpoint, args.exported, photos, Path(work), args.rounds
-            )
+                args.before, args.checkpoint, args.exported, photos, Path(work), args.rounds,
+                environment,
+            )  # fmt: skip
 
     def old(self, images: Sequence[Path]) -> Command:
         """The earlier build, with the checkpoint."""
         module = "decamo" if (self.before / "src/decamo/__main__.py").exists() else "decamo.cli"
-        return self._run(self.before / "src", module, self.checkpoint, images, "old")
+        older = {**self.environment, "PYTHONPATH": str(self.before.absolute() / "src")}
+        return self._run(older, module, self.checkpoint, images, "old")
 
     def new(self, images: Sequence[Path]) -> Command:
         """This build, with the checkpoint."""
-        return self._run(_OWN, "decamo", self.checkpoint, images, "new")
+        return self._run(self.environment, "decamo", self.checkpoint, images, "new")
 
     def from_exported(self, images: Sequence[Path]) -> Command:
         """This build, with the exported network."""
-        return self._run(_OWN, "decamo", self.exported, images, "exported")
+        return self._run(self.environment, "decamo", self.exported, images, "exported")
 
     def imports(self) -> Command:
         """Nothing but loading torch and timm, without looks for garbage: the least there is."""
         code = "import gc; gc.disable(); import torch, timm"
-        return self._timed([sys.executable, "-c", code], _OWN)
+        return timed([sys.executable, "-c", code], self.environment)
 
     def passes(self) -> Command:
         """Loading the checkpoint and a pass a photograph: what no way to their maps goes below."""
         words = [sys.executable, "-c", PASSES, str(self.checkpoint), str(len(self.photos))]
-        return self._timed(words, _OWN)
+        return timed(words, self.environment)
 
     def exported_passes(self) -> Command:
         """The same of the exported network."""
         words = [sys.executable, "-c", _EXPORTED_PASSES, str(self.exported), str(len(self.photos))]
-        return self._timed(words, _OWN)
+        return timed(words, self.environment)
 
     def maps(self, name: str) -> Path:
         """Where the maps of a build lie: ``old``, ``new`` or ``exported``."""
         return self.work / name
 
     def _run(
-        self, source: Path, module: str, network: Path, images: Sequence[Path], name: str
+        self,
+        environment: Mapping[str, str],
+        module: str,
+        network: Path,
+        images: Sequence[Path],
+        name: str,
     ) -> Command:
         shutil.rmtree(self.maps(name), ignore_errors=True)
         words = [sys.executable, "-m", module, "predict", str(network), *map(str, images)]
-        return self._timed([*words, "--out", str(self.maps(name)), "--device", "cpu"], source)
+        return timed([*words, "--out", str(self.maps(name)), "--device", "cpu"], environment)
 
-    def _timed(self, words: Sequence[str], source: Path) -> Command:
-        # All find their bytecode in a folder of this run, whose first round fills it.
-        env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        env |= {"PYTHONPATH": str(source), "PYTHONPYCACHEPREFIX": str(self.work / "bytecode")}
-        began = time.perf_counter()
-        with subprocess.Popen(
-            words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as child:
-            assert child.stderr is not None
-            said = child.stderr.read()
-            _, status, used = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - began
-        if child.returncode:
-            last = said.decode(errors="replace").strip().splitlines()[-1:]
-            raise DecamoError(" ".join(words[1:5]), f"failed ({' '.join(last)})", "run it by hand")
-        return Command(seconds, used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
-
-
-_OWN = Path(__file__).parents[1] / "src"
 
 PASSES = """
 import sys

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from benchmarks import speed_launch
-from benchmarks.speed_launch import Builds, Command, folder_lines, launch_lines
+from benchmarks.children import Command
+from benchmarks.speed_launch import Builds, folder_lines, launch_lines
 from decamo.errors import DecamoError
 
 Greys = Callable[[str, str], int | None]
@@ -30,7 +31,7 @@ def _predicts(monkeypatch: pytest.MonkeyPatch, greys: Greys) -> None:
     """Each build writes a map of one grey, by the photograph's stem and the build's name."""
 
     def run(
-        self: Builds, _source: Path, _module: str, _network: Path, images: Sequence[Path], name: str
+        self: Builds, _env: Any, _module: str, _network: Path, images: Sequence[Path], name: str
     ) -> Command:
         shutil.rmtree(self.maps(name), ignore_errors=True)
         self.maps(name).mkdir()
