@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import openvino
 import torch
 
 from decamo.export.description import LOGITS
@@ -35,6 +34,8 @@ def network_of(backbone: str, size: int) -> Segmenter:
 
 def export_bare(network: Segmenter, size: int, folder: Path) -> Path:
     """Write the backbone of a network, for one image of this size, as an OpenVINO model."""
+    import openvino
+
     onnx, path = folder / "bare.onnx", folder / BARE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about its own future
@@ -85,6 +86,8 @@ def _exported(path: Path, size: int) -> Callable[[], object]:
 
 
 def _bare(path: Path, size: int) -> Callable[[], object]:
+    import openvino
+
     options = {"INFERENCE_PRECISION_HINT": "f32"}
     request = openvino.compile_model(path, "CPU", options).create_infer_request()
     image = _image(size).astype(np.float32) / 255

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from benchmarks.spread import Spread
 from decamo.data.dataset import Batch
 from decamo.losses import Criterion
 from decamo.nn import Segmenter, build_segmenter
@@ -31,7 +31,6 @@ from decamo.training.step import Stepper
 __all__ = [
     "DDPStep",
     "Exchange",
-    "Spread",
     "Work",
     "batches_of",
     "compare_exchanges",
@@ -55,21 +54,6 @@ class Work:
     img_size: int
     accumulation: int
     rounds: int
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Median and quartiles."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """Of some values."""
-        low, middle, high = np.percentile(values, [25, 50, 75]).tolist()
-        return cls(middle, low, high)
 
 
 @dataclass(frozen=True)

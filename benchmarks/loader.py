@@ -1,14 +1,13 @@
 """Images a second that one core reads for training: cached, not cached, and as others do it."""
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,9 @@ from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from benchmarks.children import output_of
+from benchmarks.spread import Spread
+from benchmarks.turns import waiting_commands
 from decamo.data.augment import Augmentation
 from decamo.data.cache import side_of
 from decamo.data.cache.sample_sources import open_in_memory
@@ -26,16 +28,18 @@ from decamo.data.kept_memory import keep_freed_memory
 from decamo.data.layouts import find_pairs
 from decamo.data.pairs import Pair
 from decamo.data.reading import read_pair
-from decamo.errors import SettingsError
+from decamo.errors import MissingExtra, SettingsError
 from decamo.flags import Parser, write_json
 from decamo.report import epoch_rows
 
-__all__ = ["REFERENCE", "add_arguments", "add_reference", "loader_rounds", "run"]
+__all__ = ["REFERENCE", "add_arguments", "add_reference", "lacks", "loader_rounds", "run"]
 
 _PICTURE = (768, 1024)  # px, about what COD10K's photographs have as they are published
 _OURS = ("cache", "cache off")
 REFERENCE = "OpenCV + albumentations"
 """What others feed such networks with; there only if a Python has the packages."""
+# -P: beside the script lies a profile.py, which is not the standard library's
+_SCRIPT = ("-P", str(Path(__file__).with_name("albumentations_way.py")))
 
 Way = Callable[[int], float]
 
@@ -88,6 +92,10 @@ def loader_rounds(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     Returns:
         way -> ``images_per_second`` and ``times``: by how much our own ways, ``cache`` and
         ``cache off``, are faster (``ratio``, quartiles ``low`` and ``high``); and the images.
+        There is no :data:`REFERENCE` among them where its Python :func:`lacks` a package.
+
+    Raises:
+        DecamoError: a process of another way failed.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -129,8 +137,8 @@ def _measured(pairs: tuple[Pair, ...], args: argparse.Namespace) -> dict[str, An
 
 
 def _spread(ratios: list[float]) -> dict[str, float]:
-    low, middle, high = quantiles(ratios, method="inclusive") if len(ratios) > 1 else ratios * 3
-    return {"ratio": middle, "low": low, "high": high}
+    spread = Spread.of(ratios)
+    return {"ratio": spread.median, "low": spread.low, "high": spread.high}
 
 
 def _timed(sample: Callable[[int, int], object], count: int) -> Way:
@@ -175,32 +183,26 @@ def _others(pairs: tuple[Pair, ...], args: argparse.Namespace) -> Iterator[dict[
             )
 
     ways = {"Pillow + torchvision v2": _timed(sample, len(pairs))}
+    if lacks(args.reference_python):
+        yield ways
+        return
     names = [str(path) for pair in pairs for path in (pair.image, pair.mask)]
-    script = Path(__file__).with_name("albumentations_way.py")
-    with subprocess.Popen(
-        [args.reference_python, script, str(args.size), *names],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as other:
-        if other.stdin is None or other.stdout is None:
-            raise ValueError("pipes were asked for")
-        told, heard = other.stdin, other.stdout
+    command = [str(args.reference_python), *_SCRIPT, str(args.size), *names]
+    with waiting_commands({REFERENCE: command}) as running:
+        yield ways | {REFERENCE: lambda _epoch: running[REFERENCE].turn()}
 
-        def ask(epoch: int) -> float:
-            told.write(f"{epoch}\n")
-            told.flush()
-            return float(heard.readline())
 
-        try:
-            ask(0)
-        except (BrokenPipeError, ValueError):  # it has not got the packages
-            yield ways
-        else:
-            yield ways | {REFERENCE: ask}
-        finally:
-            other.kill()
+def lacks(python: Path) -> str:
+    """What a Python lacks of :data:`REFERENCE`, in a line; empty where it has the packages.
+
+    Raises:
+        DecamoError: it does not run, or they fail in it.
+    """
+    try:
+        output_of(python, [*_SCRIPT, str(_PICTURE[0])])
+    except MissingExtra as error:
+        return str(error)
+    return ""
 
 
 def _torchvision(size: int) -> Any:

@@ -5,9 +5,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from benchmarks.metrics_way import Suite
+from benchmarks.spread import Spread
 from benchmarks.turns import waiting
 from decamo.errors import SettingsError
 
@@ -85,12 +84,11 @@ def compare_speed(shape: tuple[int, int], repeats: int, ground: str) -> dict[str
     """
     times = times_of((Suite.DECAMO, Suite.PYSODMETRICS), shape, repeats, ground)
     ours, theirs = times[Suite.DECAMO], times[Suite.PYSODMETRICS]
-    ratios = [b / a for a, b in zip(ours.ms, theirs.ms, strict=True)]
-    low, middle, high = np.percentile(ratios, [25, 50, 75]).tolist()
+    spread = Spread.of([b / a for a, b in zip(ours.ms, theirs.ms, strict=True)])
     return {
         "decamo_ms": ours.middle_ms,
         "pysodmetrics_ms": theirs.middle_ms,
-        "ratio": middle,
-        "ratio_low": low,
-        "ratio_high": high,
+        "ratio": spread.median,
+        "ratio_low": spread.low,
+        "ratio_high": spread.high,
     }

@@ -1,17 +1,15 @@
 """How close to the bare backbone, from disk to update: every ratio of speed in one run."""
 
 import argparse
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.loader import REFERENCE, add_reference, loader_rounds
+from benchmarks.loader import REFERENCE, add_reference, lacks, loader_rounds
 from benchmarks.loader import add_arguments as add_loader_arguments
 from benchmarks.metrics import METRICS_GOAL, SIZES
 from benchmarks.metrics_speed import compare_speed
 from benchmarks.metrics_way import GROUNDS
-from benchmarks.speed_forward import forward_lines
 from benchmarks.speed_launch import add_arguments as add_launch_arguments
 from benchmarks.speed_launch import folder_lines, launch_lines
 from benchmarks.speed_limits import check_limits
@@ -107,10 +105,8 @@ def _network(args: argparse.Namespace) -> Measured:
 
 
 def _loader(args: argparse.Namespace) -> Measured:
-    packages = [args.reference_python, "-c", "import albumentations, cv2"]
-    if subprocess.run(packages, stderr=subprocess.DEVNULL, check=False).returncode:
-        missing = f"{REFERENCE} are not installed; name a Python that has them"
-        return [], f"loader: skipped: {missing}: --reference-python"
+    if missing := lacks(args.reference_python):
+        return [], f"loader: skipped: {missing}"
     own = Parser(prog="python -m benchmarks loader")
     add_loader_arguments(own)
     words = ["--size", str(args.img_size), "--repeats", str(args.rounds)]
@@ -151,10 +147,16 @@ def _metrics(args: argparse.Namespace) -> Measured:
     return lines, ""
 
 
+def _forward(args: argparse.Namespace) -> Measured:
+    from benchmarks.speed_forward import forward_lines  # needs extras that no other part does
+
+    return forward_lines(args)
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "network": _network,
     "step": lambda args: step_lines(_terms(args)),
-    "forward": forward_lines,
+    "forward": _forward,
     "training": training_lines,
     "loader": _loader,
     "metrics": _metrics,

@@ -1,43 +1,30 @@
 """From launch to maps, beside an earlier build in its own processes, in turns with it."""
 
 import argparse
-import os
+import math
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
+from benchmarks.children import Command, fresh_bytecode, timed
 from benchmarks.speed_lines import Line, Part, line_of_rounds
 from decamo.errors import DecamoError
 from decamo.flags import Parser
 
-__all__ = ["PASSES", "Builds", "Command", "add_arguments", "folder_lines", "launch_lines"]
+__all__ = ["PASSES", "Builds", "add_arguments", "folder_lines", "launch_lines"]
 
 _ONE_CHECKPOINT, _ONE_EXPORTED, _HUGE_MEMORY = 0.55, 1 / 12, 0.5
 _MANY_CHECKPOINT, _MANY_EXPORTED = 3.0, 5.0
 _HUGE = (8000, 6000)  # px, width and height
-
-
-@dataclass(frozen=True)
-class Command:
-    """One run of a command.
-
-    Attributes:
-        seconds: from its start to its end.
-        mib: its greatest resident set, MiB.
-    """
-
-    seconds: float
-    mib: float
+_ROUNDED = 1  # level of grey: an export's probabilities differ by no more than rounding
 
 
 def add_arguments(parser: Parser) -> None:
@@ -60,6 +47,7 @@ class Builds:
         photos: the photographs.
         work: folder for what is written.
         rounds: of which medians are taken, after one that warms up.
+        environment: of processes that run this build.
     """
 
     before: Path
@@ -68,76 +56,64 @@ class Builds:
     photos: tuple[Path, ...]
     work: Path
     rounds: int
+    environment: Mapping[str, str]
 
     @staticmethod
     @contextmanager
     def of(args: argparse.Namespace) -> Iterator["Builds"]:
         """What the flags name, for as long as this block takes."""
         photos = tuple(sorted(path for path in args.photos.iterdir() if path.is_file()))
-        with tempfile.TemporaryDirectory() as work:
+        with tempfile.TemporaryDirectory() as work, fresh_bytecode() as environment:
             yield Builds(
-                args.before, args.checkpoint, args.exported, photos, Path(work), args.rounds
-            )
+                args.before, args.checkpoint, args.exported, photos, Path(work), args.rounds,
+                environment,
+            )  # fmt: skip
 
     def old(self, images: Sequence[Path]) -> Command:
         """The earlier build, with the checkpoint."""
         module = "decamo" if (self.before / "src/decamo/__main__.py").exists() else "decamo.cli"
-        return self._run(self.before / "src", module, self.checkpoint, images, "old")
+        older = {**self.environment, "PYTHONPATH": str(self.before.absolute() / "src")}
+        return self._run(older, module, self.checkpoint, images, "old")
 
     def new(self, images: Sequence[Path]) -> Command:
         """This build, with the checkpoint."""
-        return self._run(_OWN, "decamo", self.checkpoint, images, "new")
+        return self._run(self.environment, "decamo", self.checkpoint, images, "new")
 
     def from_exported(self, images: Sequence[Path]) -> Command:
         """This build, with the exported network."""
-        return self._run(_OWN, "decamo", self.exported, images, "exported")
+        return self._run(self.environment, "decamo", self.exported, images, "exported")
 
     def imports(self) -> Command:
         """Nothing but loading torch and timm, without looks for garbage: the least there is."""
         code = "import gc; gc.disable(); import torch, timm"
-        return self._timed([sys.executable, "-c", code], _OWN)
+        return timed([sys.executable, "-c", code], self.environment)
 
     def passes(self) -> Command:
         """Loading the checkpoint and a pass a photograph: what no way to their maps goes below."""
         words = [sys.executable, "-c", PASSES, str(self.checkpoint), str(len(self.photos))]
-        return self._timed(words, _OWN)
+        return timed(words, self.environment)
 
     def exported_passes(self) -> Command:
         """The same of the exported network."""
         words = [sys.executable, "-c", _EXPORTED_PASSES, str(self.exported), str(len(self.photos))]
-        return self._timed(words, _OWN)
+        return timed(words, self.environment)
 
     def maps(self, name: str) -> Path:
         """Where the maps of a build lie: ``old``, ``new`` or ``exported``."""
         return self.work / name
 
     def _run(
-        self, source: Path, module: str, network: Path, images: Sequence[Path], name: str
+        self,
+        environment: Mapping[str, str],
+        module: str,
+        network: Path,
+        images: Sequence[Path],
+        name: str,
     ) -> Command:
         shutil.rmtree(self.maps(name), ignore_errors=True)
         words = [sys.executable, "-m", module, "predict", str(network), *map(str, images)]
-        return self._timed([*words, "--out", str(self.maps(name)), "--device", "cpu"], source)
+        return timed([*words, "--out", str(self.maps(name)), "--device", "cpu"], environment)
 
-    def _timed(self, words: Sequence[str], source: Path) -> Command:
-        # All find their bytecode in a folder of this run, whose first round fills it.
-        env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        env |= {"PYTHONPATH": str(source), "PYTHONPYCACHEPREFIX": str(self.work / "bytecode")}
-        began = time.perf_counter()
-        with subprocess.Popen(
-            words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as child:
-            assert child.stderr is not None
-            said = child.stderr.read()
-            _, status, used = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - began
-        if child.returncode:
-            last = said.decode(errors="replace").strip().splitlines()[-1:]
-            raise DecamoError(" ".join(words[1:5]), f"failed ({' '.join(last)})", "run it by hand")
-        return Command(seconds, used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
-
-
-_OWN = Path(__file__).parents[1] / "src"
 
 PASSES = """
 import sys
@@ -179,6 +155,7 @@ def launch_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
         ratios = [n.seconds / o.seconds for n, o in zip(new, old, strict=True)]
         others = [e.seconds / o.seconds for e, o in zip(exported, old, strict=True)]
         floor = [i.seconds / o.seconds for i, o in zip(imports, old, strict=True)]
+        differing = _differing(builds, "launch")  # the next run clears what these have written
         huge = builds.work / "huge.jpg"
         _huge_photograph(huge)
         peaks = [way([huge]).mib for way in (builds.old, builds.new, builds.from_exported)]
@@ -191,7 +168,7 @@ def launch_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
             line_of_rounds("launch", f"{what}, exported / before", others, _ONE_EXPORTED),
             line_of_rounds("launch", f"{peak}, best_model.pth / before", shares[:1], _HUGE_MEMORY),
             line_of_rounds("launch", f"{peak}, exported / before", shares[1:], _HUGE_MEMORY),
-        ], _differing(builds, "launch")
+        ], differing or _differing(builds, "launch")
 
 
 def folder_lines(args: argparse.Namespace) -> tuple[list[Line], str]:
@@ -242,23 +219,39 @@ def _rounds(
 def _at_least(
     part: Part, what: str, old: Sequence[Command], new: Sequence[Command], goal: float
 ) -> Line:
-    found = line_of_rounds(
-        part, what, [o.seconds / n.seconds for n, o in zip(new, old, strict=True)]
-    )
-    return Line(part, what, found.ratio, found.low, found.high, goal, at_most=False)
+    ratios = [o.seconds / n.seconds for n, o in zip(new, old, strict=True)]
+    return line_of_rounds(part, what, ratios, goal, at_most=False)
 
 
 def _differing(builds: Builds, part: str) -> str:
-    """That maps of the two builds are not equal; empty where all are, as they should be."""
-    with _any_size():
-        unequal = [
-            path.name
-            for path in sorted(builds.maps("new").glob("*.png"))
-            if not np.array_equal(
-                np.asarray(Image.open(path)), np.asarray(Image.open(builds.maps("old") / path.name))
-            )
-        ]
-    return f"{part}: {len(unequal)} maps differ, such as {unequal[0]}" if unequal else ""
+    """Which maps of this build are not the earlier one's; empty where all are, as they should be.
+
+    Those of the exported network may be off by :data:`_ROUNDED`.
+
+    Raises:
+        DecamoError: a build has written no maps, or none of an image that the other has.
+    """
+    found = []
+    wanted = {path.name for path in builds.maps("old").glob("*.png")}
+    for name, most in (("new", 0), ("exported", _ROUNDED)):
+        maps = builds.maps(name)
+        written = {path.name for path in maps.glob("*.png")}
+        if not written or written != wanted:
+            got = f"{len(written)} maps ({name}) beside {len(wanted)} of the earlier build"
+            raise DecamoError(part, got, "run predict of both by hand")
+        apart = [_apart(builds.maps("old") / one, maps / one) > most for one in sorted(wanted)]
+        if any(apart):
+            such = sorted(wanted)[apart.index(True)]
+            found.append(f"{sum(apart)} maps differ ({name}), such as {such}")
+    return f"{part}: {'; '.join(found)}" if found else ""
+
+
+def _apart(one: Path, other: Path) -> float:
+    """Largest difference of two maps, in levels of grey; infinite where their shapes differ."""
+    with _any_size(), Image.open(one) as first, Image.open(other) as second:
+        if first.size != second.size or first.mode != second.mode:
+            return math.inf
+        return float(np.asarray(ImageChops.difference(first, second)).max())
 
 
 @contextmanager

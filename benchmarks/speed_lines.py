@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import quantiles
 from typing import Any, Literal
 
+from benchmarks.spread import Spread
 from decamo.errors import SettingsError
 from decamo.report import epoch_rows
 
@@ -56,10 +56,8 @@ def line_of_rounds(
     at_most: bool = True,
 ) -> Line:
     """A line from the ratio of each round; the goal, if any, is an upper bound or a lower one."""
-    if len(ratios) < 2:
-        return Line(part, what, ratios[0], ratios[0], ratios[0], goal, at_most)
-    low, middle, high = quantiles(ratios, method="inclusive")
-    return Line(part, what, middle, low, high, goal, at_most)
+    spread = Spread.of(ratios)
+    return Line(part, what, spread.median, spread.low, spread.high, goal, at_most)
 
 
 def table(lines: Sequence[Line]) -> str:

@@ -6,21 +6,18 @@ for nothing.
 
 import argparse
 import importlib.util
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from statistics import quantiles
 
 import numpy as np
 from PIL import Image, ImageFilter
 
+from benchmarks.children import Command, fresh_bytecode, timed
 from benchmarks.speed_launch import PASSES
-from benchmarks.speed_lines import Line
+from benchmarks.speed_lines import Line, line_of_rounds
 from decamo.data.layouts import find_pairs
 from decamo.errors import SettingsError
 from decamo.flags import Parser
@@ -92,10 +89,10 @@ def _maps_line(masks: Path, rounds: int) -> Line:
         ours = [sys.executable, "-c", _OURS, "evaluate", "--predictions", f"maps={maps}",
                 "--masks", f"masks={masks}"]  # fmt: skip
         loop = [sys.executable, "-c", _LOOP, str(maps), str(masks)]
-        with _fresh_bytecode() as environment:
+        with fresh_bytecode() as environment:
             return _line(
                 f"plain loop over pysodmetrics / evaluate --predictions, {count} maps",
-                _ratios([lambda: _seconds(loop, environment), lambda: _seconds(ours, environment)],
+                _ratios([partial(timed, loop, environment), partial(timed, ours, environment)],
                         rounds),
                 _MAPS_GOAL,
             )  # fmt: skip
@@ -106,14 +103,14 @@ def _network_lines(data: Path, checkpoint: Path, before: Path, rounds: int) -> l
                "--dataset-path", str(data.absolute())]  # fmt: skip
     images = len(find_pairs([data], "test").pairs)
     passes = [sys.executable, "-c", PASSES, str(checkpoint.absolute()), str(images)]
-    with _fresh_bytecode() as environment:
+    with fresh_bytecode() as environment:
         older = environment | {"PYTHONPATH": str(before.absolute() / "src")}
         ways = [
-            lambda: _seconds(command, older),
-            lambda: _seconds(command, environment),
-            lambda: _seconds(passes, environment),
+            partial(timed, command, older),
+            partial(timed, command, environment),
+            partial(timed, passes, environment),
         ]
-        spent = [[one() for one in ways] for _ in range(rounds + 1)][1:]
+        spent = [[one().seconds for one in ways] for _ in range(rounds + 1)][1:]
     what = "evaluate CHECKPOINT by the older build / "
     return [
         _line(f"{what}decamo", [old / new for old, new, _ in spent], _NETWORK_GOAL),
@@ -148,33 +145,10 @@ def write_maps(masks: Path, folder: Path) -> int:
     return len(paths)
 
 
-@contextmanager
-def _fresh_bytecode() -> Iterator[dict[str, str]]:
-    """Where all processes keep bytecode: as an installed package has it, whatever is set here."""
-    with tempfile.TemporaryDirectory() as folder:
-        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        yield kept | {"PYTHONPYCACHEPREFIX": folder}
-
-
-def _seconds(command: Sequence[str], environment: Mapping[str, str]) -> float:
-    start = time.perf_counter()
-    done = subprocess.run(
-        command, env=dict(environment), capture_output=True, text=True, check=False
-    )
-    spent = time.perf_counter() - start
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        raise SettingsError("scoring", last, f"run {' '.join(command[3:])} by itself")
-    return spent
-
-
-def _ratios(both: Sequence[Callable[[], float]], rounds: int) -> list[float]:
-    spent = [[one() for one in both] for _ in range(rounds + 1)]
+def _ratios(both: Sequence[Callable[[], Command]], rounds: int) -> list[float]:
+    spent = [[one().seconds for one in both] for _ in range(rounds + 1)]
     return [theirs / ours for theirs, ours in spent[1:]]
 
 
 def _line(what: str, ratios: Sequence[float], goal: float | None) -> Line:
-    low, middle, high = (
-        quantiles(ratios, method="inclusive") if len(ratios) > 1 else 3 * [ratios[0]]
-    )
-    return Line("scoring", what, middle, low, high, goal, at_most=False)
+    return line_of_rounds("scoring", what, ratios, goal, at_most=False)

@@ -1,7 +1,8 @@
 """A plain training loop over FPN of segmentation-models-pytorch: what a practitioner would write.
 
 A program of its own, for a Python that has torch, segmentation-models-pytorch, albumentations and
-OpenCV: ``python training_peer.py JSON``. After each epoch it prints its seconds and its images.
+OpenCV: ``python training_peer.py JSON``. After each epoch it prints its seconds,
+until the device is done with it, and its images.
 """
 
 import importlib
@@ -11,8 +12,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch.utils.data import DataLoader, Dataset
+try:
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+except ImportError as lacking:
+    sys.stderr.write(f"{lacking}\n")
+    raise SystemExit(3) from lacking
 
 __all__ = ["main"]
 
@@ -56,7 +61,8 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 3
     torch.manual_seed(0)
-    network = smp.FPN("tu-" + terms["backbone"], encoder_weights=None)
+    device = torch.device(terms["device"])
+    network = smp.FPN("tu-" + terms["backbone"], encoder_weights=None).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     loss = torch.nn.BCEWithLogitsLoss()
     batches: Any = DataLoader(
@@ -70,8 +76,10 @@ def main(argv: list[str]) -> int:
         began = time.perf_counter()
         for image, mask in batches:
             optimizer.zero_grad()
-            loss(network(image), mask).backward()
+            loss(network(image.to(device)), mask.to(device)).backward()
             optimizer.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         print(json.dumps([time.perf_counter() - began, len(data)]), flush=True)
     return 0
 

@@ -3,23 +3,35 @@
 import contextlib
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
-__all__ = ["Waiting", "waiting"]
+from benchmarks.children import failure
+
+__all__ = ["Waiting", "waiting", "waiting_commands"]
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A program that does its work once, and prints a number, for each line that it reads."""
+    """A program that does its work once, and prints a number, for each line that it reads.
 
+    Attributes:
+        words: that started it.
+        process: that it is.
+        said: a file of what it writes to stderr.
+    """
+
+    words: Sequence[str]
     process: subprocess.Popen[str]
+    said: IO[str]
 
     def turn(self) -> float:
         """Let it do its work once; returns the number it printed.
 
         Raises:
-            ChildProcessError: it has ended; what it said of that is on stderr.
+            DecamoError: it has ended; with the last line that it wrote to stderr.
         """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -28,7 +40,9 @@ class Waiting:
             self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise ChildProcessError(f"{self.process.args!r} ended with code {self.process.wait()}")
+            code = self.process.wait()
+            self.said.seek(0)
+            raise failure(self.words, code, self.said.read())
         return float(line)
 
     def end(self) -> None:
@@ -38,22 +52,29 @@ class Waiting:
             self.process.communicate()
 
 
-@contextlib.contextmanager
-def waiting(module: str, programs: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Waiting]]:
+def waiting(
+    module: str, programs: Mapping[str, Sequence[str]]
+) -> contextlib.AbstractContextManager[dict[str, Waiting]]:
     """Start ``python -m module WORDS`` for each name; all are ended on leaving."""
+    start = [sys.executable, "-m", module]
+    return waiting_commands({name: [*start, *words] for name, words in programs.items()})
+
+
+@contextlib.contextmanager
+def waiting_commands(commands: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Waiting]]:
+    """Start a command for each name; all are ended on leaving."""
     started: dict[str, Waiting] = {}
-    try:
-        for name, words in programs.items():
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *words],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            started[name] = Waiting(process)
-        yield started
-    finally:
-        for program in started.values():
-            program.process.kill()
-        for program in started.values():
-            program.end()
+    with contextlib.ExitStack() as files:
+        try:
+            for name, words in commands.items():
+                said = files.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
+                process = subprocess.Popen(
+                    words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
+                )
+                started[name] = Waiting(words, process, said)
+            yield started
+        finally:
+            for program in started.values():
+                program.process.kill()
+            for program in started.values():
+                program.end()

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.metrics_way import SHARES, picture
+from benchmarks.spread import Spread
 from decamo.errors import DecamoError, StorageError
 from decamo.evaluation.cases import sets_of_masks
 from decamo.evaluation.measurer import Measurer
@@ -157,6 +158,6 @@ def _seconds(way: Callable[[], object]) -> float:
 
 
 def _turns(one: list[float], many: list[float]) -> Turns:
-    ratios = [a / b for a, b in zip(one, many, strict=True)]
-    low, middle, high = np.percentile(ratios, [25, 50, 75]).tolist()
-    return Turns(statistics.median(one), statistics.median(many), middle, low, high)
+    spread = Spread.of([a / b for a, b in zip(one, many, strict=True)])
+    middle = statistics.median(one), statistics.median(many)
+    return Turns(*middle, spread.median, spread.low, spread.high)

@@ -32,3 +32,14 @@ def test_what_cannot_be_measured_is_refused(
 ) -> None:
     assert main(["loader", *words]) == 2
     assert words[0] in capsys.readouterr().err
+
+
+def test_a_reference_that_fails_is_not_one_that_is_missing(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = tmp_path / "python"  # has the packages, as far as one asks without photographs
+    python.write_text("#!/bin/sh\n[ $# -eq 3 ] && exit 0\necho out of luck >&2\nexit 1\n")
+    python.chmod(0o755)
+    words = ["--dataset-path", str(scenes), "--images", "2", "--size", "32", "--repeats", "1"]
+    assert main(["loader", *words, "--reference-python", str(python)]) == 2
+    assert "ended with code 1: out of luck" in capsys.readouterr().err

@@ -1,5 +1,5 @@
+import importlib.util
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def test_every_part_is_told_or_skipped_with_a_word(
     monkeypatch.setattr(speed, "SIZES", ((64, 64),))
     report = tmp_path / "speed.json"
     nothing = tmp_path / "python"  # a Python that has no packages
-    nothing.write_text("#!/bin/sh\nexit 1\n")
+    nothing.write_text("#!/bin/sh\nexit 3\n")
     nothing.chmod(0o755)
     # An export takes half a minute.
     parts = [part for part in speed.PARTS if part != "forward"]
@@ -57,15 +57,25 @@ def test_the_loader_is_held_against_the_reference(
     spread = {"ratio": 5.0, "low": 4.5, "high": 5.5}
     found = {REFERENCE: {"times": {"cache": spread, "cache off": spread}}}
     monkeypatch.setattr(speed, "loader_rounds", lambda args: (found, args.images))
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: _Done())
+    monkeypatch.setattr(speed, "lacks", lambda _python: "")
     words = ["--only", "loader", "--reference-python", sys.executable]
     assert main(["speed", *words]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "albumentations" in line]
     assert [">= 4.5  met" in lines[0], ">= 1.5  met" in lines[1]] == [True, True]
 
 
-class _Done:
-    returncode = 0
+@pytest.mark.parametrize(("code", "out"), [(3, 0), (1, 2)])
+def test_only_one_exit_code_of_the_reference_means_a_missing_package(
+    code: int, out: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho no room >&2\nexit {code}\n")
+    python.chmod(0o755)
+    words = ["speed", "--only", "loader", "--reference-python", str(python)]
+    assert main(words) == out
+    told = capsys.readouterr()
+    assert ("loader: skipped" in told.out) == (code == 3)
+    assert "no room" in (told.err if out else told.out)
 
 
 @pytest.mark.parametrize("words", [["--rounds", "0"], ["--batch-size", "0"], ["--only", "lunch"]])
@@ -74,3 +84,16 @@ def test_what_cannot_be_measured_is_refused(
 ) -> None:
     assert main(["speed", *words]) == 2
     assert words[0] in capsys.readouterr().err
+
+
+def test_packages_of_exporting_are_asked_for_by_the_part_that_needs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for package in ("openvino", "onnx", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, package, None)
+    for module in ("speed_forward", "forward_way"):
+        monkeypatch.delitem(sys.modules, f"benchmarks.{module}", raising=False)
+    spec = importlib.util.find_spec("benchmarks.speed")
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))

@@ -34,22 +34,13 @@ def test_maps_have_the_sizes_of_their_masks_and_find_most_of_the_object(tmp_path
         assert np.median(grey[~mask]) > 0  # a faint ground
 
 
-def test_processes_keep_bytecode_where_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    monkeypatch.setenv("OTHER", "as it was")
-    with speed_scoring._fresh_bytecode() as environment:
-        assert list(Path(environment["PYTHONPYCACHEPREFIX"]).iterdir()) == []
-        assert environment["OTHER"] == "as it was"
-        assert "PYTHONDONTWRITEBYTECODE" not in environment
-
-
 @pytest.mark.long
 def test_a_plain_loop_is_timed_beside_evaluate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # to compile all libraries takes longer than all that is timed
     kept = partial(nullcontext, dict(os.environ))
-    monkeypatch.setattr(speed_scoring, "_fresh_bytecode", kept)
+    monkeypatch.setattr(speed_scoring, "fresh_bytecode", kept)
     words = ["speed", "--only", "scoring", "--rounds", "1"]
     assert main([*words, "--scoring-masks", str(_masks(tmp_path / "GT"))]) == 0
     told = capsys.readouterr().out

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.turns import waiting
+from decamo.errors import DecamoError
 
 _PROGRAM = """
 import sys
@@ -33,11 +34,11 @@ def test_each_answers_in_its_turn() -> None:
             os.kill(pid, 0)
 
 
-def test_one_that_ended_is_told_with_its_code() -> None:
+def test_one_that_ended_is_told_with_its_code_and_last_word() -> None:
     with waiting("counts", {"one": ["1"]}) as running:
         program = running["one"]
         program.turn()
         program.turn()
         for _ in range(2):
-            with pytest.raises(ChildProcessError, match="ended with code 3"):
+            with pytest.raises(DecamoError, match="counts 1: ended with code 3: no number"):
                 program.turn()
