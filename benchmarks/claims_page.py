@@ -130,7 +130,7 @@ def _study(ledger: Plain) -> str:
         f"- Images: {sets}, their longest side {study['longest_side']} px{_note(study)};"
         f" {study['train_images']} train, {study['val_images']} are held out (fingerprint"
         f" `{study['val_fingerprint']}`), the same in all seeds. No test image is used.",
-        f"- Network: {study['backbone']}, from {weights}, {study['num_experts']} experts a level,"
+        f"- Network: {study['backbone']}, from {weights}, {_count(study['num_experts'], 'expert')} a level,"
         f" {study['img_size']} px; the next size is {study['next_size']} px.",
         f"- A step: {study['accumulation_steps']} x {study['batch_size']} images.",
         f"- A stalled run: {_epochs(study['base_epochs'])} at {shown(study['base_lr'])}, then"
@@ -244,7 +244,11 @@ def _note(study: Plain) -> str:
 
 
 def _epochs(count: int) -> str:
-    return f"{count} epoch{'s' * (count != 1)}"
+    return _count(count, "epoch")
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _upper(text: str) -> str:
