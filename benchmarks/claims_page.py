@@ -130,8 +130,8 @@ def _study(ledger: Plain) -> str:
         f"- Images: {sets}, their longest side {study['longest_side']} px{_note(study)};"
         f" {study['train_images']} train, {study['val_images']} are held out (fingerprint"
         f" `{study['val_fingerprint']}`), the same in all seeds. No test image is used.",
-        f"- Network: {study['backbone']}, from {weights}, {_count(study['num_experts'], 'expert')} a level,"
-        f" {study['img_size']} px; the next size is {study['next_size']} px.",
+        f"- Network: {study['backbone']}, from {weights},"
+        f" {_count(study['num_experts'], 'expert')} a level, {study['img_size']} px; the next size is {study['next_size']} px.",
         f"- A step: {study['accumulation_steps']} x {study['batch_size']} images.",
         f"- A stalled run: {_epochs(study['base_epochs'])} at {shown(study['base_lr'])}, then"
         f" {study['stall_epochs']} at {shown(study['stall_lr'])}, all of it learning (backbone at"
