@@ -131,7 +131,8 @@ def _study(ledger: Plain) -> str:
         f" {study['train_images']} train, {study['val_images']} are held out (fingerprint"
         f" `{study['val_fingerprint']}`), the same in all seeds. No test image is used.",
         f"- Network: {study['backbone']}, from {weights},"
-        f" {_count(study['num_experts'], 'expert')} a level, {study['img_size']} px; the next size is {study['next_size']} px.",
+        f" {_count(study['num_experts'], 'expert')} a level, {study['img_size']} px;"
+        f" the next size is {study['next_size']} px.",
         f"- A step: {study['accumulation_steps']} x {study['batch_size']} images.",
         f"- A stalled run: {_epochs(study['base_epochs'])} at {shown(study['base_lr'])}, then"
         f" {study['stall_epochs']} at {shown(study['stall_lr'])}, all of it learning (backbone at"
